@@ -1,0 +1,81 @@
+import { Command } from "commander";
+import { backend } from "../engine/mod.ts";
+import { positionKinds } from "../model/mod.ts";
+import { ablate, smokeStudy, studyDefaults } from "../study/mod.ts";
+import { adamOptions, chosenPreset, given, interruptible, modelOptions, names, number, numbers, run } from "./command.ts";
+import { duration, progress } from "./progress.ts";
+
+const usual = studyDefaults;
+const command = new Command("ablate")
+  .description(
+    "Pre-trains GPT-1 and fine-tunes it in every arm, positions × λ, with several paired seeds, and says what can " +
+      "be told apart. Each run's result is kept: a study that was stopped goes on where it stood.",
+  )
+  .option("--smoke", "a minute's run that shows that everything works, and finds out nothing")
+  .option("--positions <kinds>", `of ${positionKinds.join(", ")} (default: ${usual.positions})`, names(positionKinds))
+  .option("--lambda <numbers>", `weights of the auxiliary objective (default: ${usual.lambda})`, numbers)
+  .option("--tasks <names>", `downstream tasks (default: ${usual.tasks})`, names())
+  .option("--seeds <n>", `seeds of each arm (default: ${usual.seeds})`, number)
+  .option("--corpus <name>", `corpus, text file or folder to pre-train on (default: ${usual.corpus})`)
+  .option("--merges <n>", `BPE merges (default: ${usual.merges})`, number)
+  .option("--words <n>", `of a review's end, for imdb (default: ${usual.words})`, number)
+  .option("--train-examples <n>", `of a task, at the most (default: ${usual.trainExamples})`, number)
+  .option("--test-examples <n>", `of a task, at the most (default: ${usual.testExamples})`, number)
+  .option("--heldout-windows <n>", `that score a pre-trained model (default: ${usual.heldoutWindows})`, number)
+  .option("--pretrain-updates <n>", `(default: ${usual.pretrain.updates})`, number)
+  .option("--pretrain-batch <n>", `windows of an update (default: ${usual.pretrain.batch})`, number)
+  .option("--finetune-epochs <n>", `(default: ${usual.finetune.epochs})`, number)
+  .option("--finetune-batch <n>", `examples of an update (default: ${usual.finetune.batch})`, number)
+  .option("--folder <path>", `where results are kept (default: ${usual.folder})`)
+  .option("--save-every <n>", `updates between checkpoints (default: ${usual.saveEvery})`, number)
+  .action(main);
+for (
+  const option of [
+    ...modelOptions(usual.preset),
+    ...adamOptions(usual.pretrain, "pretrain-"),
+    ...adamOptions(usual.finetune, "finetune-"),
+  ]
+) command.addOption(option);
+
+async function main(options: Record<string, unknown>): Promise<void> {
+  const base = options["smoke"] ? smokeStudy : studyDefaults;
+  const of = (prefix: string, names: readonly string[]) =>
+    given(Object.fromEntries(
+      names.map((name) => [name, options[`${prefix}${name[0]!.toUpperCase()}${name.slice(1)}`]]),
+    ));
+  const adam = ["batch", "rate", "schedule", "warmup", "decay", "clip"];
+  const own = ["positions", "lambda", "tasks", "seeds", "corpus", "merges", "words", "trainExamples", "testExamples"];
+  const run = ["heldoutWindows", "folder", "saveEvery"];
+  const signal = interruptible();
+  const study = ablate({
+    ...base,
+    ...given(Object.fromEntries([...own, ...run].map((name) => [name, options[name]]))),
+    preset: chosenPreset(options, base.preset),
+    pretrain: { ...base.pretrain, ...of("pretrain", ["updates", ...adam]) },
+    finetune: { ...base.finetune, ...of("finetune", ["epochs", ...adam]) },
+    signal,
+  });
+  console.error(`Computing on ${await backend()}`);
+
+  const begin = performance.now();
+  const bar = progress();
+  try {
+    for await (const { run, finished, runs, done, left, record } of study) {
+      bar.show({ done, left, text: `run ${finished + 1} of ${runs}: ${run}, loss ${record.loss.toFixed(3)}` });
+    }
+  } finally {
+    bar.end();
+  }
+  const { complete, language, table, differences, findings } = await study;
+  if (!complete) {
+    console.error("Stopped before the end; the same command goes on from here");
+    return;
+  }
+  console.log(`\n## Held-out text, bits per character\n\n${language.toMarkdown()}`);
+  console.log(`## Test accuracy\n\n${table.toMarkdown()}`);
+  console.log(`## Differences between arms, paired by seed\n\n${differences.toMarkdown()}`);
+  console.log(`## Findings\n\n${findings.map((finding) => `- ${finding}`).join("\n")}\n`);
+  console.error(`Done in ${duration((performance.now() - begin) / 1e3)}`);
+}
+
+await run(command);

@@ -1,0 +1,99 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { InputError } from "../errors.ts";
+import { type PositionScale, positionScales, type Preset, preset, presets, variants } from "../model/mod.ts";
+import { type AdamOptions, schedules } from "../train/mod.ts";
+
+/**
+ * Runs a command on the arguments of this process. Bad input is one sentence on standard error and exit code 2,
+ * nothing else; a bug keeps its stack and exits with 1.
+ */
+export async function run(command: Command): Promise<void> {
+  try {
+    await command.exitOverride().showSuggestionAfterError().parseAsync(Deno.args, { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) Deno.exit(error.exitCode === 0 ? 0 : 2); // It has said why.
+    if (!(error instanceof InputError)) throw error;
+    console.error(error.message);
+    Deno.exit(2);
+  }
+}
+
+/**
+ * A signal that aborts at the first Ctrl-C, so that what was reached is saved; the second ends the process.
+ */
+export function interruptible(): AbortSignal {
+  const controller = new AbortController();
+  Deno.addSignalListener("SIGINT", () => {
+    if (controller.signal.aborted) Deno.exit(130);
+    console.error("\nStopping after this update; press Ctrl-C again to leave at once");
+    controller.abort();
+  });
+  return controller.signal;
+}
+
+/** Reads an option's value as a number. */
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || Number.isNaN(value)) throw new InvalidArgumentError("A number is wanted.");
+  return value;
+}
+
+/** Reads a comma-separated list of numbers. */
+export const numbers = (text: string): number[] => text.split(",").map(number);
+
+/** Reads a comma-separated list of names, each one of `known`. */
+export function names<Name extends string>(known?: readonly Name[]): (text: string) => Name[] {
+  return (text) =>
+    text.split(",").map((name) => {
+      if (known && !known.includes(name as Name)) {
+        throw new InvalidArgumentError(`There is no "${name}"; there are ${known.join(", ")}.`);
+      }
+      return name as Name;
+    });
+}
+
+/** Options of a model's size and kind; what is not given is the preset's. */
+export function modelOptions(usual: Preset): Option[] {
+  const size = (name: "layers" | "heads" | "width" | "context" | "dropout", what: string) =>
+    new Option(`--${name} <number>`, `${what} (default: ${usual[name]})`).argParser(number);
+  return [
+    new Option("--preset <name>", "model size to begin with").choices(Object.keys(presets)),
+    size("layers", "blocks"),
+    size("heads", "attention heads"),
+    size("width", "width of the states"),
+    size("context", "longest sequence, in tokens"),
+    size("dropout", "share dropped at each site"),
+    new Option("--scale <name>", "size of the position table at the start (default: matched)").choices(positionScales),
+    new Option("--variant <name>", `softmax and dropout where the paper is silent (default: ${usual.variant})`)
+      .choices(variants),
+  ];
+}
+
+/** Options of the optimiser, with a prefix where a command has two of them. */
+export function adamOptions(defaults: Omit<AdamOptions, "updates">, prefix = ""): Option[] {
+  const option = (name: "rate" | "warmup" | "decay" | "clip", what: string) =>
+    new Option(`--${prefix}${name} <number>`, `${what} (default: ${defaults[name]})`).argParser(number);
+  return [
+    option("rate", "largest learning rate"),
+    new Option(`--${prefix}schedule <name>`, `course of the rate (default: ${defaults.schedule})`)
+      .choices(Object.keys(schedules)),
+    option("warmup", "share of updates in which the rate rises"),
+    option("decay", "weight decay of matrices"),
+    option("clip", "largest norm of the gradient, 0 for any"),
+  ];
+}
+
+/** The entries that were given, without those left out. */
+export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as ReturnType<typeof given<T>>;
+}
+
+/** A configuration from the model's options. */
+export function chosenPreset(options: Record<string, unknown>, fallback: Preset): Preset {
+  const { preset: name, layers, heads, width, context, scale, variant, dropout } = options as
+    & { preset?: string; scale?: PositionScale }
+    & Partial<Preset>;
+  const base = name === undefined ? fallback : preset(name);
+  const positions = { ...base.positions, ...given({ scale }) };
+  return { ...base, ...given({ layers, heads, width, context, variant, dropout }), positions } as Preset;
+}

@@ -1,0 +1,285 @@
+import { InputError } from "../errors.ts";
+import { type Example, inputs, type Kind } from "../text/inputs.ts";
+import { byHash } from "./hash.ts";
+import { imdb } from "./imdb.ts";
+import { kind } from "./kind.ts";
+
+/** What a task is scored by: accuracy, F1 of label 1, Matthews' correlation. All are shares, 1 is best. */
+export type Measure = "accuracy" | "f1" | "matthews";
+
+/** The parts of a task: to learn from, to choose settings by, to report. */
+export type Split = "train" | "validation" | "test";
+
+/** A task of one kind: a plain value, which anybody can write. */
+export interface TaskOf<K extends Kind> {
+  /** Short name, as tables print it. */
+  readonly name: string;
+  /** Which of the four input transformations of section 3.3 it takes. */
+  readonly kind: K;
+  /** Name of each label; of each position for multiple choice. */
+  readonly labels: readonly string[];
+  /** Examples to learn from. */
+  readonly train: readonly Example<K>[];
+  /** Examples to choose settings by. */
+  readonly validation: readonly Example<K>[];
+  /** Examples to report. */
+  readonly test: readonly Example<K>[];
+  /** What it is scored by, the primary one first. */
+  readonly measures: readonly Measure[];
+  /** Where the examples come from. */
+  readonly source: string;
+  /** Under which terms they come. */
+  readonly licence: string;
+  /** How they were made, in a sentence. */
+  readonly about: string;
+}
+
+/** A task of any kind; its `kind` tells which. */
+export type Task = { [K in Kind]: TaskOf<K> }[Kind];
+
+/** Settings of {@linkcode task}. */
+export interface TaskOptions {
+  /** `imdb` only: how many words of a review's end are kept; 90 unless told. */
+  readonly words?: number;
+}
+
+/** A line of {@linkcode listTasks}. */
+export interface TaskEntry {
+  /** What to give to {@linkcode task}. */
+  readonly name: string;
+  /** Its input transformation. */
+  readonly kind: Kind;
+  /** What is asked. */
+  readonly about: string;
+  /** Under which terms the examples come. */
+  readonly licence: string;
+  /** What the first use downloads, in megabytes. */
+  readonly megabytes: number;
+}
+
+const KNOWN: readonly TaskEntry[] = [
+  {
+    name: "imdb",
+    kind: "classification",
+    about: "Does a film review praise or pan?",
+    licence: "free for research, with citation (Maas et al. 2011); package: MIT",
+    megabytes: 25.5,
+  },
+  {
+    name: "kind",
+    kind: "choice",
+    about: "Which of four kinds of thing does a definition describe?",
+    licence: "WordNet 3.1 licence, copyright 2011 Princeton University",
+    megabytes: 10.5,
+  },
+];
+
+/**
+ * Lists the tasks that {@linkcode task} knows by name. It downloads nothing.
+ *
+ * @returns One entry for each, in a form that a table can be made of
+ *
+ * @example
+ * ```ts
+ * import { listTasks } from "./task.ts";
+ *
+ * console.log(listTasks().map(({ name, kind }) => `${name}: ${kind}`)); // ["imdb: classification", "kind: choice"]
+ * ```
+ */
+export function listTasks(): readonly TaskEntry[] {
+  return KNOWN;
+}
+
+/**
+ * Loads a task to fine-tune on (section 3.2 of the paper). What it needs comes from npm at the first call, not when
+ * this module is imported, and needs no permission.
+ *
+ * - `"imdb"`: is a film review positive? The last 90 words of each of 49,000 reviews.
+ * - `"kind"`: which of four kinds of thing does a definition of WordNet describe?
+ *
+ * @param name `"imdb"` or `"kind"`
+ * @param options Settings of the task
+ * @returns The task, its examples in an order that looks random and is always the same
+ * @throws {InputError} If there is no such task, an option cannot be used, or the download fails
+ *
+ * @example
+ * ```ts
+ * import { task } from "./task.ts";
+ *
+ * const { labels, test } = await task("kind");
+ * console.log(labels.length, test[0]?.choices.length); // 4 4
+ * ```
+ */
+export function task(name: "imdb", options?: TaskOptions): Promise<TaskOf<"classification">>;
+/** Loads task `kind`: multiple choice. */
+export function task(name: "kind", options?: TaskOptions): Promise<TaskOf<"choice">>;
+/** Loads a task by a name that is known when the program runs. */
+export function task(name: string, options?: TaskOptions): Promise<Task>;
+export async function task(name: string, options: TaskOptions = {}): Promise<Task> {
+  if (name === "imdb") return await imdb(options);
+  if (name !== "kind") {
+    const known = KNOWN.map((entry) => entry.name).join(" and ");
+    throw new InputError(
+      `Cannot load task "${name}" as there is none of that name: known tasks are ${known}`,
+    );
+  }
+  if (options.words !== undefined) {
+    throw new InputError(
+      `Cannot set words to ${options.words} for task "kind" as only task "imdb" has that option`,
+    );
+  }
+  return await kind();
+}
+
+/** How many examples {@linkcode subset} keeps of each split; all of them where nothing is given. */
+export interface SubsetOptions {
+  /** Examples to learn from. */
+  readonly train?: number;
+  /** Examples to choose settings by. */
+  readonly validation?: number;
+  /** Examples to report. */
+  readonly test?: number;
+  /** Another seed draws other examples; 0 unless told. */
+  readonly seed?: number;
+}
+
+/**
+ * Takes a smaller task out of a larger one, each label as frequent as in the whole. The same call always takes the
+ * same examples, and a smaller subset is the beginning of a larger one: a curve over sizes adds examples and exchanges none.
+ *
+ * @param task The task; it stays as it is
+ * @param options How many examples, and the seed
+ * @returns A new task of the same name
+ * @throws {InputError} If a size is not a whole number from 1 to the size of the split
+ *
+ * @example
+ * ```ts
+ * import { subset, task } from "./task.ts";
+ *
+ * const small = subset(await task("kind"), { train: 1000, test: 500 });
+ * console.log(small.train.length, small.test.length); // 1000 500
+ * ```
+ */
+export function subset<T extends Task>(task: T, options: SubsetOptions): T {
+  const { seed = 0 } = options;
+  const take = (split: Split) => {
+    const all: readonly { readonly label: number }[] = task[split];
+    const size = options[split];
+    if (size === undefined) return all;
+    if (!Number.isInteger(size) || size < 1 || size > all.length) {
+      throw new InputError(
+        `Cannot take ${size} ${split} examples of task "${task.name}" as the size must be a whole number ` +
+          `from 1 to ${all.length}`,
+      );
+    }
+    return stratified(all, seed).slice(0, size);
+  };
+  return { ...task, train: take("train"), validation: take("validation"), test: take("test") };
+}
+
+/** An order in which every beginning has about the labels of the whole: the r-th of a label's n stands at (r + ½)/n. */
+function stratified<E extends { readonly label: number }>(all: readonly E[], seed: number): E[] {
+  const groups = Map.groupBy(byHash(all, (example) => JSON.stringify(example), seed), ({ label }) => label);
+  return [...groups].sort(([a], [b]) => a - b)
+    .flatMap(([, group]) => group.map((example, r) => ({ example, at: (r + 0.5) / group.length })))
+    .sort((a, b) => a.at - b.at).map(({ example }) => example);
+}
+
+/**
+ * Checks a task that somebody wrote, so that a mistake is named by split, row and field before any training starts.
+ *
+ * @param task The task
+ * @returns The same task
+ * @throws {InputError} If the kind is not known, a split is empty, a text is missing, a label is none of the task's, an example of
+ * multiple choice has another number of choices than there are labels, or no measure is given
+ *
+ * @example
+ * ```ts
+ * import { checkTask } from "./task.ts";
+ *
+ * const rows = [{ text: "splendid", label: 1 }, { text: "dull", label: 0 }];
+ * checkTask({
+ *   name: "mine",
+ *   kind: "classification",
+ *   labels: ["negative", "positive"],
+ *   train: rows,
+ *   validation: rows,
+ *   test: rows,
+ *   measures: ["accuracy"],
+ *   source: "my own",
+ *   licence: "CC0",
+ *   about: "Two words",
+ * });
+ * ```
+ */
+export function checkTask<T extends Task>(task: T): T {
+  const { name, kind, labels, measures } = task;
+  if (!Object.hasOwn(inputs, kind)) {
+    throw new InputError(
+      `Cannot use task "${name}" as its kind is "${kind}": kinds are ${Object.keys(inputs).join(", ")}`,
+    );
+  }
+  if (labels.length < 2) {
+    throw new InputError(
+      `Cannot use task "${name}" as it needs at least 2 labels: current number is ${labels.length}`,
+    );
+  }
+  for (const measure of measures) {
+    if (!MEASURES.includes(measure)) {
+      throw new InputError(
+        `Cannot score task "${name}" by "${measure}" as measures are ${MEASURES.join(", ")}`,
+      );
+    }
+  }
+  if (measures.length === 0) {
+    throw new InputError(
+      `Cannot score task "${name}" as it names no measure: measures are ${MEASURES.join(", ")}`,
+    );
+  }
+  for (const split of ["train", "validation", "test"] as const) {
+    const examples: readonly Record<string, unknown>[] = task[split].map((example) => ({ ...example }));
+    if (examples.length === 0) {
+      throw new InputError(
+        `Cannot use task "${name}" as its ${split} split is empty: put at least 1 example into it`,
+      );
+    }
+    examples.forEach((example, i) => checkExample(example, `${split} example ${i} in task "${name}"`, task));
+  }
+  return task;
+}
+
+const MEASURES: readonly Measure[] = ["accuracy", "f1", "matthews"];
+
+function checkExample(example: Record<string, unknown>, where: string, { kind, labels }: Task): void {
+  const isText = (value: unknown) => typeof value === "string" && value.trim() !== "";
+  for (const [field, type] of Object.entries(inputs[kind].fields)) {
+    const value = example[field];
+    if (type === "text" && !isText(value)) {
+      throw new InputError(
+        `Cannot use ${where} as its ${field} must be a text that is not empty: current value is ${
+          show(value)
+        }`,
+      );
+    }
+    if (
+      type === "texts" && !(Array.isArray(value) && value.length === labels.length && value.every(isText))
+    ) {
+      throw new InputError(
+        `Cannot use ${where} as its ${field} must be ${labels.length} texts that are not empty, as many as the task ` +
+          `has labels: current value is ${show(value)}`,
+      );
+    }
+  }
+  const { label } = example;
+  if (typeof label !== "number" || !Object.hasOwn(labels, label)) {
+    const names = labels.map((text, i) => `${i} (${text})`);
+    throw new InputError(
+      `Cannot use label ${show(label)} of ${where} as its labels are ` +
+        `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`,
+    );
+  }
+}
+
+function show(value: unknown): string {
+  return JSON.stringify(value) ?? "undefined";
+}

@@ -1,0 +1,18 @@
+/**
+ * Arithmetic: which backend computes, the operations that GPT-1 is made of, the random generator.
+ *
+ * @module
+ */
+export { type Backend, backend, backends } from "./backend.ts";
+export {
+  attention,
+  dropout,
+  embedding,
+  gelu,
+  layerNorm,
+  type Linear,
+  linear,
+  type Norm,
+  tiedCrossEntropy,
+} from "./ops.ts";
+export { dropoutFactors, type Key, keyOf, normals, permutation, threefry, uniforms, words } from "./random.ts";

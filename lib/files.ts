@@ -1,0 +1,56 @@
+import { InputError } from "./errors.ts";
+
+/**
+ * Writes a file whole or not at all: to `<path>.tmp`, synced to disk, then renamed over the old one.
+ *
+ * A kill at any moment leaves the old file or the new one; folders on the way are made.
+ *
+ * @param path Where.
+ * @param chunks What, one after the other; a string is written as UTF-8.
+ * @throws {InputError} If the place cannot be written to; nothing half-written stays.
+ *
+ * @example
+ * ```ts
+ * import { writeWhole } from "./files.ts";
+ *
+ * const folder = await Deno.makeTempDir();
+ * await writeWhole(`${folder}/notes/first.txt`, ["all ", "or nothing"]);
+ * console.log(await Deno.readTextFile(`${folder}/notes/first.txt`)); // "all or nothing"
+ * ```
+ */
+export async function writeWhole(path: string, chunks: Iterable<Uint8Array | string>): Promise<void> {
+  const temporary = `${path}.tmp`;
+  try {
+    await Deno.mkdir(path.replace(/[^/\\]*$/, "") || ".", { recursive: true });
+    const file = await Deno.open(temporary, { write: true, create: true, truncate: true });
+    try {
+      for (const chunk of chunks) {
+        const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
+        for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      }
+      await file.sync();
+    } finally {
+      file.close();
+    }
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw fileError("write", path, error);
+  }
+}
+
+/** Reads a file whole; a missing or unreadable one is an {@linkcode InputError} that says what it was for. */
+export async function readWhole(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    throw fileError(`read ${what}`, path, error);
+  }
+}
+
+/** The system's refusals as one sentence; anything else is a bug and passes through. */
+function fileError(action: string, path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof InputError) return error;
+  const known = error instanceof Deno.errors.NotCapable || "code" in error;
+  return known ? new InputError(`Cannot ${action} ${path}: ${error.message}`, { cause: error }) : error;
+}

@@ -1,0 +1,48 @@
+import type { Kind } from "../text/inputs.ts";
+import type { Tokenizer } from "../text/bpe.ts";
+import { InputError } from "../errors.ts";
+import type { Config, Preset } from "./config.ts";
+import { init, type Parameters } from "./parameters.ts";
+
+/** A GPT: what it is, what it has learned, and how it reads text. A plain value. */
+export interface LanguageModel {
+  readonly config: Config;
+  readonly parameters: Parameters;
+  readonly tokenizer: Tokenizer;
+  /** What its random start was made from. */
+  readonly seed: number;
+  /** What it was fine-tuned to do; then `parameters.clf` is the head. */
+  readonly task?: { readonly name: string; readonly kind: Kind; readonly labels: readonly string[] };
+}
+
+/**
+ * A GPT at its random start, as in {@linkcode init}.
+ *
+ * @param preset Its size and variant; the vocabulary is the tokenizer's.
+ * @throws {InputError} If the configuration cannot be built or the seed is not a whole number below 2³².
+ *
+ * @example
+ * ```ts
+ * import { trainBpe } from "../text/mod.ts";
+ * import { gpt, presets } from "./mod.ts";
+ *
+ * const tokenizer = trainBpe("to be or not to be", { merges: 3 });
+ * const lm = gpt({ ...presets.smoke, positions: { kind: "sinusoidal" } }, { tokenizer, seed: 1 });
+ * console.log(lm.config.vocabulary === tokenizer.size); // true
+ * ```
+ */
+export function gpt(
+  preset: Preset,
+  { tokenizer, seed = 1 }: { tokenizer: Tokenizer; seed?: number },
+): LanguageModel {
+  checkSeed(seed);
+  const config = { ...preset, vocabulary: tokenizer.size };
+  return { config, parameters: init(config, seed), tokenizer, seed };
+}
+
+/** @throws {InputError} If `seed` is not a whole number from 0 to 2³² − 1. */
+export function checkSeed(seed: number): void {
+  if (seed >>> 0 !== seed) {
+    throw new InputError(`Cannot use seed ${seed} as a seed must be a whole number from 0 to 4294967295`);
+  }
+}

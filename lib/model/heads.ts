@@ -1,0 +1,47 @@
+import * as tf from "@tensorflow/tfjs";
+import { embedding, linear } from "../engine/ops.ts";
+import { inputs, type Kind } from "../text/inputs.ts";
+import { type Dropout, dropAt } from "./forward.ts";
+import { initLinear, type Parameters } from "./parameters.ts";
+
+/**
+ * Gives a model the head of a task (§3.2, `W_y`), or replaces the one that it has: N(0, 0.02), bias 0.
+ *
+ * @param classes Number of labels; a head that scores choices has one output, whatever their number.
+ */
+export function addHead(parameters: Parameters, kind: Kind, classes: number, seed: number): void {
+  const width = parameters.tokens_embed.weight.shape[1];
+  for (const old of parameters.clf ? [parameters.clf.weight, parameters.clf.bias] : []) old.dispose();
+  parameters.clf = initLinear(width, inputs[kind].read === "scores" ? 1 : classes, seed, "clf");
+}
+
+/**
+ * A task's scores, read from the states at [Extract] (§3.3, Figure 1).
+ *
+ * @param parameters With a head.
+ * @param kind How the states of an example's sequences are read.
+ * @param h States (N, T, d); the sequences of one example stand together.
+ * @param lengths Tokens of each sequence (N), [Extract] being the last.
+ * @param examples How many examples the N sequences make, B.
+ * @param drop What to drop from the head's input: the same elements for all choices of an example.
+ * @returns (B, classes), or (B, choices)
+ */
+export function classify(
+  parameters: Parameters,
+  kind: Kind,
+  h: tf.Tensor3D,
+  lengths: Int32Array,
+  examples: number,
+  drop?: Dropout,
+): tf.Tensor2D {
+  const [N, T, d] = h.shape;
+  const at = tf.tensor1d(lengths.map((length, n) => n * T + length - 1), "int32"); // (N)
+  const states = embedding(h.reshape([N * T, d]) as tf.Tensor2D, at); // (N, d)
+  const grouped = states.reshape([examples, N / examples, d]); // (B, sequences, d)
+  const dropHead = dropAt(drop, 1 + 3 * parameters.h.length);
+  if (inputs[kind].read === "scores") {
+    const mask = dropHead(tf.ones([examples, d])).expandDims(1); // (B, 1, d)
+    return linear(grouped.mul(mask), parameters.clf!).squeeze([2]); // (B, choices)
+  }
+  return linear(dropHead(grouped.sum(1)), parameters.clf!) as tf.Tensor2D; // (B, classes)
+}

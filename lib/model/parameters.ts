@@ -1,0 +1,144 @@
+import * as tf from "@tensorflow/tfjs";
+import type { Linear, Norm } from "../engine/ops.ts";
+import { keyOf, normals } from "../engine/random.ts";
+import { checkConfig, type Config } from "./config.ts";
+import { positionsAreTrained, positionTable } from "./positions.ts";
+
+/** One block's parameters; d is the width. */
+export interface Block {
+  /** Attention: queries, keys and values in one map (d, 3d), then the merged heads' (d, d). */
+  attn: { c_attn: Linear; c_proj: Linear };
+  /** Norm after attention's residual. */
+  ln_1: Norm;
+  /** Feed-forward: (d, 4d), GELU, (4d, d). */
+  mlp: { c_fc: Linear; c_proj: Linear };
+  /** Norm after the feed-forward residual. */
+  ln_2: Norm;
+}
+
+/** A GPT's parameters as a plain tree; a leaf's path is its name in Hugging Face's `openai-gpt`. */
+export interface Parameters {
+  /** Token rows and three more for [Start], [Delim] and [Extract]: (vocabulary + 3, d). */
+  tokens_embed: { weight: tf.Variable<tf.Rank.R2> };
+  /** (context, d); absent for positions of kind `none`, not trainable for the fixed kinds. */
+  positions_embed?: { weight: tf.Variable<tf.Rank.R2> };
+  /** The blocks, first to last. */
+  h: Block[];
+  /** A task's head (d, classes); absent before fine-tuning. */
+  clf?: Linear;
+}
+
+/** Rows that follow the BPE tokens: [Start], [Delim], [Extract]. */
+export const SPECIALS = 3;
+
+/**
+ * Parameters at their start: kernels and embeddings N(0, 0.02), biases 0, gains 1 (§4.1).
+ *
+ * Each leaf draws from a stream of its own name, so that two configurations of one seed start alike in all
+ * that they share.
+ *
+ * @param config Checked first.
+ * @param seed A whole number from 0 to 2³² − 1.
+ * @throws {InputError} If the configuration cannot be built.
+ *
+ * @example
+ * ```ts
+ * import { presets } from "./config.ts";
+ * import { countParameters, dispose, init } from "./parameters.ts";
+ *
+ * const parameters = init({ ...presets.smoke, vocabulary: 500 }, 1);
+ * console.log(countParameters(parameters)); // 42528
+ * dispose(parameters);
+ * ```
+ */
+export function init(config: Config, seed: number): Parameters {
+  checkConfig(config);
+  const { width: d, layers, context, vocabulary, positions: { kind, scale = "matched" } } = config;
+  const table = positionTable(kind, scale, context, d, seed);
+  const block = (i: number): Block => ({
+    attn: {
+      c_attn: initLinear(d, 3 * d, seed, `h.${i}.attn.c_attn`),
+      c_proj: initLinear(d, d, seed, `h.${i}.attn.c_proj`),
+    },
+    ln_1: initNorm(d),
+    mlp: {
+      c_fc: initLinear(d, 4 * d, seed, `h.${i}.mlp.c_fc`),
+      c_proj: initLinear(4 * d, d, seed, `h.${i}.mlp.c_proj`),
+    },
+    ln_2: initNorm(d),
+  });
+  return {
+    tokens_embed: { weight: initMatrix(vocabulary + SPECIALS, d, seed, "tokens_embed.weight") },
+    ...(table && {
+      positions_embed: { weight: variable(table, [context, d], positionsAreTrained(kind)) },
+    }),
+    h: Array.from({ length: layers }, (_, i) => block(i)),
+  };
+}
+
+/** An affine map at its start: weight N(0, 0.02), bias 0. `name` keys the stream. */
+export function initLinear(width: number, out: number, seed: number, name: string): Linear {
+  return {
+    weight: initMatrix(width, out, seed, `${name}.weight`),
+    bias: variable(new Float32Array(out), [out]),
+  };
+}
+
+function initNorm(d: number): Norm {
+  return { weight: variable(new Float32Array(d).fill(1), [d]), bias: variable(new Float32Array(d), [d]) };
+}
+
+function initMatrix(rows: number, columns: number, seed: number, name: string): tf.Variable<tf.Rank.R2> {
+  return variable(normals(keyOf(seed, name), rows * columns, 0.02), [rows, columns]);
+}
+
+/** A variable that takes the values over, with no tensor left beside it. */
+export function variable<R extends tf.Rank>(
+  values: Float32Array,
+  shape: tf.ShapeMap[R],
+  trainable = true,
+): tf.Variable<R> {
+  return tf.tidy(() => tf.variable(tf.tensor<R>(values, shape, "float32"), trainable));
+}
+
+/**
+ * A tree's leaves with their dotted paths, always in the same order: `h.0.attn.c_attn.weight`, ….
+ *
+ * @example
+ * ```ts
+ * import { presets } from "./config.ts";
+ * import { dispose, init, leaves } from "./parameters.ts";
+ *
+ * const parameters = init({ ...presets.smoke, vocabulary: 500 }, 1);
+ * console.log(leaves(parameters)[0]?.[0]); // "tokens_embed.weight"
+ * dispose(parameters);
+ * ```
+ */
+export function leaves(tree: Parameters): [name: string, leaf: tf.Variable][] {
+  const walk = (node: object, path: string): [string, tf.Variable][] =>
+    Object.entries(node).flatMap(([key, child]) => {
+      const name = path ? `${path}.${key}` : key;
+      return child instanceof tf.Variable ? [[name, child]] : walk(child as object, name);
+    });
+  return walk(tree, "");
+}
+
+/** Number of parameters, those of a fixed position table included. */
+export function countParameters(parameters: Parameters): number {
+  return leaves(parameters).reduce((sum, [, leaf]) => sum + leaf.size, 0);
+}
+
+/** Frees every leaf. */
+export function dispose(parameters: Parameters): void {
+  for (const [, leaf] of leaves(parameters)) leaf.dispose();
+}
+
+/** The same tree with leaves of its own. */
+export function clone(parameters: Parameters): Parameters {
+  const copy = (node: unknown): unknown => {
+    if (node instanceof tf.Variable) return tf.tidy(() => tf.variable(node.clone(), node.trainable));
+    if (Array.isArray(node)) return node.map(copy);
+    return Object.fromEntries(Object.entries(node as object).map(([key, child]) => [key, copy(child)]));
+  };
+  return copy(parameters) as Parameters;
+}

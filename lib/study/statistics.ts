@@ -1,0 +1,85 @@
+import jstat from "jstat";
+import { InputError } from "../errors.ts";
+
+/** A mean and how well it is known. */
+export interface Estimate {
+  /** Number of values. */
+  readonly n: number;
+  /** Their mean. */
+  readonly mean: number;
+  /** Ends of the 95 % interval of the mean (Student's t); not numbers where n = 1. */
+  readonly low: number;
+  /** Upper end. */
+  readonly high: number;
+}
+
+/**
+ * Mean and 95 % interval by Student's t, as fits few values.
+ *
+ * @throws {InputError} If there are no values.
+ *
+ * @example
+ * ```ts
+ * import { estimate } from "./statistics.ts";
+ *
+ * const { mean, low, high } = estimate([1, 2, 3]);
+ * console.log(mean, low.toFixed(3), high.toFixed(3)); // 2 "-0.484" "4.484"
+ * ```
+ */
+export function estimate(values: readonly number[]): Estimate {
+  const n = values.length;
+  if (n === 0) throw new InputError("Cannot estimate a mean of no values");
+  const mean = values.reduce((a, b) => a + b, 0) / n;
+  if (n === 1) return { n, mean, low: NaN, high: NaN };
+  const variance = values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (n - 1);
+  const half = jstat.studentt.inv(0.975, n - 1) * Math.sqrt(variance / n);
+  return { n, mean, low: mean - half, high: mean + half };
+}
+
+/**
+ * Paired difference a − b: the i-th values share a seed, so what the seed does to both cancels.
+ *
+ * @throws {InputError} If they are not of one number.
+ *
+ * @example
+ * ```ts
+ * import { difference } from "./statistics.ts";
+ *
+ * console.log(difference([3, 5, 7], [2, 4, 6]).mean); // 1
+ * ```
+ */
+export function difference(a: readonly number[], b: readonly number[]): Estimate {
+  if (a.length !== b.length) {
+    throw new InputError(`Cannot pair ${a.length} values with ${b.length} as each seed must be in both arms`);
+  }
+  return estimate(a.map((value, i) => value - b[i]!));
+}
+
+/** What a difference allows to say: `higher`, `lower`, or that it cannot be told. */
+export function verdict({ n, low, high }: Estimate): "higher" | "lower" | "not distinguishable" | "one seed" {
+  if (n === 1) return "one seed";
+  return low > 0 ? "higher" : high < 0 ? "lower" : "not distinguishable";
+}
+
+/**
+ * A number with as many digits as its interval supports: two of the interval's half width, at most four
+ * after the point.
+ *
+ * @example
+ * ```ts
+ * import { rounded } from "./statistics.ts";
+ *
+ * console.log(rounded(71.28391, 1.7)); // "71.3"
+ * ```
+ */
+export function rounded(value: number, half: number): string {
+  const digits = Number.isFinite(half) && half > 0 ? 1 - Math.floor(Math.log10(half)) : 2;
+  return value.toFixed(Math.min(4, Math.max(0, digits)));
+}
+
+/** An estimate as text: `71.3 [69.6, 73.0]`. */
+export function shown({ n, mean, low, high }: Estimate, factor = 1): string {
+  const half = (high - low) / 2 * factor;
+  const text = (value: number) => rounded(value * factor, half);
+  return n === 1 ? text(mean) : `${text(mean)} [${text(low)}, ${text(high)}]`;
+}

@@ -1,0 +1,127 @@
+import { type ColumnTable, table } from "arquero";
+import type { TextScore } from "../train/mod.ts";
+import type { Finetuned, Pretrained } from "./ablate.ts";
+import { difference, estimate, type Estimate, shown, verdict } from "./statistics.ts";
+
+/** What a study found. Intervals are 95 %, over seeds: they tell of training's chance, not of the test set's. */
+export interface Study {
+  /** Whether every run of it is in. */
+  readonly complete: boolean;
+  readonly pretrained: readonly Pretrained[];
+  readonly finetuned: readonly Finetuned[];
+  /** What one and two tokens of context foretell of the same held-out text. */
+  readonly baselines: { readonly unigram: TextScore; readonly bigram: TextScore };
+  /** Held-out bits per character: baselines, then an arm a row. */
+  readonly language: ColumnTable;
+  /** Test accuracy in %, an arm a row. */
+  readonly table: ColumnTable;
+  /** Paired differences between arms that differ in one setting. */
+  readonly differences: ColumnTable;
+  /** The differences in words. */
+  readonly findings: readonly string[];
+}
+
+interface Row extends Estimate {
+  readonly measure: string;
+  readonly held: string;
+  readonly comparison: string;
+  readonly unit: string;
+}
+
+/** Puts the results of runs into tables and sentences. */
+export function studyOf(
+  pretrained: readonly Pretrained[],
+  finetuned: readonly Finetuned[],
+  baselines: Study["baselines"],
+  complete: boolean,
+): Study {
+  const language = [
+    ...Object.entries(baselines).map(([model, score]) => ({ model: `${model} baseline`, ...estimate([score.bitsPerCharacter]) })),
+    ...groups(pretrained, ({ positions }) => positions)
+      .map(([positions, runs]) => ({ model: positions, ...estimate(runs.map(bits)) })),
+  ];
+  const arms = groups(finetuned, ({ task, positions, lambda }) => `${task}|${positions}|${lambda}`)
+    .map(([, runs]) => ({ arm: runs[0]!, ...estimate(runs.map(accuracy)) }));
+  const rows: Row[] = [
+    ...contrasts(pretrained, "held-out text", () => "", ({ positions }) => positions, bits, "bits per character"),
+    ...contrasts(
+      finetuned,
+      "",
+      ({ task, lambda }) => `${task}, λ = ${lambda}`,
+      ({ positions }) => positions,
+      accuracy,
+      "points of accuracy",
+    ),
+    ...contrasts(
+      finetuned,
+      "",
+      ({ task, positions }) => `${task}, ${positions}`,
+      ({ lambda }) => `λ = ${lambda}`,
+      accuracy,
+      "points of accuracy",
+    ),
+  ];
+  return {
+    complete,
+    pretrained,
+    finetuned,
+    baselines,
+    language: table({
+      model: language.map(({ model }) => model),
+      n: language.map(({ n }) => n),
+      "bits per character [95 %]": language.map((row) => shown(row)),
+    }),
+    table: table({
+      task: arms.map(({ arm }) => arm.task),
+      positions: arms.map(({ arm }) => arm.positions),
+      λ: arms.map(({ arm }) => arm.lambda),
+      n: arms.map(({ n }) => n),
+      "accuracy, % [95 %]": arms.map((row) => shown(row)),
+    }),
+    differences: table({
+      where: rows.map(({ held }) => held),
+      difference: rows.map(({ comparison }) => comparison),
+      n: rows.map(({ n }) => n),
+      "mean [95 %]": rows.map((row) => shown(row)),
+      unit: rows.map(({ unit }) => unit),
+      finding: rows.map(verdict),
+    }),
+    findings: rows.map((row) => {
+      const seeds = row.n === 1 ? "one seed, which tells nothing of chance" : `95 % interval over ${row.n} seeds`;
+      const sign = row.mean > 0 ? "+" : "";
+      return `${row.held}: ${row.comparison} = ${sign}${shown(row)} ${row.unit} (${seeds}): ${verdict(row)}`;
+    }),
+  };
+}
+
+const bits = ({ heldout }: Pretrained) => heldout.bitsPerCharacter;
+const accuracy = ({ accuracy }: Finetuned) => 100 * accuracy;
+
+/** Rows by a key, in the order of first appearance. */
+function groups<R>(runs: readonly R[], key: (run: R) => string): [string, R[]][] {
+  return [...Map.groupBy(runs, key)];
+}
+
+/** Every pair of levels of one setting, while `held` tells what stays the same; paired by seed. */
+function contrasts<R extends { readonly seed: number }>(
+  runs: readonly R[],
+  measure: string,
+  held: (run: R) => string,
+  level: (run: R) => string,
+  value: (run: R) => number,
+  unit: string,
+): Row[] {
+  return groups(runs, held).flatMap(([where, group]) => {
+    const levels = groups(group, level);
+    return levels.flatMap(([a, first], i) =>
+      levels.slice(i + 1).map(([b, second]) => {
+        const pairs = first.flatMap((run) => {
+          const twin = second.find(({ seed }) => seed === run.seed);
+          return twin ? [[value(run), value(twin)] as const] : [];
+        });
+        const both = difference(pairs.map(([x]) => x), pairs.map(([, y]) => y));
+        return { measure, held: where || measure, comparison: `${a} − ${b}`, unit, ...both };
+      })
+    );
+  });
+}

@@ -1,0 +1,372 @@
+/**
+ * Byte-pair encoding as GPT-1 uses it (Radford et al. 2018, section 4.1): over characters, with `</w>` at the end
+ * of each word. Training, encoding and decoding; the vocabulary's files are in `files.ts`.
+ */
+import { InputError } from "../errors.ts";
+import { heap } from "./heap.ts";
+import { fixText, standardize } from "./normalise.ts";
+import { forEachChunk, splitChunk } from "./pretokenize.ts";
+
+/** What a tokenizer is made of, as plain JSON: a checkpoint keeps this. */
+export interface TokenizerState {
+  /** The piece of each id. A piece that ends a word ends in `</w>`. */
+  readonly pieces: readonly string[];
+  /** The pairs of pieces to join, the first learned first. */
+  readonly merges: readonly (readonly [string, string])[];
+}
+
+/** Text to ids and back. `JSON.stringify` of it is its state, of which {@linkcode tokenizerFrom} makes it again. */
+export interface Tokenizer extends TokenizerState {
+  /** Number of ids. The three special tokens are not among them; they follow: start, delimiter, extract. */
+  readonly size: number;
+  /** The id of each piece. */
+  readonly encoder: ReadonlyMap<string, number>;
+  /**
+   * The ids of a text: `fixText`, `standardize`, `pretokenize`, lower case, BPE. Unknown pieces are 0.
+   *
+   * @throws {InputError} If the text is not a string.
+   */
+  encode(text: string): Int32Array;
+  /**
+   * The text of ids: pieces joined, each `</w>` a space, one space at the end trimmed. The special ids are shown as
+   * `<start>`, `<delim>` and `<extract>`.
+   *
+   * @throws {InputError} If an id is neither a piece's nor a special token's.
+   */
+  decode(ids: Iterable<number>): string;
+  /** The state alone, for `JSON.stringify`. */
+  toJSON(): TokenizerState;
+}
+
+const END = "</w>";
+const NEWLINE = "\n" + END;
+/** As many characters as OpenAI's vocabulary has. */
+const ALPHABET = 238;
+/** A longer "word" is no word but data, such as a picture in base64; nothing is learned from it. */
+const LONGEST_WORD = 256;
+/** A pair of ids as one number: `left * PAIR + right`, exact as ids stay below it. */
+const PAIR = 2 ** 26;
+/** Chunks whose ids a tokenizer remembers. */
+const CACHE_SIZE = 1 << 18;
+
+/** How a message names a part of the state: the vocabulary, and one merge by its index. */
+export interface Names {
+  /** Where the pieces come from. */
+  readonly pieces: string;
+  /** Where merge number `index` comes from. */
+  merge(index: number): string;
+}
+
+/**
+ * A tokenizer from its state: a checkpoint's, or one written by hand.
+ *
+ * @param state Pieces in the order of their ids, and merges.
+ * @param names What messages call the parts; files give their names and lines.
+ * @throws {InputError} If pieces are not distinct strings, or a merge is not two pieces whose product is one.
+ *
+ * @example
+ * ```ts
+ * import { tokenizerFrom } from "./bpe.ts";
+ *
+ * const pieces = ["<unk>", "l", "o", "w", "e", "r</w>", "lo", "low", "er</w>"];
+ * const toy = tokenizerFrom({ pieces, merges: [["l", "o"], ["lo", "w"], ["e", "r</w>"]] });
+ * console.log([...toy.encode("Lower")], toy.decode([7, 8])); // [ 7, 8 ] "lower"
+ * ```
+ */
+export function tokenizerFrom(
+  state: TokenizerState,
+  names: Names = { pieces: "its pieces", merge: (index) => `merge ${index}` },
+): Tokenizer {
+  const { pieces, merges, encoder, ranks, products } = check(state, names);
+  const size = pieces.length;
+  const special = ["<start>", "<delim>", "<extract>"].map((name) => name + END);
+  const newline = encoder.get(NEWLINE) ?? 0;
+  const cache = new Map<string, readonly number[]>();
+
+  /** The ids of a word in lower case. */
+  function encodeWord(word: string): readonly number[] {
+    // OpenAI's special case: the newline comes with the space after it, and both are one piece.
+    if (word === "\n ") return [newline];
+    const chars = Array.from(word);
+    const ids = Int32Array.from(
+      chars,
+      (char, i) => encoder.get(i === chars.length - 1 ? char + END : char) ?? -1,
+    );
+    return Array.from(join(ids, ranks, products), (id) => Math.max(id, 0));
+  }
+
+  return {
+    pieces,
+    merges,
+    encoder,
+    size,
+    encode(text) {
+      if (typeof text !== "string") {
+        throw new InputError(`Cannot encode a text as it must be a string: current type is ${typeof text}`);
+      }
+      const ids: number[] = [];
+      forEachChunk(standardize(fixText(text)), (chunk) => {
+        let known = cache.get(chunk);
+        if (!known) {
+          known = splitChunk(chunk).flatMap((token) => encodeWord(token.toLowerCase()));
+          if (cache.size >= CACHE_SIZE) cache.clear();
+          if (chunk.length <= LONGEST_WORD) cache.set(chunk, known);
+        }
+        for (const id of known) ids.push(id);
+      });
+      return Int32Array.from(ids);
+    },
+    decode(ids) {
+      let text = "";
+      for (const id of ids) {
+        const piece = pieces[id] ?? special[id - size];
+        if (piece === undefined) {
+          throw new InputError(
+            `Cannot decode id ${id} as ids must be integers from 0 to ${size + 2}: current id is ${id}`,
+          );
+        }
+        text += piece;
+      }
+      return text.replaceAll(END, " ").replace(/ $/, "");
+    },
+    toJSON: () => ({ pieces, merges }),
+  };
+}
+
+/**
+ * Merges the symbols of a word: the adjacent pair of the lowest rank, all its occurrences from left to right, until
+ * no pair has a rank. The rank of each pair is kept, so that a pass only compares numbers.
+ */
+function join(ids: Int32Array, ranks: ReadonlyMap<number, number>, products: Int32Array): Int32Array {
+  const NONE = products.length;
+  const rankOf = (i: number): number => {
+    const left = ids[i] ?? -1, right = ids[i + 1] ?? -1;
+    return left < 0 || right < 0 ? NONE : ranks.get(left * PAIR + right) ?? NONE;
+  };
+  let length = ids.length;
+  const rank = Int32Array.from(ids, (_, i) => i + 1 < length ? rankOf(i) : NONE);
+  for (;;) {
+    let best = NONE;
+    for (let i = 0; i < length - 1; i++) best = Math.min(best, rank[i] ?? NONE);
+    if (best === NONE) return ids.subarray(0, length);
+    let to = 0;
+    for (let from = 0; from < length; from++, to++) {
+      const merged = rank[from] === best;
+      ids[to] = (merged ? products[best] : ids[from]) ?? -1;
+      // NONE + 1 marks what has a new neighbour, and needs a new rank.
+      rank[to] = merged ? NONE + 1 : rank[from] ?? NONE;
+      if (!merged) continue;
+      if (to > 0) rank[to - 1] = NONE + 1;
+      from++;
+    }
+    length = to;
+    for (let i = 0; i < length; i++) if (rank[i] === NONE + 1) rank[i] = i + 1 < length ? rankOf(i) : NONE;
+  }
+}
+
+/** What encoding needs, after a check of the state, which may come from an untrusted file. */
+function check(state: TokenizerState, names: Names): {
+  pieces: readonly string[];
+  merges: readonly (readonly [string, string])[];
+  encoder: ReadonlyMap<string, number>;
+  ranks: ReadonlyMap<number, number>;
+  products: Int32Array;
+} {
+  const fail = (why: string): never => {
+    throw new InputError(`Cannot build a tokenizer as ${why}`);
+  };
+  const { pieces, merges } = state ?? {};
+  if (!Array.isArray(pieces) || pieces.length === 0) {
+    fail(`${names.pieces} must be a list of at least one piece`);
+  }
+  if (!Array.isArray(merges)) fail("its merges must be a list of pairs");
+  const encoder = new Map<string, number>();
+  for (const piece of pieces) {
+    const id = encoder.size;
+    if (typeof piece !== "string" || piece === "") {
+      fail(`piece ${id} of ${names.pieces} must be a string of some length`);
+    }
+    if (encoder.has(piece)) {
+      fail(`${names.pieces} must be distinct: current piece ${id} is ${JSON.stringify(piece)} again`);
+    }
+    encoder.set(piece, id);
+  }
+  const ranks = new Map<number, number>(), products = new Int32Array(merges.length);
+  merges.forEach((merge, rank) => {
+    if (!Array.isArray(merge) || merge.length !== 2) fail(`${names.merge(rank)} must hold two pieces`);
+    const [left = "", right = ""] = merge;
+    const [a, b, product] = [left, right, left + right].map((piece) =>
+      encoder.get(piece) ??
+        fail(
+          `${
+            names.merge(rank)
+          } must join two pieces of ${names.pieces} to a third: current one without an id is ` +
+            JSON.stringify(piece),
+        )
+    ) as [number, number, number];
+    if (ranks.has(a * PAIR + b)) {
+      fail(`${names.merge(rank)} must differ from those before it: current pair came before`);
+    }
+    ranks.set(a * PAIR + b, rank);
+    products[rank] = product;
+  });
+  return {
+    pieces: [...pieces],
+    merges: merges.map(([left, right]) => [left, right]),
+    encoder,
+    ranks,
+    products,
+  };
+}
+
+/** A pair of adjacent symbols in training. */
+interface Pair {
+  readonly left: number;
+  readonly right: number;
+  /** Occurrences in the text, now. */
+  count: number;
+  /** Words that hold the pair, or held it. */
+  readonly words: number[];
+}
+
+/**
+ * Learns a vocabulary from a text (Sennrich et al. 2016; GPT-1 has 40,000 merges).
+ *
+ * Ids are laid out as in OpenAI's: 0 is `<unk>`; then the characters; the same characters with `</w>`; what each
+ * merge gives, in order (once, if two merges give the same); last `\n</w>`. The characters are the 238 most frequent, as many as OpenAI's
+ * has (of equally frequent ones those of the lower code points), sorted by code point. Words with other characters are
+ * learned from too, without those; "words" of more than 256 characters are not.
+ *
+ * Each merge joins the most frequent pair; of equally frequent ones that whose left piece has the lower id, then the
+ * right one. The same text thus always gives the same vocabulary.
+ *
+ * @param text At least one word; several texts joined with newlines.
+ * @param options `merges`: how many to learn. If the text has fewer, it is fewer.
+ * @throws {InputError} If the text has no word, or `merges` is not a non-negative integer.
+ *
+ * @example
+ * ```ts
+ * import { trainBpe } from "./bpe.ts";
+ *
+ * const bpe = trainBpe("low low low lower lower newest widest", { merges: 3 });
+ * console.log(bpe.merges); // [ [ "l", "o" ], [ "lo", "w</w>" ], [ "e", "r</w>" ] ]
+ * ```
+ */
+export function trainBpe(text: string, options: { readonly merges: number }): Tokenizer {
+  const wanted = options?.merges;
+  if (!Number.isSafeInteger(wanted) || wanted < 0) {
+    throw new InputError(
+      `Cannot train BPE as merges must be a non-negative integer: current merges is ${wanted}`,
+    );
+  }
+  if (typeof text !== "string") {
+    throw new InputError(`Cannot train BPE as the text must be a string: current type is ${typeof text}`);
+  }
+  const counts = countWords(text);
+  if (counts.size === 0) {
+    throw new InputError("Cannot train BPE as the text must have at least one word: current text has none");
+  }
+
+  const alphabet = alphabetOf(counts);
+  const pieces = ["<unk>", ...alphabet, ...alphabet.map((char) => char + END)];
+  const idOf = new Map(pieces.map((piece, id) => [piece, id]));
+  const words: Uint32Array[] = [], frequencies: number[] = [];
+  for (const [word, frequency] of counts) {
+    const chars = Array.from(word);
+    if (chars.length > LONGEST_WORD) continue;
+    words.push(
+      Uint32Array.from(chars, (char, i) => idOf.get(i === chars.length - 1 ? char + END : char) ?? 0),
+    );
+    frequencies.push(frequency);
+  }
+
+  const pairs = new Map<number, Pair>();
+  /** Adds `sign` times a word's frequency to each of its pairs. Id 0, an unknown character, joins nothing. */
+  const count = (word: number, symbols: Uint32Array, sign: 1 | -1, touched?: Set<Pair>) => {
+    for (let i = 0; i + 1 < symbols.length; i++) {
+      const left = symbols[i] ?? 0, right = symbols[i + 1] ?? 0;
+      if (left === 0 || right === 0) continue;
+      const key = left * PAIR + right;
+      let pair = pairs.get(key);
+      if (!pair) pairs.set(key, pair = { left, right, count: 0, words: [] });
+      pair.count += sign * (frequencies[word] ?? 0);
+      if (sign > 0 && pair.words.at(-1) !== word) pair.words.push(word);
+      touched?.add(pair);
+    }
+  };
+  words.forEach((symbols, word) => count(word, symbols, 1));
+
+  // The queue is lazy: an entry whose count is no longer its pair's is put back with the new count.
+  const queue = heap<{ pair: Pair; count: number }>((a, b) =>
+    a.count !== b.count
+      ? a.count > b.count
+      : a.pair.left !== b.pair.left
+      ? a.pair.left < b.pair.left
+      : a.pair.right < b.pair.right
+  );
+  for (const pair of pairs.values()) queue.push({ pair, count: pair.count });
+
+  const merges: [string, string][] = [];
+  for (let top = queue.pop(); top && merges.length < wanted; top = queue.pop()) {
+    const { pair } = top;
+    if (pair.count !== top.count) {
+      if (pair.count > 0 && pair.count < top.count) queue.push({ pair, count: pair.count });
+      continue;
+    }
+    const left = pieces[pair.left] ?? "", right = pieces[pair.right] ?? "";
+    merges.push([left, right]);
+    let product = idOf.get(left + right);
+    if (product === undefined) idOf.set(left + right, product = pieces.push(left + right) - 1);
+    const touched = new Set<Pair>();
+    for (const word of new Set(pair.words)) {
+      const before = words[word] ?? new Uint32Array();
+      const after = replace(before, pair, product);
+      if (after.length === before.length) continue;
+      words[word] = after;
+      count(word, before, -1);
+      count(word, after, 1, touched);
+    }
+    for (const changed of touched) if (changed.count > 0) queue.push({ pair: changed, count: changed.count });
+  }
+  return tokenizerFrom({ pieces: [...pieces, NEWLINE], merges });
+}
+
+/** How often each word, in lower case, is in a text; white space is no word. */
+function countWords(text: string): Map<string, number> {
+  const chunks = new Map<string, number>();
+  forEachChunk(standardize(fixText(text)), (chunk) => chunks.set(chunk, (chunks.get(chunk) ?? 0) + 1));
+  const words = new Map<string, number>();
+  for (const [chunk, count] of chunks) {
+    for (const token of splitChunk(chunk)) {
+      const word = token.toLowerCase();
+      if (word.trim() !== "") words.set(word, (words.get(word) ?? 0) + count);
+    }
+  }
+  return words;
+}
+
+/** The most frequent characters, sorted by code point. */
+function alphabetOf(words: ReadonlyMap<string, number>): string[] {
+  const counts = new Map<string, number>();
+  for (const [word, count] of words) {
+    for (const char of word) counts.set(char, (counts.get(char) ?? 0) + count);
+  }
+  const byCodePoint = (a: string, b: string) => (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0);
+  return [...counts]
+    .sort(([a, countA], [b, countB]) => countB - countA || byCodePoint(a, b))
+    .slice(0, ALPHABET)
+    .map(([char]) => char)
+    .sort(byCodePoint);
+}
+
+/** The symbols with each occurrence of a pair, from left to right, replaced by its product. */
+function replace(symbols: Uint32Array, { left, right }: Pair, product: number): Uint32Array {
+  const result = new Uint32Array(symbols.length);
+  let length = 0;
+  for (let i = 0; i < symbols.length; i++) {
+    const found = symbols[i] === left && symbols[i + 1] === right;
+    result[length++] = found ? product : symbols[i] ?? 0;
+    if (found) i++;
+  }
+  return result.subarray(0, length);
+}

@@ -1,0 +1,208 @@
+/** The input transformations of the paper: Radford et al. 2018, section 3.3 and Figure 1, as a table of data. */
+import { InputError } from "../errors.ts";
+import type { Tokenizer } from "./bpe.ts";
+
+/** The four kinds of task that the paper has an input transformation for. */
+export type Kind = "classification" | "entailment" | "similarity" | "choice";
+
+/** The fields of an example of each kind. A label is an index: into the task's labels, or of the right choice. */
+export interface Examples {
+  /** One text and its class. */
+  classification: { readonly text: string; readonly label: number };
+  /** Two texts in an order that matters. */
+  entailment: { readonly premise: string; readonly hypothesis: string; readonly label: number };
+  /** Two texts in no order. */
+  similarity: { readonly first: string; readonly second: string; readonly label: number };
+  /** A context (a story, or a document and a question) and at least two continuations or answers. */
+  choice: { readonly context: string; readonly choices: readonly string[]; readonly label: number };
+}
+
+/** An example of a kind; without a type argument, of any kind. */
+export type Example<K extends Kind = Kind> = Examples[K];
+
+/** What a kind's examples are made of, and how they become sequences. */
+export interface Input {
+  /** The fields beside the label: a text, or a list of at least two. */
+  readonly fields: Readonly<Record<string, "text" | "texts">>;
+  /**
+   * The sequences: special tokens and fields in order. A sequence with a field of several texts stands for as many
+   * sequences, one for each text.
+   */
+  readonly sequences: readonly (readonly string[])[];
+  /**
+   * How the state at [Extract] of each sequence is read: the one state, or the sum of the states, goes through a
+   * linear layer with an output for each label; or each state through one with a single output, its choice's score.
+   */
+  readonly read: "state" | "sum" | "scores";
+}
+
+/**
+ * Figure 1, a row for each kind.
+ *
+ * @example
+ * ```ts
+ * import { inputs } from "./inputs.ts";
+ *
+ * console.log(inputs.similarity.sequences.length, inputs.similarity.read); // 2 "sum"
+ * ```
+ */
+export const inputs: Readonly<Record<Kind, Input>> = {
+  classification: {
+    fields: { text: "text" },
+    sequences: [["<start>", "text", "<extract>"]],
+    read: "state",
+  },
+  entailment: {
+    fields: { premise: "text", hypothesis: "text" },
+    sequences: [["<start>", "premise", "<delim>", "hypothesis", "<extract>"]],
+    read: "state",
+  },
+  similarity: {
+    fields: { first: "text", second: "text" },
+    sequences: [
+      ["<start>", "first", "<delim>", "second", "<extract>"],
+      ["<start>", "second", "<delim>", "first", "<extract>"],
+    ],
+    read: "sum",
+  },
+  choice: {
+    fields: { context: "text", choices: "texts" },
+    sequences: [["<start>", "context", "<delim>", "choices", "<extract>"]],
+    read: "scores",
+  },
+};
+
+/** The special tokens, in the order in which their ids follow the tokenizer's. */
+const specials = ["<start>", "<delim>", "<extract>"];
+
+/** What {@linkcode transform} gives. */
+export interface Transformed {
+  /** The ids of each sequence, none longer than the context. */
+  readonly sequences: Int32Array[];
+  /** How many of the example's texts were cut to fit. */
+  readonly cut: number;
+}
+
+/**
+ * The token sequences of an example: the texts between start, delimiter and extract tokens, whose ids are the
+ * tokenizer's size and the two after it.
+ *
+ * Texts are cut as OpenAI's code cuts them: of a pair each text keeps its first `floor(context / 2) - 2` tokens, a
+ * single text its first `context - 2`.
+ *
+ * @param example The fields of the kind; its label is checked, too.
+ * @param kind A row of {@linkcode inputs}.
+ * @param tokenizer Text to ids.
+ * @param context Most tokens of a sequence.
+ * @throws {InputError} If a field is not what the kind needs, or the context has no room for a token of each text.
+ *
+ * @example
+ * ```ts
+ * import { trainBpe } from "./bpe.ts";
+ * import { transform } from "./inputs.ts";
+ *
+ * const bpe = trainBpe("it rains and it is wet", { merges: 20 });
+ * const example = { premise: "It rains", hypothesis: "It is wet", label: 0 };
+ * const { sequences, cut } = transform(example, "entailment", bpe, 64);
+ * console.log(sequences.map((ids) => bpe.decode(ids)), cut); // [ "<start> it rains <delim> it is wet <extract>" ] 0
+ * ```
+ */
+export function transform<K extends Kind>(
+  example: Example<K>,
+  kind: K,
+  tokenizer: Tokenizer,
+  context: number,
+): Transformed {
+  if (!Object.hasOwn(inputs, kind)) {
+    throw new InputError(
+      `Cannot build an input as its kind must be one of ${
+        Object.keys(inputs).join(", ")
+      }: current kind is ${kind}`,
+    );
+  }
+  const input = inputs[kind];
+  const texts = textsOf(example, kind, input.fields);
+  const count = Object.keys(input.fields).length;
+  const limit = count === 1 ? context - 2 : Math.floor(context / count) - 2;
+  if (!Number.isInteger(context) || limit < 1) {
+    throw new InputError(
+      `Cannot fit an example of kind ${kind} as context must be an integer of at least ${3 * count}: ` +
+        `current context is ${context}`,
+    );
+  }
+  let cut = 0;
+  const encoded = new Map<string, Int32Array[]>();
+  for (const [field, list] of texts) {
+    encoded.set(
+      field,
+      list.map((text) => {
+        const ids = tokenizer.encode(text);
+        if (ids.length > limit) cut++;
+        return ids.subarray(0, limit);
+      }),
+    );
+  }
+  const sequences = input.sequences.flatMap((slots) => {
+    const parts = slots.map((slot) =>
+      encoded.get(slot) ?? [Int32Array.of(tokenizer.size + specials.indexOf(slot))]
+    );
+    const copies = Math.max(...parts.map((part) => part.length));
+    return Array.from(
+      { length: copies },
+      (_, i) => concatenate(parts.map((part) => part[i] ?? part[0] ?? noIds)),
+    );
+  });
+  return { sequences, cut };
+}
+
+const noIds = new Int32Array();
+
+/** One array of several. */
+function concatenate(parts: readonly Int32Array[]): Int32Array {
+  const whole = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** The texts of each field, after a check of all that a user may have got wrong. */
+function textsOf(example: unknown, kind: Kind, fields: Input["fields"]): Map<string, readonly string[]> {
+  const fail = (why: string, current: unknown): never => {
+    const shown = Array.isArray(current) ? "a list" : current === null ? "null" : typeof current;
+    throw new InputError(`Cannot build an example of kind ${kind} as ${why}: current one is ${shown}`);
+  };
+  if (typeof example !== "object" || example === null) {
+    const names = [...Object.keys(fields), "label"].join(", ");
+    return fail(`it must be an object with ${names}`, example);
+  }
+  const values: Readonly<Record<string, unknown>> = { ...example };
+  const texts = new Map<string, readonly string[]>();
+  for (const [field, type] of Object.entries(fields)) {
+    const value = values[field];
+    if (type === "text") {
+      if (typeof value !== "string") return fail(`${field} must be a string`, value);
+      texts.set(field, [value]);
+      continue;
+    }
+    if (!Array.isArray(value)) return fail(`${field} must be a list of strings`, value);
+    value.forEach((text, i) => typeof text === "string" || fail(`${field}[${i}] must be a string`, text));
+    if (value.length < 2) {
+      throw new InputError(
+        `Cannot build an example of kind ${kind} as ${field} must be at least 2: current number is ${value.length}`,
+      );
+    }
+    texts.set(field, value);
+  }
+  const { label } = values as { label?: unknown };
+  const labels = Math.min(...[...texts.values()].map((list) => list.length > 1 ? list.length : Infinity));
+  if (typeof label !== "number" || !Number.isInteger(label) || label < 0 || label >= labels) {
+    throw new InputError(
+      `Cannot build an example of kind ${kind} as label must be an integer ` +
+        `${labels === Infinity ? "of at least 0" : `from 0 to ${labels - 1}`}: current label is ${label}`,
+    );
+  }
+  return texts;
+}

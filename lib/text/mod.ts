@@ -1,0 +1,18 @@
+/**
+ * Text to ids and back: normalisation, words, BPE, and the four input transformations of the paper.
+ *
+ * @module
+ */
+export { fixText, standardize } from "./normalise.ts";
+export { pretokenize } from "./pretokenize.ts";
+export { type Names, type Tokenizer, tokenizerFrom, type TokenizerState, trainBpe } from "./bpe.ts";
+export { loadBpe, saveBpe } from "./files.ts";
+export {
+  type Example,
+  type Examples,
+  type Input,
+  inputs,
+  type Kind,
+  transform,
+  type Transformed,
+} from "./inputs.ts";

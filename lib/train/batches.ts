@@ -1,0 +1,75 @@
+import { keyOf, permutation, uniforms } from "../engine/mod.ts";
+import { InputError } from "../errors.ts";
+import type { Tokenizer } from "../text/mod.ts";
+import type { Batch } from "./objectives.ts";
+
+/** A text's tokens; each tokenizer reads a text once. */
+export function tokensOf(text: string, tokenizer: Tokenizer): Int32Array {
+  let texts = read.get(tokenizer);
+  if (!texts) read.set(tokenizer, texts = new Map());
+  let ids = texts.get(text);
+  if (!ids) texts.set(text, ids = tokenizer.encode(text));
+  return ids;
+}
+const read = new WeakMap<Tokenizer, Map<string, Int32Array>>();
+
+/**
+ * Which of `count` items make the batch of an update: every epoch in a new random order, without the last
+ * items where they do not fill a batch, as OpenAI's code does. A function of seed and update alone.
+ *
+ * @param seed Arms that share it see the same items in the same order.
+ * @param count Number of items.
+ * @param size Items of a batch; no more than there are items are taken.
+ */
+export function shuffled(seed: number, count: number, size: number): (update: number) => Uint32Array {
+  const each = Math.min(size, count);
+  const perEpoch = Math.floor(count / each);
+  let [epoch, order] = [-1, new Uint32Array()];
+  return (update) => {
+    const now = Math.floor(update / perEpoch);
+    if (now !== epoch) [epoch, order] = [now, permutation(keyOf(seed, "order", now), count)];
+    const at = (update % perEpoch) * each;
+    return order.subarray(at, at + each);
+  };
+}
+
+/**
+ * Batches of contiguous windows of a text (§4.1), cut anew in each epoch: the first window begins at a random
+ * token of the first `context`, so that no token always stands at the same place.
+ *
+ * @param ids A text's tokens.
+ * @throws {InputError} If the text does not fill a window.
+ */
+export function windowBatches(
+  ids: Int32Array,
+  context: number,
+  size: number,
+  seed: number,
+): (update: number) => Batch {
+  const count = Math.floor(ids.length / context) - 1 || 1; // One window less leaves room for the random beginning.
+  if (ids.length < context) {
+    throw new InputError(
+      `Cannot cut windows of ${context} tokens from a text of ${ids.length}: a longer text or a smaller context works`,
+    );
+  }
+  const pick = shuffled(seed, count, size);
+  const perEpoch = Math.floor(count / Math.min(size, count));
+  return (update) => {
+    const [draw] = uniforms(keyOf(seed, "offset", Math.floor(update / perEpoch)), 1);
+    const offset = Math.floor(draw! * Math.min(context, ids.length - count * context + 1));
+    return batchOf(Array.from(pick(update), (i) => ids.subarray(offset + i * context, offset + (i + 1) * context)));
+  };
+}
+
+/**
+ * Sequences side by side, padded on the right with 0 to a common width.
+ *
+ * @param width The longest sequence's length unless given.
+ */
+export function batchOf(sequences: readonly Int32Array[], labels?: Int32Array, width?: number): Batch {
+  const lengths = Int32Array.from(sequences, (sequence) => sequence.length);
+  const T = width ?? lengths.reduce((a, b) => Math.max(a, b), 0);
+  const ids = new Int32Array(sequences.length * T);
+  sequences.forEach((sequence, n) => ids.set(sequence, n * T));
+  return { ids, lengths, ...(labels && { labels }) };
+}

@@ -1,0 +1,202 @@
+import { createHash } from "node:crypto";
+import * as tf from "@tensorflow/tfjs";
+import { InputError } from "../errors.ts";
+import { readWhole, writeWhole } from "../files.ts";
+import {
+  addHead,
+  type Archive,
+  type Config,
+  decodeSafetensors,
+  dispose,
+  encodeSafetensors,
+  gpt,
+  type LanguageModel,
+  leaves,
+  SPECIALS,
+  type Stored,
+} from "../model/mod.ts";
+import { tokenizerFrom } from "../text/mod.ts";
+import type { AdamState } from "./adam.ts";
+
+/** A run's place in its course, saved beside the model. */
+export interface Progress {
+  readonly state: AdamState;
+  /** What the run was asked to do; a checkpoint resumes only the same. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+const FORMAT = "gpt1-checkpoint-1";
+const NO_SUM = "0".repeat(64);
+
+/**
+ * Writes a model as one safetensors file, and with it, if given, all that its run needs to go on: both
+ * moments and the number of updates. Dropout masks and data order are functions of seed and update, so no
+ * more state exists. The SHA-256 of the file, its own place held by zeros, stands in its header.
+ *
+ * @throws {InputError} If the place cannot be written to; the old file then stays.
+ *
+ * @example
+ * ```ts
+ * import { gpt, presets } from "../model/mod.ts";
+ * import { trainBpe } from "../text/mod.ts";
+ * import { loadModel, saveModel } from "./checkpoint.ts";
+ *
+ * const path = `${await Deno.makeTempDir()}/model.safetensors`;
+ * await saveModel(path, gpt(presets.smoke, { tokenizer: trainBpe("to be or not to be", { merges: 3 }) }));
+ * console.log((await loadModel(path)).config.layers); // 2
+ * ```
+ */
+export async function saveModel(path: string, lm: LanguageModel, progress?: Progress): Promise<void> {
+  const tensors = new Map<string, Stored>();
+  const store = async (name: string, leaf: tf.Variable) =>
+    tensors.set(name, { shape: leaf.shape, data: await leaf.data<"float32">() });
+  for (const [name, leaf] of leaves(lm.parameters)) await store(name, leaf);
+  if (progress) {
+    let i = 0;
+    for (const [name, leaf] of leaves(lm.parameters)) {
+      if (!leaf.trainable) continue;
+      await store(`adam.m.${name}`, progress.state.m[i]!);
+      await store(`adam.v.${name}`, progress.state.v[i++]!);
+    }
+  }
+  const chunks = encodeSafetensors(tensors, {
+    format: FORMAT,
+    sha256: NO_SUM,
+    config: JSON.stringify(lm.config),
+    seed: String(lm.seed),
+    ...(lm.task && { task: JSON.stringify(lm.task) }),
+    ...(progress && { settings: JSON.stringify(progress.settings), update: String(progress.state.update) }),
+    tokenizer: JSON.stringify(lm.tokenizer),
+  });
+  const sum = createHash("sha256");
+  for (const chunk of chunks) sum.update(chunk);
+  replaceSum(chunks[0]!, NO_SUM, sum.digest("hex"));
+  await writeWhole(path, chunks);
+}
+
+/** Replaces the checksum in a header's bytes; false if it does not stand there. */
+function replaceSum(bytes: Uint8Array, from: string, to: string): boolean {
+  const encode = (sum: string) => new TextEncoder().encode(`"sha256":"${sum}"`);
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  const at = new TextDecoder("latin1").decode(bytes.subarray(0, 8 + length)).indexOf(`"sha256":"${from}"`);
+  if (at < 0) return false;
+  bytes.set(encode(to), at);
+  return true;
+}
+
+/** Reads a checkpoint and checks that it is whole. */
+async function open(path: string): Promise<Archive> {
+  const bytes = await readWhole(path, "a checkpoint");
+  const archive = decodeSafetensors(bytes, path);
+  if (archive.metadata["format"] !== FORMAT) {
+    throw new InputError(
+      `Cannot read ${path} as a checkpoint: its format is ${archive.metadata["format"] ?? "not named"} ` +
+        `where ${FORMAT} is wanted`,
+    );
+  }
+  const claimed = archive.metadata["sha256"] ?? "";
+  const found = replaceSum(bytes, claimed, NO_SUM);
+  if (!found || createHash("sha256").update(bytes).digest("hex") !== claimed) {
+    throw new InputError(`Cannot read ${path} as its checksum does not match: the file is damaged or was changed`);
+  }
+  return archive;
+}
+
+/**
+ * Reads a model from a checkpoint.
+ *
+ * @throws {InputError} If the file is missing, truncated, damaged, or no checkpoint.
+ *
+ * @example
+ * ```ts
+ * import { gpt, presets } from "../model/mod.ts";
+ * import { trainBpe } from "../text/mod.ts";
+ * import { loadModel, saveModel } from "./checkpoint.ts";
+ *
+ * const path = `${await Deno.makeTempDir()}/model.safetensors`;
+ * await saveModel(path, gpt(presets.smoke, { tokenizer: trainBpe("to be or not to be", { merges: 3 }) }));
+ * console.log((await loadModel(path)).tokenizer.merges.length); // 3
+ * ```
+ */
+export async function loadModel(path: string): Promise<LanguageModel> {
+  const { tensors, metadata } = await open(path);
+  let lm: LanguageModel | undefined;
+  try {
+    const config = JSON.parse(metadata["config"]!) as Config;
+    checkSizes(config, tensors);
+    const { vocabulary: _, ...preset } = config;
+    lm = gpt(preset, { tokenizer: tokenizerFrom(JSON.parse(metadata["tokenizer"]!)), seed: Number(metadata["seed"]) });
+    if (metadata["task"]) {
+      const task = JSON.parse(metadata["task"]) as NonNullable<LanguageModel["task"]>;
+      addHead(lm.parameters, task.kind, task.labels.length, lm.seed);
+      lm = { ...lm, task };
+    }
+    fill(leaves(lm.parameters), tensors);
+    return lm;
+  } catch (error) {
+    if (lm) dispose(lm.parameters);
+    const why = error instanceof Error ? error.message : String(error);
+    throw new InputError(`Cannot use ${path} as a checkpoint: ${why}`, { cause: error });
+  }
+}
+
+/** Before memory is taken for a configuration, the file must hold what it speaks of. */
+function checkSizes({ layers, width, context, vocabulary, positions }: Config, tensors: Archive["tensors"]): void {
+  const wanted: [string, number[]][] = [
+    ["tokens_embed.weight", [vocabulary + SPECIALS, width]],
+    [`h.${layers - 1}.mlp.c_fc.weight`, [width, 4 * width]],
+  ];
+  if (positions.kind !== "none") wanted.push(["positions_embed.weight", [context, width]]);
+  for (const [name, shape] of wanted) {
+    const found = tensors.get(name)?.shape;
+    if (found?.join() !== shape.join()) {
+      throw new InputError(`tensor "${name}" should have shape [${shape}] and has ${found ? `[${found}]` : "none"}`);
+    }
+  }
+}
+
+/** Puts stored values into variables, all or none. */
+function fill(named: [string, tf.Variable][], tensors: Archive["tensors"]): void {
+  for (const [name, { shape }] of named) {
+    const found = tensors.get(name);
+    if (found?.shape.join() !== shape.join()) {
+      throw new InputError(`tensor "${name}" should have shape [${shape}] and has ${found ? `[${found.shape}]` : "none"}`);
+    }
+  }
+  for (const [name, leaf] of named) {
+    tf.tidy(() => leaf.assign(tf.tensor(tensors.get(name)!.data, leaf.shape, "float32")));
+  }
+}
+
+/**
+ * Takes a run up where a checkpoint left it: fills the model and the moments.
+ *
+ * @param path A checkpoint of this run; where there is none, the run begins at its start.
+ * @param lm The model as it stood when the run began.
+ * @returns Whether there was one.
+ * @throws {InputError} If it is damaged, or is of another configuration or other settings; nothing is changed then.
+ */
+export async function resume(path: string, lm: LanguageModel, { state, settings }: Progress): Promise<boolean> {
+  if (!await Deno.stat(path).then(() => true, () => false)) return false;
+  const { tensors, metadata } = await open(path);
+  if (metadata["settings"] === undefined) {
+    throw new InputError(`Cannot resume from ${path} as it holds a finished model and not a run`);
+  }
+  const now: Record<string, unknown> = { ...lm.config, ...settings };
+  const then: Record<string, unknown> = { ...JSON.parse(metadata["config"] ?? "{}"), ...JSON.parse(metadata["settings"]) };
+  for (const name of new Set([...Object.keys(now), ...Object.keys(then)])) {
+    const [a, b] = [JSON.stringify(then[name]), JSON.stringify(now[name])];
+    if (a !== b) {
+      throw new InputError(`Cannot resume from ${path} as its ${name} is ${a}: current ${name} is ${b}`);
+    }
+  }
+  const named = leaves(lm.parameters);
+  const trained = named.filter(([, leaf]) => leaf.trainable).map(([name]) => name);
+  fill([
+    ...named,
+    ...trained.map((name, i): [string, tf.Variable] => [`adam.m.${name}`, state.m[i]!]),
+    ...trained.map((name, i): [string, tf.Variable] => [`adam.v.${name}`, state.v[i]!]),
+  ], tensors);
+  state.update = Number(metadata["update"]);
+  return true;
+}

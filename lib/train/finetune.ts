@@ -1,0 +1,137 @@
+import * as tf from "@tensorflow/tfjs";
+import type { Task } from "../data/mod.ts";
+import { keyOf, normals } from "../engine/mod.ts";
+import { addHead, checkSeed, clone, type LanguageModel, leaves, SPECIALS } from "../model/mod.ts";
+import { type AdamOptions, adamState, checkAdam, disposeAdam } from "./adam.ts";
+import { batchOf, shuffled } from "./batches.ts";
+import { resume, saveModel } from "./checkpoint.ts";
+import { encodeTask, type EncodedTask, type EncodedExample } from "./encode.ts";
+import { train, type Training, training, type TrainingRecord } from "./loop.ts";
+import { type Batch, checkLambda, objective } from "./objectives.ts";
+import { checkWhole } from "./options.ts";
+import type { RunOptions } from "./pretrain.ts";
+
+/** How a model is fine-tuned. */
+export interface FinetuneOptions extends Partial<Omit<AdamOptions, "updates">>, RunOptions {
+  /** λ of L3 = L2 + λ·L1 (§3.2); 0.5 unless given, 0 trains on the task alone. */
+  readonly lambda?: number;
+  /** Passes over the training examples (§4.1: 3). */
+  readonly epochs?: number;
+  /** Examples of an update (§4.1: 32). */
+  readonly batch?: number;
+  /** Of head, special tokens, data order and dropout; the model's own unless given. */
+  readonly seed?: number;
+}
+
+/** The paper's settings in fine-tuning (§4.1), which are those of OpenAI's code. */
+export const finetuneDefaults = {
+  rate: 6.25e-5,
+  schedule: "warmup_linear",
+  warmup: 0.002,
+  decay: 0.01,
+  clip: 1,
+} as const satisfies Partial<AdamOptions>;
+
+/**
+ * Supervised fine-tuning (§3.2): a copy of the model gets the task's head and learns L2 + λ·L1 on it.
+ *
+ * Iterate it for a record of each update, or await it for the tuned copy; the model itself stays as it is.
+ *
+ * @throws {InputError} If λ or another option is out of its range, the task is not well-formed, or the
+ * checkpoint is not this run's.
+ *
+ * @example
+ * ```ts
+ * import { backend } from "../engine/mod.ts";
+ * import { gpt, presets } from "../model/mod.ts";
+ * import { trainBpe } from "../text/mod.ts";
+ * import { evaluate, finetune } from "./mod.ts";
+ *
+ * await backend("cpu");
+ * const rows = ["a fine day", "a sad day"].map((text, label) => ({ text, label }));
+ * const task = {
+ *   name: "days",
+ *   kind: "classification" as const,
+ *   labels: ["fine", "sad"],
+ *   measures: ["accuracy" as const],
+ *   train: rows,
+ *   validation: rows,
+ *   test: rows,
+ *   source: "this example",
+ *   licence: "MIT",
+ *   about: "two days",
+ * };
+ * const lm = gpt(presets.smoke, { tokenizer: trainBpe("a fine day and a sad day", { merges: 10 }) });
+ * const tuned = await finetune(lm, task, { lambda: 0.5, epochs: 2, rate: 1e-3 });
+ * console.log((await evaluate(tuned, task)).examples); // 2
+ * ```
+ */
+export function finetune(lm: LanguageModel, task: Task, options: FinetuneOptions = {}): Training<LanguageModel> {
+  const { lambda = 0.5, epochs = 3, batch = 32, seed = lm.seed, checkpoint, saveEvery = 100, signal } = options;
+  const { rate, schedule, warmup, decay, clip } = { ...finetuneDefaults, ...options };
+  checkLambda(lambda);
+  checkSeed(seed);
+  checkWhole({ epochs, batch, saveEvery });
+  const examples = encodeTask(task, lm.tokenizer, lm.config.context);
+  const size = Math.min(batch, examples.train.length);
+  const updates = Math.floor(examples.train.length / size) * epochs;
+  const adam: AdamOptions = { rate, schedule, warmup, decay, clip, updates };
+  checkAdam(adam);
+
+  return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
+    const tuned = startTask(lm, task, seed);
+    const variables = leaves(tuned.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
+    const state = adamState(variables);
+    const pick = shuffled(seed, examples.train.length, size);
+    const settings = { run: "finetune", ...adam, lambda, epochs, batch, seed, task: task.name, examples: examples.digest };
+    try {
+      if (checkpoint) await resume(checkpoint, tuned, { state, settings });
+      yield* train({
+        variables,
+        adam,
+        state,
+        losses: (update) => {
+          const rows = Array.from(pick(update), (i) => examples.train[i]!);
+          const drop = { rate: tuned.config.dropout, seed, update };
+          return objective(tuned, exampleBatch(rows, examples, tuned), lambda, drop);
+        },
+        ...(checkpoint && { save: () => saveModel(checkpoint, tuned, { state, settings }), saveEvery }),
+        signal,
+      });
+    } finally {
+      disposeAdam(state);
+    }
+    return tuned;
+  }());
+}
+
+/** Examples as a batch; in `paper` as wide as the whole task, whose positions take part in the softmax. */
+export function exampleBatch(
+  rows: readonly EncodedExample[],
+  { longest }: EncodedTask,
+  { config }: LanguageModel,
+): Batch {
+  const labels = Int32Array.from(rows, ({ label }) => label);
+  return batchOf(rows.flatMap(({ sequences }) => sequences), labels, config.variant === "paper" ? longest : undefined);
+}
+
+/**
+ * A copy of the model that is ready for a task: a new head, and rows for [Start], [Delim] and [Extract] that
+ * pre-training never used. `paper` draws them from N(0, 0.02), as OpenAI's code does; `clean` sets them
+ * among the trained tokens, at their mean plus that noise, where small models learn pair tasks that they
+ * otherwise do not.
+ */
+function startTask(lm: LanguageModel, task: Task, seed: number): LanguageModel {
+  const parameters = clone(lm.parameters);
+  addHead(parameters, task.kind, task.labels.length, seed);
+  const { weight } = parameters.tokens_embed;
+  const [V, d] = [lm.config.vocabulary, lm.config.width];
+  tf.tidy(() => {
+    const tokens = weight.slice([0, 0], [V, d]); // (V, d)
+    const noise = tf.tensor2d(normals(keyOf(seed, "specials"), SPECIALS * d, 0.02), [SPECIALS, d]);
+    const rows = lm.config.variant === "clean" ? noise.add(tokens.mean(0)) : noise; // (3, d)
+    weight.assign(tf.concat([tokens, rows]) as tf.Tensor2D);
+  });
+  const { name, kind, labels } = task;
+  return { ...lm, parameters, task: { name, kind, labels } };
+}

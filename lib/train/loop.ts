@@ -1,0 +1,134 @@
+import * as tf from "@tensorflow/tfjs";
+import { InputError } from "../errors.ts";
+import { type AdamOptions, type AdamState, adamUpdate, globalNorm, rateAt } from "./adam.ts";
+import type { Losses } from "./objectives.ts";
+
+/** What one update was like. */
+export interface TrainingRecord {
+  /** Updates made, this one included. */
+  readonly update: number;
+  /** Updates that there will be. */
+  readonly updates: number;
+  /** What was minimised, in nats, on this update's batch before the update. */
+  readonly loss: number;
+  /** Its language-modelling part, where there is one. */
+  readonly L1?: number;
+  /** Its task's part, where there is one. */
+  readonly L2?: number;
+  /** Learning rate, bias correction left out. */
+  readonly rate: number;
+  /** Norm of all gradients together, before clipping. */
+  readonly norm: number;
+  /** Seconds since this run, or its resumption, began. */
+  readonly seconds: number;
+}
+
+/** What the loop needs; it knows nothing of models. */
+export interface Job {
+  /** What is trained. */
+  readonly variables: readonly tf.Variable[];
+  /** The losses of the update that follows `update` completed ones. */
+  losses(update: number): Losses;
+  readonly adam: AdamOptions;
+  /** Where to begin, and what the loop changes. */
+  readonly state: AdamState;
+  /** Called every `saveEvery` updates, at the end and when stopped; not after a failure. */
+  save?(): Promise<void>;
+  readonly saveEvery?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The longest that the loop keeps timers, signals and a notebook's stop button waiting, in ms. */
+const PATIENCE = 30;
+
+/**
+ * The one loop. It trains until the schedule ends, the signal aborts or the reader leaves; in each case what
+ * was reached is saved.
+ *
+ * @throws {InputError} If loss or gradient is not finite; the parameters are then those of the last good update.
+ */
+export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
+  const { variables, adam, state, signal, saveEvery = Infinity } = job;
+  const start = performance.now();
+  let [breath, saved, failed] = [start, state.update, false];
+  try {
+    while (state.update < adam.updates && !signal?.aborted) {
+      const rate = rateAt(state.update, adam);
+      const measured = await update(job).catch((error) => {
+        failed = true;
+        throw error;
+      });
+      if (state.update % saveEvery === 0 && job.save) {
+        await job.save();
+        saved = state.update;
+      }
+      yield { update: state.update, updates: adam.updates, rate, ...measured, seconds: (performance.now() - start) / 1e3 };
+      if (performance.now() - breath > PATIENCE) {
+        await new Promise((resume) => setTimeout(resume));
+        breath = performance.now();
+      }
+    }
+  } finally {
+    if (!failed && saved !== state.update) await job.save?.();
+  }
+
+  async function update({ losses }: Job) {
+    const kept: Partial<Record<"L1" | "L2", tf.Scalar>> = {};
+    const { value, grads } = tf.variableGrads(() => {
+      const { loss, L1, L2 } = losses(state.update);
+      if (L1) kept.L1 = tf.keep(L1);
+      if (L2) kept.L2 = tf.keep(L2);
+      return loss;
+    }, [...variables]);
+    const gradients = variables.map(({ name, shape }) => grads[name] ?? tf.zeros(shape));
+    const normTensor = globalNorm(gradients);
+    const read = async (scalar: tf.Tensor) => (await scalar.data())[0]!;
+    try {
+      const [loss, norm] = [await read(value), await read(normTensor)];
+      if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+        throw new InputError(
+          `Cannot make update ${state.update + 1} as its loss is ${loss} and its gradient's norm ${norm}: ` +
+            "a smaller rate may help",
+        );
+      }
+      const L1 = kept.L1 && { L1: await read(kept.L1) };
+      const L2 = kept.L2 && { L2: await read(kept.L2) };
+      adamUpdate(variables, gradients, norm, state, adam);
+      return { loss, ...L1, ...L2, norm };
+    } finally {
+      tf.dispose([value, normTensor, gradients, Object.values(kept)]);
+    }
+  }
+}
+
+/** A run under way: iterate it for its records, or await it for its result; both may be done. */
+export interface Training<Result, Step = TrainingRecord> extends AsyncIterable<Step>, PromiseLike<Result> {}
+
+/**
+ * Makes a generator of records into a {@linkcode Training}. Nothing happens before it is iterated or awaited.
+ */
+export function training<Result, Step = TrainingRecord>(records: AsyncGenerator<Step, Result>): Training<Result, Step> {
+  let result: Promise<Result> | undefined;
+  let finish!: { resolve: (result: Result) => void; reject: (error: unknown) => void };
+  const finished = new Promise<Result>((resolve, reject) => finish = { resolve, reject });
+  finished.catch(() => {}); // A reader of records gets the error from the iteration.
+  async function* iterate(): AsyncGenerator<Step, void> {
+    try {
+      finish.resolve(yield* records);
+    } catch (error) {
+      finish.reject(error);
+      throw error;
+    } finally {
+      finish.reject(new InputError("Cannot give the result of a run that was left before its end"));
+    }
+  }
+  let iterator: AsyncGenerator<Step, void> | undefined;
+  const drain = async (): Promise<Result> => {
+    for await (const _ of iterator ??= iterate());
+    return finished;
+  };
+  return {
+    [Symbol.asyncIterator]: () => iterator ??= iterate(),
+    then: (fulfilled, rejected) => (result ??= drain()).then(fulfilled, rejected),
+  };
+}

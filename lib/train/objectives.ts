@@ -1,0 +1,79 @@
+import * as tf from "@tensorflow/tfjs";
+import { tiedCrossEntropy } from "../engine/mod.ts";
+import { InputError } from "../errors.ts";
+import { classify, type Dropout, forward, type LanguageModel } from "../model/mod.ts";
+
+/** Sequences of one update, right-padded with 0 to a common length. */
+export interface Batch {
+  /** N × T tokens, row by row. */
+  readonly ids: Int32Array;
+  /** Real tokens of each sequence (N). */
+  readonly lengths: Int32Array;
+  /** Labels of the examples (B), where there is a task; the N sequences stand example by example. */
+  readonly labels?: Int32Array;
+}
+
+/** Losses of a batch, in nats; scalars. */
+export interface Losses {
+  /** What is minimised. */
+  readonly loss: tf.Scalar;
+  /** Language modelling (eq. 1), where it is computed. */
+  readonly L1?: tf.Scalar;
+  /** The task's (eq. 4), where there is one. */
+  readonly L2?: tf.Scalar;
+}
+
+/** @throws {InputError} If λ is not a number from 0. */
+export function checkLambda(lambda: number): void {
+  if (!(lambda >= 0 && lambda < Infinity)) {
+    throw new InputError(`Cannot weigh the auxiliary objective with λ = ${lambda} as λ must be a number from 0`);
+  }
+}
+
+/**
+ * The objective of a batch: L1 (eq. 1) without labels; with them L3 = L2 + λ·L1 (eq. 5), where the paper's
+ * sums are means, as in OpenAI's code: L1 over a sequence's predicted tokens, then over sequences; L2 over
+ * examples. λ = 0 leaves the language-model head out altogether.
+ *
+ * @param model With a task's head if the batch has labels.
+ * @param lambda λ, the weight of L1 beside L2.
+ * @param drop What to drop; nothing in evaluation.
+ */
+export function objective(
+  { config, parameters, task }: LanguageModel,
+  batch: Batch,
+  lambda: number,
+  drop?: Dropout,
+): Losses {
+  const N = batch.lengths.length;
+  const ids = tf.tensor2d(batch.ids, [N, batch.ids.length / N], "int32");
+  const { h, table } = forward(parameters, config, ids, drop);
+  if (!batch.labels) {
+    const L1 = languageModelLoss(h, table, batch);
+    return { loss: L1, L1 };
+  }
+  const logits = classify(parameters, task!.kind, h, batch.lengths, batch.labels.length, drop); // (B, classes)
+  const hit = tf.oneHot(tf.tensor1d(batch.labels, "int32"), logits.shape[1]).cast("float32");
+  const L2 = logits.logSoftmax().mul(hit).sum(1).mean().neg() as tf.Scalar;
+  if (lambda === 0) return { loss: L2, L2 };
+  const L1 = languageModelLoss(h, table, batch);
+  return { loss: L2.add(L1.mul(lambda)), L1, L2 };
+}
+
+/**
+ * L1: each token from those before it, in nats; the mean over a sequence's tokens, then over sequences.
+ *
+ * @param h States (N, T, d).
+ * @param table Output rows (V, d).
+ */
+export function languageModelLoss(h: tf.Tensor3D, table: tf.Tensor2D, { ids, lengths }: Batch): tf.Scalar {
+  const [N, T, d] = h.shape;
+  const targets = new Int32Array(N * T);
+  const weights = new Float32Array(N * T);
+  lengths.forEach((length, n) => {
+    const row = n * T;
+    targets.set(ids.subarray(row + 1, row + length), row);
+    weights.fill(1 / ((length - 1) * N), row, row + length - 1);
+  });
+  return tiedCrossEntropy(h.reshape([N * T, d]), table, tf.tensor1d(targets, "int32"), tf.tensor1d(weights));
+}

