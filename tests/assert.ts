@@ -67,7 +67,9 @@ export function assertClose(
   const ratio = scale > 0 ? worst / scale : worst;
   assert(
     ratio <= relative,
-    `${what}[${at}] is ${actual[at]} where ${expected[at]} is wanted: off by ${ratio.toExponential(1)} of the ` +
+    `${what}[${at}] is ${actual[at]} where ${expected[at]} is wanted: off by ${
+      ratio.toExponential(1)
+    } of the ` +
       `largest, ${relative} is allowed`,
   );
   return ratio;

@@ -39,8 +39,18 @@ export interface Case {
 
 /** Everything that is no tensor. */
 export const reference = JSON.parse(await Deno.readTextFile(new URL("reference.json", folder))) as {
-  config: { vocabulary: number; width: number; heads: number; layers: number; context: number; classes: number };
-  batches: Record<string, { ids: number[][]; lengths: number[]; labels: number[]; width: number; examples: number }>;
+  config: {
+    vocabulary: number;
+    width: number;
+    heads: number;
+    layers: number;
+    context: number;
+    classes: number;
+  };
+  batches: Record<
+    string,
+    { ids: number[][]; lengths: number[]; labels: number[]; width: number; examples: number }
+  >;
   cases: Case[];
   dropout: { rate: number; seed: number; update: number; cases: Case[] };
   threefry: {
@@ -114,7 +124,13 @@ export function modelOf(example: Omit<Case, "variant"> & { variant?: Variant }, 
   }
   const tokenizer = undefined as unknown as Tokenizer;
   const labels = Array.from({ length: classes }, String);
-  return { config, parameters, tokenizer, seed: 1, ...(task !== "lm" && { task: { name: task, kind: task, labels } }) };
+  return {
+    config,
+    parameters,
+    tokenizer,
+    seed: 1,
+    ...(task !== "lm" && { task: { name: task, kind: task, labels } }),
+  };
 }
 
 /** A case's batch. */
@@ -128,7 +144,11 @@ export function batchFor(task: Case["task"]): Batch {
 }
 
 /** Which elements of a parameter have a gradient that is zero by analysis. */
-export function zeros({ analyticallyZero }: Case, name: string, shape: readonly number[]): [number, number][] {
+export function zeros(
+  { analyticallyZero }: Case,
+  name: string,
+  shape: readonly number[],
+): [number, number][] {
   const row = shape.slice(1).reduce((a, b) => a * b, 1);
   return analyticallyZero.filter(({ parameter }) => parameter === name)
     .map(({ rows: [from, to] }) => [from * row, to * row]);

@@ -2,7 +2,17 @@ import { Command } from "commander";
 import { backend } from "../engine/mod.ts";
 import { positionKinds } from "../model/mod.ts";
 import { ablate, smokeStudy, studyDefaults } from "../study/mod.ts";
-import { adamOptions, chosenPreset, given, interruptible, modelOptions, names, number, numbers, run } from "./command.ts";
+import {
+  adamOptions,
+  chosenPreset,
+  given,
+  interruptible,
+  modelOptions,
+  names,
+  number,
+  numbers,
+  run,
+} from "./command.ts";
 import { duration, progress } from "./progress.ts";
 
 const usual = studyDefaults;
@@ -12,7 +22,11 @@ const command = new Command("ablate")
       "be told apart. Each run's result is kept: a study that was stopped goes on where it stood.",
   )
   .option("--smoke", "a minute's run that shows that everything works, and finds out nothing")
-  .option("--positions <kinds>", `of ${positionKinds.join(", ")} (default: ${usual.positions})`, names(positionKinds))
+  .option(
+    "--positions <kinds>",
+    `of ${positionKinds.join(", ")} (default: ${usual.positions})`,
+    names(positionKinds),
+  )
   .option("--lambda <numbers>", `weights of the auxiliary objective (default: ${usual.lambda})`, numbers)
   .option("--tasks <names>", `downstream tasks (default: ${usual.tasks})`, names())
   .option("--seeds <n>", `seeds of each arm (default: ${usual.seeds})`, number)
@@ -21,7 +35,11 @@ const command = new Command("ablate")
   .option("--words <n>", `of a review's end, for imdb (default: ${usual.words})`, number)
   .option("--train-examples <n>", `of a task, at the most (default: ${usual.trainExamples})`, number)
   .option("--test-examples <n>", `of a task, at the most (default: ${usual.testExamples})`, number)
-  .option("--heldout-windows <n>", `that score a pre-trained model (default: ${usual.heldoutWindows})`, number)
+  .option(
+    "--heldout-windows <n>",
+    `that score a pre-trained model (default: ${usual.heldoutWindows})`,
+    number,
+  )
   .option("--pretrain-updates <n>", `(default: ${usual.pretrain.updates})`, number)
   .option("--pretrain-batch <n>", `windows of an update (default: ${usual.pretrain.batch})`, number)
   .option("--finetune-epochs <n>", `(default: ${usual.finetune.epochs})`, number)
@@ -44,7 +62,17 @@ async function main(options: Record<string, unknown>): Promise<void> {
       names.map((name) => [name, options[`${prefix}${name[0]!.toUpperCase()}${name.slice(1)}`]]),
     ));
   const adam = ["batch", "rate", "schedule", "warmup", "decay", "clip"];
-  const own = ["positions", "lambda", "tasks", "seeds", "corpus", "merges", "words", "trainExamples", "testExamples"];
+  const own = [
+    "positions",
+    "lambda",
+    "tasks",
+    "seeds",
+    "corpus",
+    "merges",
+    "words",
+    "trainExamples",
+    "testExamples",
+  ];
   const run = ["heldoutWindows", "folder", "saveEvery"];
   const signal = interruptible();
   const study = ablate({
@@ -61,7 +89,11 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const bar = progress();
   try {
     for await (const { run, finished, runs, done, left, record } of study) {
-      bar.show({ done, left, text: `run ${finished + 1} of ${runs}: ${run}, loss ${record.loss.toFixed(3)}` });
+      bar.show({
+        done,
+        left,
+        text: `run ${finished + 1} of ${runs}: ${run}, loss ${record.loss.toFixed(3)}`,
+      });
     }
   } finally {
     bar.end();

@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { type Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { InputError } from "../errors.ts";
 import { type PositionScale, positionScales, type Preset, preset, presets, variants } from "../model/mod.ts";
 import { type AdamOptions, schedules } from "../train/mod.ts";
@@ -63,10 +63,22 @@ export function modelOptions(usual: Preset): Option[] {
     size("width", "width of the states"),
     size("context", "longest sequence, in tokens"),
     size("dropout", "share dropped at each site"),
-    new Option("--scale <name>", "size of the position table at the start (default: matched)").choices(positionScales),
-    new Option("--variant <name>", `softmax and dropout where the paper is silent (default: ${usual.variant})`)
+    new Option("--scale <name>", "size of the position table at the start (default: matched)").choices(
+      positionScales,
+    ),
+    new Option(
+      "--variant <name>",
+      `softmax and dropout where the paper is silent (default: ${usual.variant})`,
+    )
       .choices(variants),
   ];
+}
+
+/** @throws {InputError} If there is a file already: what took hours to make is not replaced in silence. */
+export async function refuseToReplace(path: string): Promise<void> {
+  if (await Deno.stat(path).then(() => true, () => false)) {
+    throw new InputError(`Cannot write ${path} as it is there already: remove it or name another file`);
+  }
 }
 
 /** Options of the optimiser, with a prefix where a command has two of them. */
@@ -85,7 +97,9 @@ export function adamOptions(defaults: Omit<AdamOptions, "updates">, prefix = "")
 
 /** The entries that were given, without those left out. */
 export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as ReturnType<typeof given<T>>;
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as ReturnType<
+    typeof given<T>
+  >;
 }
 
 /** A configuration from the model's options. */

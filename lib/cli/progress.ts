@@ -1,5 +1,6 @@
 // @ts-types="npm:@types/cli-progress@3.11.6"
 import cliProgress from "cli-progress";
+import type { TrainingRecord } from "../train/mod.ts";
 
 /** What a progress line tells. */
 export interface Step {
@@ -43,6 +44,25 @@ export function progress(): { show(step: Step): void; end(): void } {
     show: ({ done, left, text }) => bar.update(Math.round(1000 * done), { time: duration(left), text }),
     end: () => bar.stop(),
   };
+}
+
+/** Shows a run's progress to its end. */
+export async function watch(run: AsyncIterable<TrainingRecord>): Promise<void> {
+  const bar = progress();
+  let first: number | undefined; // A run that is taken up begins later than at 1.
+  try {
+    for await (const { update, updates, loss, seconds } of run) {
+      first ??= update - 1;
+      const left = seconds / (update - first) * (updates - update);
+      bar.show({
+        done: update / updates,
+        left,
+        text: `update ${update} of ${updates}, loss ${loss.toFixed(3)}`,
+      });
+    }
+  } finally {
+    bar.end();
+  }
 }
 
 /** Seconds as a person says them: `48 s`, `3 min 5 s`, `2 h 10 min`. */

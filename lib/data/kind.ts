@@ -68,11 +68,11 @@ const SHARE = { validation: 0.1, test: 0.2 };
 const CHOICES = 4;
 
 /**
- * Builds task `kind`: multiple choice (section 3.3 of the paper) from WordNet. The context defines a noun that is not
- * named; which of four kinds of thing is it?
+ * Builds task `kind`: multiple choice (section 3.3 of the paper) from WordNet. The context defines a noun
+ * that is not named; which of four kinds of thing is it?
  *
- * Sets of four kinds are drawn, and each set is asked four times in the same order, each time with another one
- * right: whatever looks at the choices alone is right in exactly a quarter of each split.
+ * Sets of four kinds are drawn, and each set is asked four times in the same order, each time with another
+ * one right: whatever looks at the choices alone is right in exactly a quarter of each split.
  *
  * @returns The task
  * @throws {InputError} If WordNet cannot be downloaded
@@ -153,7 +153,10 @@ export function definitions(data: string): Definition[] {
   return [...items.values()].filter(({ gloss }) => !ambiguous.has(gloss));
 }
 
-/** The file's format is `man 5 wndb`: offset lex_filenum ss_type w_cnt word lex_id … p_cnt [symbol offset pos source]… | gloss. */
+/**
+ * The file's format is `man 5 wndb`: offset lex_filenum ss_type w_cnt word lex_id … p_cnt [symbol offset pos
+ * source]… | gloss.
+ */
 function parse(data: string): Map<string, Synset> {
   const synsets = new Map<string, Synset>();
   for (const line of data.split("\n")) {
@@ -178,8 +181,9 @@ function definition(gloss: string): string {
 }
 
 /**
- * Drops definitions with a word that gives one kind away wholesale, such as "who" for persons: one that stands in a
- * twentieth of the kind's definitions or more and that would, were all kinds as frequent, point to it two times in five.
+ * Drops definitions with a word that gives one kind away wholesale, such as "who" for persons: one that
+ * stands in a twentieth of the kind's definitions or more and that would, were all kinds as frequent, point
+ * to it two times in five.
  */
 function withoutTelltales(items: readonly Definition[]): Definition[] {
   const totals = new Array<number>(KINDS.length).fill(0);
@@ -207,7 +211,7 @@ function wordsOf(gloss: string): Set<string> {
   return new Set(gloss.toLowerCase().match(/[a-z]+/g));
 }
 
-/** Keeps the families of many near-identical definitions small (240 kinds of warbler), and the kinds alike in size. */
+/** Keeps families of many near-identical definitions small, and the kinds alike in size. */
 function thin(items: readonly Definition[]): Definition[] {
   const seen = new Map<string | number, number>();
   const room = (key: string | number, most: number) => (seen.get(key) ?? 0) < most;
@@ -220,7 +224,10 @@ function thin(items: readonly Definition[]): Definition[] {
   });
 }
 
-/** Draws sets of four kinds until fewer than four have definitions left, a kind by the number that it has left. */
+/**
+ * Draws sets of four kinds until fewer than four have definitions left, a kind by the number that it has
+ * left.
+ */
 function questions(items: readonly Definition[]): Example<"choice">[] {
   const left = KINDS.map((_, kind) => items.filter((item) => item.kind === kind));
   const examples: Example<"choice">[] = [];

@@ -1,5 +1,6 @@
 /**
- * Where examples come from: corpora to pre-train on, tasks to fine-tune on. Importing this module downloads nothing.
+ * Where examples come from: corpora to pre-train on, tasks to fine-tune on. Importing this module downloads
+ * nothing.
  *
  * @module
  */

@@ -19,8 +19,8 @@ export function paragraphs(text: string): string[] {
 
 /**
  * Makes a book of Project Gutenberg plain prose: its headers and footers, title line, headings, footnotes,
- * picture captions and lines of asterisks go, the underscores of italics too; `--` stays. What was hard-wrapped
- * becomes one paragraph a line.
+ * picture captions and lines of asterisks go, the underscores of italics too; `--` stays. What was
+ * hard-wrapped becomes one paragraph a line.
  *
  * A heading is a paragraph without a lower-case letter, one that starts with "Chapter" or a Roman numeral and
  * is short, or a book's last word.
@@ -49,9 +49,9 @@ const HEADING =
 
 /**
  * Makes a user's text plain paragraphs without touching what stands in them: the byte order mark and
- * Project Gutenberg's header and footer go, line ends become `\n`, empty lines go. Lines are joined only when the
- * text is hard-wrapped for certain: it has blank lines between paragraphs, no line over 100 characters, and
- * of the lines that go on in the next one at least four fifths are 50 characters or longer.
+ * Project Gutenberg's header and footer go, line ends become `\n`, empty lines go. Lines are joined only when
+ * the text is hard-wrapped for certain: it has blank lines between paragraphs, no line over 100 characters,
+ * and of the lines that go on in the next one at least four fifths are 50 characters or longer.
  *
  * @param text The file
  * @returns Paragraphs, separated by `\n`; empty for a text of white space

@@ -39,7 +39,7 @@ export type Task = { [K in Kind]: TaskOf<K> }[Kind];
 
 /** Settings of {@linkcode task}. */
 export interface TaskOptions {
-  /** `imdb` only: how many words of a review's end are kept; 90 unless told. */
+  /** `imdb` only: how many words of a review's end are kept; 90 unless told, 60 fit a context of 128. */
   readonly words?: number;
 }
 
@@ -83,7 +83,7 @@ const KNOWN: readonly TaskEntry[] = [
  * ```ts
  * import { listTasks } from "./task.ts";
  *
- * console.log(listTasks().map(({ name, kind }) => `${name}: ${kind}`)); // ["imdb: classification", "kind: choice"]
+ * console.log(listTasks().map(({ name }) => name)); // ["imdb", "kind"]
  * ```
  */
 export function listTasks(): readonly TaskEntry[] {
@@ -91,8 +91,8 @@ export function listTasks(): readonly TaskEntry[] {
 }
 
 /**
- * Loads a task to fine-tune on (section 3.2 of the paper). What it needs comes from npm at the first call, not when
- * this module is imported, and needs no permission.
+ * Loads a task to fine-tune on (section 3.2 of the paper). What it needs comes from npm at the first call,
+ * not when this module is imported, and needs no permission.
  *
  * - `"imdb"`: is a film review positive? The last 90 words of each of 49,000 reviews.
  * - `"kind"`: which of four kinds of thing does a definition of WordNet describe?
@@ -144,8 +144,9 @@ export interface SubsetOptions {
 }
 
 /**
- * Takes a smaller task out of a larger one, each label as frequent as in the whole. The same call always takes the
- * same examples, and a smaller subset is the beginning of a larger one: a curve over sizes adds examples and exchanges none.
+ * Takes a smaller task out of a larger one, each label as frequent as in the whole. The same call always
+ * takes the same examples, and a smaller subset is the beginning of a larger one: a curve over sizes adds
+ * examples and exchanges none.
  *
  * @param task The task; it stays as it is
  * @param options How many examples, and the seed
@@ -177,7 +178,10 @@ export function subset<T extends Task>(task: T, options: SubsetOptions): T {
   return { ...task, train: take("train"), validation: take("validation"), test: take("test") };
 }
 
-/** An order in which every beginning has about the labels of the whole: the r-th of a label's n stands at (r + ½)/n. */
+/**
+ * An order in which every beginning has about the labels of the whole: the r-th example of a label that n
+ * have stands at (r + ½)/n.
+ */
 function stratified<E extends { readonly label: number }>(all: readonly E[], seed: number): E[] {
   const groups = Map.groupBy(byHash(all, (example) => JSON.stringify(example), seed), ({ label }) => label);
   return [...groups].sort(([a], [b]) => a - b)
@@ -186,12 +190,14 @@ function stratified<E extends { readonly label: number }>(all: readonly E[], see
 }
 
 /**
- * Checks a task that somebody wrote, so that a mistake is named by split, row and field before any training starts.
+ * Checks a task that somebody wrote, so that a mistake is named by split, row and field before any training
+ * starts.
  *
  * @param task The task
  * @returns The same task
- * @throws {InputError} If the kind is not known, a split is empty, a text is missing, a label is none of the task's, an example of
- * multiple choice has another number of choices than there are labels, or no measure is given
+ * @throws {InputError} If the kind is not known, a split is empty, a text is missing, a label is none of the
+ * task's, an example of multiple choice has another number of choices than there are labels, or no measure is
+ * given
  *
  * @example
  * ```ts

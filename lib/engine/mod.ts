@@ -15,4 +15,13 @@ export {
   type Norm,
   tiedCrossEntropy,
 } from "./ops.ts";
-export { dropoutFactors, type Key, keyOf, normals, permutation, threefry, uniforms, words } from "./random.ts";
+export {
+  dropoutFactors,
+  type Key,
+  keyOf,
+  normals,
+  permutation,
+  threefry,
+  uniforms,
+  words,
+} from "./random.ts";

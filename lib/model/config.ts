@@ -87,7 +87,9 @@ export const presets: { readonly gpt1: Preset; readonly mini: Preset; readonly s
  */
 export function preset(name: string): Preset {
   if (!Object.hasOwn(presets, name)) {
-    throw new InputError(`Cannot find preset "${name}" as the presets are ${Object.keys(presets).join(", ")}`);
+    throw new InputError(
+      `Cannot find preset "${name}" as the presets are ${Object.keys(presets).join(", ")}`,
+    );
   }
   return presets[name as keyof typeof presets];
 }

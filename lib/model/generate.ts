@@ -40,14 +40,18 @@ export async function generate(
   { tokens = 40, temperature = 1, topK = Infinity, seed = 1, signal }: GenerateOptions = {},
 ): Promise<string> {
   const ids = [...lm.tokenizer.encode(prompt)];
-  if (ids.length === 0) throw new InputError("Cannot continue an empty prompt as the model needs a token to read");
+  if (ids.length === 0) {
+    throw new InputError("Cannot continue an empty prompt as the model needs a token to read");
+  }
   if (!Number.isSafeInteger(tokens) || tokens < 0) {
     throw new InputError(`Cannot generate ${tokens} tokens as their number must be a whole number from 0`);
   }
   if (!(temperature >= 0 && temperature < Infinity)) {
     throw new InputError(`Cannot sample at temperature ${temperature} as it must be a number from 0`);
   }
-  if (!(topK >= 1)) throw new InputError(`Cannot sample from the ${topK} likeliest tokens as there must be 1 or more`);
+  if (!(topK >= 1)) {
+    throw new InputError(`Cannot sample from the ${topK} likeliest tokens as there must be 1 or more`);
+  }
 
   const draws = uniforms(keyOf(seed, "generate"), tokens);
   const { context } = lm.config;

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { embedding, linear } from "../engine/ops.ts";
 import { inputs, type Kind } from "../text/inputs.ts";
-import { type Dropout, dropAt } from "./forward.ts";
+import { dropAt, type Dropout } from "./forward.ts";
 import { initLinear, type Parameters } from "./parameters.ts";
 
 /**

@@ -8,7 +8,24 @@ export { type Cache, type Dropout, forward, type States, tokenLogits } from "./f
 export { generate, type GenerateOptions } from "./generate.ts";
 export { checkSeed, gpt, type LanguageModel } from "./gpt.ts";
 export { addHead, classify } from "./heads.ts";
-export { type Block, clone, countParameters, dispose, init, leaves, type Parameters, SPECIALS, variable } from "./parameters.ts";
-export { type PositionKind, positionKinds, positionsAreTrained, type PositionScale, positionScales, positionTable } from "./positions.ts";
+export {
+  type Block,
+  clone,
+  countParameters,
+  dispose,
+  init,
+  leaves,
+  type Parameters,
+  SPECIALS,
+  variable,
+} from "./parameters.ts";
+export {
+  type PositionKind,
+  positionKinds,
+  positionsAreTrained,
+  type PositionScale,
+  positionScales,
+  positionTable,
+} from "./positions.ts";
 export { loadReleased, saveReleased } from "./released.ts";
 export { type Archive, decodeSafetensors, encodeSafetensors, type Stored } from "./safetensors.ts";

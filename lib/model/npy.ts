@@ -49,8 +49,13 @@ export function decodeNpy(bytes: Uint8Array<ArrayBuffer>, path: string): Float32
   if (!/'descr': *'<f4'/.test(header) || !/'fortran_order': *False/.test(header) || shape === undefined) {
     return refuse(`little-endian float32 in C order is wanted: its header is ${header.trim()}`);
   }
-  const count = shape.split(",").filter((part) => part.trim()).reduce((product, part) => product * Number(part), 1);
+  const count = shape.split(",").filter((part) => part.trim()).reduce(
+    (product, part) => product * Number(part),
+    1,
+  );
   const data = bytes.slice(start + length);
-  if (data.length !== 4 * count) refuse(`its shape (${shape}) takes ${4 * count} bytes and it has ${data.length}`);
+  if (data.length !== 4 * count) {
+    refuse(`its shape (${shape}) takes ${4 * count} bytes and it has ${data.length}`);
+  }
   return new Float32Array(data.buffer);
 }

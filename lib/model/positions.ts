@@ -12,7 +12,13 @@ import { keyOf, normals } from "../engine/random.ts";
  * | `random-frozen` | random | no |
  * | `none` | no table at all | |
  */
-export const positionKinds = ["learned", "sinusoidal", "sinusoidal-trained", "random-frozen", "none"] as const;
+export const positionKinds = [
+  "learned",
+  "sinusoidal",
+  "sinusoidal-trained",
+  "random-frozen",
+  "none",
+] as const;
 
 /** One of {@linkcode positionKinds}. */
 export type PositionKind = typeof positionKinds[number];

@@ -35,7 +35,11 @@ const PARTS = 10;
  */
 export async function loadReleased(
   path: string,
-  { tokenizer, heads = presets.gpt1.heads, seed = 1 }: { tokenizer: Tokenizer; heads?: number; seed?: number },
+  { tokenizer, heads = presets.gpt1.heads, seed = 1 }: {
+    tokenizer: Tokenizer;
+    heads?: number;
+    seed?: number;
+  },
 ): Promise<LanguageModel> {
   const info = await Deno.stat(path).catch(() => null);
   const stored = info?.isDirectory ? await readOpenAI(path) : await readHuggingFace(path);
@@ -87,7 +91,9 @@ export async function loadReleased(
  */
 export async function saveReleased({ parameters, config }: LanguageModel, path: string): Promise<void> {
   if (!parameters.positions_embed) {
-    throw new InputError("Cannot write a model without positions as the released formats hold a table of them");
+    throw new InputError(
+      "Cannot write a model without positions as the released formats hold a table of them",
+    );
   }
   const names = releasedNames(config);
   const byName = new Map(leaves(parameters));
@@ -120,8 +126,10 @@ function releasedNames({ layers }: Pick<Config, "layers">): string[] {
   return [
     "positions_embed.weight",
     "tokens_embed.weight",
-    ...Array.from({ length: layers }, (_, i) =>
-      block.flatMap((part) => [`h.${i}.${part}.weight`, `h.${i}.${part}.bias`])).flat(),
+    ...Array.from(
+      { length: layers },
+      (_, i) => block.flatMap((part) => [`h.${i}.${part}.weight`, `h.${i}.${part}.bias`]),
+    ).flat(),
   ];
 }
 
@@ -141,7 +149,9 @@ async function readOpenAI(folder: string): Promise<Map<string, Stored>> {
   }
   const wanted = (shape: unknown) =>
     Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size > 0);
-  if (!Array.isArray(shapes) || !shapes.every(wanted) || shapes.length < 14 || (shapes.length - 2) % 12 !== 0) {
+  if (
+    !Array.isArray(shapes) || !shapes.every(wanted) || shapes.length < 14 || (shapes.length - 2) % 12 !== 0
+  ) {
     throw new InputError(`Cannot use ${path} as it must list 2 shapes and 12 more for each block`);
   }
   const parts: Float32Array[] = [];
@@ -152,7 +162,9 @@ async function readOpenAI(folder: string): Promise<Map<string, Stored>> {
   const total = parts.reduce((sum, part) => sum + part.length, 0);
   const claimed = shapes.reduce((sum: number, shape: number[]) => sum + product(shape), 0);
   if (total !== claimed) {
-    throw new InputError(`Cannot use ${folder} as its files hold ${total} numbers and its shapes claim ${claimed}`);
+    throw new InputError(
+      `Cannot use ${folder} as its files hold ${total} numbers and its shapes claim ${claimed}`,
+    );
   }
   const flat = new Float32Array(total);
   let at = 0;

@@ -38,7 +38,9 @@ export function encodeSafetensors(
     const begin = end;
     return [name, { dtype: "F32", shape, data_offsets: [begin, end += data.byteLength] }] as const;
   });
-  const header = new TextEncoder().encode(JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) }));
+  const header = new TextEncoder().encode(
+    JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) }),
+  );
   const padded = new Uint8Array(8 + Math.ceil(header.length / 8) * 8).fill(0x20); // Spaces align the data to 8.
   new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true);
   padded.set(header, 8);
@@ -97,7 +99,9 @@ export function decodeSafetensors(bytes: Uint8Array<ArrayBuffer>, path: string):
   let taken = 0;
   for (const { name, entry } of entries.sort((a, b) => begin(a) - begin(b))) {
     if (name === "__metadata__") {
-      if (!Object.values(entry).every((value) => typeof value === "string")) refuse("its metadata is not all text");
+      if (!Object.values(entry).every((value) => typeof value === "string")) {
+        refuse("its metadata is not all text");
+      }
       metadata = entry as Record<string, string>;
       continue;
     }

@@ -172,19 +172,28 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
   } = { ...studyDefaults, ...options };
   lambda.forEach(checkLambda);
   if (!Number.isSafeInteger(seeds) || seeds < 1) {
-    throw new InputError(`Cannot run a study with ${seeds} seeds as their number must be a whole number from 1`);
+    throw new InputError(
+      `Cannot run a study with ${seeds} seeds as their number must be a whole number from 1`,
+    );
   }
   for (const [name, list] of Object.entries<readonly unknown[]>({ positions, lambda, tasks })) {
     if (list.length === 0) throw new InputError(`Cannot run a study as ${name} is empty`);
-    if (new Set(list).size < list.length) throw new InputError(`Cannot run a study as ${name} names one arm twice`);
+    if (new Set(list).size < list.length) {
+      throw new InputError(`Cannot run a study as ${name} names one arm twice`);
+    }
   }
 
   return training(async function* (): AsyncGenerator<StudyRecord, Study> {
     const books = typeof corpus === "string" ? await loadCorpus(corpus) : corpus;
     const limits = { train: trainExamples, test: testExamples };
-    const loaded = await Promise.all(tasks.map(async (task) =>
-      subset(typeof task === "string" ? await loadTask(task, task === "imdb" ? { words } : {}) : task, limits)
-    ));
+    const loaded = await Promise.all(
+      tasks.map(async (task) =>
+        subset(
+          typeof task === "string" ? await loadTask(task, task === "imdb" ? { words } : {}) : task,
+          limits,
+        )
+      ),
+    );
     const tokenizer = trainBpe(books.train, { merges });
     const encoded = loaded.map((task) => ({ task, examples: encodeTask(task, tokenizer, preset.context) }));
     const cost = {
@@ -266,24 +275,37 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
                 finetune: finetuning,
               };
               const path = runPath(folder, name, settings);
-              const score = yield* run<Finetuned>(name, path, settings, cost.finetune[i]!, async function* () {
-                const tuning = finetune(lm, task, {
-                  ...finetuning,
-                  ...keep,
-                  lambda: weight,
-                  checkpoint: `${path}.part`,
-                });
-                yield* tuning;
-                const tuned = await tuning;
-                try {
-                  if (signal?.aborted) return undefined;
-                  const { logits: _, ...score } = await evaluate(tuned, task);
-                  await Deno.remove(`${path}.part`);
-                  return { task: task.name, positions: kind, lambda: weight, seed, ...score, cut: examples.cut };
-                } finally {
-                  dispose(tuned.parameters);
-                }
-              });
+              const score = yield* run<Finetuned>(
+                name,
+                path,
+                settings,
+                cost.finetune[i]!,
+                async function* () {
+                  const tuning = finetune(lm, task, {
+                    ...finetuning,
+                    ...keep,
+                    lambda: weight,
+                    checkpoint: `${path}.part`,
+                  });
+                  yield* tuning;
+                  const tuned = await tuning;
+                  try {
+                    if (signal?.aborted) return undefined;
+                    const { logits: _, ...score } = await evaluate(tuned, task);
+                    await Deno.remove(`${path}.part`);
+                    return {
+                      task: task.name,
+                      positions: kind,
+                      lambda: weight,
+                      seed,
+                      ...score,
+                      cut: examples.cut,
+                    };
+                  } finally {
+                    dispose(tuned.parameters);
+                  }
+                },
+              );
               if (score) finetuned.push(score);
             }
           }

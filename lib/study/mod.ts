@@ -13,6 +13,6 @@ export {
   type StudyRecord,
   type StudySettings,
 } from "./ablate.ts";
-export { difference, estimate, type Estimate, rounded, shown, verdict } from "./statistics.ts";
+export { difference, type Estimate, estimate, rounded, shown, verdict } from "./statistics.ts";
 export { type Provenance, runPath, store, type Stored, stored } from "./store.ts";
 export { type Study, studyOf } from "./tables.ts";

@@ -1,7 +1,7 @@
 import { type ColumnTable, table } from "arquero";
 import type { TextScore } from "../train/mod.ts";
 import type { Finetuned, Pretrained } from "./ablate.ts";
-import { difference, estimate, type Estimate, shown, verdict } from "./statistics.ts";
+import { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
 
 /** What a study found. Intervals are 95 %, over seeds: they tell of training's chance, not of the test set's. */
 export interface Study {
@@ -22,7 +22,6 @@ export interface Study {
 }
 
 interface Row extends Estimate {
-  readonly measure: string;
   readonly held: string;
   readonly comparison: string;
   readonly unit: string;
@@ -36,27 +35,28 @@ export function studyOf(
   complete: boolean,
 ): Study {
   const language = [
-    ...Object.entries(baselines).map(([model, score]) => ({ model: `${model} baseline`, ...estimate([score.bitsPerCharacter]) })),
+    ...Object.entries(baselines).map(([model, score]) => ({
+      model: `${model} baseline`,
+      ...estimate([score.bitsPerCharacter]),
+    })),
     ...groups(pretrained, ({ positions }) => positions)
       .map(([positions, runs]) => ({ model: positions, ...estimate(runs.map(bits)) })),
   ];
   const arms = groups(finetuned, ({ task, positions, lambda }) => `${task}|${positions}|${lambda}`)
     .map(([, runs]) => ({ arm: runs[0]!, ...estimate(runs.map(accuracy)) }));
   const rows: Row[] = [
-    ...contrasts(pretrained, "held-out text", () => "", ({ positions }) => positions, bits, "bits per character"),
+    ...contrasts(pretrained, () => "held-out text", ({ positions }) => positions, bits, "bits per character"),
     ...contrasts(
       finetuned,
-      "",
       ({ task, lambda }) => `${task}, λ = ${lambda}`,
       ({ positions }) => positions,
       accuracy,
       "points of accuracy",
     ),
     ...contrasts(
-      finetuned,
-      "",
+      finetuned.toSorted((a, b) => b.lambda - a.lambda), // What the auxiliary objective adds: λ less 0.
       ({ task, positions }) => `${task}, ${positions}`,
-      ({ lambda }) => `λ = ${lambda}`,
+      ({ lambda }) => `λ ${lambda}`,
       accuracy,
       "points of accuracy",
     ),
@@ -87,7 +87,9 @@ export function studyOf(
       finding: rows.map(verdict),
     }),
     findings: rows.map((row) => {
-      const seeds = row.n === 1 ? "one seed, which tells nothing of chance" : `95 % interval over ${row.n} seeds`;
+      const seeds = row.n === 1
+        ? "one seed, which tells nothing of chance"
+        : `95 % interval over ${row.n} seeds`;
       const sign = row.mean > 0 ? "+" : "";
       return `${row.held}: ${row.comparison} = ${sign}${shown(row)} ${row.unit} (${seeds}): ${verdict(row)}`;
     }),
@@ -105,7 +107,6 @@ function groups<R>(runs: readonly R[], key: (run: R) => string): [string, R[]][]
 /** Every pair of levels of one setting, while `held` tells what stays the same; paired by seed. */
 function contrasts<R extends { readonly seed: number }>(
   runs: readonly R[],
-  measure: string,
   held: (run: R) => string,
   level: (run: R) => string,
   value: (run: R) => number,
@@ -114,13 +115,14 @@ function contrasts<R extends { readonly seed: number }>(
   return groups(runs, held).flatMap(([where, group]) => {
     const levels = groups(group, level);
     return levels.flatMap(([a, first], i) =>
-      levels.slice(i + 1).map(([b, second]) => {
+      levels.slice(i + 1).flatMap(([b, second]) => {
         const pairs = first.flatMap((run) => {
           const twin = second.find(({ seed }) => seed === run.seed);
           return twin ? [[value(run), value(twin)] as const] : [];
         });
+        if (pairs.length === 0) return []; // The study was stopped before these arms shared a seed.
         const both = difference(pairs.map(([x]) => x), pairs.map(([, y]) => y));
-        return { measure, held: where || measure, comparison: `${a} − ${b}`, unit, ...both };
+        return [{ held: where, comparison: `${a} − ${b}`, unit, ...both }];
       })
     );
   });

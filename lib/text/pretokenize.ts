@@ -132,8 +132,15 @@ const exceptions: ReadonlyMap<string, readonly string[]> = (() => {
 
 /** Beyond this a chunk is no word: it is not cached, and never taken for an address. */
 const LONGEST_CHUNK = 256;
+/** No exception is longer; looking up a slice of a long chunk would hash all of it. */
+const LONGEST_EXCEPTION = 16;
 /** The suffix rules look at no more than this, so that peeling a long run takes linear time. */
 const TAIL = 64;
+
+/** What the table of exceptions says of a chunk, if anything. */
+function exception(chunk: string): readonly string[] | undefined {
+  return chunk.length <= LONGEST_EXCEPTION ? exceptions.get(chunk) : undefined;
+}
 
 /**
  * The tokens of one chunk: a run of characters without white space, or white space alone.
@@ -149,19 +156,19 @@ const TAIL = 64;
  * ```
  */
 export function splitChunk(chunk: string): readonly string[] {
-  const special = exceptions.get(chunk);
+  const special = exception(chunk);
   if (special) return special;
   const before: string[] = [], after: string[] = [];
   let rest = chunk;
   while (rest !== "" && !isAddress(rest)) {
     const start = PREFIX.exec(rest)?.[0].length ?? 0;
-    if (start && exceptions.has(rest.slice(start))) {
+    if (start && exception(rest.slice(start))) {
       before.push(rest.slice(0, start));
       rest = rest.slice(start);
       break;
     }
     const end = SUFFIX.exec(rest.slice(-TAIL))?.[0].length ?? 0;
-    if (end && exceptions.has(rest.slice(0, -end))) {
+    if (end && exception(rest.slice(0, -end))) {
       after.push(rest.slice(-end));
       rest = rest.slice(0, -end);
       break;
@@ -171,7 +178,7 @@ export function splitChunk(chunk: string): readonly string[] {
     if (start) before.push(rest.slice(0, start));
     if (end && (both || !start)) after.push(rest.slice(-end));
     rest = rest.slice(start, end && (both || !start) ? -end : undefined);
-    if (exceptions.has(rest)) break;
+    if (exception(rest)) break;
   }
   return [...before, ...splitMiddle(rest), ...after.reverse()];
 }
@@ -179,7 +186,7 @@ export function splitChunk(chunk: string): readonly string[] {
 /** The tokens of what prefixes and suffixes were peeled from. */
 function splitMiddle(text: string): readonly string[] {
   if (text === "") return [];
-  const special = exceptions.get(text);
+  const special = exception(text);
   if (special) return special;
   if (isAddress(text)) return [text];
   const tokens: string[] = [];

@@ -38,7 +38,12 @@ export function checkAdam({ rate, schedule, warmup, updates, decay, clip }: Adam
     if (!holds) throw new InputError(`Cannot train with ${what} ${value} as it must be ${wanted}`);
   };
   need(rate > 0 && rate < Infinity, "rate", rate, "a number above 0");
-  need(Object.hasOwn(schedules, schedule), "schedule", schedule, `one of ${Object.keys(schedules).join(", ")}`);
+  need(
+    Object.hasOwn(schedules, schedule),
+    "schedule",
+    schedule,
+    `one of ${Object.keys(schedules).join(", ")}`,
+  );
   need(warmup >= 0 && warmup <= 1, "warmup", warmup, "a share from 0 to 1");
   need(Number.isSafeInteger(updates) && updates >= 1, "updates", updates, "a whole number from 1");
   need(decay >= 0 && decay < Infinity, "decay", decay, "a number from 0");

@@ -57,7 +57,9 @@ export function windowBatches(
   return (update) => {
     const [draw] = uniforms(keyOf(seed, "offset", Math.floor(update / perEpoch)), 1);
     const offset = Math.floor(draw! * Math.min(context, ids.length - count * context + 1));
-    return batchOf(Array.from(pick(update), (i) => ids.subarray(offset + i * context, offset + (i + 1) * context)));
+    return batchOf(
+      Array.from(pick(update), (i) => ids.subarray(offset + i * context, offset + (i + 1) * context)),
+    );
   };
 }
 

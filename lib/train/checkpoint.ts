@@ -97,7 +97,9 @@ async function open(path: string): Promise<Archive> {
   const claimed = archive.metadata["sha256"] ?? "";
   const found = replaceSum(bytes, claimed, NO_SUM);
   if (!found || createHash("sha256").update(bytes).digest("hex") !== claimed) {
-    throw new InputError(`Cannot read ${path} as its checksum does not match: the file is damaged or was changed`);
+    throw new InputError(
+      `Cannot read ${path} as its checksum does not match: the file is damaged or was changed`,
+    );
   }
   return archive;
 }
@@ -125,7 +127,10 @@ export async function loadModel(path: string): Promise<LanguageModel> {
     const config = JSON.parse(metadata["config"]!) as Config;
     checkSizes(config, tensors);
     const { vocabulary: _, ...preset } = config;
-    lm = gpt(preset, { tokenizer: tokenizerFrom(JSON.parse(metadata["tokenizer"]!)), seed: Number(metadata["seed"]) });
+    lm = gpt(preset, {
+      tokenizer: tokenizerFrom(JSON.parse(metadata["tokenizer"]!)),
+      seed: Number(metadata["seed"]),
+    });
     if (metadata["task"]) {
       const task = JSON.parse(metadata["task"]) as NonNullable<LanguageModel["task"]>;
       addHead(lm.parameters, task.kind, task.labels.length, lm.seed);
@@ -141,7 +146,10 @@ export async function loadModel(path: string): Promise<LanguageModel> {
 }
 
 /** Before memory is taken for a configuration, the file must hold what it speaks of. */
-function checkSizes({ layers, width, context, vocabulary, positions }: Config, tensors: Archive["tensors"]): void {
+function checkSizes(
+  { layers, width, context, vocabulary, positions }: Config,
+  tensors: Archive["tensors"],
+): void {
   const wanted: [string, number[]][] = [
     ["tokens_embed.weight", [vocabulary + SPECIALS, width]],
     [`h.${layers - 1}.mlp.c_fc.weight`, [width, 4 * width]],
@@ -150,7 +158,9 @@ function checkSizes({ layers, width, context, vocabulary, positions }: Config, t
   for (const [name, shape] of wanted) {
     const found = tensors.get(name)?.shape;
     if (found?.join() !== shape.join()) {
-      throw new InputError(`tensor "${name}" should have shape [${shape}] and has ${found ? `[${found}]` : "none"}`);
+      throw new InputError(
+        `tensor "${name}" should have shape [${shape}] and has ${found ? `[${found}]` : "none"}`,
+      );
     }
   }
 }
@@ -160,7 +170,9 @@ function fill(named: [string, tf.Variable][], tensors: Archive["tensors"]): void
   for (const [name, { shape }] of named) {
     const found = tensors.get(name);
     if (found?.shape.join() !== shape.join()) {
-      throw new InputError(`tensor "${name}" should have shape [${shape}] and has ${found ? `[${found.shape}]` : "none"}`);
+      throw new InputError(
+        `tensor "${name}" should have shape [${shape}] and has ${found ? `[${found.shape}]` : "none"}`,
+      );
     }
   }
   for (const [name, leaf] of named) {
@@ -176,14 +188,21 @@ function fill(named: [string, tf.Variable][], tensors: Archive["tensors"]): void
  * @returns Whether there was one.
  * @throws {InputError} If it is damaged, or is of another configuration or other settings; nothing is changed then.
  */
-export async function resume(path: string, lm: LanguageModel, { state, settings }: Progress): Promise<boolean> {
+export async function resume(
+  path: string,
+  lm: LanguageModel,
+  { state, settings }: Progress,
+): Promise<boolean> {
   if (!await Deno.stat(path).then(() => true, () => false)) return false;
   const { tensors, metadata } = await open(path);
   if (metadata["settings"] === undefined) {
     throw new InputError(`Cannot resume from ${path} as it holds a finished model and not a run`);
   }
   const now: Record<string, unknown> = { ...lm.config, ...settings };
-  const then: Record<string, unknown> = { ...JSON.parse(metadata["config"] ?? "{}"), ...JSON.parse(metadata["settings"]) };
+  const then: Record<string, unknown> = {
+    ...JSON.parse(metadata["config"] ?? "{}"),
+    ...JSON.parse(metadata["settings"]),
+  };
   for (const name of new Set([...Object.keys(now), ...Object.keys(then)])) {
     const [a, b] = [JSON.stringify(then[name]), JSON.stringify(now[name])];
     if (a !== b) {

@@ -73,7 +73,11 @@ export async function scoreText(lm: LanguageModel, text: string, limit?: number)
     const batch = batchOf(windows.slice(at, at + EVALUATION_BATCH));
     const loss = tf.tidy(() => {
       const N = batch.lengths.length;
-      const { h } = forward(lm.parameters, lm.config, tf.tensor2d(batch.ids, [N, lm.config.context], "int32"));
+      const { h } = forward(
+        lm.parameters,
+        lm.config,
+        tf.tensor2d(batch.ids, [N, lm.config.context], "int32"),
+      );
       return languageModelLoss(h, lm.parameters.tokens_embed.weight, batch);
     });
     total += (await loss.data())[0]! * batch.lengths.length;
@@ -128,7 +132,11 @@ export async function evaluate(
     const batch = exampleBatch(rows.slice(at, at + perBatch), encoded, lm);
     const scores = tf.tidy(() => {
       const N = batch.lengths.length;
-      const { h } = forward(lm.parameters, lm.config, tf.tensor2d(batch.ids, [N, batch.ids.length / N], "int32"));
+      const { h } = forward(
+        lm.parameters,
+        lm.config,
+        tf.tensor2d(batch.ids, [N, batch.ids.length / N], "int32"),
+      );
       return classify(lm.parameters, task.kind, h, batch.lengths, batch.labels!.length);
     });
     const flat = await scores.data<"float32">();

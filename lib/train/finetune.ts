@@ -5,7 +5,7 @@ import { addHead, checkSeed, clone, type LanguageModel, leaves, SPECIALS } from 
 import { type AdamOptions, adamState, checkAdam, disposeAdam } from "./adam.ts";
 import { batchOf, shuffled } from "./batches.ts";
 import { resume, saveModel } from "./checkpoint.ts";
-import { encodeTask, type EncodedTask, type EncodedExample } from "./encode.ts";
+import { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
 import { train, type Training, training, type TrainingRecord } from "./loop.ts";
 import { type Batch, checkLambda, objective } from "./objectives.ts";
 import { checkWhole } from "./options.ts";
@@ -66,8 +66,13 @@ export const finetuneDefaults = {
  * console.log((await evaluate(tuned, task)).examples); // 2
  * ```
  */
-export function finetune(lm: LanguageModel, task: Task, options: FinetuneOptions = {}): Training<LanguageModel> {
-  const { lambda = 0.5, epochs = 3, batch = 32, seed = lm.seed, checkpoint, saveEvery = 100, signal } = options;
+export function finetune(
+  lm: LanguageModel,
+  task: Task,
+  options: FinetuneOptions = {},
+): Training<LanguageModel> {
+  const { lambda = 0.5, epochs = 3, batch = 32, seed = lm.seed, checkpoint, saveEvery = 100, signal } =
+    options;
   const { rate, schedule, warmup, decay, clip } = { ...finetuneDefaults, ...options };
   checkLambda(lambda);
   checkSeed(seed);
@@ -83,7 +88,16 @@ export function finetune(lm: LanguageModel, task: Task, options: FinetuneOptions
     const variables = leaves(tuned.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
     const state = adamState(variables);
     const pick = shuffled(seed, examples.train.length, size);
-    const settings = { run: "finetune", ...adam, lambda, epochs, batch, seed, task: task.name, examples: examples.digest };
+    const settings = {
+      run: "finetune",
+      ...adam,
+      lambda,
+      epochs,
+      batch,
+      seed,
+      task: task.name,
+      examples: examples.digest,
+    };
     try {
       if (checkpoint) await resume(checkpoint, tuned, { state, settings });
       yield* train({
@@ -112,7 +126,11 @@ export function exampleBatch(
   { config }: LanguageModel,
 ): Batch {
   const labels = Int32Array.from(rows, ({ label }) => label);
-  return batchOf(rows.flatMap(({ sequences }) => sequences), labels, config.variant === "paper" ? longest : undefined);
+  return batchOf(
+    rows.flatMap(({ sequences }) => sequences),
+    labels,
+    config.variant === "paper" ? longest : undefined,
+  );
 }
 
 /**

@@ -62,7 +62,13 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
         await job.save();
         saved = state.update;
       }
-      yield { update: state.update, updates: adam.updates, rate, ...measured, seconds: (performance.now() - start) / 1e3 };
+      yield {
+        update: state.update,
+        updates: adam.updates,
+        rate,
+        ...measured,
+        seconds: (performance.now() - start) / 1e3,
+      };
       if (performance.now() - breath > PATIENCE) {
         await new Promise((resume) => setTimeout(resume));
         breath = performance.now();
@@ -107,7 +113,9 @@ export interface Training<Result, Step = TrainingRecord> extends AsyncIterable<S
 /**
  * Makes a generator of records into a {@linkcode Training}. Nothing happens before it is iterated or awaited.
  */
-export function training<Result, Step = TrainingRecord>(records: AsyncGenerator<Step, Result>): Training<Result, Step> {
+export function training<Result, Step = TrainingRecord>(
+  records: AsyncGenerator<Step, Result>,
+): Training<Result, Step> {
   let result: Promise<Result> | undefined;
   let finish!: { resolve: (result: Result) => void; reject: (error: unknown) => void };
   const finished = new Promise<Result>((resolve, reject) => finish = { resolve, reject });

@@ -3,7 +3,15 @@
  *
  * @module
  */
-export { type AdamOptions, type AdamState, adamState, adamUpdate, disposeAdam, globalNorm, rateAt } from "./adam.ts";
+export {
+  type AdamOptions,
+  type AdamState,
+  adamState,
+  adamUpdate,
+  disposeAdam,
+  globalNorm,
+  rateAt,
+} from "./adam.ts";
 export { batchOf, shuffled, windowBatches } from "./batches.ts";
 export { loadModel, type Progress, resume, saveModel } from "./checkpoint.ts";
 export { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
@@ -11,6 +19,6 @@ export { evaluate, scoreText, type TaskScore, type TextScore } from "./evaluate.
 export { finetune, finetuneDefaults, type FinetuneOptions } from "./finetune.ts";
 export { type Job, train, type Training, training, type TrainingRecord } from "./loop.ts";
 export { ngramBaselines } from "./ngram.ts";
-export { type Batch, languageModelLoss, checkLambda, type Losses, objective } from "./objectives.ts";
+export { type Batch, checkLambda, languageModelLoss, type Losses, objective } from "./objectives.ts";
 export { pretrain, pretrainDefaults, type PretrainOptions, type RunOptions } from "./pretrain.ts";
 export { type Schedule, schedules } from "./schedules.ts";

@@ -1,4 +1,4 @@
-import { evaluationWindows, textScore, type TextScore } from "./evaluate.ts";
+import { evaluationWindows, type TextScore, textScore } from "./evaluate.ts";
 import { tokensOf } from "./batches.ts";
 import type { Tokenizer } from "../text/mod.ts";
 

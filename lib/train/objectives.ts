@@ -26,7 +26,9 @@ export interface Losses {
 /** @throws {InputError} If λ is not a number from 0. */
 export function checkLambda(lambda: number): void {
   if (!(lambda >= 0 && lambda < Infinity)) {
-    throw new InputError(`Cannot weigh the auxiliary objective with λ = ${lambda} as λ must be a number from 0`);
+    throw new InputError(
+      `Cannot weigh the auxiliary objective with λ = ${lambda} as λ must be a number from 0`,
+    );
   }
 }
 

@@ -90,8 +90,7 @@ export function pretrain(
         variables,
         adam,
         state,
-        losses: (update) =>
-          objective(lm, batchAt(update), 0, { rate: lm.config.dropout, seed, update }),
+        losses: (update) => objective(lm, batchAt(update), 0, { rate: lm.config.dropout, seed, update }),
         ...(checkpoint && { save: () => saveModel(checkpoint, lm, progress), saveEvery }),
         signal,
       });

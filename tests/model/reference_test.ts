@@ -22,7 +22,9 @@ function checkGradients(example: Case, drop?: { rate: number; seed: number; upda
   if (example.L2 !== undefined) assertClose([losses["L2"]!], [example.L2], `${where}: L2`);
   for (const [name, leaf] of named) {
     const zero = zeros(example, name, leaf.shape);
-    assertClose(grads[leaf.name]!.dataSync(), numbers(example.gradient + name), `${where}: ∇${name}`, { zero });
+    assertClose(grads[leaf.name]!.dataSync(), numbers(example.gradient + name), `${where}: ∇${name}`, {
+      zero,
+    });
   }
   dispose(lm.parameters);
   tf.dispose([value, grads]);

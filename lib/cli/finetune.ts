@@ -1,0 +1,85 @@
+import { Command } from "commander";
+import { listTasks, subset, task } from "../data/mod.ts";
+import { backend } from "../engine/mod.ts";
+import { InputError } from "../errors.ts";
+import { encodeTask, evaluate, finetune, finetuneDefaults, loadModel, saveModel } from "../train/mod.ts";
+import { adamOptions, given, interruptible, number, refuseToReplace, run } from "./command.ts";
+import { duration, watch } from "./progress.ts";
+
+const command = new Command("finetune")
+  .description("Fine-tunes a pre-trained model on a task with L3 = L2 + λ·L1, and says how well it does.")
+  .requiredOption("--model <file>", "a pre-trained model, as `deno task pretrain` writes it")
+  .requiredOption("--task <name>", listTasks().map(({ name }) => name).join(" or "))
+  .option("--lambda <number>", "weight of the auxiliary objective; 0 trains on the task alone", number, 0.5)
+  .option("--epochs <n>", "passes over the training examples", number, 3)
+  .option("--batch <n>", "examples of an update", number, 32)
+  .option("--seed <n>", "of head, data order and dropout", number, 1)
+  .option("--words <n>", "of a review's end, for imdb", number)
+  .option("--train-examples <n>", "at the most", number, Infinity)
+  .option("--test-examples <n>", "at the most", number, Infinity)
+  .option("--out <file>", "where the tuned model goes; nowhere unless given")
+  .option("--save-every <n>", "updates between checkpoints, where there is --out", number, 100)
+  .action(main);
+for (const option of adamOptions(finetuneDefaults)) command.addOption(option);
+
+interface Options {
+  model: string;
+  task: string;
+  lambda: number;
+  epochs: number;
+  batch: number;
+  seed: number;
+  words?: number;
+  trainExamples: number;
+  testExamples: number;
+  out?: string;
+  saveEvery: number;
+}
+
+async function main(options: Options & Record<string, unknown>): Promise<void> {
+  const { lambda, epochs, batch, seed, out, saveEvery, words } = options;
+  if (out) await refuseToReplace(out);
+  const signal = interruptible();
+  console.error(`Computing on ${await backend()}`);
+  const lm = await loadModel(options.model);
+  const limits = { train: options.trainExamples, test: options.testExamples };
+  const data = subset(await task(options.task, given({ words })), limits);
+  const { cut } = encodeTask(data, lm.tokenizer, lm.config.context);
+  if (cut > 0) console.error(`${cut} texts were cut to fit the context of ${lm.config.context} tokens`);
+
+  const { rate, schedule, warmup, decay, clip } = options as Record<string, unknown>;
+  const optimiser = given({ rate, schedule, warmup, decay, clip }) as Partial<typeof finetuneDefaults>;
+  const checkpoint = out && `${out}.part`;
+  const tuning = finetune(lm, data, {
+    ...optimiser,
+    lambda,
+    epochs,
+    batch,
+    seed,
+    saveEvery,
+    signal,
+    ...(checkpoint && { checkpoint }),
+  });
+  await watch(tuning);
+  if (signal.aborted) {
+    throw new InputError(
+      `Stopped before the end${checkpoint ? `: the same command goes on from ${checkpoint}` : ""}`,
+    );
+  }
+  const tuned = await tuning;
+  for (const split of ["train", "validation", "test"] as const) {
+    const { accuracy, loss, examples } = await evaluate(tuned, data, split);
+    console.log(
+      `${split.padEnd(10)} accuracy ${(100 * accuracy).toFixed(1)} %, loss ${
+        loss.toFixed(3)
+      }, ${examples} examples`,
+    );
+  }
+  if (out && checkpoint) {
+    await saveModel(out, tuned);
+    await Deno.remove(checkpoint);
+    console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
+  }
+}
+
+await run(command);

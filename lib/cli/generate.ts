@@ -1,0 +1,38 @@
+import { Command } from "commander";
+import { backend } from "../engine/mod.ts";
+import { generate, loadReleased } from "../model/mod.ts";
+import { loadBpe } from "../text/mod.ts";
+import { loadModel } from "../train/mod.ts";
+import { interruptible, number, run } from "./command.ts";
+
+const command = new Command("generate")
+  .description("Continues a text.")
+  .argument("<prompt>", "the text to continue")
+  .requiredOption(
+    "--model <path>",
+    "a model as `deno task pretrain` writes it, or with --bpe released weights",
+  )
+  .option("--bpe <folder>", "the released vocabulary: --model is then OpenAI's folder or Hugging Face's file")
+  .option("--tokens <n>", "how many tokens to add", number, 40)
+  .option("--temperature <number>", "0 takes the likeliest token", number, 1)
+  .option("--top-k <n>", "samples from the k likeliest only", number, Infinity)
+  .option("--seed <n>", "of the sampling", number, 1)
+  .action(main);
+
+interface Options {
+  model: string;
+  bpe?: string;
+  tokens: number;
+  temperature: number;
+  topK: number;
+  seed: number;
+}
+
+async function main(prompt: string, { model, bpe, ...options }: Options): Promise<void> {
+  const signal = interruptible();
+  await backend();
+  const lm = bpe ? await loadReleased(model, { tokenizer: await loadBpe(bpe) }) : await loadModel(model);
+  console.log(await generate(lm, prompt, { ...options, signal }));
+}
+
+await run(command);
