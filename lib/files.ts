@@ -39,6 +39,16 @@ export async function writeWhole(path: string, chunks: Iterable<Uint8Array | str
   }
 }
 
+/**
+ * Makes sure that a file can be written, before hours are spent on what will be in it.
+ *
+ * @throws {InputError} If it cannot.
+ */
+export async function checkWritable(path: string): Promise<void> {
+  await writeWhole(`${path}.probe`, []);
+  await Deno.remove(`${path}.probe`);
+}
+
 /** Reads a file whole; a missing or unreadable one is an {@linkcode InputError} that says what it was for. */
 export async function readWhole(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
   try {

@@ -6,6 +6,7 @@ import {
   adamOptions,
   chosenPreset,
   given,
+  interrupted,
   interruptible,
   modelOptions,
   names,
@@ -100,8 +101,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
   }
   const { complete, language, table, differences, findings } = await study;
   if (!complete) {
-    console.error("Stopped before the end; the same command goes on from here");
-    return;
+    return interrupted("Stopped before the end: the same command goes on from here");
   }
   console.log(`\n## Held-out text, bits per character\n\n${language.toMarkdown()}`);
   console.log(`## Test accuracy\n\n${table.toMarkdown()}`);

@@ -1,5 +1,6 @@
 import { type Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { InputError } from "../errors.ts";
+import { checkWritable } from "../files.ts";
 import { type PositionScale, positionScales, type Preset, preset, presets, variants } from "../model/mod.ts";
 import { type AdamOptions, schedules } from "../train/mod.ts";
 
@@ -29,6 +30,12 @@ export function interruptible(): AbortSignal {
     controller.abort();
   });
   return controller.signal;
+}
+
+/** Says that the command ended at a Ctrl-C, in words and by the exit code that shells expect. */
+export function interrupted(message: string): void {
+  console.error(message);
+  Deno.exitCode = 130;
 }
 
 /** Reads an option's value as a number. */
@@ -74,11 +81,16 @@ export function modelOptions(usual: Preset): Option[] {
   ];
 }
 
-/** @throws {InputError} If there is a file already: what took hours to make is not replaced in silence. */
-export async function refuseToReplace(path: string): Promise<void> {
+/**
+ * Makes sure that a result can be written where it shall go, before the work begins.
+ *
+ * @throws {InputError} If it cannot, or there is a file already: what took hours is not replaced in silence.
+ */
+export async function checkOut(path: string): Promise<void> {
   if (await Deno.stat(path).then(() => true, () => false)) {
     throw new InputError(`Cannot write ${path} as it is there already: remove it or name another file`);
   }
+  await checkWritable(path);
 }
 
 /** Options of the optimiser, with a prefix where a command has two of them. */

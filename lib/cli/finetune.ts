@@ -1,9 +1,8 @@
 import { Command } from "commander";
 import { listTasks, subset, task } from "../data/mod.ts";
 import { backend } from "../engine/mod.ts";
-import { InputError } from "../errors.ts";
 import { encodeTask, evaluate, finetune, finetuneDefaults, loadModel, saveModel } from "../train/mod.ts";
-import { adamOptions, given, interruptible, number, refuseToReplace, run } from "./command.ts";
+import { adamOptions, checkOut, given, interrupted, interruptible, number, run } from "./command.ts";
 import { duration, watch } from "./progress.ts";
 
 const command = new Command("finetune")
@@ -14,7 +13,7 @@ const command = new Command("finetune")
   .option("--epochs <n>", "passes over the training examples", number, 3)
   .option("--batch <n>", "examples of an update", number, 32)
   .option("--seed <n>", "of head, data order and dropout", number, 1)
-  .option("--words <n>", "of a review's end, for imdb", number)
+  .option("--words <n>", "of a review's end, for imdb; as many as fit unless given", number)
   .option("--train-examples <n>", "at the most", number, Infinity)
   .option("--test-examples <n>", "at the most", number, Infinity)
   .option("--out <file>", "where the tuned model goes; nowhere unless given")
@@ -37,13 +36,15 @@ interface Options {
 }
 
 async function main(options: Options & Record<string, unknown>): Promise<void> {
-  const { lambda, epochs, batch, seed, out, saveEvery, words } = options;
-  if (out) await refuseToReplace(out);
+  const { lambda, epochs, batch, seed, out, saveEvery } = options;
+  if (out) await checkOut(out);
   const signal = interruptible();
   console.error(`Computing on ${await backend()}`);
   const lm = await loadModel(options.model);
+  // About as many words as the context holds: what is too long is cut at its end, where the verdict stands.
+  const { words = Math.floor(0.47 * lm.config.context) } = options;
   const limits = { train: options.trainExamples, test: options.testExamples };
-  const data = subset(await task(options.task, given({ words })), limits);
+  const data = subset(await task(options.task, options.task === "imdb" ? { words } : {}), limits);
   const { cut } = encodeTask(data, lm.tokenizer, lm.config.context);
   if (cut > 0) console.error(`${cut} texts were cut to fit the context of ${lm.config.context} tokens`);
 
@@ -62,7 +63,7 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   });
   await watch(tuning);
   if (signal.aborted) {
-    throw new InputError(
+    return interrupted(
       `Stopped before the end${checkpoint ? `: the same command goes on from ${checkpoint}` : ""}`,
     );
   }

@@ -1,7 +1,6 @@
 import { Command, Option } from "commander";
 import { corpus, listCorpora } from "../data/mod.ts";
 import { backend } from "../engine/mod.ts";
-import { InputError } from "../errors.ts";
 import { countParameters, gpt, positionKinds, presets } from "../model/mod.ts";
 import { trainBpe } from "../text/mod.ts";
 import {
@@ -14,12 +13,13 @@ import {
 } from "../train/mod.ts";
 import {
   adamOptions,
+  checkOut,
   chosenPreset,
   given,
+  interrupted,
   interruptible,
   modelOptions,
   number,
-  refuseToReplace,
   run,
 } from "./command.ts";
 import { duration, watch } from "./progress.ts";
@@ -60,7 +60,7 @@ interface Options {
 
 async function main(options: Options & Record<string, unknown>): Promise<void> {
   const { out, updates, batch, seed, saveEvery } = options;
-  await refuseToReplace(out);
+  await checkOut(out);
   const signal = interruptible();
   const preset = chosenPreset(options, presets.mini);
   console.error(`Computing on ${await backend()}`);
@@ -79,7 +79,7 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   const optimiser = given({ rate, schedule, warmup, decay, clip }) as Partial<typeof pretrainDefaults>;
   await watch(pretrain(lm, text, { ...optimiser, updates, batch, checkpoint, saveEvery, signal }));
   if (signal.aborted) {
-    throw new InputError(`Stopped before the end: the same command goes on from ${checkpoint}`);
+    return interrupted(`Stopped before the end: the same command goes on from ${checkpoint}`);
   }
   await saveModel(out, lm);
   await Deno.remove(checkpoint);

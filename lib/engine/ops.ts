@@ -8,13 +8,17 @@ import { dropoutFactors, type Key } from "./random.ts";
 
 /** An affine map's parameters: weight (in, out), as OpenAI and Hugging Face store it, and bias (out). */
 export interface Linear {
+  /** (in, out) */
   weight: tf.Variable<tf.Rank.R2>;
+  /** (out) */
   bias: tf.Variable<tf.Rank.R1>;
 }
 
 /** A layer norm's parameters: gain (d) and bias (d). */
 export interface Norm {
+  /** Gain (d). */
   weight: tf.Variable<tf.Rank.R1>;
+  /** (d) */
   bias: tf.Variable<tf.Rank.R1>;
 }
 

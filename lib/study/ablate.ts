@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 import { type Corpus, corpus as loadCorpus, subset, type Task, task as loadTask } from "../data/mod.ts";
 import { InputError } from "../errors.ts";
-import { dispose, gpt, type PositionKind, type Preset, presets } from "../model/mod.ts";
+import { checkWritable, writeWhole } from "../files.ts";
+import { checkConfig, dispose, gpt, type PositionKind, type Preset, presets } from "../model/mod.ts";
 import { trainBpe } from "../text/mod.ts";
 import {
   type AdamOptions,
+  checkAdam,
   checkLambda,
+  checkWhole,
   encodeTask,
   evaluate,
   finetune,
@@ -23,7 +26,7 @@ import {
   type TrainingRecord,
 } from "../train/mod.ts";
 import { runPath, store, stored } from "./store.ts";
-import { type Study, studyOf } from "./tables.ts";
+import { type Study, studyJson, studyOf } from "./tables.ts";
 
 /** A study: which arms, how many seeds, how much of everything. */
 export interface StudySettings {
@@ -117,7 +120,9 @@ export interface StudyRecord {
 
 /** What a pre-training run found. */
 export interface Pretrained {
+  /** Its arm. */
   readonly positions: PositionKind;
+  /** Its seed. */
   readonly seed: number;
   /** On the held-out text. */
   readonly heldout: TextScore;
@@ -125,9 +130,13 @@ export interface Pretrained {
 
 /** What a fine-tuning run found. */
 export interface Finetuned extends Omit<TaskScore, "logits"> {
+  /** Name of the task. */
   readonly task: string;
+  /** Position kind of its arm. */
   readonly positions: PositionKind;
+  /** λ of its arm. */
   readonly lambda: number;
+  /** Its seed. */
   readonly seed: number;
   /** Texts of the task that were cut to fit the context. */
   readonly cut: number;
@@ -183,7 +192,18 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     }
   }
 
+  checkConfig({ ...preset, vocabulary: 1 });
+  checkAdam(pretraining);
+  checkAdam({ ...finetuning, updates: 1 });
+  checkWhole({
+    merges,
+    batch: Math.min(pretraining.batch, finetuning.batch),
+    epochs: finetuning.epochs,
+    saveEvery,
+  });
+
   return training(async function* (): AsyncGenerator<StudyRecord, Study> {
+    await checkWritable(`${folder}/study.json`);
     const books = typeof corpus === "string" ? await loadCorpus(corpus) : corpus;
     const limits = { train: trainExamples, test: testExamples };
     const loaded = await Promise.all(
@@ -315,6 +335,8 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
       }
     }
     const baselines = ngramBaselines(books.train, books.heldout, tokenizer, preset.context, heldoutWindows);
-    return studyOf(pretrained, finetuned, baselines, finished === runs);
+    const found = studyOf(pretrained, finetuned, baselines, finished === runs);
+    await writeWhole(`${folder}/study.json`, [JSON.stringify(studyJson(found), null, 2), "\n"]);
+    return found;
   }());
 }

@@ -56,8 +56,8 @@ export function difference(a: readonly number[], b: readonly number[]): Estimate
 }
 
 /** What a difference allows to say: `higher`, `lower`, or that it cannot be told. */
-export function verdict({ n, low, high }: Estimate): "higher" | "lower" | "not distinguishable" | "one seed" {
-  if (n === 1) return "one seed";
+export function verdict({ n, low, high }: Estimate): string {
+  if (n === 1) return "one seed cannot tell";
   return low > 0 ? "higher" : high < 0 ? "lower" : "not distinguishable";
 }
 

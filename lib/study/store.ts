@@ -7,8 +7,11 @@ import { writeWhole } from "../files.ts";
 export interface Provenance {
   /** Git revision of the folder that the command was run in, where there is one. */
   readonly revision?: string;
+  /** Of Deno, V8 and tfjs. */
   readonly versions: Readonly<Record<string, string>>;
+  /** tfjs' backend. */
   readonly backend: string;
+  /** System, processor and cores. */
   readonly machine: string;
   /** When the run ended, ISO 8601. */
   readonly ended: string;
@@ -18,8 +21,11 @@ export interface Provenance {
 
 /** A run's result with all that it was asked to do and what made it. */
 export interface Stored<Result> {
+  /** What was asked. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** What was found. */
   readonly result: Result;
+  /** What made it. */
   readonly provenance: Provenance;
 }
 

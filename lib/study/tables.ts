@@ -7,7 +7,9 @@ import { difference, type Estimate, estimate, shown, verdict } from "./statistic
 export interface Study {
   /** Whether every run of it is in. */
   readonly complete: boolean;
+  /** Results of the pre-training runs. */
   readonly pretrained: readonly Pretrained[];
+  /** Results of the fine-tuning runs. */
   readonly finetuned: readonly Finetuned[];
   /** What one and two tokens of context foretell of the same held-out text. */
   readonly baselines: { readonly unigram: TextScore; readonly bigram: TextScore };
@@ -25,6 +27,14 @@ interface Row extends Estimate {
   readonly held: string;
   readonly comparison: string;
   readonly unit: string;
+}
+
+/** A study as JSON, for whoever shows it: its tables as rows, its findings as sentences. */
+export function studyJson(
+  { complete, language, table, differences, findings }: Study,
+): Readonly<Record<string, unknown>> {
+  const rows = (table: ColumnTable) => table.objects();
+  return { complete, language: rows(language), table: rows(table), differences: rows(differences), findings };
 }
 
 /** Puts the results of runs into tables and sentences. */
@@ -87,9 +97,7 @@ export function studyOf(
       finding: rows.map(verdict),
     }),
     findings: rows.map((row) => {
-      const seeds = row.n === 1
-        ? "one seed, which tells nothing of chance"
-        : `95 % interval over ${row.n} seeds`;
+      const seeds = row.n === 1 ? "no interval" : `95 % interval over ${row.n} seeds`;
       const sign = row.mean > 0 ? "+" : "";
       return `${row.held}: ${row.comparison} = ${sign}${shown(row)} ${row.unit} (${seeds}): ${verdict(row)}`;
     }),

@@ -1,6 +1,6 @@
 /**
- * Byte-pair encoding as GPT-1 uses it (Radford et al. 2018, section 4.1): over characters, with `</w>` at the end
- * of each word. Training, encoding and decoding; the vocabulary's files are in `files.ts`.
+ * Byte-pair encoding as GPT-1 uses it (Radford et al. 2018, section 4.1): over characters, with `</w>` at the
+ * end of each word. Training, encoding and decoding; the vocabulary's files are in `files.ts`.
  */
 import { InputError } from "../errors.ts";
 import { heap } from "./heap.ts";
@@ -15,7 +15,10 @@ export interface TokenizerState {
   readonly merges: readonly (readonly [string, string])[];
 }
 
-/** Text to ids and back. `JSON.stringify` of it is its state, of which {@linkcode tokenizerFrom} makes it again. */
+/**
+ * Text to ids and back. `JSON.stringify` of it is its state, of which {@linkcode tokenizerFrom} makes it
+ * again.
+ */
 export interface Tokenizer extends TokenizerState {
   /** Number of ids. The three special tokens are not among them; they follow: start, delimiter, extract. */
   readonly size: number;
@@ -28,8 +31,8 @@ export interface Tokenizer extends TokenizerState {
    */
   encode(text: string): Int32Array;
   /**
-   * The text of ids: pieces joined, each `</w>` a space, one space at the end trimmed. The special ids are shown as
-   * `<start>`, `<delim>` and `<extract>`.
+   * The text of ids: pieces joined, each `</w>` a space, one space at the end trimmed. The special ids are
+   * shown as `<start>`, `<delim>` and `<extract>`.
    *
    * @throws {InputError} If an id is neither a piece's nor a special token's.
    */
@@ -50,7 +53,7 @@ const PAIR = 2 ** 26;
 const CACHE_SIZE = 1 << 18;
 
 /** How a message names a part of the state: the vocabulary, and one merge by its index. */
-export interface Names {
+export interface StateNames {
   /** Where the pieces come from. */
   readonly pieces: string;
   /** Where merge number `index` comes from. */
@@ -75,7 +78,7 @@ export interface Names {
  */
 export function tokenizerFrom(
   state: TokenizerState,
-  names: Names = { pieces: "its pieces", merge: (index) => `merge ${index}` },
+  names: StateNames = { pieces: "its pieces", merge: (index) => `merge ${index}` },
 ): Tokenizer {
   const { pieces, merges, encoder, ranks, products } = check(state, names);
   const size = pieces.length;
@@ -134,8 +137,8 @@ export function tokenizerFrom(
 }
 
 /**
- * Merges the symbols of a word: the adjacent pair of the lowest rank, all its occurrences from left to right, until
- * no pair has a rank. The rank of each pair is kept, so that a pass only compares numbers.
+ * Merges the symbols of a word: the adjacent pair of the lowest rank, all its occurrences from left to right,
+ * until no pair has a rank. The rank of each pair is kept, so that a pass only compares numbers.
  */
 function join(ids: Int32Array, ranks: ReadonlyMap<number, number>, products: Int32Array): Int32Array {
   const NONE = products.length;
@@ -165,7 +168,7 @@ function join(ids: Int32Array, ranks: ReadonlyMap<number, number>, products: Int
 }
 
 /** What encoding needs, after a check of the state, which may come from an untrusted file. */
-function check(state: TokenizerState, names: Names): {
+function check(state: TokenizerState, names: StateNames): {
   pieces: readonly string[];
   merges: readonly (readonly [string, string])[];
   encoder: ReadonlyMap<string, number>;
@@ -232,13 +235,14 @@ interface Pair {
 /**
  * Learns a vocabulary from a text (Sennrich et al. 2016; GPT-1 has 40,000 merges).
  *
- * Ids are laid out as in OpenAI's: 0 is `<unk>`; then the characters; the same characters with `</w>`; what each
- * merge gives, in order (once, if two merges give the same); last `\n</w>`. The characters are the 238 most frequent, as many as OpenAI's
- * has (of equally frequent ones those of the lower code points), sorted by code point. Words with other characters are
- * learned from too, without those; "words" of more than 256 characters are not.
+ * Ids are laid out as in OpenAI's: 0 is `<unk>`; then the characters; the same characters with `</w>`; what
+ * each merge gives, in order (once, if two merges give the same); last `\n</w>`. The characters are the 238
+ * most frequent, as many as OpenAI's vocabulary has (of equally frequent ones those of the lower code
+ * points), sorted by code point. Words with other characters are learned from too, without those; "words" of
+ * more than 256 characters are not.
  *
- * Each merge joins the most frequent pair; of equally frequent ones that whose left piece has the lower id, then the
- * right one. The same text thus always gives the same vocabulary.
+ * Each merge joins the most frequent pair; of equally frequent ones that whose left piece has the lower id,
+ * then the right one. The same text thus always gives the same vocabulary.
  *
  * @param text At least one word; several texts joined with newlines.
  * @param options `merges`: how many to learn. If the text has fewer, it is fewer.
@@ -249,7 +253,7 @@ interface Pair {
  * import { trainBpe } from "./bpe.ts";
  *
  * const bpe = trainBpe("low low low lower lower newest widest", { merges: 3 });
- * console.log(bpe.merges); // [ [ "l", "o" ], [ "lo", "w</w>" ], [ "e", "r</w>" ] ]
+ * console.log(bpe.merges); // [ [ "l", "o" ], [ "w", "e" ], [ "lo", "w</w>" ] ]
  * ```
  */
 export function trainBpe(text: string, options: { readonly merges: number }): Tokenizer {

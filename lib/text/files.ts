@@ -1,4 +1,6 @@
-/** OpenAI's two files of a vocabulary: `encoder_bpe_*.json`, piece to id, and `vocab_*.bpe`, a merge a line. */
+/**
+ * OpenAI's two files of a vocabulary: `encoder_bpe_*.json`, piece to id, and `vocab_*.bpe`, a merge a line.
+ */
 import { InputError } from "../errors.ts";
 import { type Tokenizer, tokenizerFrom } from "./bpe.ts";
 
@@ -30,7 +32,8 @@ export async function loadBpe(folder: string): Promise<Tokenizer> {
     const found = names.filter((name) => pattern.test(name));
     if (found.length === 1 && found[0] !== undefined) return `${folder}/${found[0]}`;
     throw new InputError(
-      `Cannot load a vocabulary from ${folder} as it must hold one file ${form}: current number is ${found.length}`,
+      `Cannot load a vocabulary from ${folder} as it must hold one file ${form}: ` +
+        `current number is ${found.length}`,
     );
   };
   const encoderFile = find(ENCODER, "encoder_bpe_*.json"), mergesFile = find(MERGES, "vocab_*.bpe");
@@ -43,8 +46,9 @@ export async function loadBpe(folder: string): Promise<Tokenizer> {
 }
 
 /**
- * Writes a vocabulary in OpenAI's format: `encoder_bpe_N.json` and `vocab_N.bpe` for N merges. Each file is written
- * under a temporary name, flushed to the disk and then renamed, so that no reader ever sees half of one.
+ * Writes a vocabulary in OpenAI's format: `encoder_bpe_N.json` and `vocab_N.bpe` for N merges. Each file is
+ * written under a temporary name, flushed to the disk and then renamed, so that no reader ever sees half of
+ * one.
  *
  * @param tokenizer What to save.
  * @param folder Where to; it is made if it is not there. Files of the same names are replaced.
@@ -77,7 +81,8 @@ export async function saveBpe(tokenizer: Tokenizer, folder: string): Promise<voi
   for (const name of await filesOf(folder)) {
     if ((ENCODER.test(name) && name !== encoderName) || (MERGES.test(name) && name !== mergesName)) {
       throw new InputError(
-        `Cannot save a vocabulary to ${folder} as it must hold no other: current one is ${name}, the new ${mergesName}`,
+        `Cannot save a vocabulary to ${folder} as it must hold no other: ` +
+          `current one is ${name}, the new one is ${mergesName}`,
       );
     }
   }

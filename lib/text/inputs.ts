@@ -1,11 +1,15 @@
-/** The input transformations of the paper: Radford et al. 2018, section 3.3 and Figure 1, as a table of data. */
+/**
+ * The input transformations of the paper: Radford et al. 2018, section 3.3 and Figure 1, as a table of data.
+ */
 import { InputError } from "../errors.ts";
 import type { Tokenizer } from "./bpe.ts";
 
 /** The four kinds of task that the paper has an input transformation for. */
 export type Kind = "classification" | "entailment" | "similarity" | "choice";
 
-/** The fields of an example of each kind. A label is an index: into the task's labels, or of the right choice. */
+/**
+ * The fields of an example of each kind. A label is an index: into the task's labels, or of the right choice.
+ */
 export interface Examples {
   /** One text and its class. */
   classification: { readonly text: string; readonly label: number };
@@ -25,13 +29,14 @@ export interface Input {
   /** The fields beside the label: a text, or a list of at least two. */
   readonly fields: Readonly<Record<string, "text" | "texts">>;
   /**
-   * The sequences: special tokens and fields in order. A sequence with a field of several texts stands for as many
-   * sequences, one for each text.
+   * The sequences: special tokens and fields in order. A sequence with a field of several texts stands for as
+   * many sequences, one for each text.
    */
   readonly sequences: readonly (readonly string[])[];
   /**
-   * How the state at [Extract] of each sequence is read: the one state, or the sum of the states, goes through a
-   * linear layer with an output for each label; or each state through one with a single output, its choice's score.
+   * How the state at [Extract] of each sequence is read: the one state, or the sum of the states, goes
+   * through a linear layer with an output for each label; or each state through one with a single output, its
+   * choice's score.
    */
   readonly read: "state" | "sum" | "scores";
 }
@@ -87,14 +92,14 @@ export interface Transformed {
  * The token sequences of an example: the texts between start, delimiter and extract tokens, whose ids are the
  * tokenizer's size and the two after it.
  *
- * Texts are cut as OpenAI's code cuts them: of a pair each text keeps its first `floor(context / 2) - 2` tokens, a
- * single text its first `context - 2`.
+ * Texts are cut as OpenAI's code cuts them: of a pair each text keeps its first `floor(context / 2) - 2`
+ * tokens, a single text its first `context - 2`.
  *
  * @param example The fields of the kind; its label is checked, too.
  * @param kind A row of {@linkcode inputs}.
  * @param tokenizer Text to ids.
  * @param context Most tokens of a sequence.
- * @throws {InputError} If a field is not what the kind needs, or the context has no room for a token of each text.
+ * @throws {InputError} If a field is not what the kind needs, or the context has no room for each text.
  *
  * @example
  * ```ts
@@ -104,7 +109,7 @@ export interface Transformed {
  * const bpe = trainBpe("it rains and it is wet", { merges: 20 });
  * const example = { premise: "It rains", hypothesis: "It is wet", label: 0 };
  * const { sequences, cut } = transform(example, "entailment", bpe, 64);
- * console.log(sequences.map((ids) => bpe.decode(ids)), cut); // [ "<start> it rains <delim> it is wet <extract>" ] 0
+ * console.log(cut, bpe.decode(sequences[0] ?? [])); // 0 "<start> it rains <delim> it is wet <extract>"
  * ```
  */
 export function transform<K extends Kind>(
@@ -191,7 +196,8 @@ function textsOf(example: unknown, kind: Kind, fields: Input["fields"]): Map<str
     value.forEach((text, i) => typeof text === "string" || fail(`${field}[${i}] must be a string`, text));
     if (value.length < 2) {
       throw new InputError(
-        `Cannot build an example of kind ${kind} as ${field} must be at least 2: current number is ${value.length}`,
+        `Cannot build an example of kind ${kind} as ${field} must be at least 2: ` +
+          `current number is ${value.length}`,
       );
     }
     texts.set(field, value);

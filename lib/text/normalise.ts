@@ -3,17 +3,19 @@
  * `ftfy` repairs, {@linkcode standardize} for what OpenAI's `text_standardize` does.
  */
 
-/** Printable ASCII and newlines without an ampersand: nothing to repair, and most English text is like that. */
+/**
+ * Printable ASCII and newlines without an ampersand: nothing to repair, and most English text is like that.
+ */
 const PLAIN = /^[\n\x20-\x25\x27-\x7e]*$/;
 
 /** Names of the characters U+00A0 to U+00FF in HTML, in order. */
 const LATIN_1 =
-  "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute " +
-  "micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig " +
-  "Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash " +
-  "Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave eacute " +
-  "ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc " +
-  "uuml yacute thorn yuml";
+  "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 " +
+  "acute micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde " +
+  "Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute " +
+  "Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde " +
+  "auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute " +
+  "ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml";
 
 /** The named entities that are decoded. */
 const ENTITIES: ReadonlyMap<string, string> = new Map([
@@ -26,10 +28,16 @@ const ENTITIES: ReadonlyMap<string, string> = new Map([
 /** Entities inside entities are decoded this deep, so that `&amp;amp;amp;…` cannot keep the loop busy. */
 const ENTITY_DEPTH = 5;
 
-/** An "ANSI" colour or cursor sequence of a terminal; built from a string as it starts with a control character. */
+/**
+ * An "ANSI" colour or cursor sequence of a terminal; built from a string as it starts with a control
+ * character.
+ */
 const TERMINAL_ESCAPE = new RegExp(`${String.fromCharCode(27)}\\[[\\d;]*[a-zA-Z]`, "g");
 
-/** The byte-order mark, deprecated format characters, and the control characters but tab, newline, form feed, CR. */
+/**
+ * The byte-order mark, deprecated format characters, and the control characters but tab, newline, form feed,
+ * CR.
+ */
 const INVISIBLE = /[[\p{Cc}&&\p{ASCII}]--[\t\n\f\r]]|[\u206a-\u206f\ufeff\ufff9-\ufffc]/gv;
 
 /** Latin ligatures, the ideographic space, and full- or half-width forms: NFKC gives the usual characters. */
@@ -40,7 +48,7 @@ const COMPATIBLE = /[\u0132\u0133\u3000\ufb00-\ufb06\uff01-\uffef]/g;
  * (GPT-1's first step: Radford et al. 2018, section 4.1) that needs no model of mojibake:
  *
  * - full-width and half-width forms, and Latin ligatures, become the usual characters;
- * - HTML entities are decoded if the text has no `<`: numeric ones, those of Latin-1 and the usual punctuation;
+ * - HTML entities are decoded if the text has no `<`: numeric ones, Latin-1's and the usual punctuation;
  * - curly quotes become straight;
  * - every line break (CRLF, CR, U+0085, U+2028, U+2029) becomes `\n`;
  * - terminal escapes, control characters and byte-order marks go;
@@ -90,7 +98,9 @@ function decodeEntities(text: string): string {
   return text;
 }
 
-/** Python's `\s` without the plain space; JavaScript's `\s` lacks U+001C to U+001F and U+0085, and has U+FEFF. */
+/**
+ * Python's `\s` without the plain space; JavaScript's `\s` lacks U+001C to U+001F and U+0085, and has U+FEFF.
+ */
 const ODD_SPACE = "\\t-\\r\\x1c-\\x1f\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 
 /** Every run of white space but a lone plain space. */
@@ -98,13 +108,13 @@ const SPACES = new RegExp(`[${ODD_SPACE}][ ${ODD_SPACE}]*| [ ${ODD_SPACE}]+`, "g
 
 /**
  * OpenAI's `text_standardize`, character for character: dashes become `-`, an ellipsis `...`, an acute accent
- * `'`; each run of one of `- ~ ! " ; ? + , ) ( / * [ ] } { | _` gets a space on both sides; white space around
- * a newline becomes `" \n "` (one newline, however many there were), any other run of it one space; the ends
- * are stripped.
+ * `'`; each run of one of `- ~ ! " ; ? + , ) ( / * [ ] } { | _` gets a space on both sides; white space
+ * around a newline becomes `" \n "` (one newline, however many there were), any other run of it one space;
+ * the ends are stripped.
  *
  * A backslash is *not* padded. OpenAI's pattern stands in a plain Python string, where its `\\+` reaches the
- * regular expression as `\+`, a plus; ports that copied it into a raw string pad backslashes and give other ids.
- * White space is what Python's `\s` says.
+ * regular expression as `\+`, a plus; ports that copied it into a raw string pad backslashes and give other
+ * ids. White space is what Python's `\s` says.
  *
  * @param text Any text, usually the result of {@linkcode fixText}.
  * @returns Text in which the only white space is single spaces, and newlines between two spaces.

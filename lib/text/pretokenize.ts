@@ -1,6 +1,6 @@
 /**
- * Words and punctuation marks out of a text: the rules of spaCy 2.0 for English, which GPT-1's tokenizer applies
- * before BPE. The rules are data; {@linkcode splitChunk} interprets them.
+ * Words and punctuation marks out of a text: the rules of spaCy 2.0 for English, which GPT-1's tokenizer
+ * applies before BPE. The rules are data; {@linkcode splitChunk} interprets them.
  */
 
 /** Letters with and without case, as spaCy 2.0 counts them: Latin, Russian; Bengali, Hebrew, Arabic. */
@@ -21,12 +21,15 @@ const SYMBOLS = ["\\p{So}"];
 const CURRENCY = list("\\$ £ € ¥ ฿ US\\$ C\\$ A\\$ ₽ ﷼");
 const HYPHENS = "-|–|—|--|---|——|~";
 const UNITS = list(
-  "km km² km³ m m² m³ dm dm² dm³ cm cm² cm³ mm mm² mm³ ha µm nm yd in ft kg g mg µg t lb oz m/s km/h kmh mph hPa Pa " +
-    "mbar mb MB kb KB gb GB tb TB T G M K % км км² км³ м м² м³ дм дм² дм³ см см² см³ мм мм² мм³ нм кг г мг м/с км/ч " +
-    "кПа Па мбар Кб КБ кб Мб МБ мб Гб ГБ гб Тб ТБ тб",
+  "km km² km³ m m² m³ dm dm² dm³ cm cm² cm³ mm mm² mm³ ha µm nm yd in ft kg g mg µg t lb oz m/s km/h kmh " +
+    "mph hPa Pa mbar mb MB kb KB gb GB tb TB T G M K % км км² км³ м м² м³ дм дм² дм³ см см² см³ мм мм² мм³ " +
+    "нм кг г мг м/с км/ч кПа Па мбар Кб КБ кб Мб МБ мб Гб ГБ гб Тб ТБ тб",
 );
 
-/** What is cut off a chunk's start and end, and where its middle is split: alternatives, the first that fits wins. */
+/**
+ * What is cut off a chunk's start and end, and where its middle is split: alternatives, the first that fits
+ * wins.
+ */
 const rules = {
   prefixes: ["§", "%", "=", "\\+", ...PUNCTUATION, ...ELLIPSES, ...QUOTES, ...CURRENCY, ...SYMBOLS],
   suffixes: [
@@ -52,10 +55,13 @@ const rules = {
     `(?<=${ALPHA})[?";:=,.]*(?:${HYPHENS})(?=${ALPHA})`,
     `(?<=[${ALPHA}"])[:<>=\\/](?=${ALPHA})`,
   ],
-  /** A web or mail address in lower case stays whole; spaCy lets anything follow the domain. Numeric hosts are left out. */
+  /**
+   * A web or mail address in lower case stays whole; spaCy lets anything follow the domain. Numeric hosts are
+   * left out.
+   */
   address:
-    "^(?=[\\p{L}\\p{N}_])(?:(?:https?|ftp|mailto):\\/\\/)?(?:\\S+@)?(?:[a-z0-9\\-]*[a-z0-9]\\.)+[a-z]{2}" +
-    "\\S*(?<=[\\p{L}\\p{N}_\\/])$",
+    "^(?=[\\p{L}\\p{Nd}_])(?:(?:https?|ftp|mailto):\\/\\/)?(?:\\S+@)?(?:[a-z0-9\\-]*[a-z0-9]\\.)+[a-z]{2}" +
+    "\\S*(?<=[\\p{L}\\p{Nd}_\\/])$",
 } as const;
 
 const PREFIX = new RegExp(`^(?:${rules.prefixes.join("|")})`, "v");
@@ -88,8 +94,8 @@ const splits = [
 ];
 
 /**
- * Chunks that stay whole. spaCy's own table has more emoticons, and `and/or`, `w/o`, `C++`: they hold a character
- * that `standardize` pads with spaces, so they can never come whole to this step, and are left out.
+ * Chunks that stay whole. spaCy's own table has more emoticons, and `and/or`, `w/o`, `C++`: they hold a
+ * character that `standardize` pads with spaces, so they can never come whole to this step, and are left out.
  */
 const wholes = list(
   "a. b. c. d. e. f. g. h. i. j. k. l. m. n. o. p. q. r. s. t. u. v. w. x. y. z. ä. ö. ü. ' '' \\n \\t " +
@@ -99,10 +105,10 @@ const wholes = list(
     "somethin somethin' Somethin Somethin' a.m. p.m. co. vs. e.g. E.g. E.G. i.e. I.e. I.E. " +
     "Adm. Bros. Co. Corp. Dr. Gen. Gov. Inc. Jr. Ltd. Messrs. Mr. Mrs. Ms. Mt. Ph.D. Rep. Rev. Sen. St. " +
     "Jan. Feb. Mar. Apr. May. Jun. Jul. Aug. Sep. Sept. Oct. Nov. Dec. " +
-    "Ak. Ala. Ariz. Ark. Calif. Colo. Conn. D.C. Del. Fla. Ga. Ia. Id. Ill. Ind. Kan. Kans. Ky. La. Mass. Md. Mich. " +
-    "Minn. Miss. Mo. Mont. N.C. N.D. N.H. N.J. N.M. N.Y. Neb. Nebr. Nev. Okla. Ore. Pa. S.C. Tenn. Va. Wash. Wis. " +
-    ":P :p :O :o :0 :1 :3 :D :X :x :> =3 =D 8D xD xDD XD XDD <3 <33 <333 >:o >.< >.> <.< " +
-    "v.v V.V o.o o.O O.o O.O 0.0 0.o o.0",
+    "Ak. Ala. Ariz. Ark. Calif. Colo. Conn. D.C. Del. Fla. Ga. Ia. Id. Ill. Ind. Kan. Kans. Ky. La. Mass. " +
+    "Md. Mich. Minn. Miss. Mo. Mont. N.C. N.D. N.H. N.J. N.M. N.Y. Neb. Nebr. Nev. Okla. Ore. Pa. S.C. " +
+    "Tenn. Va. Wash. Wis. :P :p :O :o :0 :1 :3 :D :X :x :> =3 =D 8D xD xDD XD XDD <3 <33 <333 >:o >.< >.> " +
+    "<.< v.v V.V o.o o.O O.o O.O 0.0 0.o o.0",
 );
 
 /** Chunk to tokens, for all the exceptions above. */
@@ -145,8 +151,8 @@ function exception(chunk: string): readonly string[] | undefined {
 /**
  * The tokens of one chunk: a run of characters without white space, or white space alone.
  *
- * An exception stays what the table says. Otherwise prefixes and suffixes are peeled, one of each at a time, until
- * an exception, an address or nothing to peel is left; and what is left is split at its infixes.
+ * An exception stays what the table says. Otherwise prefixes and suffixes are peeled, one of each at a time,
+ * until an exception, an address or nothing to peel is left; and what is left is split at its infixes.
  *
  * @example
  * ```ts
@@ -192,7 +198,7 @@ function splitMiddle(text: string): readonly string[] {
   const tokens: string[] = [];
   let start = 0;
   for (const { 0: infix, index } of text.matchAll(INFIX)) {
-    if (index === start) continue; // as spaCy does: an infix right after another is not split from what follows
+    if (index === start) continue; // as spaCy does: an infix right after another stays with what follows
     tokens.push(text.slice(start, index), infix);
     start = index + infix.length;
   }
@@ -214,15 +220,17 @@ function isSpace(code: number): boolean {
 }
 
 /**
- * Visits the chunks of a text in order: words between white space, and white space of its own. One plain space
- * after a word belongs to the word and is dropped; what white space remains is a chunk, so that the `" \n "` of a
- * paragraph break comes out as `"\n "`.
+ * Visits the chunks of a text in order: words between white space, and white space of its own. One plain
+ * space after a word belongs to the word and is dropped; what white space remains is a chunk, so that
+ * the `" \n "` of a paragraph break comes out as `"\n "`.
  *
  * @example
  * ```ts
  * import { forEachChunk } from "./pretokenize.ts";
  *
- * forEachChunk("So be it. \n Yes", (chunk) => console.log(JSON.stringify(chunk))); // "So" "be" "it." "\n " "Yes"
+ * const chunks: string[] = [];
+ * forEachChunk("So be it. \n Yes", (chunk) => chunks.push(chunk));
+ * console.log(chunks); // [ "So", "be", "it.", "\n ", "Yes" ]
  * ```
  */
 export function forEachChunk(text: string, visit: (chunk: string) => void): void {
@@ -245,9 +253,9 @@ const CACHE_SIZE = 1 << 16;
  * Splits a text into words, punctuation marks and runs of white space, by the English rules of spaCy 2.0
  * (Radford et al. 2018, section 4.1, uses spaCy's tokenizer). Case is kept: GPT-1 lowers it afterwards.
  *
- * The text is cut at white space, and each chunk goes through, in this order: a table of exceptions
- * (`can't` → `ca n't`, `cannot` → `can not`, `7am` → `7 am`, `Mr.` stays), punctuation, quotes, brackets and
- * currency at both ends (`'s`, units after digits and a sentence's full stop at the end only), and marks between
+ * The text is cut at white space, and each chunk goes through, in this order: a table of exceptions (`can't`
+ * → `ca n't`, `cannot` → `can not`, `7am` → `7 am`, `Mr.` stays), punctuation, quotes, brackets and currency
+ * at both ends (`'s`, units after digits and a sentence's full stop at the end only), and marks between
  * letters or digits in the middle (`well-known` → `well - known`, `end.Next` → `end . Next`).
  *
  * @param text Usually the result of {@linkcode standardize}.

@@ -21,8 +21,11 @@ export interface AdamOptions {
 
 /** First and second moments of each variable's gradient, and the number of updates made. */
 export interface AdamState {
+  /** Updates made. */
   update: number;
+  /** Running means of the gradients. */
   readonly m: readonly tf.Variable[];
+  /** Running means of their squares. */
   readonly v: readonly tf.Variable[];
 }
 

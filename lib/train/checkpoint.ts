@@ -20,6 +20,7 @@ import type { AdamState } from "./adam.ts";
 
 /** A run's place in its course, saved beside the model. */
 export interface Progress {
+  /** Moments, and the number of updates. */
   readonly state: AdamState;
   /** What the run was asked to do; a checkpoint resumes only the same. */
   readonly settings: Readonly<Record<string, unknown>>;

@@ -4,14 +4,19 @@ import { type Tokenizer, transform } from "../text/mod.ts";
 
 /** An example as the model reads it. */
 export interface EncodedExample {
+  /** Tokens of its sequences (§3.3). */
   readonly sequences: readonly Int32Array[];
+  /** Index of its label, or of the right choice. */
   readonly label: number;
 }
 
 /** A task as the model reads it. */
 export interface EncodedTask {
+  /** Examples to learn from. */
   readonly train: readonly EncodedExample[];
+  /** Examples to choose settings by. */
   readonly validation: readonly EncodedExample[];
+  /** Examples to report. */
   readonly test: readonly EncodedExample[];
   /** Tokens of the longest sequence of all. */
   readonly longest: number;

@@ -29,12 +29,15 @@ export interface Job {
   readonly variables: readonly tf.Variable[];
   /** The losses of the update that follows `update` completed ones. */
   losses(update: number): Losses;
+  /** The optimiser's settings. */
   readonly adam: AdamOptions;
   /** Where to begin, and what the loop changes. */
   readonly state: AdamState;
   /** Called every `saveEvery` updates, at the end and when stopped; not after a failure. */
   save?(): Promise<void>;
+  /** Updates from one save to the next; only the end is saved unless given. */
   readonly saveEvery?: number;
+  /** Ends the run after the update under way. */
   readonly signal?: AbortSignal | undefined;
 }
 

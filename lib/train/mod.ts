@@ -8,6 +8,7 @@ export {
   type AdamState,
   adamState,
   adamUpdate,
+  checkAdam,
   disposeAdam,
   globalNorm,
   rateAt,
@@ -20,5 +21,6 @@ export { finetune, finetuneDefaults, type FinetuneOptions } from "./finetune.ts"
 export { type Job, train, type Training, training, type TrainingRecord } from "./loop.ts";
 export { ngramBaselines } from "./ngram.ts";
 export { type Batch, checkLambda, languageModelLoss, type Losses, objective } from "./objectives.ts";
+export { checkWhole } from "./options.ts";
 export { pretrain, pretrainDefaults, type PretrainOptions, type RunOptions } from "./pretrain.ts";
 export { type Schedule, schedules } from "./schedules.ts";

@@ -23,7 +23,9 @@ export interface Losses {
   readonly L2?: tf.Scalar;
 }
 
-/** @throws {InputError} If λ is not a number from 0. */
+/** Checks λ.
+ *
+ * @throws {InputError} If λ is not a number from 0. */
 export function checkLambda(lambda: number): void {
   if (!(lambda >= 0 && lambda < Infinity)) {
     throw new InputError(

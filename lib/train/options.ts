@@ -1,6 +1,8 @@
 import { InputError } from "../errors.ts";
 
-/** @throws {InputError} If one of the named numbers is not a whole number from 1. */
+/** Checks settings that count something.
+ *
+ * @throws {InputError} If one of the named numbers is not a whole number from 1. */
 export function checkWhole(numbers: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (!Number.isSafeInteger(value) || value < 1) {

@@ -19,7 +19,9 @@ await backend();
 Deno.test("the schedules have the reference's values, zero at the first update of a warm-up among them", () => {
   assertEquals(reference.schedules.length, 21);
   for (const { schedule, warmup, x, value } of reference.schedules) {
-    assertClose([schedules[schedule](x, warmup)], [value], `${schedule}(${x}, ${warmup})`, { relative: 1e-12 });
+    assertClose([schedules[schedule](x, warmup)], [value], `${schedule}(${x}, ${warmup})`, {
+      relative: 1e-12,
+    });
   }
 });
 
@@ -27,7 +29,9 @@ Deno.test("50 updates of Adam on an artificial gradient leave every parameter wh
   const { lr: rate, warmup, updates, l2: decay, order, after, norms } = reference.adam;
   for (const schedule of reference.adam.schedules) {
     const shapes: Record<string, number[]> = { W: [3, 4], b: [4], E: [5, 3] };
-    const variables = order.map((name) => tf.variable(tf.tensor(numbers(`adam/start/${name}`), shapes[name]!)));
+    const variables = order.map((name) =>
+      tf.variable(tf.tensor(numbers(`adam/start/${name}`), shapes[name]!))
+    );
     const options = { ...finetuneDefaults, schedule, rate, warmup, updates, decay };
     const state = adamState(variables);
     for (let t = 0; t < updates; t++) {

@@ -1,0 +1,227 @@
+/**
+ * The matrix product of the machine's own BLAS, by FFI, on the heap of tfjs' wasm backend: two to four times
+ * as fast as the best that WebAssembly's vectors of four floats allow.
+ *
+ * @module
+ */
+import { InputError } from "../errors.ts";
+
+/**
+ * `batch` times C = op(A)·op(B), row-major, float32: M × K times K × N. Addresses and the distances from one
+ * product's operands to the next one's are bytes in the heap; leading dimensions count elements.
+ */
+export type BatchGemm = (
+  batch: number,
+  aNext: number,
+  bNext: number,
+  cNext: number,
+  transA: boolean,
+  transB: boolean,
+  M: number,
+  N: number,
+  K: number,
+  a: number,
+  lda: number,
+  b: number,
+  ldb: number,
+  c: number,
+  ldc: number,
+) => void;
+
+/** A BLAS that has been found, opened and checked. */
+export interface Blas {
+  /** What to call it: `OpenBLAS through FFI, 1 thread`. */
+  name: string;
+  /** The product on a heap's tensors, in place. */
+  bind(memory: WebAssembly.Memory): BatchGemm;
+}
+
+/** How {@linkcode findBlas} opens a library. */
+export interface BlasOptions {
+  /** Threads of one product, where the library lets us say; 1 unless given. */
+  threads?: number;
+}
+
+/**
+ * Opens the first BLAS that this machine has and that multiplies correctly: what `GPT1_BLAS` names (a path;
+ * `none` stops the search), Accelerate, OpenBLAS, MKL, BLIS, the OpenBLAS inside numpy's wheel.
+ *
+ * Asks for no permission: without `--allow-ffi` there is none, without `--allow-env` and `--allow-read` it
+ * looks only where the system does.
+ *
+ * @returns The library, or undefined if there is none.
+ * @throws {InputError} If `GPT1_BLAS` names something that cannot be used.
+ *
+ * @example
+ * ```ts
+ * import { findBlas } from "./blas.ts";
+ *
+ * const blas = await findBlas();
+ * console.log(blas?.name ?? "no BLAS here, or no permission to call it");
+ * ```
+ */
+export async function findBlas({ threads = 1 }: BlasOptions = {}): Promise<Blas | undefined> {
+  const chosen = await env("GPT1_BLAS");
+  if (chosen === "none") return undefined;
+  if (chosen) {
+    if (!await granted({ name: "ffi", path: chosen })) return undefined;
+    const blas = open(chosen, threads);
+    if (typeof blas === "object") return blas;
+    throw new InputError(`Cannot use GPT1_BLAS=${chosen} as ${blas}`);
+  }
+  for await (const path of candidates()) {
+    if (!await granted({ name: "ffi", path })) continue;
+    const blas = open(path, threads);
+    if (typeof blas === "object") return blas;
+  }
+  return undefined;
+}
+
+/** Whether a permission is there already; asking for one would stop a notebook. */
+async function granted(permission: Deno.PermissionDescriptor): Promise<boolean> {
+  return (await Deno.permissions.query(permission)).state === "granted";
+}
+
+/** An environment variable, if we may read it and it is set. */
+async function env(variable: string): Promise<string | undefined> {
+  return await granted({ name: "env", variable }) ? Deno.env.get(variable) : undefined;
+}
+
+/** Paths and system names that may be a BLAS, the fastest first. */
+async function* candidates(): AsyncGenerator<string> {
+  if (Deno.build.os === "darwin") yield "/System/Library/Frameworks/Accelerate.framework/Accelerate";
+  const names = {
+    darwin: ["libopenblas.0.dylib", "libmkl_rt.2.dylib", "libblis.4.dylib"],
+    windows: ["libopenblas.dll", "openblas.dll", "mkl_rt.2.dll"],
+  }[Deno.build.os as string] ??
+    ["libopenblas.so.0", "libmkl_rt.so.2", "libmkl_rt.so", "libblis.so.4", "libblis.so"];
+  const conda = await env("CONDA_PREFIX");
+  for (const name of names) {
+    yield name;
+    if (conda) yield `${conda}${Deno.build.os === "windows" ? "/Library/bin" : "/lib"}/${name}`;
+  }
+  const windows = Deno.build.os === "windows";
+  const prefixes = [await env("VIRTUAL_ENV"), conda];
+  for (const bin of (await env("PATH"))?.split(windows ? ";" : ":") ?? []) {
+    prefixes.push(bin.replace(/[/\\]bin$/, ""));
+  }
+  const home = await env("HOME");
+  if (home) prefixes.push(`${home}/.local`);
+  for (const prefix of new Set(prefixes)) {
+    if (!prefix) continue;
+    const pythons = windows ? [`${prefix}/Lib`] : (await list(`${prefix}/lib`, /^python3/));
+    for (const python of pythons) {
+      for (const packages of ["site-packages", "dist-packages"]) {
+        yield* await list(`${python}/${packages}/numpy.libs`, /^libscipy_openblas/);
+      }
+    }
+  }
+}
+
+/** The entries of a folder whose names match, as paths; none if we may not look. */
+async function list(folder: string, name: RegExp): Promise<string[]> {
+  if (!await granted({ name: "read", path: folder })) return [];
+  try {
+    return [...Deno.readDirSync(folder)].filter((entry) => name.test(entry.name)).map((entry) =>
+      `${folder}/${entry.name}`
+    ).sort();
+  } catch {
+    return [];
+  }
+}
+
+/** The parameters of `cblas_sgemm`; addresses go as numbers, which are exact to 2⁵³. */
+const sgemm = <T extends "i32" | "i64">(name: string, int: T) => ({
+  name,
+  // deno-fmt-ignore
+  parameters: ["i32", "i32", "i32", int, int, int, "f32", "usize", int, "usize", int, "f32", "usize", int],
+  result: "void",
+  optional: true,
+} as const);
+
+const setter = <T extends "i32" | "i64">(name: string, int: T) =>
+  ({ name, parameters: [int], result: "void", optional: true }) as const;
+
+const symbols = {
+  plain: sgemm("cblas_sgemm", "i32"),
+  scipy: sgemm("scipy_cblas_sgemm", "i32"),
+  scipy64: sgemm("scipy_cblas_sgemm64_", "i64"),
+  openblasThreads: setter("openblas_set_num_threads", "i32"),
+  scipyThreads: setter("scipy_openblas_set_num_threads", "i32"),
+  scipyThreads64: setter("scipy_openblas_set_num_threads64_", "i32"),
+  mklThreads: setter("MKL_Set_Num_Threads", "i32"),
+  blisThreads: setter("bli_thread_set_num_threads", "i64"),
+};
+
+/** Opens one library; a string says why it cannot be used. */
+function open(path: string, threads: number): Blas | string {
+  let library: Deno.DynamicLibrary<typeof symbols>;
+  try {
+    library = Deno.dlopen(path, symbols);
+  } catch (error) {
+    return `it does not open: ${(error as Error).message}`;
+  }
+  const s = library.symbols;
+  const multiply = s.plain ?? s.scipy ?? s.scipy64;
+  const setThreads = s.openblasThreads ?? s.scipyThreads ?? s.scipyThreads64 ?? s.mklThreads ?? s.blisThreads;
+  if (!multiply) {
+    library.close();
+    return "it has no cblas_sgemm";
+  }
+  setThreads?.(threads);
+
+  const bind = (memory: WebAssembly.Memory): BatchGemm => {
+    let heap: ArrayBuffer | undefined, base = 0;
+    return (batch, aNext, bNext, cNext, transA, transB, M, N, K, a, lda, b, ldb, c, ldc) => {
+      if (heap !== memory.buffer) { // A heap that grows may move.
+        heap = memory.buffer as ArrayBuffer;
+        base = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(new Uint8Array(heap))));
+      }
+      a += base, b += base, c += base;
+      const [opA, opB] = [transA ? 112 : 111, transB ? 112 : 111]; // CblasTrans, CblasNoTrans; 101: row-major.
+      for (let i = 0; i < batch; i++, a += aNext, b += bNext, c += cNext) {
+        multiply(101, opA, opB, M, N, K, 1, a, lda, b, ldb, 0, c, ldc);
+      }
+    };
+  };
+  if (!multiplies(bind)) {
+    library.close();
+    return "its products are wrong";
+  }
+  const name = s.mklThreads
+    ? "MKL"
+    : s.blisThreads
+    ? "BLIS"
+    : path.includes("Accelerate")
+    ? "Accelerate"
+    : setThreads
+    ? "OpenBLAS"
+    : path;
+  const count = setThreads ? `${threads} thread${threads === 1 ? "" : "s"}` : "its own choice of threads";
+  return { name: `${name} through FFI, ${count}`, bind };
+}
+
+/** Whether a library's products are those of the definition, on odd shapes in all four forms. */
+function multiplies(bind: (memory: WebAssembly.Memory) => BatchGemm): boolean {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const gemm = bind(memory);
+  const heap = new Float32Array(memory.buffer);
+  for (let i = 0; i < heap.length; i++) heap[i] = (i * 37 % 101) / 64 - 0.75; // Sums of these are exact.
+  for (const [M, N, K] of [[1, 1, 1], [5, 7, 3], [17, 33, 19]] as const) {
+    for (const form of [0, 1, 2, 3]) {
+      const [transA, transB] = [form > 1, form % 2 === 1];
+      const [a, b, c] = [0, 2048, 4096];
+      gemm(1, 0, 0, 0, transA, transB, M, N, K, 4 * a, transA ? M : K, 4 * b, transB ? K : N, 4 * c, N);
+      for (let i = 0; i < M; i++) {
+        for (let j = 0; j < N; j++) {
+          let sum = 0;
+          for (let k = 0; k < K; k++) {
+            sum += heap[a + (transA ? k * M + i : i * K + k)]! * heap[b + (transB ? j * K + k : k * N + j)]!;
+          }
+          if (heap[c + i * N + j] !== sum) return false;
+        }
+      }
+    }
+  }
+  return true;
+}

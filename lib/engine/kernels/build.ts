@@ -1,0 +1,42 @@
+/**
+ * Compiles the kernels: `deno task kernels` writes `wasm.ts`.
+ *
+ * @module
+ */
+import asc from "assemblyscript/asc";
+
+const generated = new URL("./wasm.ts", import.meta.url);
+
+/** The bytes of a kernel, compiled from its source beside this file. */
+export async function compile(name: string, relaxed: boolean): Promise<Uint8Array<ArrayBuffer>> {
+  const file = `${name}.as.ts`;
+  const source = await Deno.readTextFile(new URL(file, import.meta.url));
+  let wasm: Uint8Array<ArrayBuffer> | undefined;
+  const options = "--importMemory --runtime stub -O3 --noAssert --enable simd".split(" ");
+  if (relaxed) options.push("--enable", "relaxed-simd");
+  const { error, stderr } = await asc.main([file, ...options, "--outFile", "out.wasm"], {
+    readFile: (path) => path === file ? source : null,
+    writeFile: (_, contents) => void (wasm = Uint8Array.from(contents as Uint8Array)),
+    listFiles: () => [],
+  });
+  if (error || !wasm) throw new Error(`Cannot compile ${file}: ${stderr}`, { cause: error });
+  return wasm;
+}
+
+/** The text of `wasm.ts`. */
+export async function generate(): Promise<string> {
+  const lines = ["// Made by `deno task kernels` from gemm.as.ts; edit that."];
+  for (const [name, relaxed] of [["simd", false], ["relaxed", true]] as const) {
+    const bytes = await compile("gemm", relaxed);
+    lines.push(
+      `/** The matrix product, ${
+        relaxed ? "with fused multiply-add (relaxed SIMD)" : "plain SIMD"
+      }: ${bytes.length} bytes of wasm in base64. */`,
+      `export const ${name} =`,
+      `  "${bytes.toBase64()}";`,
+    );
+  }
+  return lines.join("\n") + "\n";
+}
+
+if (import.meta.main) await Deno.writeTextFile(generated, await generate());

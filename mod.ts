@@ -1,0 +1,79 @@
+/**
+ * A research kit for GPT-1 (Radford et al. 2018, "Improving Language Understanding by Generative
+ * Pre-Training"): the model, its pre-training and fine-tuning, and the ablations that the paper left out.
+ *
+ * @example
+ * ```ts ignore
+ * import { backend, corpus, finetune, gpt, presets, pretrain, task, trainBpe } from "./mod.ts";
+ *
+ * await backend();
+ * const books = await corpus("moby-dick");
+ * const tokenizer = trainBpe(books.train, { merges: 4000 });
+ * const lm = gpt({ ...presets.mini, positions: { kind: "sinusoidal" } }, { tokenizer, seed: 1 });
+ * for await (const { update, loss } of pretrain(lm, books, { updates: 500 })) console.log(update, loss);
+ * const tuned = await finetune(lm, await task("kind"), { lambda: 0.5, rate: 1e-3 });
+ * ```
+ *
+ * @module
+ */
+
+// Where it computes
+export { backend } from "./lib/engine/mod.ts";
+
+// Text
+export { loadBpe, saveBpe, type Tokenizer, trainBpe } from "./lib/text/mod.ts";
+
+// Data
+export {
+  type Corpus,
+  corpus,
+  type Example,
+  listCorpora,
+  listTasks,
+  subset,
+  type Task,
+  task,
+} from "./lib/data/mod.ts";
+
+// The model
+export {
+  type Config,
+  countParameters,
+  dispose,
+  forward,
+  generate,
+  type GenerateOptions,
+  gpt,
+  type LanguageModel,
+  loadReleased,
+  type PositionKind,
+  positionKinds,
+  type PositionScale,
+  type Preset,
+  presets,
+  saveReleased,
+  type Variant,
+} from "./lib/model/mod.ts";
+
+// Training
+export {
+  evaluate,
+  finetune,
+  type FinetuneOptions,
+  loadModel,
+  ngramBaselines,
+  pretrain,
+  type PretrainOptions,
+  saveModel,
+  scoreText,
+  type TaskScore,
+  type TextScore,
+  type Training,
+  type TrainingRecord,
+} from "./lib/train/mod.ts";
+
+// Studies
+export { ablate, type Study, studyDefaults, type StudyOptions, type StudyRecord } from "./lib/study/mod.ts";
+
+// What a user got wrong
+export { InputError } from "./lib/errors.ts";

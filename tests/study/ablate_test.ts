@@ -1,0 +1,154 @@
+import * as tf from "@tensorflow/tfjs";
+import type { Corpus, Task } from "../../lib/data/mod.ts";
+import { backend } from "../../lib/engine/mod.ts";
+import { presets } from "../../lib/model/mod.ts";
+import { ablate, smokeStudy, studyOf, type StudyOptions } from "../../lib/study/mod.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
+
+await backend();
+
+const words = "sun rain wind snow frost cloud storm calm heat mist".split(" ");
+const text = Array.from({ length: 400 }, (_, i) => words[(i * 7 + (i >> 3)) % 10]).join(" ");
+const corpus: Corpus = {
+  name: "weather",
+  train: text,
+  heldout: text.slice(0, 600),
+  dropped: 0,
+  sources: [],
+  licence: "MIT",
+  about: "weather",
+};
+const rows = Array.from(
+  { length: 16 },
+  (_, i) => ({ text: `${words[i % 10]} ${i % 2 ? "warm" : "cold"}`, label: i % 2 }),
+);
+const task: Task = {
+  name: "sky",
+  kind: "classification",
+  labels: ["cold", "warm"],
+  train: rows,
+  validation: rows,
+  test: rows,
+  measures: ["accuracy"],
+  source: "this test",
+  licence: "MIT",
+  about: "toy",
+};
+const small = (folder: string): StudyOptions => ({
+  ...smokeStudy,
+  preset: { ...presets.smoke, layers: 1, width: 8, context: 12 },
+  corpus,
+  tasks: [task],
+  merges: 20,
+  pretrain: { ...smokeStudy.pretrain, updates: 4, batch: 2 },
+  trainExamples: 16,
+  testExamples: 16,
+  saveEvery: 1,
+  folder,
+});
+
+Deno.test("a study stopped again and again goes on where it stood and finds what an unbroken one finds", async () => {
+  const [whole, broken] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
+  const before = tf.memory().numTensors;
+  const expected = await ablate(small(whole));
+  assertEquals([expected.complete, expected.pretrained.length, expected.finetuned.length], [true, 4, 8]);
+
+  let [stops, updates] = [0, 0];
+  for (let complete = false; !complete;) {
+    const stop = new AbortController();
+    const study = ablate({ ...small(broken), signal: stop.signal });
+    let made = 0;
+    for await (const { record } of study) {
+      updates++;
+      assert(record.loss > 0);
+      if (++made === 3) stop.abort();
+    }
+    const found = await study;
+    complete = found.complete;
+    if (!complete) stops++;
+    else assertEquals([found.pretrained, found.finetuned], [expected.pretrained, expected.finetuned]);
+  }
+  assertEquals(updates, 4 * 4 + 8 * 2, "no update is made twice");
+  assert(stops > 5);
+  assertEquals(tf.memory().numTensors, before);
+  const names = [...Deno.readDirSync(broken)].map(({ name }) => name);
+  assertEquals(names.filter((name) => /\.(part|tmp)$/.test(name)), [], "nothing unfinished stays");
+  assertEquals(names.filter((name) => name.endsWith(".json")).length, 12 + 1, "and study.json");
+
+  const one = JSON.parse(
+    await Deno.readTextFile(`${broken}/${names.find((name) => name.startsWith("sky"))}`),
+  );
+  assertEquals(Object.keys(one), ["settings", "result", "provenance"]);
+  assert(one.provenance.versions.deno === Deno.version.deno && one.provenance.backend === tf.getBackend());
+  for (const folder of [whole, broken]) await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a study with another setting does not take over results of the first", async () => {
+  const folder = await Deno.makeTempDir();
+  await ablate({ ...small(folder), seeds: 1 });
+  let updates = 0;
+  for await (const _ of ablate({ ...small(folder), seeds: 1, lambda: [0, 1] })) updates++;
+  assertEquals(updates, 2 * 2, "only the arms of the new λ are run");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("tables hold means, intervals and paired differences as worked out by hand", () => {
+  const score = { loss: 1, perplexity: Math.E, bitsPerCharacter: 2, tokens: 1 };
+  const run = (positions: "learned" | "sinusoidal", lambda: number, seed: number, accuracy: number) => ({
+    task: "sky",
+    positions,
+    lambda,
+    seed,
+    accuracy,
+    loss: 1,
+    examples: 100,
+    cut: 0,
+  });
+  const found = studyOf(
+    [1, 2].flatMap((seed) => [
+      { positions: "learned" as const, seed, heldout: { ...score, bitsPerCharacter: 1.8 } },
+      { positions: "sinusoidal" as const, seed, heldout: { ...score, bitsPerCharacter: 1.8 + seed / 10 } },
+    ]),
+    [
+      run("learned", 0, 1, 0.5),
+      run("learned", 0.5, 1, 0.6),
+      run("learned", 0, 2, 0.7),
+      run("learned", 0.5, 2, 0.81),
+      run("sinusoidal", 0, 1, 0.4),
+    ],
+    { unigram: { ...score, bitsPerCharacter: 3 }, bigram: { ...score, bitsPerCharacter: 2.5 } },
+    false,
+  );
+  assertEquals(found.language.array("model"), [
+    "unigram baseline",
+    "bigram baseline",
+    "learned",
+    "sinusoidal",
+  ]);
+  assertEquals(found.table.array("n"), [2, 2, 1]);
+  // 12.7062 · 0.005: the t quantile of one degree of freedom times the standard error of 10 and 11 points.
+  assertEquals(found.findings, [
+    "held-out text: learned − sinusoidal = -0.15 [-0.79, 0.49] bits per character (95 % interval over 2 seeds): " +
+    "not distinguishable",
+    "sky, λ = 0: learned − sinusoidal = +10.00 points of accuracy (no interval): one seed cannot tell",
+    "sky, learned: λ 0.5 − λ 0 = +10.5 [4.1, 16.9] points of accuracy (95 % interval over 2 seeds): higher",
+  ]);
+});
+
+Deno.test("a study that cannot be run is refused before anything is read", async () => {
+  const folder = await Deno.makeTempDir();
+  await assertRefused(() => ablate({ ...small(folder), lambda: [0, -1] }), /λ = -1 /);
+  await assertRefused(
+    () => ablate({ ...small(folder), lambda: [] }),
+    /^Cannot run a study as lambda is empty$/,
+  );
+  await assertRefused(() => ablate({ ...small(folder), seeds: 0 }), /^Cannot run a study with 0 seeds /);
+  await assertRefused(
+    () => ablate({ ...small(folder), positions: ["none", "none"] }),
+    /names one arm twice$/,
+  );
+  await assertRefused(() => ablate({ ...small(folder), tasks: ["nothing"] }), /"nothing"/);
+  await Deno.writeTextFile(`${folder}/file`, "");
+  await assertRefused(() => ablate({ ...small(`${folder}/file/x`) }), /^Cannot write .*file\/x/);
+  await Deno.remove(folder, { recursive: true });
+});

@@ -1,0 +1,43 @@
+import { batchOf, shuffled, windowBatches } from "../../lib/train/mod.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
+
+Deno.test("an epoch meets every item once, in an order of its own, and leaves out what fills no batch", () => {
+  const pick = shuffled(1, 10, 3);
+  const epoch = (n: number) => [0, 1, 2].flatMap((i) => [...pick(3 * n + i)]);
+  for (const n of [0, 1, 2]) assertEquals(new Set(epoch(n)).size, 9);
+  assert(epoch(0).join() !== epoch(1).join());
+  assertEquals([...shuffled(1, 10, 3)(4)], [...pick(4)], "order is a function of seed and update alone");
+  assert([...shuffled(2, 10, 3)(4)].join() !== [...pick(4)].join());
+  assertEquals([...shuffled(1, 2, 32)(0)].sort(), [0, 1], "a batch is no larger than there are items");
+});
+
+Deno.test("windows are contiguous, do not overlap in an epoch, and begin elsewhere in the next", () => {
+  const ids = Int32Array.from({ length: 103 }, (_, i) => i);
+  const batchAt = windowBatches(ids, 10, 3, 1);
+  const starts = (epoch: number) =>
+    [0, 1, 2].flatMap((i) => {
+      const { ids, lengths } = batchAt(3 * epoch + i);
+      assertEquals([...lengths], [10, 10, 10]);
+      return [0, 1, 2].map((n) => {
+        const window = ids.subarray(10 * n, 10 * n + 10);
+        assertEquals([...window], Array.from(window, (_, j) => window[0]! + j));
+        return window[0]!;
+      });
+    });
+  for (const epoch of [0, 1, 2]) assertEquals(new Set(starts(epoch).map((s) => Math.floor(s / 10))).size, 9);
+  assert(new Set([0, 1, 2, 3, 4].map((epoch) => starts(epoch)[0]! % 10)).size > 1);
+});
+
+Deno.test("a text that fills no window is refused; one that fills exactly one is read", async () => {
+  await assertRefused(
+    () => windowBatches(new Int32Array(9), 10, 1, 1),
+    /^Cannot cut windows of 10 tokens from a text of 9/,
+  );
+  assertEquals(windowBatches(Int32Array.from({ length: 10 }, (_, i) => i), 10, 4, 1)(7).ids[9], 9);
+});
+
+Deno.test("sequences of unequal length are padded on the right with 0", () => {
+  const { ids, lengths } = batchOf([Int32Array.of(5, 6), Int32Array.of(7, 8, 9)]);
+  assertEquals([[...ids], [...lengths]], [[5, 6, 0, 7, 8, 9], [2, 3]]);
+  assertEquals([...batchOf([Int32Array.of(5)], undefined, 3).ids], [5, 0, 0]);
+});

@@ -1,0 +1,164 @@
+import * as tf from "@tensorflow/tfjs";
+import type { Task } from "../../lib/data/mod.ts";
+import { backend } from "../../lib/engine/mod.ts";
+import { dispose, generate, gpt, leaves, presets } from "../../lib/model/mod.ts";
+import { trainBpe } from "../../lib/text/mod.ts";
+import { encodeTask, evaluate, finetune, ngramBaselines, pretrain, scoreText } from "../../lib/train/mod.ts";
+import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
+
+await backend();
+
+const words = "sun rain wind snow frost cloud storm calm heat mist".split(" ");
+const text = words.join(" ").repeat(40).replaceAll("calm", "calm and good").replaceAll(
+  "storm",
+  "storm and bad",
+);
+const tokenizer = trainBpe(text, { merges: 60 });
+const about = { measures: ["accuracy" as const], source: "this test", licence: "MIT", about: "toy" };
+
+/** A task of each kind that a word decides. */
+const rows = Array.from({ length: 24 }, (_, i) => ({ word: words[i % 8]!, label: i % 2 }));
+const says = (label: number) => label === 1 ? "good" : "bad";
+const split = <E>(examples: E[]) => ({ train: examples, validation: examples, test: examples });
+const tasks: Task[] = [
+  {
+    name: "sky",
+    kind: "classification",
+    labels: ["bad", "good"],
+    ...about,
+    ...split(rows.map(({ word, label }) => ({ text: `${word} and ${says(label)}`, label }))),
+  },
+  {
+    name: "follows",
+    kind: "entailment",
+    labels: ["no", "yes"],
+    ...about,
+    ...split(rows.map(({ word, label }) => ({ premise: word, hypothesis: says(label), label }))),
+  },
+  {
+    name: "alike",
+    kind: "similarity",
+    labels: ["no", "yes"],
+    ...about,
+    ...split(
+      rows.map(({ word, label }) => ({ first: `${word} ${says(label)}`, second: says(label), label })),
+    ),
+  },
+  {
+    name: "which",
+    kind: "choice",
+    labels: ["first", "second"],
+    ...about,
+    ...split(rows.map(({ word, label }) => ({
+      context: word,
+      choices: label === 1 ? ["bad", "good"] : ["good", "bad"],
+      label,
+    }))),
+  },
+];
+const fresh = () => gpt({ ...presets.smoke, context: 16, dropout: 0 }, { tokenizer, seed: 1 });
+
+Deno.test("a task of each kind is learned, and the model that it began from stays as it was", async () => {
+  const lm = fresh();
+  const before = leaves(lm.parameters).map(([, leaf]) => leaf.dataSync().slice());
+  for (const task of tasks) {
+    const tuned = await finetune(lm, task, { lambda: 0.5, epochs: 12, batch: 8, rate: 5e-3, warmup: 0.1 });
+    const { accuracy, examples } = await evaluate(tuned, task);
+    assertEquals([task.name, accuracy, examples], [task.name, 1, 24]);
+    dispose(tuned.parameters);
+  }
+  assertEquals(leaves(lm.parameters).map(([, leaf]) => leaf.dataSync()), before);
+  dispose(lm.parameters);
+});
+
+Deno.test("training, evaluation and generation leave as many tensors as they found", async () => {
+  const lm = fresh();
+  await pretrain(lm, { train: text }, { updates: 1, batch: 2 });
+  const before = tf.memory().numTensors;
+  await pretrain(lm, { train: text }, { updates: 3, batch: 2 });
+  assertEquals(tf.memory().numTensors, before, "pre-training");
+  for (const lambda of [0, 0.5]) {
+    for (const task of tasks) {
+      const tuned = await finetune(lm, task, { lambda, epochs: 1, batch: 8 });
+      await evaluate(tuned, task);
+      dispose(tuned.parameters);
+      assertEquals(tf.memory().numTensors, before, `${task.name}, λ = ${lambda}`);
+    }
+  }
+  await scoreText(lm, text);
+  assertEquals(tf.memory().numTensors, before, "score of a text");
+  await generate(lm, "sun", { tokens: 20 });
+  assertEquals(tf.memory().numTensors, before, "generation");
+  dispose(lm.parameters);
+});
+
+Deno.test("the same seed gives the same bits, another seed others", async () => {
+  const run = async (seed: number) => {
+    const lm = gpt({ ...presets.smoke, context: 16 }, { tokenizer, seed });
+    await pretrain(lm, { train: text }, { updates: 3, batch: 2 });
+    const tuned = await finetune(lm, tasks[0]!, { epochs: 1, batch: 8, seed });
+    return tuned.parameters.h[1]!.mlp.c_fc.weight.dataSync().slice();
+  };
+  const first = await run(1);
+  assertEquals(await run(1), first);
+  assert((await run(2)).some((x, i) => x !== first[i]));
+});
+
+Deno.test("a run may be iterated for its records and then awaited, or only awaited", async () => {
+  const lm = fresh();
+  const run = finetune(lm, tasks[0]!, { lambda: 0.5, epochs: 1, batch: 8 });
+  const seen: number[] = [];
+  for await (const { update, loss, L1, L2 } of run) {
+    seen.push(update);
+    assertClose([loss], [L2! + 0.5 * L1!], "L3 = L2 + λ·L1", { relative: 1e-6 });
+  }
+  assertEquals(seen, [1, 2, 3]);
+  assertEquals((await run).task?.labels, ["bad", "good"]);
+  const left = finetune(lm, tasks[0]!, { epochs: 1, batch: 8 });
+  for await (const _ of left) break;
+  await assertRefused(() => left, /^Cannot give the result of a run that was left/);
+});
+
+Deno.test("a text too long is cut as the paper cuts it, and counted", () => {
+  const long = words.join(" ");
+  const one = { text: long, label: 0 };
+  const task: Task = { ...tasks[0]!, kind: "classification", ...split([one, { text: "sun", label: 1 }]) };
+  const { train, cut, longest } = encodeTask(task, tokenizer, 8);
+  assertEquals([cut, longest, train[0]!.sequences[0]!.length], [3, 8, 8]); // once in each split
+  assertEquals([...train[0]!.sequences[0]!.subarray(1, 7)], [...tokenizer.encode(long).subarray(0, 6)]);
+});
+
+Deno.test("bad input to training is refused in one sentence", async () => {
+  const lm = fresh();
+  const [task] = tasks as [Task & { kind: "classification" }];
+  await assertRefused(() => finetune(lm, task, { lambda: -1 }), /λ = -1 as λ must be a number from 0$/);
+  await assertRefused(() => finetune(lm, task, { lambda: NaN }), /λ = NaN as λ must be a number from 0$/);
+  await assertRefused(() => finetune(lm, task, { epochs: 0 }), /^Cannot train with epochs 0 as /);
+  await assertRefused(
+    () => pretrain(lm, { train: text }, { updates: 0 }),
+    /^Cannot train with updates 0 as /,
+  );
+  await assertRefused(() => pretrain(lm, { train: text }, { rate: NaN }), /^Cannot train with rate NaN as /);
+  await assertRefused(() => pretrain(lm, { train: text }, { warmup: 2 }), /^Cannot train with warmup 2 as /);
+  await assertRefused(() => pretrain(lm, { train: text }, { seed: 1.5 }), /^Cannot use seed 1.5 as /);
+  await assertRefused(
+    () => pretrain(lm, { train: "" }, {}),
+    /^Cannot cut windows of 16 tokens from a text of 0/,
+  );
+  const stray = { ...task, train: [{ text: "sun", label: 2 }] };
+  await assertRefused(() => finetune(lm, stray), /label 2 .*sky.* 0 \(bad\) and 1 \(good\)/);
+  await assertRefused(() => evaluate(lm, task), /^Cannot evaluate on sky .* the model has no head$/);
+  dispose(lm.parameters);
+});
+
+Deno.test("the n-gram baselines are those of a hand computation", () => {
+  // Ids of «a b a b a c»: three a, two b, one c; pairs ab 2, ba 2, ac 1.
+  const tiny = trainBpe("a b a b a c", { merges: 0 });
+  const V = tiny.size;
+  const { unigram, bigram } = ngramBaselines("a b a b a c", "a b", tiny, 2);
+  const p = (count: number) => (count + 1) / (6 + V);
+  assertClose([unigram.loss], [-Math.log(p(2))], "unigram", { relative: 1e-12 });
+  // After a (three times, two kinds of follower): (2 − 0.75 + 0.75 · 2 · p(b)) / 3.
+  assertClose([bigram.loss], [-Math.log((1.25 + 1.5 * p(2)) / 3)], "bigram", { relative: 1e-12 });
+  assertClose([bigram.bitsPerCharacter], [bigram.loss / Math.LN2 * 2 / 3], "bits", { relative: 1e-12 });
+});
