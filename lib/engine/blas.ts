@@ -153,6 +153,9 @@ const symbols = {
   blisThreads: setter("bli_thread_set_num_threads", "i64"),
 };
 
+/** Either width of integer takes numbers. */
+type Call = (...args: number[]) => void;
+
 /** Opens one library; a string says why it cannot be used. */
 function open(path: string, threads: number): Blas | string {
   let library: Deno.DynamicLibrary<typeof symbols>;
@@ -162,8 +165,9 @@ function open(path: string, threads: number): Blas | string {
     return `it does not open: ${(error as Error).message}`;
   }
   const s = library.symbols;
-  const multiply = s.plain ?? s.scipy ?? s.scipy64;
-  const setThreads = s.openblasThreads ?? s.scipyThreads ?? s.scipyThreads64 ?? s.mklThreads ?? s.blisThreads;
+  const multiply = (s.plain ?? s.scipy ?? s.scipy64) as Call | null;
+  const setThreads = (s.openblasThreads ?? s.scipyThreads ?? s.scipyThreads64 ?? s.mklThreads ??
+    s.blisThreads) as Call | null;
   if (!multiply) {
     library.close();
     return "it has no cblas_sgemm";

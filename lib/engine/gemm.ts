@@ -59,7 +59,7 @@ export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promi
   const bound = new WeakMap<WebAssembly.Memory, BatchGemm>();
 
   const kernelFunc: tf.KernelFunc = (args) => {
-    const { a, b } = args.inputs as tf.BatchMatMulInputs;
+    const { a, b } = args.inputs as { a: tf.TensorInfo; b: tf.TensorInfo };
     const backend = args.backend as Backend;
     if (a.dtype !== "float32" || b.dtype !== "float32") return fallback(args);
     const { memory } = backend.wasm.asm;
@@ -99,11 +99,19 @@ function bytes(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
-/** Our kernel on a backend's heap. Its scratch stays allocated as long as the backend; addresses survive growth. */
+/** Scratch on a heap: allocated once, for as long as the backend lives. A heap that grows keeps its addresses. */
+const scratches = new WeakMap<WebAssembly.Memory, number>();
+
+/** Our kernel on a backend's heap. */
 function own(module: WebAssembly.Module, { wasm }: Backend): BatchGemm {
-  const instance = new WebAssembly.Instance(module, { env: { memory: wasm.asm.memory } });
+  const { memory } = wasm.asm;
+  const instance = new WebAssembly.Instance(module, { env: { memory } });
   const exports = instance.exports as unknown as Exports;
-  const scratch = Math.ceil((wasm._malloc(exports.scratchBytes() + 63) >>> 0) / 64) * 64; // A line of the cache.
+  let scratch = scratches.get(memory);
+  if (scratch === undefined) {
+    const address = wasm._malloc(exports.scratchBytes() + 63) >>> 0;
+    scratches.set(memory, scratch = Math.ceil(address / 64) * 64); // Where a line of the cache begins.
+  }
   return (...args) => exports.batchGemm(...args, scratch);
 }
 

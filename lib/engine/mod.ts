@@ -25,15 +25,3 @@ export {
   uniforms,
   words,
 } from "./random.ts";
-// tfjs' types that this kit's signatures speak of.
-export type {
-  Rank,
-  Scalar,
-  ShapeMap,
-  Tensor,
-  Tensor1D,
-  Tensor2D,
-  Tensor3D,
-  Tensor4D,
-  Variable,
-} from "@tensorflow/tfjs";

@@ -94,6 +94,9 @@ export function preset(name: string): Preset {
   return presets[name as keyof typeof presets];
 }
 
+/** WebAssembly addresses 4 GiB, which is this many float32 numbers. */
+const MOST = 2 ** 30;
+
 /**
  * Checks a configuration, from whatever source it came.
  *
@@ -108,15 +111,24 @@ export function preset(name: string): Preset {
  */
 export function checkConfig(config: Config): void {
   for (const name of ["layers", "heads", "width", "context", "vocabulary"] as const) {
-    const value: unknown = config[name];
+    const value: unknown = config?.[name];
     const least = name === "context" ? 2 : 1;
-    if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > 1e9) {
+    if (!Number.isSafeInteger(value) || (value as number) < least) {
       throw new InputError(
-        `Cannot build a model as ${name} must be a whole number from ${least}: current ${name} is ${value}`,
+        `Cannot build a model as ${name} must be a whole number from ${least}: current ${name} is ${show(value)}`,
       );
     }
   }
-  const { width, heads, dropout, variant, positions: { kind, scale = "matched" } } = config;
+  const { layers, heads, width, context, vocabulary, variant, dropout, positions } = config;
+  const [kind, scale = "matched"] = [positions?.kind, positions?.scale];
+  const known = (what: string, name: unknown, names: readonly unknown[]) => {
+    if (!names.includes(name)) {
+      throw new InputError(`Cannot build a model with ${what} ${show(name)} as there are ${names.join(", ")}`);
+    }
+  };
+  known("variant", variant, variants);
+  known("positions", kind, positionKinds);
+  known("position scale", scale, positionScales);
   if (width % heads !== 0) {
     throw new InputError(
       `Cannot split ${width} features over ${heads} heads as width must be divisible by heads: ` +
@@ -128,15 +140,25 @@ export function checkConfig(config: Config): void {
       `Cannot make sinusoids in pairs of sine and cosine as width must be even: current width is ${width}`,
     );
   }
-  if (!(dropout >= 0 && dropout < 1)) {
-    throw new InputError(`Cannot drop a share of ${dropout} as dropout must be at least 0 and below 1`);
+  if (typeof dropout !== "number" || !(dropout >= 0 && dropout < 1)) {
+    throw new InputError(`Cannot drop a share of ${show(dropout)} as dropout must be at least 0 and below 1`);
   }
-  const known = (what: string, name: string, names: readonly string[]) => {
-    if (!names.includes(name)) {
-      throw new InputError(`Cannot build a model with ${what} "${name}" as there are ${names.join(", ")}`);
-    }
-  };
-  known("variant", variant, variants);
-  known("positions", kind, positionKinds);
-  known("position scale", scale, positionScales);
+  const size = (vocabulary + context) * width + layers * (12 * width + 13) * width;
+  if (size > MOST) {
+    throw new InputError(`Cannot build a model of ${size} parameters as memory holds at most ${MOST}`);
+  }
+}
+
+/** @throws {InputError} If `seed` is not a whole number from 0 to 2³² − 1. */
+export function checkSeed(seed: number): void {
+  if (seed >>> 0 !== seed) {
+    throw new InputError(
+      `Cannot use seed ${show(seed)} as a seed must be a whole number from 0 to 4294967295`,
+    );
+  }
+}
+
+/** A value in a message: text in quotes, whatever it holds. */
+function show(value: unknown): string {
+  return typeof value === "string" || typeof value === "object" ? JSON.stringify(value) : String(value);
 }

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { attention, dropout, embedding, gelu, layerNorm, linear } from "../engine/ops.ts";
 import { threefry } from "../engine/random.ts";
+import { InputError } from "../errors.ts";
 import type { Config } from "./config.ts";
 import { type Parameters, SPECIALS } from "./parameters.ts";
 import { positionsAreTrained } from "./positions.ts";
@@ -19,7 +20,7 @@ export type Cache = readonly { readonly k: tf.Tensor4D; readonly v: tf.Tensor4D 
 export interface States {
   /** The last block's states (N, T, d). */
   readonly h: tf.Tensor3D;
-  /** The output's rows (V, d): tokens, specials and, in `paper`, trained positions. */
+  /** The output's rows (V, d): tokens, specials and, in `paper`, trained positions. Made when first asked for. */
   readonly table: tf.Tensor2D;
   /** The cache, grown by the T tokens. */
   readonly cache: Cache;
@@ -41,6 +42,7 @@ export function dropAt(drop: Dropout | undefined, site: number): <X extends tf.T
  * @param ids Tokens (N, T), int32; T plus the cache's length must not pass the context.
  * @param drop What to drop; nothing unless given.
  * @param cache What was read before, when a text is read piece by piece.
+ * @throws {InputError} If the tokens pass the context.
  *
  * @example
  * ```ts
@@ -60,18 +62,21 @@ export function forward(
   cache?: Cache,
 ): States {
   const [N, T] = ids.shape;
-  const { heads: H, width: d, variant, positions: { kind, scale = "matched" } } = config;
+  const { heads: H, width: d, context, variant, positions: { kind, scale = "matched" } } = config;
   const past = cache?.[0]?.k.shape[2] ?? 0;
+  if (past + T > context) {
+    throw new InputError(`Cannot read ${past + T} tokens as the context is ${context}`);
+  }
   const split = (x: tf.Tensor) => x.reshape([N, T, H, d / H]).transpose<tf.Tensor4D>([0, 2, 1, 3]);
 
   const tokens: tf.Tensor = parameters.tokens_embed.weight; // (V, d)
   const places = parameters.positions_embed?.weight.slice([past, 0], [T, d]); // (T, d)
-  let [input, place, table] = [tokens, places as tf.Tensor | undefined, tokens];
-  if (variant === "paper") {
+  const matrix = () => places ? tf.concat([tokens, places]) : tokens; // (V+T, d)
+  let [input, place, we] = [tokens, places as tf.Tensor | undefined, undefined as tf.Tensor | undefined];
+  if (variant === "paper" && drop) {
     // One mask drops from the matrix itself, for every use of a row and for the output alike.
-    const we = dropAt(drop, 0)(places ? tf.concat([tokens, places]) : tokens); // (V+T, d)
+    we = dropAt(drop, 0)(matrix()); // (V+T, d)
     [input, place] = places ? tf.split(we, [tokens.shape[0]!, T]) as [tf.Tensor, tf.Tensor] : [we, places];
-    table = positionsAreTrained(kind) ? we : input; // (V+T, d) or (V, d)
   }
 
   let x = embedding(input as tf.Tensor2D, ids); // (N, T, d)
@@ -96,12 +101,21 @@ export function forward(
     x = layerNorm(n.add(fed), block.ln_2); // (N, T, d)
     return { k, v };
   });
-  return { h: x as tf.Tensor3D, table: table as tf.Tensor2D, cache: grown };
+  const withPlaces = variant === "paper" && positionsAreTrained(kind);
+  let table: tf.Tensor | undefined;
+  return {
+    h: x as tf.Tensor3D,
+    cache: grown,
+    get table() {
+      // At GPT-1's size the matrix is 125 MB, which a reader of states alone need not copy.
+      return (table ??= withPlaces ? we ?? matrix() : input) as tf.Tensor2D; // (V+T, d) or (V, d)
+    },
+  };
 }
 
 /** Scores of the next token (rows, V): states against the token rows, specials and positions left out. */
 export function tokenLogits(parameters: Parameters, h: tf.Tensor2D): tf.Tensor2D {
-  const tokens = parameters.tokens_embed.weight;
-  const rows = tokens.slice([0, 0], [tokens.shape[0] - SPECIALS, -1]); // (V, d)
-  return tf.matMul(h, rows as tf.Tensor2D, false, true); // (rows, V)
+  const table = parameters.tokens_embed.weight;
+  const logits = tf.matMul<tf.Tensor2D>(h, table, false, true); // (rows, V + 3)
+  return logits.slice([0, 0], [-1, table.shape[0] - SPECIALS]); // (rows, V)
 }

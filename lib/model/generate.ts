@@ -1,8 +1,12 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
-import { keyOf, uniforms } from "../engine/random.ts";
+import { keyOf, threefry } from "../engine/random.ts";
+import { checkSeed } from "./config.ts";
 import { type Cache, forward, tokenLogits } from "./forward.ts";
 import type { LanguageModel } from "./gpt.ts";
+
+/** The longest that timers, the signal and a notebook's stop button wait, in ms. */
+const PATIENCE = 30;
 
 /** How a text is continued. */
 export interface GenerateOptions {
@@ -12,18 +16,20 @@ export interface GenerateOptions {
   temperature?: number;
   /** Samples from the k likeliest only; all unless given. */
   topK?: number;
-  /** Of the sampling; 1 unless given. */
+  /** Of the sampling, a whole number from 0 to 2³² − 1; 1 unless given. */
   seed?: number;
-  /** Stops before the next token. */
+  /** Stops before the next token, with the text so far. */
   signal?: AbortSignal;
 }
 
 /**
  * Continues a prompt. Keys and values of what was read are kept, so that a token costs one pass over itself;
- * when the context is full, its later half is read anew and the text goes on.
+ * when the context is full, its later half is read anew and the text goes on. Of a prompt that is longer than
+ * the context, too, as much as half the context is read.
  *
  * @returns The prompt's tokens and the new ones, decoded.
- * @throws {InputError} If the prompt has no tokens, or an option is out of its range.
+ * @throws {InputError} If the prompt has no tokens, an option is out of its range, or the model's scores are not
+ * finite.
  *
  * @example
  * ```ts
@@ -46,37 +52,53 @@ export async function generate(
   if (!Number.isSafeInteger(tokens) || tokens < 0) {
     throw new InputError(`Cannot generate ${tokens} tokens as their number must be a whole number from 0`);
   }
-  if (!(temperature >= 0 && temperature < Infinity)) {
+  if (!Number.isFinite(temperature) || temperature < 0) {
     throw new InputError(`Cannot sample at temperature ${temperature} as it must be a number from 0`);
   }
-  if (!(topK >= 1)) {
-    throw new InputError(`Cannot sample from the ${topK} likeliest tokens as there must be 1 or more`);
+  if (topK !== Infinity && (!Number.isSafeInteger(topK) || topK < 1)) {
+    throw new InputError(
+      `Cannot sample from the ${topK} likeliest tokens as their number must be a whole number from 1`,
+    );
   }
+  checkSeed(seed);
 
-  const draws = uniforms(keyOf(seed, "generate"), tokens);
+  const key = keyOf(seed, "generate");
   const { context } = lm.config;
   let read = 0; // ids[..read] are in the cache, or left behind
   let cache: Cache | undefined;
-  for (let i = 0; i < tokens && !signal?.aborted; i++) {
-    const cached: number = cache?.[0]?.k.shape[2] ?? 0;
-    if (cached + ids.length - read > context) {
-      read = ids.length - Math.max(1, context >> 1);
+  let breath = performance.now();
+  try {
+    for (let i = 0; i < tokens && !signal?.aborted; i++) {
+      const cached: number = cache?.[0]?.k.shape[2] ?? 0;
+      if (cached + ids.length - read > context) {
+        read = ids.length - (context >> 1);
+        free(cache);
+        cache = undefined;
+      }
+      const [scores, grown] = tf.tidy(() => {
+        const next = tf.tensor2d([ids.slice(read)], undefined, "int32"); // (1, T)
+        const { h, cache: grown } = forward(lm.parameters, lm.config, next, undefined, cache);
+        const last = h.slice([0, next.shape[1] - 1, 0], [1, 1, -1]).reshape([1, -1]) as tf.Tensor2D; // (1, d)
+        return [tokenLogits(lm.parameters, last), grown as unknown as tf.TensorContainerArray];
+      }) as unknown as [tf.Tensor2D, Cache];
       free(cache);
-      cache = undefined;
+      cache = grown;
+      read = ids.length;
+      const logits = await scores.data<"float32">().finally(() => scores.dispose());
+      if (!logits.every(Number.isFinite)) {
+        throw new InputError("Cannot continue the text as the model's scores are not finite numbers");
+      }
+      // Word i of the stream, in [0, 1).
+      const draw = threefry(key, i >>> 1, 0)[i & 1]! / 2 ** 32;
+      ids.push(pick(logits, temperature, topK, draw));
+      if (performance.now() - breath > PATIENCE) {
+        await new Promise((resume) => setTimeout(resume));
+        breath = performance.now();
+      }
     }
-    const [logits, grown] = tf.tidy(() => {
-      const next = tf.tensor2d([ids.slice(read)], undefined, "int32");
-      const { h, cache: grown } = forward(lm.parameters, lm.config, next, undefined, cache);
-      const last = h.slice([0, next.shape[1] - 1, 0], [1, 1, -1]).reshape([1, -1]) as tf.Tensor2D;
-      return [tokenLogits(lm.parameters, last), grown as unknown as tf.TensorContainerArray];
-    }) as unknown as [tf.Tensor2D, Cache];
+  } finally {
     free(cache);
-    cache = grown;
-    read = ids.length;
-    ids.push(pick(await logits.data<"float32">(), temperature, topK, draws[i]!));
-    logits.dispose();
   }
-  free(cache);
   return lm.tokenizer.decode(ids);
 }
 
@@ -86,8 +108,8 @@ function free(cache: Cache | undefined): void {
 
 /** The token that a uniform draw picks from the k likeliest at a temperature. */
 function pick(logits: Float32Array, temperature: number, topK: number, draw: number): number {
+  if (temperature === 0) return logits.indexOf(logits.reduce((best, logit) => Math.max(best, logit)));
   const order = Uint32Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b);
-  if (temperature === 0) return order[0]!;
   const kept = order.subarray(0, Math.min(topK, order.length));
   const weights = Array.from(kept, (id) => Math.exp((logits[id]! - logits[order[0]!]!) / temperature));
   let left = draw * weights.reduce((sum, weight) => sum + weight, 0);

@@ -1,6 +1,5 @@
 import type { Kind } from "../text/inputs.ts";
 import type { Tokenizer } from "../text/bpe.ts";
-import { InputError } from "../errors.ts";
 import type { Config, Preset } from "./config.ts";
 import { init, type Parameters } from "./parameters.ts";
 
@@ -35,14 +34,6 @@ export function gpt(
   preset: Preset,
   { tokenizer, seed = 1 }: { tokenizer: Tokenizer; seed?: number },
 ): LanguageModel {
-  checkSeed(seed);
   const config = { ...preset, vocabulary: tokenizer.size };
   return { config, parameters: init(config, seed), tokenizer, seed };
-}
-
-/** @throws {InputError} If `seed` is not a whole number from 0 to 2³² − 1. */
-export function checkSeed(seed: number): void {
-  if (seed >>> 0 !== seed) {
-    throw new InputError(`Cannot use seed ${seed} as a seed must be a whole number from 0 to 4294967295`);
-  }
 }

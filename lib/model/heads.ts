@@ -1,6 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
+import { InputError } from "../errors.ts";
 import { embedding, linear } from "../engine/ops.ts";
 import { inputs, type Kind } from "../text/inputs.ts";
+import { checkSeed } from "./config.ts";
 import { dropAt, type Dropout } from "./forward.ts";
 import { initLinear, type Parameters } from "./parameters.ts";
 
@@ -8,11 +10,22 @@ import { initLinear, type Parameters } from "./parameters.ts";
  * Gives a model the head of a task (§3.2, `W_y`), or replaces the one that it has: N(0, 0.02), bias 0.
  *
  * @param classes Number of labels; a head that scores choices has one output, whatever their number.
+ * @param seed A whole number from 0 to 2³² − 1.
+ * @throws {InputError} If the kind is unknown or the number of labels or the seed cannot be; the old head then stays.
  */
 export function addHead(parameters: Parameters, kind: Kind, classes: number, seed: number): void {
-  const width = parameters.tokens_embed.weight.shape[1];
-  for (const old of parameters.clf ? [parameters.clf.weight, parameters.clf.bias] : []) old.dispose();
-  parameters.clf = initLinear(width, inputs[kind].read === "scores" ? 1 : classes, seed, "clf");
+  if (!Object.hasOwn(inputs, kind)) {
+    throw new InputError(
+      `Cannot add a head for ${JSON.stringify(kind)} as the kinds are ${Object.keys(inputs).join(", ")}`,
+    );
+  }
+  if (!Number.isSafeInteger(classes) || classes < 1) {
+    throw new InputError(`Cannot add a head for ${classes} labels as their number must be a whole one from 1`);
+  }
+  checkSeed(seed);
+  const { tokens_embed: { weight }, clf: old } = parameters;
+  parameters.clf = initLinear(weight.shape[1], inputs[kind].read === "scores" ? 1 : classes, seed, "clf");
+  if (old) tf.dispose([old.weight, old.bias]);
 }
 
 /**

@@ -3,10 +3,19 @@
  *
  * @module
  */
-export { checkConfig, type Config, type Preset, preset, presets, type Variant, variants } from "./config.ts";
+export {
+  checkConfig,
+  checkSeed,
+  type Config,
+  type Preset,
+  preset,
+  presets,
+  type Variant,
+  variants,
+} from "./config.ts";
 export { type Cache, type Dropout, forward, type States, tokenLogits } from "./forward.ts";
 export { generate, type GenerateOptions } from "./generate.ts";
-export { checkSeed, gpt, type LanguageModel } from "./gpt.ts";
+export { gpt, type LanguageModel } from "./gpt.ts";
 export { addHead, classify } from "./heads.ts";
 export {
   type Block,

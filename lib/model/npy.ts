@@ -41,18 +41,18 @@ export function decodeNpy(bytes: Uint8Array<ArrayBuffer>, path: string): Float32
     throw new InputError(`Cannot read ${path} as a NumPy array: ${why}`);
   };
   if (bytes.length < 12 || MAGIC.some((byte, i) => bytes[i] !== byte)) refuse("it does not begin as one");
+  const version = bytes[6]!;
+  if (version < 1 || version > 3) refuse(`its version is ${version} where 1 to 3 is wanted`);
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const [start, length] = bytes[6] === 1 ? [10, view.getUint16(8, true)] : [12, view.getUint32(8, true)];
+  const [start, length] = version === 1 ? [10, view.getUint16(8, true)] : [12, view.getUint32(8, true)];
   if (start + length > bytes.length) refuse("its header is cut off");
   const header = new TextDecoder().decode(bytes.subarray(start, start + length));
-  const shape = /'shape': *\(([\d, ]*)\)/.exec(header)?.[1];
+  const shape = /'shape': *\(((?:\d+, *)*(?:\d+ *)?)\)/.exec(header)?.[1];
   if (!/'descr': *'<f4'/.test(header) || !/'fortran_order': *False/.test(header) || shape === undefined) {
-    return refuse(`little-endian float32 in C order is wanted: its header is ${header.trim()}`);
+    const found = JSON.stringify(header.slice(0, 120).trim());
+    return refuse(`little-endian float32 in C order is wanted: its header is ${found}`);
   }
-  const count = shape.split(",").filter((part) => part.trim()).reduce(
-    (product, part) => product * Number(part),
-    1,
-  );
+  const count = shape.split(",").filter((part) => part.trim()).reduce((all, part) => all * Number(part), 1);
   const data = bytes.slice(start + length);
   if (data.length !== 4 * count) {
     refuse(`its shape (${shape}) takes ${4 * count} bytes and it has ${data.length}`);

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Linear, Norm } from "../engine/ops.ts";
 import { keyOf, normals } from "../engine/random.ts";
-import { checkConfig, type Config } from "./config.ts";
+import { checkConfig, checkSeed, type Config } from "./config.ts";
 import { positionsAreTrained, positionTable } from "./positions.ts";
 
 /** One block's parameters; d is the width. */
@@ -39,7 +39,7 @@ export const SPECIALS = 3;
  *
  * @param config Checked first.
  * @param seed A whole number from 0 to 2³² − 1.
- * @throws {InputError} If the configuration cannot be built.
+ * @throws {InputError} If the configuration cannot be built or the seed is not such a number.
  *
  * @example
  * ```ts
@@ -53,6 +53,7 @@ export const SPECIALS = 3;
  */
 export function init(config: Config, seed: number): Parameters {
   checkConfig(config);
+  checkSeed(seed);
   const { width: d, layers, context, vocabulary, positions: { kind, scale = "matched" } } = config;
   const table = positionTable(kind, scale, context, d, seed);
   const block = (i: number): Block => ({

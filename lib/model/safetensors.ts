@@ -56,6 +56,7 @@ function bytesOf(data: Float32Array): Uint8Array<ArrayBuffer> {
  *
  * @param bytes The file; the tensors are views of it where alignment allows.
  * @param path Named in errors.
+ * @param wanted Which tensors are read, by name; all unless given. Others may be of any type.
  * @throws {InputError} If the file is truncated, has bytes left over, or does not keep to the format.
  *
  * @example
@@ -69,7 +70,11 @@ function bytesOf(data: Float32Array): Uint8Array<ArrayBuffer> {
  * console.log(decodeSafetensors(bytes, "example").tensors.get("w")?.shape); // [ 1 ]
  * ```
  */
-export function decodeSafetensors(bytes: Uint8Array<ArrayBuffer>, path: string): Archive {
+export function decodeSafetensors(
+  bytes: Uint8Array<ArrayBuffer>,
+  path: string,
+  wanted: (name: string) => boolean = () => true,
+): Archive {
   const refuse = (why: string): never => {
     throw new InputError(`Cannot read ${path} as safetensors: ${why}`);
   };
@@ -80,40 +85,46 @@ export function decodeSafetensors(bytes: Uint8Array<ArrayBuffer>, path: string):
   }
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, 8 + length)));
+    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+    header = JSON.parse(decoder.decode(bytes.subarray(8, 8 + length)));
   } catch {
     refuse("its header is not JSON");
   }
   if (!isRecord(header)) return refuse("its header is not an object");
 
-  const space = bytes.length - 8 - length;
-  const tensors = new Map<string, Stored>();
   let metadata: Record<string, string> = {};
-  const entries = Object.entries(header).map(([name, entry]) => {
-    if (!isRecord(entry)) return refuse(`its entry "${name}" is not an object`);
-    return { name, entry };
-  });
-  // A header may name its tensors in any order; in the file they stand one after the other.
-  const begin = ({ entry }: { entry: Record<string, unknown> }) =>
-    Array.isArray(entry["data_offsets"]) ? Number(entry["data_offsets"][0]) : -1;
-  let taken = 0;
-  for (const { name, entry } of entries.sort((a, b) => begin(a) - begin(b))) {
+  const entries: { name: string; dtype: unknown; shape: number[]; begin: number; end: number }[] = [];
+  for (const [name, entry] of Object.entries(header)) {
+    const shown = JSON.stringify(name); // Whatever a name holds, it stays on one line of a terminal.
+    if (!isRecord(entry)) return refuse(`its entry ${shown} is not an object`);
     if (name === "__metadata__") {
-      if (!Object.values(entry).every((value) => typeof value === "string")) {
-        refuse("its metadata is not all text");
-      }
-      metadata = entry as Record<string, string>;
+      if (!isText(entry)) return refuse("its metadata is not all text");
+      metadata = entry;
       continue;
     }
-    const [dtype, shape, offsets] = [entry["dtype"], entry["shape"], entry["data_offsets"]];
-    if (dtype !== "F32") refuse(`tensor "${name}" has dtype ${dtype} where F32 is wanted`);
-    if (!isSizes(shape)) return refuse(`tensor "${name}" has no usable shape`);
-    if (!isSizes(offsets) || offsets.length !== 2) return refuse(`tensor "${name}" has no usable offsets`);
-    const [begin, end] = offsets as [number, number];
-    if (begin !== taken || end > space || end - begin !== 4 * shape.reduce((a, b) => a * b, 1)) {
-      refuse(`tensor "${name}" of shape [${shape}] does not fit bytes ${begin} to ${end} of ${space}`);
+    const { dtype, shape, data_offsets: offsets } = entry;
+    if (!isSizes(shape)) return refuse(`tensor ${shown} has no usable shape`);
+    if (!isSizes(offsets) || offsets.length !== 2) return refuse(`tensor ${shown} has no usable offsets`);
+    entries.push({ name, dtype, shape, begin: offsets[0]!, end: offsets[1]! });
+  }
+
+  // A header may name its tensors in any order; in the file they stand one after the other.
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  const space = bytes.length - 8 - length;
+  const tensors = new Map<string, Stored>();
+  let taken = 0;
+  for (const { name, dtype, shape, begin, end } of entries) {
+    const misplaced = begin !== taken || end < begin || end > space;
+    if (misplaced || (dtype === "F32" && end - begin !== 4 * shape.reduce((a, b) => a * b, 1))) {
+      refuse(
+        `tensor ${JSON.stringify(name)} of shape [${shape}] does not fit bytes ${begin} to ${end} of ${space}`,
+      );
     }
     taken = end;
+    if (!wanted(name)) continue;
+    if (dtype !== "F32") {
+      refuse(`tensor ${JSON.stringify(name)} has dtype ${JSON.stringify(dtype)} where "F32" is wanted`);
+    }
     const at = bytes.byteOffset + 8 + length + begin;
     const data = at % 4 === 0
       ? new Float32Array(bytes.buffer, at, (end - begin) / 4)
@@ -130,4 +141,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+}
+
+function isText(record: Record<string, unknown>): record is Record<string, string> {
+  return Object.values(record).every((value) => typeof value === "string");
 }

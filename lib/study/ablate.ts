@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Corpus, corpus as loadCorpus, subset, type Task, task as loadTask } from "../data/mod.ts";
 import { InputError } from "../errors.ts";
-import { checkWritable, writeWhole } from "../files.ts";
+import { checkWritable } from "../files.ts";
 import { checkConfig, dispose, gpt, type PositionKind, type Preset, presets } from "../model/mod.ts";
 import { trainBpe } from "../text/mod.ts";
 import {
@@ -336,7 +336,9 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     }
     const baselines = ngramBaselines(books.train, books.heldout, tokenizer, preset.context, heldoutWindows);
     const found = studyOf(pretrained, finetuned, baselines, finished === runs);
-    await writeWhole(`${folder}/study.json`, [JSON.stringify(studyJson(found), null, 2), "\n"]);
+    const { signal: _, corpus: __, tasks: ___, ...settings } = { ...studyDefaults, ...options };
+    const asked = { ...settings, corpus: books.name, tasks: loaded.map(({ name }) => name) };
+    await store(`${folder}/study.json`, asked, studyJson(found), (performance.now() - begin) / 1e3);
     return found;
   }());
 }

@@ -2,6 +2,7 @@
  * OpenAI's two files of a vocabulary: `encoder_bpe_*.json`, piece to id, and `vocab_*.bpe`, a merge a line.
  */
 import { InputError } from "../errors.ts";
+import { writeWhole } from "../files.ts";
 import { type Tokenizer, tokenizerFrom } from "./bpe.ts";
 
 /** OpenAI's own are below 1 MB. */
@@ -87,8 +88,8 @@ export async function saveBpe(tokenizer: Tokenizer, folder: string): Promise<voi
     }
   }
   const lines = ["#version: 0.2", ...merges.map(([left, right]) => `${left} ${right}`), ""];
-  await write(`${folder}/${encoderName}`, JSON.stringify(Object.fromEntries(encoder)));
-  await write(`${folder}/${mergesName}`, lines.join("\n"));
+  await writeWhole(`${folder}/${encoderName}`, [JSON.stringify(Object.fromEntries(encoder))]);
+  await writeWhole(`${folder}/${mergesName}`, [lines.join("\n")]);
 }
 
 /** The names of a folder's files. */
@@ -115,21 +116,6 @@ async function read(file: string): Promise<string> {
     );
   }
   return await Deno.readTextFile(file);
-}
-
-/** Writes under a temporary name, flushes, renames. */
-async function write(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${crypto.randomUUID()}.tmp`;
-  try {
-    using handle = await Deno.open(temporary, { write: true, createNew: true });
-    const bytes = new TextEncoder().encode(text);
-    for (let done = 0; done < bytes.length;) done += await handle.write(bytes.subarray(done));
-    await handle.sync();
-    await Deno.rename(temporary, file);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
-    throw error;
-  }
 }
 
 /** Pieces in the order of their ids. */
