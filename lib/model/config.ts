@@ -115,7 +115,9 @@ export function checkConfig(config: Config): void {
     const least = name === "context" ? 2 : 1;
     if (!Number.isSafeInteger(value) || (value as number) < least) {
       throw new InputError(
-        `Cannot build a model as ${name} must be a whole number from ${least}: current ${name} is ${show(value)}`,
+        `Cannot build a model as ${name} must be a whole number from ${least}: current ${name} is ${
+          show(value)
+        }`,
       );
     }
   }
@@ -123,7 +125,9 @@ export function checkConfig(config: Config): void {
   const [kind, scale = "matched"] = [positions?.kind, positions?.scale];
   const known = (what: string, name: unknown, names: readonly unknown[]) => {
     if (!names.includes(name)) {
-      throw new InputError(`Cannot build a model with ${what} ${show(name)} as there are ${names.join(", ")}`);
+      throw new InputError(
+        `Cannot build a model with ${what} ${show(name)} as there are ${names.join(", ")}`,
+      );
     }
   };
   known("variant", variant, variants);

@@ -20,7 +20,9 @@ export function addHead(parameters: Parameters, kind: Kind, classes: number, see
     );
   }
   if (!Number.isSafeInteger(classes) || classes < 1) {
-    throw new InputError(`Cannot add a head for ${classes} labels as their number must be a whole one from 1`);
+    throw new InputError(
+      `Cannot add a head for ${classes} labels as their number must be a whole one from 1`,
+    );
   }
   checkSeed(seed);
   const { tokens_embed: { weight }, clf: old } = parameters;

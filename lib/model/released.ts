@@ -2,11 +2,16 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import { readWhole, writeWhole } from "../files.ts";
 import type { Tokenizer } from "../text/bpe.ts";
-import { type Config, presets } from "./config.ts";
+import { checkConfig, type Config, presets } from "./config.ts";
 import { gpt, type LanguageModel } from "./gpt.ts";
-import { dispose, leaves, type Parameters, SPECIALS } from "./parameters.ts";
+import { leaves } from "./parameters.ts";
 import { decodeNpy, encodeNpy } from "./npy.ts";
 import { decodeSafetensors, encodeSafetensors, type Stored } from "./safetensors.ts";
+
+/** What Hugging Face's files hold beside parameters: each block's mask, and the numbers of the positions. */
+const BUFFER = /^(transformer\.)?(h\.\d+\.attn\.bias|position_ids)$/;
+
+const TOKENS = "tokens_embed.weight";
 
 /** OpenAI cut its parameters into this many files, without regard to where a tensor ends. */
 const PARTS = 10;
@@ -15,13 +20,15 @@ const PARTS = 10;
  * Reads weights in one of the two formats in which GPT-1 was released: OpenAI's folder of
  * `params_shapes.json` and `params_0.npy` … `params_9.npy`, or Hugging Face's `openai-gpt` safetensors.
  *
- * Neither holds rows for [Start], [Delim] and [Extract], nor a head: those start at random.
+ * Neither holds rows for [Start], [Delim] and [Extract]: those start at random. Everything is checked before
+ * memory is taken for a model.
  *
  * @param path A folder is read as OpenAI's format, a file as Hugging Face's.
  * @param options.tokenizer The vocabulary that the weights were trained with.
  * @param options.heads Attention heads, which neither format tells; 12 unless given.
  * @param options.seed Of the three rows' random start; 1 unless given.
- * @throws {InputError} If a file is missing or malformed, or a tensor is missing, unknown or of a wrong shape.
+ * @throws {InputError} If a file is missing or malformed, a tensor is missing, unknown or of a wrong shape, or
+ * heads or vocabulary are not those of the weights.
  *
  * @example
  * ```ts ignore
@@ -43,7 +50,7 @@ export async function loadReleased(
 ): Promise<LanguageModel> {
   const info = await Deno.stat(path).catch(() => null);
   const stored = info?.isDirectory ? await readOpenAI(path) : await readHuggingFace(path);
-  const tokens = stored.get("tokens_embed.weight")?.shape;
+  const tokens = stored.get(TOKENS)?.shape;
   const positions = stored.get("positions_embed.weight")?.shape;
   if (tokens?.length !== 2 || positions?.length !== 2) {
     throw new InputError(`Cannot find matrices of tokens and positions in ${path}`);
@@ -53,19 +60,23 @@ export async function loadReleased(
       `Cannot use a tokenizer of ${tokenizer.size} tokens with ${path} as its weights are for ${tokens[0]}`,
     );
   }
-  const config = {
+  const config: Config = {
     ...presets.gpt1,
+    vocabulary: tokenizer.size,
     layers: [...stored.keys()].filter((name) => /^h\.\d+\.ln_1\.weight$/.test(name)).length,
     heads,
     width: tokens[1]!,
     context: positions[0]!,
   };
+  checkConfig(config);
+  checkStored(stored, releasedShapes(config), path);
   const lm = gpt(config, { tokenizer, seed });
-  try {
-    fill(lm.parameters, stored, path);
-  } catch (error) {
-    dispose(lm.parameters);
-    throw error;
+  for (const [name, leaf] of leaves(lm.parameters)) {
+    const { data, shape } = stored.get(name)!;
+    tf.tidy(() => {
+      const values = tf.tensor(data, [...shape], "float32");
+      leaf.assign(name === TOKENS ? tf.concat([values, leaf.slice(tokenizer.size)]) : values);
+    });
   }
   return lm;
 }
@@ -74,8 +85,8 @@ export async function loadReleased(
  * Writes a model's weights in a released format: a path that ends in `.safetensors` in Hugging Face's,
  * any other as a folder in OpenAI's. The rows of the special tokens and the head have no place in either.
  *
- * @throws {InputError} If the model has no position table, which both formats need, or the place cannot be
- * written to.
+ * @throws {InputError} If the model has no position table, which both formats need, or multiplies its token
+ * embeddings, which neither can say, or the place cannot be written to.
  *
  * @example
  * ```ts
@@ -95,18 +106,21 @@ export async function saveReleased({ parameters, config }: LanguageModel, path: 
       "Cannot write a model without positions as the released formats hold a table of them",
     );
   }
-  const names = releasedNames(config);
+  if (config.positions.scale === "sqrt-width") {
+    throw new InputError(
+      'Cannot write a model of position scale "sqrt-width" as the released formats cannot say that its token ' +
+        "embeddings are multiplied",
+    );
+  }
   const byName = new Map(leaves(parameters));
   const stored = new Map<string, Stored>();
-  for (const name of names) {
-    const leaf = byName.get(name)!;
-    const data = await leaf.data<"float32">();
-    const shape = name === "tokens_embed.weight" ? [config.vocabulary, config.width] : leaf.shape;
+  for (const [name, shape] of releasedShapes(config)) {
+    const data = await byName.get(name)!.data<"float32">();
     stored.set(name, { shape, data: data.subarray(0, product(shape)) });
   }
   if (path.endsWith(".safetensors")) return writeWhole(path, encodeSafetensors(stored, { format: "pt" }));
 
-  const shapes = names.map((name) => openAIShape(name, stored.get(name)!.shape));
+  const shapes = openAIShapes(config);
   const flat = new Float32Array(shapes.reduce((sum, shape) => sum + product(shape), 0));
   let at = 0;
   for (const { data } of stored.values()) {
@@ -120,22 +134,49 @@ export async function saveReleased({ parameters, config }: LanguageModel, path: 
   await writeWhole(`${path}/params_shapes.json`, [JSON.stringify(shapes)]);
 }
 
-/** The leaves that were released, in OpenAI's order: positions, tokens, then twelve a block. */
-function releasedNames({ layers }: Pick<Config, "layers">): string[] {
-  const block = ["attn.c_attn", "attn.c_proj", "ln_1", "mlp.c_fc", "mlp.c_proj", "ln_2"];
-  return [
-    "positions_embed.weight",
-    "tokens_embed.weight",
-    ...Array.from(
-      { length: layers },
-      (_, i) => block.flatMap((part) => [`h.${i}.${part}.weight`, `h.${i}.${part}.bias`]),
-    ).flat(),
+/** The shapes of the leaves that were released, in OpenAI's order: positions, tokens, then twelve a block. */
+function releasedShapes({ layers, width, context, vocabulary }: Config): Map<string, readonly number[]> {
+  const linear = (name: string, from: number, to: number): [string, readonly number[]][] => [
+    [`${name}.weight`, [from, to]],
+    [`${name}.bias`, [to]],
   ];
+  const norm = (name: string): [string, readonly number[]][] => [
+    [`${name}.weight`, [width]],
+    [`${name}.bias`, [width]],
+  ];
+  const block = (i: number) => [
+    ...linear(`h.${i}.attn.c_attn`, width, 3 * width),
+    ...linear(`h.${i}.attn.c_proj`, width, width),
+    ...norm(`h.${i}.ln_1`),
+    ...linear(`h.${i}.mlp.c_fc`, width, 4 * width),
+    ...linear(`h.${i}.mlp.c_proj`, 4 * width, width),
+    ...norm(`h.${i}.ln_2`),
+  ];
+  return new Map([
+    ["positions_embed.weight", [context, width]],
+    [TOKENS, [vocabulary, width]],
+    ...Array.from({ length: layers }, (_, i) => block(i)).flat(),
+  ]);
 }
 
-/** OpenAI stored an affine map as a convolution of width 1: its weight has a leading axis of 1. */
-function openAIShape(name: string, shape: readonly number[]): readonly number[] {
-  return /\.c_\w+\.weight$/.test(name) ? [1, ...shape] : shape;
+/**
+ * What `params_shapes.json` holds: OpenAI stored an affine map as a convolution of width 1, so its weight has
+ * a leading axis of 1.
+ *
+ * @example
+ * ```ts
+ * import { presets } from "./config.ts";
+ * import { openAIShapes } from "./released.ts";
+ *
+ * console.log(openAIShapes({ ...presets.gpt1, vocabulary: 40478 })[2]); // [ 1, 768, 2304 ]
+ * ```
+ */
+export function openAIShapes(config: Config): (readonly number[])[] {
+  return [...releasedShapes(config)].map(([name, shape]) => isAffine(name) ? [1, ...shape] : shape);
+}
+
+function isAffine(name: string): boolean {
+  return /\.c_\w+\.weight$/.test(name);
 }
 
 async function readOpenAI(folder: string): Promise<Map<string, Stored>> {
@@ -173,42 +214,59 @@ async function readOpenAI(folder: string): Promise<Map<string, Stored>> {
     at += part.length;
   }
   at = 0;
-  return new Map(
-    releasedNames({ layers: (shapes.length - 2) / 12 }).map((name, i) => {
-      const shape = (shapes as number[][])[i]!;
-      const data = flat.subarray(at, at += product(shape));
-      const bare = openAIShape(name, [0, 0]).length === 3 && shape.length === 3 ? shape.slice(1) : shape;
-      return [name, { shape: bare, data }];
-    }),
-  );
+  const names = [
+    ...releasedShapes({ ...presets.gpt1, layers: (shapes.length - 2) / 12, vocabulary: 1 }).keys(),
+  ];
+  return new Map(names.map((name, i) => {
+    const shape = (shapes as number[][])[i]!;
+    const data = flat.subarray(at, at += product(shape));
+    return [name, { shape: isAffine(name) && shape[0] === 1 ? shape.slice(1) : shape, data }];
+  }));
 }
 
 async function readHuggingFace(path: string): Promise<Map<string, Stored>> {
-  const { tensors } = decodeSafetensors(await readWhole(path, "Hugging Face's weights"), path);
-  const bare = [...tensors].map(([name, stored]) => [name.replace(/^transformer\./, ""), stored] as const);
-  // The tied output is a second name for the tokens; old files hold each block's mask as well.
-  return new Map(bare.filter(([name]) => name !== "lm_head.weight" && !/^h\.\d+\.attn\.bias$/.test(name)));
+  const bytes = await readWhole(path, "Hugging Face's weights");
+  const { tensors } = decodeSafetensors(bytes, path, (name) => !BUFFER.test(name));
+  const stored = new Map<string, Stored>();
+  for (const [name, tensor] of tensors) {
+    const bare = name.replace(/^transformer\./, "");
+    if (stored.has(bare)) {
+      throw new InputError(`Cannot use ${path} as it holds tensor ${JSON.stringify(bare)} twice`);
+    }
+    stored.set(bare, tensor);
+  }
+  // The tied output is a second name for the tokens.
+  const [output, tokens] = [stored.get("lm_head.weight"), stored.get(TOKENS)];
+  const same = ({ data }: Stored) =>
+    data.length === tokens?.data.length && data.every((value, i) => Object.is(value, tokens.data[i]));
+  if (output && !same(output)) {
+    throw new InputError(
+      `Cannot use ${path} as its output "lm_head.weight" must be its tokens "${TOKENS}": current ones differ`,
+    );
+  }
+  stored.delete("lm_head.weight");
+  return stored;
 }
 
-/** Puts stored values into the leaves that they are named for; the rows of special tokens stay as they are. */
-function fill(parameters: Parameters, stored: ReadonlyMap<string, Stored>, path: string): void {
-  const known = new Map(leaves(parameters));
+/** Nothing is missing, nothing is unknown, each shape is right. */
+function checkStored(
+  stored: ReadonlyMap<string, Stored>,
+  wanted: ReadonlyMap<string, readonly number[]>,
+  path: string,
+): void {
   for (const name of stored.keys()) {
-    if (!known.has(name)) throw new InputError(`Cannot place tensor "${name}" of ${path} in a GPT-1`);
+    // Whatever a name holds, it stays on one line of a terminal.
+    const shown = JSON.stringify(name);
+    if (!wanted.has(name)) throw new InputError(`Cannot place tensor ${shown} of ${path} in a GPT-1`);
   }
-  for (const [name, leaf] of known) {
+  for (const [name, shape] of wanted) {
     const found = stored.get(name);
     if (!found) throw new InputError(`Cannot find tensor "${name}" in ${path}`);
-    const shape = name === "tokens_embed.weight" ? [leaf.shape[0]! - SPECIALS, leaf.shape[1]!] : leaf.shape;
     if (found.shape.join() !== shape.join()) {
       throw new InputError(
         `Cannot use tensor "${name}" of ${path} as its shape must be [${shape}]: current shape is [${found.shape}]`,
       );
     }
-    tf.tidy(() => {
-      const values = tf.tensor(found.data, shape, "float32");
-      leaf.assign(name === "tokens_embed.weight" ? tf.concat([values, leaf.slice(shape[0]!)]) : values);
-    });
   }
 }
 

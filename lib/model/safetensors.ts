@@ -117,7 +117,9 @@ export function decodeSafetensors(
     const misplaced = begin !== taken || end < begin || end > space;
     if (misplaced || (dtype === "F32" && end - begin !== 4 * shape.reduce((a, b) => a * b, 1))) {
       refuse(
-        `tensor ${JSON.stringify(name)} of shape [${shape}] does not fit bytes ${begin} to ${end} of ${space}`,
+        `tensor ${
+          JSON.stringify(name)
+        } of shape [${shape}] does not fit bytes ${begin} to ${end} of ${space}`,
       );
     }
     taken = end;

@@ -16,7 +16,7 @@ const MR = 6;
 const NR = 8;
 /** A panel of B (KC × 8 floats, 8 kB) stays in the first cache, a block of A (96 kB) and of B (512 kB) in the second. */
 const KC = 256;
-const MC = 96;
+const MC = 120;
 const NC = 512;
 const PACK_A_FROM = 64;
 const PACK_B_FROM = 96;
@@ -84,23 +84,23 @@ function packedTile(depth: i32, a: usize, b: usize, bStep: usize, c: usize, cRow
     x = v128.load_splat<f32>(a, 4), l1 = madd(x, lo, l1), h1 = madd(x, hi, h1);
     x = v128.load_splat<f32>(a, 8), l2 = madd(x, lo, l2), h2 = madd(x, hi, h2);
     x = v128.load_splat<f32>(a, 12), l3 = madd(x, lo, l3), h3 = madd(x, hi, h3);
-    x = v128.load_splat<f32>(a, 16), l4 = madd(x, lo, l4), h4 = madd(x, hi, h4);
-    x = v128.load_splat<f32>(a, 20), l5 = madd(x, lo, l5), h5 = madd(x, hi, h5);
+    if (MR > 4) x = v128.load_splat<f32>(a, 16), l4 = madd(x, lo, l4), h4 = madd(x, hi, h4);
+    if (MR > 5) x = v128.load_splat<f32>(a, 20), l5 = madd(x, lo, l5), h5 = madd(x, hi, h5);
     a += MR * 4, b += bStep;
   }
   put(c, l0, h0, first);
   put(c += cRow, l1, h1, first);
   put(c += cRow, l2, h2, first);
   put(c += cRow, l3, h3, first);
-  put(c += cRow, l4, h4, first);
-  put(c += cRow, l5, h5, first);
+  if (MR > 4) put(c += cRow, l4, h4, first);
+  if (MR > 5) put(c += cRow, l5, h5, first);
 }
 
 /** The tile of any number of rows, 1 to 6. */
 function anyTile(
   rows: i32, depth: i32, a: usize, aRow: usize, aStep: usize, b: usize, bStep: usize, c: usize, cRow: usize, first: bool,
 ): void {
-  if (rows == 6) tile(6, depth, a, aRow, aStep, b, bStep, c, cRow, first);
+  if (rows == MR) tile(MR, depth, a, aRow, aStep, b, bStep, c, cRow, first);
   else if (rows == 5) tile(5, depth, a, aRow, aStep, b, bStep, c, cRow, first);
   else if (rows == 4) tile(4, depth, a, aRow, aStep, b, bStep, c, cRow, first);
   else if (rows == 3) tile(3, depth, a, aRow, aStep, b, bStep, c, cRow, first);
@@ -132,11 +132,18 @@ function pack(width: i32, count: i32, depth: i32, from: usize, line: usize, step
       let p = from;
       const r0 = v128.load(p), r1 = v128.load(p += line), r2 = v128.load(p += line), r3 = v128.load(p += line);
       transpose4(r0, r1, r2, r3, to, out);
-      const r4 = v128.load(p += line), r5 = v128.load(p += line);
       if (width == 8) {
+        const r4 = v128.load(p += line), r5 = v128.load(p += line);
         const r6 = v128.load(p += line), r7 = v128.load(p += line);
         transpose4(r4, r5, r6, r7, to + 16, out);
-      } else {
+      } else if (width == 5) {
+        const r4 = v128.load(p += line);
+        v128.store_lane<u32>(to, r4, 0, 16);
+        v128.store_lane<u32>(to + out, r4, 1, 16);
+        v128.store_lane<u32>(to + 2 * out, r4, 2, 16);
+        v128.store_lane<u32>(to + 3 * out, r4, 3, 16);
+      } else if (width == 6) {
+        const r4 = v128.load(p += line), r5 = v128.load(p += line);
         const low = v128.shuffle<f32>(r4, r5, 0, 4, 1, 5), high = v128.shuffle<f32>(r4, r5, 2, 6, 3, 7);
         v128.store_lane<u64>(to, low, 0, 16);
         v128.store_lane<u64>(to + out, low, 1, 16);
@@ -153,7 +160,8 @@ function pack(width: i32, count: i32, depth: i32, from: usize, line: usize, step
     for (let k = 0; k < depth; k++) {
       v128.store(to, v128.load(from));
       if (width == 8) v128.store(to, v128.load(from, 16), 16);
-      else store<u64>(to, load<u64>(from, 16), 16);
+      else if (width == 6) store<u64>(to, load<u64>(from, 16), 16);
+      else if (width == 5) store<u32>(to, load<u32>(from, 16), 16);
       from += step, to += out;
     }
   } else { // The edge.
