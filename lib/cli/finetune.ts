@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { listTasks, subset, task } from "../data/mod.ts";
 import { backend } from "../engine/mod.ts";
 import { encodeTask, evaluate, finetune, finetuneDefaults, loadModel, saveModel } from "../train/mod.ts";
@@ -14,8 +14,8 @@ const command = new Command("finetune")
   .option("--batch <n>", "examples of an update", number, 32)
   .option("--seed <n>", "of head, data order and dropout", number, 1)
   .option("--words <n>", "of a review's end, for imdb; as many as fit unless given", number)
-  .option("--train-examples <n>", "at the most", number, Infinity)
-  .option("--test-examples <n>", "at the most", number, Infinity)
+  .addOption(new Option("--train-examples <n>", "at the most").argParser(number).default(Infinity, "all"))
+  .addOption(new Option("--test-examples <n>", "at the most").argParser(number).default(Infinity, "all"))
   .option("--out <file>", "where the tuned model goes; nowhere unless given")
   .option("--save-every <n>", "updates between checkpoints, where there is --out", number, 100)
   .action(main);

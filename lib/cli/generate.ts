@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { backend } from "../engine/mod.ts";
 import { generate, loadReleased } from "../model/mod.ts";
 import { loadBpe } from "../text/mod.ts";
@@ -15,7 +15,9 @@ const command = new Command("generate")
   .option("--bpe <folder>", "the released vocabulary: --model is then OpenAI's folder or Hugging Face's file")
   .option("--tokens <n>", "how many tokens to add", number, 40)
   .option("--temperature <number>", "0 takes the likeliest token", number, 1)
-  .option("--top-k <n>", "samples from the k likeliest only", number, Infinity)
+  .addOption(
+    new Option("--top-k <n>", "samples from the k likeliest only").argParser(number).default(Infinity, "all"),
+  )
   .option("--seed <n>", "of the sampling", number, 1)
   .action(main);
 

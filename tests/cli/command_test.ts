@@ -14,7 +14,6 @@ async function run(name: string, ...args: string[]): Promise<{ code: number; out
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...command, ...args],
     cwd: root,
-    env: { NO_COLOR: "1" },
   }).output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
   return { code, out: decode(stdout), err: decode(stderr) };
