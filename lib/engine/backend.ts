@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-wasm";
 import { InputError } from "../errors.ts";
+import { installGemm } from "./gemm.ts";
 
 /** The backends that the kit is tested on, the fastest first. */
 export const backends = ["wasm", "cpu"] as const;
@@ -29,7 +30,9 @@ export async function backend(name?: Backend): Promise<Backend> {
   }
   tf.env().set("PROD", true); // Keeps tfjs from advertising its Node binding at the first operation.
   for (const candidate of name ? [name] : backends) {
-    if (await tf.setBackend(candidate).catch(() => false)) return candidate;
+    if (!await tf.setBackend(candidate).catch(() => false)) continue;
+    if (candidate === "wasm") await installGemm();
+    return candidate;
   }
   throw new InputError(`Cannot start ${name ? `backend "${name}"` : "any backend"} on this machine`);
 }

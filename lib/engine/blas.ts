@@ -62,15 +62,15 @@ export interface BlasOptions {
  */
 export async function findBlas({ threads = 1 }: BlasOptions = {}): Promise<Blas | undefined> {
   const chosen = await env("GPT1_BLAS");
-  if (chosen === "none") return undefined;
+  // The heap's address takes the whole of --allow-ffi; leave for one library is not enough.
+  if (chosen === "none" || !await granted({ name: "ffi" })) return undefined;
   if (chosen) {
-    if (!await granted({ name: "ffi", path: chosen })) return undefined;
     const blas = open(chosen, threads);
     if (typeof blas === "object") return blas;
     throw new InputError(`Cannot use GPT1_BLAS=${chosen} as ${blas}`);
   }
   for await (const path of candidates()) {
-    if (!await granted({ name: "ffi", path })) continue;
+    if (!await granted({ name: "ffi", path })) continue; // Denied by --deny-ffi.
     const blas = open(path, threads);
     if (typeof blas === "object") return blas;
   }
@@ -89,28 +89,26 @@ async function env(variable: string): Promise<string | undefined> {
 
 /** Paths and system names that may be a BLAS, the fastest first. */
 async function* candidates(): AsyncGenerator<string> {
-  if (Deno.build.os === "darwin") yield "/System/Library/Frameworks/Accelerate.framework/Accelerate";
-  const names = {
-    darwin: ["libopenblas.0.dylib", "libmkl_rt.2.dylib", "libblis.4.dylib"],
-    windows: ["libopenblas.dll", "openblas.dll", "mkl_rt.2.dll"],
-  }[Deno.build.os as string] ??
-    ["libopenblas.so.0", "libmkl_rt.so.2", "libmkl_rt.so", "libblis.so.4", "libblis.so"];
-  const conda = await env("CONDA_PREFIX");
+  const { os } = Deno.build;
+  const windows = os === "windows";
+  if (os === "darwin") yield "/System/Library/Frameworks/Accelerate.framework/Accelerate";
+  const names = windows
+    ? ["libopenblas.dll", "openblas.dll", "mkl_rt.2.dll"]
+    : os === "darwin"
+    ? ["libopenblas.0.dylib", "libmkl_rt.2.dylib", "libblis.4.dylib"]
+    : ["libopenblas.so.0", "libmkl_rt.so.2", "libmkl_rt.so", "libblis.so.4"];
+  const [conda, venv, path, home] = await Promise.all(
+    ["CONDA_PREFIX", "VIRTUAL_ENV", "PATH", "HOME"].map(env),
+  );
   for (const name of names) {
     yield name;
-    if (conda) yield `${conda}${Deno.build.os === "windows" ? "/Library/bin" : "/lib"}/${name}`;
+    if (conda) yield `${conda}${windows ? "/Library/bin" : "/lib"}/${name}`;
   }
-  const windows = Deno.build.os === "windows";
-  const prefixes = [await env("VIRTUAL_ENV"), conda];
-  for (const bin of (await env("PATH"))?.split(windows ? ";" : ":") ?? []) {
-    prefixes.push(bin.replace(/[/\\]bin$/, ""));
-  }
-  const home = await env("HOME");
-  if (home) prefixes.push(`${home}/.local`);
-  for (const prefix of new Set(prefixes)) {
+  // numpy's wheel, in any Python that can be started from here.
+  const bins = path?.split(windows ? ";" : ":").map((bin) => bin.replace(/[/\\]bin$/, "")) ?? [];
+  for (const prefix of new Set([venv, conda, ...bins, home && `${home}/.local`])) {
     if (!prefix) continue;
-    const pythons = windows ? [`${prefix}/Lib`] : (await list(`${prefix}/lib`, /^python3/));
-    for (const python of pythons) {
+    for (const python of windows ? [`${prefix}/Lib`] : await list(`${prefix}/lib`, /^python3/)) {
       for (const packages of ["site-packages", "dist-packages"]) {
         yield* await list(`${python}/${packages}/numpy.libs`, /^libscipy_openblas/);
       }
@@ -122,9 +120,8 @@ async function* candidates(): AsyncGenerator<string> {
 async function list(folder: string, name: RegExp): Promise<string[]> {
   if (!await granted({ name: "read", path: folder })) return [];
   try {
-    return [...Deno.readDirSync(folder)].filter((entry) => name.test(entry.name)).map((entry) =>
-      `${folder}/${entry.name}`
-    ).sort();
+    const entries = [...Deno.readDirSync(folder)].map((entry) => entry.name);
+    return entries.filter((entry) => name.test(entry)).sort().map((entry) => `${folder}/${entry}`);
   } catch {
     return [];
   }
@@ -196,11 +193,9 @@ function open(path: string, threads: number): Blas | string {
     ? "MKL"
     : s.blisThreads
     ? "BLIS"
-    : path.includes("Accelerate")
-    ? "Accelerate"
     : setThreads
     ? "OpenBLAS"
-    : path;
+    : path.split(/[/\\]/).at(-1);
   const count = setThreads ? `${threads} thread${threads === 1 ? "" : "s"}` : "its own choice of threads";
   return { name: `${name} through FFI, ${count}`, bind };
 }

@@ -7,19 +7,35 @@ import asc from "assemblyscript/asc";
 
 const generated = new URL("./wasm.ts", import.meta.url);
 
-/** The bytes of a kernel, compiled from its source beside this file. */
+/**
+ * The bytes of a kernel, compiled from its source beside this file.
+ *
+ * @throws {Error} If it does not compile, or would write data of its own into the memory that it is given.
+ */
 export async function compile(name: string, relaxed: boolean): Promise<Uint8Array<ArrayBuffer>> {
   const file = `${name}.as.ts`;
   const source = await Deno.readTextFile(new URL(file, import.meta.url));
   let wasm: Uint8Array<ArrayBuffer> | undefined;
+  let text = "";
   const options = "--importMemory --runtime stub -O3 --noAssert --enable simd".split(" ");
   if (relaxed) options.push("--enable", "relaxed-simd");
-  const { error, stderr } = await asc.main([file, ...options, "--outFile", "out.wasm"], {
+  const { error, stderr } = await asc.main([
+    file,
+    ...options,
+    "--outFile",
+    "out.wasm",
+    "--textFile",
+    "out.wat",
+  ], {
     readFile: (path) => path === file ? source : null,
-    writeFile: (_, contents) => void (wasm = Uint8Array.from(contents as Uint8Array)),
+    writeFile: (_, contents) => {
+      if (typeof contents === "string") text = contents;
+      else wasm = Uint8Array.from(contents);
+    },
     listFiles: () => [],
   });
   if (error || !wasm) throw new Error(`Cannot compile ${file}: ${stderr}`, { cause: error });
+  if (/\((data|start)\b/.test(text)) throw new Error(`Cannot use ${file} as it has data of its own`);
   return wasm;
 }
 
