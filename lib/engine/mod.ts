@@ -6,13 +6,16 @@
 export { type Backend, backend, backends } from "./backend.ts";
 export {
   attention,
+  attentionOver,
+  type Drop,
   dropout,
   embedding,
-  gelu,
-  layerNorm,
   type Linear,
   linear,
+  linearGelu,
   type Norm,
+  type Past,
+  residualNorm,
   tiedCrossEntropy,
 } from "./ops.ts";
 export {

@@ -22,6 +22,14 @@ export interface Norm {
   bias: tf.Variable<tf.Rank.R1>;
 }
 
+/** What a site drops: the same key drops the same elements. */
+export interface Drop {
+  /** Share of elements, in [0, 1). */
+  readonly rate: number;
+  /** Stream that decides which. */
+  readonly key: Key;
+}
+
 /** `x·W + b` over the last axis. */
 export function linear(x: tf.Tensor, { weight, bias }: Linear): tf.Tensor {
   const [width, out] = weight.shape;
@@ -29,47 +37,73 @@ export function linear(x: tf.Tensor, { weight, bias }: Linear): tf.Tensor {
   return rows.reshape([...x.shape.slice(0, -1), out]);
 }
 
-/** GELU by the tanh formula that OpenAI used; the exact one drifts from the released weights by 1e-2. */
-export function gelu(x: tf.Tensor): tf.Tensor {
-  const inner = x.mul(x).mul(0.044715).add(1).mul(x).mul(Math.sqrt(2 / Math.PI));
-  return inner.tanh().add(1).mul(x).mul(0.5);
+/** `GELU(x·W + b)`, by the tanh formula that OpenAI used; the exact one drifts from the released weights by 1e-2. */
+export function linearGelu(x: tf.Tensor, p: Linear): tf.Tensor {
+  const y = linear(x, p);
+  const inner = y.mul(y).mul(0.044715).add(1).mul(y).mul(Math.sqrt(2 / Math.PI));
+  return inner.tanh().add(1).mul(y).mul(0.5);
 }
 
-/** `(x − mean) / √(variance + ε) · gain + bias` over the last axis, population variance. */
-export function layerNorm(x: tf.Tensor, { weight, bias }: Norm, epsilon = 1e-5): tf.Tensor {
-  const centred = x.sub(x.mean(-1, true));
+/** Layer norm of a residual, `LN(x + drop(y))`: mean and population variance over the last axis, ε = 1e-5. */
+export function residualNorm(x: tf.Tensor, y: tf.Tensor, { weight, bias }: Norm, drop?: Drop): tf.Tensor {
+  const sum = x.add(dropout(y, drop));
+  const centred = sum.sub(sum.mean(-1, true));
   const variance = centred.square().mean(-1, true);
-  return centred.mul(variance.add(epsilon).rsqrt()).mul(weight).add(bias);
+  return centred.mul(variance.add(1e-5).rsqrt()).mul(weight).add(bias);
 }
 
-/** `x` with a share `rate` of its elements dropped; the same key drops the same elements. */
-export function dropout<T extends tf.Tensor>(x: T, rate: number, key: Key): T {
-  if (rate === 0) return x;
-  return x.mul(tf.tensor(dropoutFactors(key, x.size, rate), x.shape)) as T;
+/** `x` with a share of its elements dropped, the rest scaled so that the mean stays. */
+export function dropout<T extends tf.Tensor>(x: T, drop?: Drop): T {
+  if (!drop || drop.rate === 0) return x;
+  return x.mul(tf.tensor(dropoutFactors(drop.key, x.size, drop.rate), x.shape)) as T;
+}
+
+/** Keys and values of the tokens read so far, each (N, H, S, d/H). */
+export interface Past {
+  /** Keys. */
+  readonly k: tf.Tensor4D;
+  /** Values. */
+  readonly v: tf.Tensor4D;
 }
 
 /**
- * Causal attention: `softmax(q·kᵀ/√(d/H) masked)·v`, a query seeing the keys up to its own place.
+ * Causal attention of all heads, `softmax(q·kᵀ/√(d/H) masked)·v`, a query seeing the keys up to its own place.
  *
- * @param q Queries (N, H, T, d/H).
- * @param k Keys (N, H, S, d/H), S ≥ T; the queries are the last T of the S places.
- * @param v Values, shaped as the keys.
- * @param drop What happens to the probabilities (N, H, T, S) before they weigh the values.
- * @returns (N, H, T, d/H)
+ * @param qkv Queries, keys and values side by side (N, T, 3d).
+ * @param heads H, which share d evenly.
+ * @param drop What to drop from the probabilities (N, H, T, T).
+ * @returns The heads' values merged (N, T, d).
  */
-export function attention(
-  q: tf.Tensor4D,
-  k: tf.Tensor4D,
-  v: tf.Tensor4D,
-  drop: (probabilities: tf.Tensor) => tf.Tensor = (probabilities) => probabilities,
-): tf.Tensor4D {
-  const [, , T, size] = q.shape;
+export function attention(qkv: tf.Tensor3D, heads: number, drop?: Drop): tf.Tensor3D {
+  return attentionOver(qkv, heads, undefined, drop).a;
+}
+
+/**
+ * {@linkcode attention} for a text that is read piece by piece: the T new tokens see the `past` too.
+ *
+ * @returns The heads' values merged (N, T, d), and keys and values of all S tokens so far (N, H, S, d/H).
+ */
+export function attentionOver(
+  qkv: tf.Tensor3D,
+  heads: number,
+  past?: Past,
+  drop?: Drop,
+): Past & { readonly a: tf.Tensor3D } {
+  const [N, T, width] = qkv.shape;
+  const d = width / 3;
+  const split = tf.split(qkv, 3, -1).map((x) =>
+    x.reshape([N, T, heads, d / heads]).transpose<tf.Tensor4D>([0, 2, 1, 3])
+  );
+  const [q, k1, v1] = split as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D]; // 3 × (N, H, T, d/H)
+  const k = past ? tf.concat([past.k, k1], 2) : k1; // (N, H, S, d/H)
+  const v = past ? tf.concat([past.v, v1], 2) : v1; // (N, H, S, d/H)
   const S = k.shape[2];
-  const scores = tf.matMul(q, k, false, true).div(Math.sqrt(size)); // (N, H, T, S)
+  const scores = tf.matMul(q, k, false, true).div(Math.sqrt(d / heads)); // (N, H, T, S)
   // Multiply, then add −1e9, as OpenAI does: −1e4 leaks the future once scores fall below it.
   const seen = tf.range(0, S).lessEqual(tf.range(S - T, S).expandDims(1)).cast("float32"); // (T, S)
   const masked = scores.mul(seen).add(seen.sub(1).mul(1e9));
-  return tf.matMul(drop(masked.softmax()), v);
+  const mixed = tf.matMul(dropout(masked.softmax(), drop), v); // (N, H, T, d/H)
+  return { a: mixed.transpose([0, 2, 1, 3]).reshape([N, T, d]), k, v };
 }
 
 /**

@@ -153,7 +153,11 @@ export function checkConfig(config: Config): void {
   }
 }
 
-/** @throws {InputError} If `seed` is not a whole number from 0 to 2³² − 1. */
+/**
+ * Checks a seed.
+ *
+ * @throws {InputError} If it is not a whole number from 0 to 2³² − 1.
+ */
 export function checkSeed(seed: number): void {
   if (seed >>> 0 !== seed) {
     throw new InputError(

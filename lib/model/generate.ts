@@ -65,15 +65,15 @@ export async function generate(
   const key = keyOf(seed, "generate");
   const { context } = lm.config;
   let read = 0; // ids[..read] are in the cache, or left behind
-  let cache: Cache | undefined;
+  let cache: Cache = [];
   let breath = performance.now();
   try {
     for (let i = 0; i < tokens && !signal?.aborted; i++) {
-      const cached: number = cache?.[0]?.k.shape[2] ?? 0;
+      const cached = cache[0]?.k.shape[2] ?? 0;
       if (cached + ids.length - read > context) {
         read = ids.length - (context >> 1);
         free(cache);
-        cache = undefined;
+        cache = [];
       }
       const [scores, grown] = tf.tidy(() => {
         const next = tf.tensor2d([ids.slice(read)], undefined, "int32"); // (1, T)
@@ -102,8 +102,8 @@ export async function generate(
   return lm.tokenizer.decode(ids);
 }
 
-function free(cache: Cache | undefined): void {
-  for (const { k, v } of cache ?? []) tf.dispose([k, v]);
+function free(cache: Cache): void {
+  for (const { k, v } of cache) tf.dispose([k, v]);
 }
 
 /** The token that a uniform draw picks from the k likeliest at a temperature. */

@@ -5,8 +5,11 @@ import { init, type Parameters } from "./parameters.ts";
 
 /** A GPT: what it is, what it has learned, and how it reads text. A plain value. */
 export interface LanguageModel {
+  /** What it is. */
   readonly config: Config;
+  /** What it has learned. */
   readonly parameters: Parameters;
+  /** How it reads text. */
   readonly tokenizer: Tokenizer;
   /** What its random start was made from. */
   readonly seed: number;

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
-import { embedding, linear } from "../engine/ops.ts";
+import { dropout, embedding, linear } from "../engine/ops.ts";
 import { inputs, type Kind } from "../text/inputs.ts";
 import { checkSeed } from "./config.ts";
 import { dropAt, type Dropout } from "./forward.ts";
@@ -53,10 +53,10 @@ export function classify(
   const at = tf.tensor1d(lengths.map((length, n) => n * T + length - 1), "int32"); // (N)
   const states = embedding(h.reshape([N * T, d]) as tf.Tensor2D, at); // (N, d)
   const grouped = states.reshape([examples, N / examples, d]); // (B, sequences, d)
-  const dropHead = dropAt(drop, 1 + 3 * parameters.h.length);
+  const site = dropAt(drop, 1 + 3 * parameters.h.length);
   if (inputs[kind].read === "scores") {
-    const mask = dropHead(tf.ones([examples, d])).expandDims(1); // (B, 1, d)
+    const mask = dropout(tf.ones([examples, d]), site).expandDims(1); // (B, 1, d)
     return linear(grouped.mul(mask), parameters.clf!).squeeze([2]); // (B, choices)
   }
-  return linear(dropHead(grouped.sum(1)), parameters.clf!) as tf.Tensor2D; // (B, classes)
+  return linear(dropout(grouped.sum(1), site), parameters.clf!) as tf.Tensor2D; // (B, classes)
 }

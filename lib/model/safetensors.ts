@@ -2,13 +2,17 @@ import { InputError } from "../errors.ts";
 
 /** A tensor as it stands in a file. */
 export interface Stored {
+  /** Its sizes, the outermost first; none for a scalar. */
   readonly shape: readonly number[];
+  /** Its numbers, row by row. */
   readonly data: Float32Array;
 }
 
 /** What a safetensors file holds. */
 export interface Archive {
+  /** By name, in the order in which they stand in the file. */
   readonly tensors: ReadonlyMap<string, Stored>;
+  /** Whatever its writer noted. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
