@@ -33,7 +33,7 @@ export type Cache = readonly Past[];
 export interface States {
   /** The last block's states (N, T, d). */
   readonly h: tf.Tensor3D;
-  /** The output's rows (V, d): tokens, specials and, in `paper`, trained positions. */
+  /** The output's rows (V, d): tokens, specials and, in `paper`, trained positions. Made when first asked for. */
   readonly table: tf.Tensor2D;
   /** The cache, grown by the T tokens, if one was given. */
   readonly cache?: Cache;
@@ -83,12 +83,12 @@ export function forward(
 
   const tokens: tf.Tensor = parameters.tokens_embed.weight; // (V, d)
   const places = parameters.positions_embed?.weight.slice([past, 0], [T, d]); // (T, d)
-  let [input, place, table] = [tokens, places as tf.Tensor | undefined, tokens];
-  if (variant === "paper") {
+  const matrix = () => places ? tf.concat([tokens, places]) : tokens; // (V+T, d)
+  let [input, place, we] = [tokens, places as tf.Tensor | undefined, undefined as tf.Tensor | undefined];
+  if (variant === "paper" && drop) {
     // One mask drops from the matrix itself, for every use of a row and for the output alike.
-    const we = dropout(places ? tf.concat([tokens, places]) : tokens, dropAt(drop, 0)); // (V+T, d)
+    we = dropout(matrix(), dropAt(drop, 0)); // (V+T, d)
     [input, place] = places ? tf.split(we, [tokens.shape[0]!, T]) as [tf.Tensor, tf.Tensor] : [we, places];
-    table = positionsAreTrained(kind) ? we : input; // (V+T, d) or (V, d)
   }
 
   let x = embedding(input as tf.Tensor2D, ids); // (N, T, d)
@@ -96,16 +96,27 @@ export function forward(
   if (place) x = x.add(place); // (N, T, d)
   if (variant === "clean") x = dropout(x, dropAt(drop, 0));
 
-  const grown = parameters.h.map(({ attn, ln_1, mlp, ln_2 }, i) => {
+  const grown: Past[] = [];
+  for (const [i, { attn, ln_1, mlp, ln_2 }] of parameters.h.entries()) {
     const qkv = linear(x, attn.c_attn) as tf.Tensor3D; // (N, T, 3d)
-    const read = cache && attentionOver(qkv, H, cache[i]);
-    const a = read?.a ?? attention(qkv, H, dropAt(drop, 1 + 3 * i)); // (N, T, d)
+    const dropped = dropAt(drop, 1 + 3 * i);
+    const read = cache && attentionOver(qkv, H, cache[i], dropped);
+    const a = read?.a ?? attention(qkv, H, dropped); // (N, T, d)
     const n = residualNorm(x, linear(a, attn.c_proj), ln_1, dropAt(drop, 2 + 3 * i)); // (N, T, d)
     const wide = linearGelu(n, mlp.c_fc); // (N, T, 4d)
     x = residualNorm(n, linear(wide, mlp.c_proj), ln_2, dropAt(drop, 3 + 3 * i)); // (N, T, d)
-    return read as Past;
-  });
-  return { h: x as tf.Tensor3D, table: table as tf.Tensor2D, ...(cache && { cache: grown }) };
+    if (read) grown.push({ k: read.k, v: read.v }); // Without `a`, which nobody would free.
+  }
+  const withPlaces = variant === "paper" && positionsAreTrained(kind);
+  let table: tf.Tensor | undefined;
+  return {
+    h: x as tf.Tensor3D,
+    get table() {
+      // At GPT-1's size the matrix is 125 MB, which a reader of states alone need not copy.
+      return (table ??= withPlaces ? we ?? matrix() : input) as tf.Tensor2D; // (V+T, d) or (V, d)
+    },
+    ...(cache && { cache: grown }),
+  };
 }
 
 /** Scores of the next token (rows, V): states against the token rows, specials and positions left out. */

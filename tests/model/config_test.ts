@@ -1,0 +1,150 @@
+import { checkConfig, checkSeed, type Config, preset, presets } from "../../lib/model/mod.ts";
+import { assertEquals, assertRefused } from "../assert.ts";
+
+const good: Config = { ...presets.smoke, vocabulary: 500 };
+
+/** A configuration as it might come from a file: of no type. */
+function changed(change: Record<string, unknown>): Config {
+  return { ...good, ...change } as Config;
+}
+
+Deno.test("the gpt1 preset is the paper's model", () => {
+  assertEquals(preset("gpt1"), {
+    layers: 12,
+    heads: 12,
+    width: 768,
+    context: 512,
+    positions: { kind: "learned" },
+    variant: "paper",
+    dropout: 0.1,
+  });
+});
+
+Deno.test("every preset can be built, in each variant, at each position kind and scale", () => {
+  for (const name of Object.keys(presets)) {
+    for (const variant of ["paper", "clean"] as const) {
+      for (const kind of ["learned", "sinusoidal", "sinusoidal-trained", "random-frozen", "none"] as const) {
+        for (const scale of ["matched", "raw", "sqrt-width"] as const) {
+          checkConfig({ ...preset(name), variant, positions: { kind, scale }, vocabulary: 40478 });
+        }
+      }
+    }
+  }
+});
+
+Deno.test("a preset of no such name is refused, also one that every object has", async () => {
+  for (const name of ["gpt2", "", "toString", "__proto__", "constructor"]) {
+    await assertRefused(
+      () => preset(name),
+      new RegExp(`^Cannot find preset "${name}" as the presets are gpt1, mini, smoke$`),
+    );
+  }
+});
+
+Deno.test("a size that is no whole number in its range is refused by its name", async () => {
+  for (const name of ["layers", "heads", "width", "context", "vocabulary"]) {
+    const least = name === "context" ? 2 : 1;
+    for (
+      const [value, shown] of [
+        [0, "0"],
+        [least - 1, String(least - 1)],
+        [-4, "-4"],
+        [2.5, "2\\.5"],
+        [NaN, "NaN"],
+        [Infinity, "Infinity"],
+        [2 ** 53, "9007199254740992"],
+        ["32", '"32"'],
+        [null, "null"],
+        [undefined, "undefined"],
+        [[4], "\\[4\\]"],
+        [{ toString: 1 }, '\\{"toString":1\\}'],
+      ] as const
+    ) {
+      await assertRefused(
+        () => checkConfig(changed({ [name]: value })),
+        new RegExp(
+          `^Cannot build a model as ${name} must be a whole number from ${least}: current ${name} is ${shown}$`,
+        ),
+      );
+    }
+  }
+});
+
+Deno.test("heads that do not share the width evenly are refused", async () => {
+  await assertRefused(
+    () => checkConfig(changed({ width: 770, heads: 12 })),
+    /^Cannot split 770 features over 12 heads as width must be divisible by heads: current width is 770$/,
+  );
+});
+
+Deno.test("sinusoids of an odd width are refused, other positions are not", async () => {
+  for (const kind of ["sinusoidal", "sinusoidal-trained"]) {
+    await assertRefused(
+      () => checkConfig(changed({ width: 33, heads: 3, positions: { kind } })),
+      /^Cannot make sinusoids in pairs of sine and cosine as width must be even: current width is 33$/,
+    );
+  }
+  checkConfig(changed({ width: 33, heads: 3 }));
+});
+
+Deno.test("a dropout that is no share is refused", async () => {
+  for (
+    const [dropout, shown] of [[1, "1"], [-0.1, "-0\\.1"], [NaN, "NaN"], ["0.1", '"0\\.1"'], [null, "null"]]
+  ) {
+    await assertRefused(
+      () => checkConfig(changed({ dropout })),
+      new RegExp(`^Cannot drop a share of ${shown} as dropout must be at least 0 and below 1$`),
+    );
+  }
+});
+
+Deno.test("a name that is unknown is refused with those that there are", async () => {
+  await assertRefused(
+    () => checkConfig(changed({ variant: "gpt2" })),
+    /^Cannot build a model with variant "gpt2" as there are paper, clean$/,
+  );
+  const kinds = "learned, sinusoidal, sinusoidal-trained, random-frozen, none";
+  for (
+    const [positions, shown] of [[{ kind: "rotary" }, '"rotary"'], [{}, "undefined"], [null, "undefined"]]
+  ) {
+    await assertRefused(
+      () => checkConfig(changed({ positions })),
+      new RegExp(`^Cannot build a model with positions ${shown} as there are ${kinds}$`),
+    );
+  }
+  for (const [scale, shown] of [["huge", '"huge"'], [null, "null"]]) {
+    await assertRefused(
+      () => checkConfig(changed({ positions: { kind: "learned", scale } })),
+      new RegExp(`^Cannot build a model with position scale ${shown} as there are matched, raw, sqrt-width$`),
+    );
+  }
+});
+
+Deno.test("a model beyond WebAssembly's memory is refused before any is taken", async () => {
+  await assertRefused(
+    () => checkConfig(changed({ layers: 1e9 })),
+    /^Cannot build a model of \d+ parameters as memory holds at most 1073741824$/,
+  );
+  await assertRefused(() => checkConfig(changed({ vocabulary: 2 ** 40 })), /^Cannot build a model of \d+ /);
+});
+
+Deno.test("what is no configuration at all is refused", async () => {
+  for (const value of [null, undefined, 7, "gpt1", []]) {
+    await assertRefused(
+      () => checkConfig(value as unknown as Config),
+      /^Cannot build a model as layers must/,
+    );
+  }
+});
+
+Deno.test("a seed is a whole number of 32 bits", async () => {
+  for (const seed of [0, 1, 2 ** 32 - 1]) checkSeed(seed);
+  for (
+    const [seed, shown] of [[-1, "-1"], [1.5, "1\\.5"], [2 ** 32, "4294967296"], [NaN, "NaN"], ["1", '"1"']]
+  ) {
+    await assertRefused(
+      () => checkSeed(seed as number),
+      new RegExp(`^Cannot use seed ${shown} as a seed must be a whole number from 0 to 4294967295$`),
+    );
+  }
+});
