@@ -18,7 +18,7 @@
  */
 
 // Where it computes
-export { backend } from "./lib/engine/mod.ts";
+export { type Backend, backend } from "./lib/engine/mod.ts";
 
 // Text
 export { loadBpe, saveBpe, type Tokenizer, trainBpe } from "./lib/text/mod.ts";

@@ -1,5 +1,4 @@
 import { Command } from "commander";
-import { backend } from "../engine/mod.ts";
 import { positionKinds } from "../model/mod.ts";
 import { ablate, smokeStudy, studyDefaults } from "../study/mod.ts";
 import {
@@ -13,6 +12,7 @@ import {
   number,
   numbers,
   run,
+  start,
 } from "./command.ts";
 import { duration, progress } from "./progress.ts";
 
@@ -46,6 +46,7 @@ const command = new Command("ablate")
   .option("--finetune-epochs <n>", `(default: ${usual.finetune.epochs})`, number)
   .option("--finetune-batch <n>", `examples of an update (default: ${usual.finetune.batch})`, number)
   .option("--folder <path>", `where results are kept (default: ${usual.folder})`)
+  .option("--workers <n>", "arms that run side by side (default: one a core)", number)
   .option("--save-every <n>", `updates between checkpoints (default: ${usual.saveEvery})`, number)
   .action(main);
 for (
@@ -74,7 +75,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
     "trainExamples",
     "testExamples",
   ];
-  const run = ["heldoutWindows", "folder", "saveEvery"];
+  const run = ["heldoutWindows", "folder", "saveEvery", "workers"];
   const signal = interruptible();
   const study = ablate({
     ...base,
@@ -84,7 +85,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
     finetune: { ...base.finetune, ...of("finetune", ["epochs", ...adam]) },
     signal,
   });
-  console.error(`Computing on ${await backend()}`);
+  await start();
 
   const begin = performance.now();
   const bar = progress();
@@ -99,8 +100,11 @@ async function main(options: Record<string, unknown>): Promise<void> {
   } finally {
     bar.end();
   }
-  const { complete, language, table, differences, findings } = await study;
-  if (!complete) {
+  const { complete, failures, language, table, differences, findings } = await study;
+  for (const failure of failures) console.error(failure);
+  if (failures.length > 0) console.error("The same command tries these again; the others are kept");
+  if (failures.length > 0) Deno.exitCode = 1;
+  else if (!complete) {
     return interrupted("Stopped before the end: the same command goes on from here");
   }
   console.log(`\n## Held-out text, bits per character\n\n${language.toMarkdown()}`);

@@ -1,4 +1,5 @@
 import { type Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { backend } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
 import { type PositionScale, positionScales, type Preset, preset, presets, variants } from "../model/mod.ts";
@@ -30,6 +31,13 @@ export function interruptible(): AbortSignal {
     controller.abort();
   });
   return controller.signal;
+}
+
+/** Starts the fastest backend, and says which it is. */
+export async function start(): Promise<void> {
+  const { name, products, faster } = await backend();
+  console.error(`Computing on ${name}: ${products}`);
+  if (faster) console.error(faster[0]!.toUpperCase() + faster.slice(1));
 }
 
 /** Says that the command ended at a Ctrl-C, in words and by the exit code that shells expect. */

@@ -1,6 +1,5 @@
 import { Command, Option } from "commander";
 import { corpus, listCorpora } from "../data/mod.ts";
-import { backend } from "../engine/mod.ts";
 import { countParameters, gpt, positionKinds, presets } from "../model/mod.ts";
 import { trainBpe } from "../text/mod.ts";
 import {
@@ -21,6 +20,7 @@ import {
   modelOptions,
   number,
   run,
+  start,
 } from "./command.ts";
 import { duration, watch } from "./progress.ts";
 
@@ -63,7 +63,7 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   await checkOut(out);
   const signal = interruptible();
   const preset = chosenPreset(options, presets.mini);
-  console.error(`Computing on ${await backend()}`);
+  await start();
   const text = await corpus(options.corpus);
   const tokenizer = trainBpe(text.train, { merges: options.merges });
   const lm = gpt({ ...preset, positions: { ...preset.positions, kind: options.positions } }, {

@@ -7,32 +7,43 @@ import { installGemm } from "./gemm.ts";
 export const backends = ["wasm", "cpu"] as const;
 
 /** A backend's name. */
-export type Backend = typeof backends[number];
+export type BackendName = typeof backends[number];
+
+/** Where tfjs computes. */
+export interface Backend {
+  /** tfjs' name of it. */
+  readonly name: BackendName;
+  /** What multiplies matrices, which is most of the work. */
+  readonly products: string;
+  /** What would be faster, and how to get it, where there is such a thing. */
+  readonly faster?: string;
+}
 
 /**
  * Chooses where tfjs computes: the fastest backend that starts here, or the one that is asked for.
  *
  * @param name One of {@linkcode backends}; without it, the first that starts.
- * @returns The name of the backend in use.
+ * @returns What is in use.
  * @throws {InputError} If the name is unknown, or no backend starts.
  *
  * @example
  * ```ts
  * import { backend } from "./backend.ts";
  *
- * console.log(await backend("cpu")); // "cpu"
- * console.log(await backend()); // "wasm", where WebAssembly has SIMD
+ * console.log((await backend("cpu")).name); // "cpu"
+ * console.log((await backend()).products); // such as "OpenBLAS through FFI, 1 thread"
  * ```
  */
-export async function backend(name?: Backend): Promise<Backend> {
+export async function backend(name?: BackendName): Promise<Backend> {
   if (name !== undefined && !backends.includes(name)) {
     throw new InputError(`Cannot use backend "${name}" as the backends are ${backends.join(" and ")}`);
   }
   tf.env().set("PROD", true); // Keeps tfjs from advertising its Node binding at the first operation.
   for (const candidate of name ? [name] : backends) {
     if (!await tf.setBackend(candidate).catch(() => false)) continue;
-    if (candidate === "wasm") await installGemm();
-    return candidate;
+    if (candidate === "cpu") return { name: candidate, products: "plain JavaScript" };
+    const [products = "", faster] = (await installGemm()).split("\n");
+    return { name: candidate, products, ...(faster && { faster }) };
   }
   throw new InputError(`Cannot start ${name ? `backend "${name}"` : "any backend"} on this machine`);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { type Backend, backend, backends } from "./backend.ts";
+export { type Backend, backend, type BackendName, backends } from "./backend.ts";
 export {
   attention,
   attentionOver,

@@ -3,16 +3,9 @@
  *
  * @module
  */
-export {
-  ablate,
-  type Finetuned,
-  type Pretrained,
-  smokeStudy,
-  studyDefaults,
-  type StudyOptions,
-  type StudyRecord,
-  type StudySettings,
-} from "./ablate.ts";
+export { ablate, type StudyRecord } from "./ablate.ts";
+export type { Finetuned, Pretrained } from "./arm.ts";
+export { checkStudy, smokeStudy, studyDefaults, type StudyOptions, type StudySettings } from "./settings.ts";
 export { difference, type Estimate, estimate, rounded, shown, verdict } from "./statistics.ts";
 export { type Provenance, runPath, store, type Stored, stored } from "./store.ts";
 export { type Study, studyOf } from "./tables.ts";

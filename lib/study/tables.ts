@@ -1,12 +1,14 @@
 import { type ColumnTable, table } from "arquero";
 import type { TextScore } from "../train/mod.ts";
-import type { Finetuned, Pretrained } from "./ablate.ts";
+import type { Finetuned, Pretrained } from "./arm.ts";
 import { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
 
 /** What a study found. Intervals are 95 %, over seeds: they tell of training's chance, not of the test set's. */
 export interface Study {
   /** Whether every run of it is in. */
   readonly complete: boolean;
+  /** Why arms could not be finished; the others are not touched by it. */
+  readonly failures: readonly string[];
   /** Results of the pre-training runs. */
   readonly pretrained: readonly Pretrained[];
   /** Results of the fine-tuning runs. */
@@ -43,6 +45,7 @@ export function studyOf(
   finetuned: readonly Finetuned[],
   baselines: Study["baselines"],
   complete: boolean,
+  failures: readonly string[] = [],
 ): Study {
   const language = [
     ...Object.entries(baselines).map(([model, score]) => ({
@@ -73,6 +76,7 @@ export function studyOf(
   ];
   return {
     complete,
+    failures,
     pretrained,
     finetuned,
     baselines,

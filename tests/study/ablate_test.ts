@@ -44,6 +44,7 @@ const small = (folder: string): StudyOptions => ({
   trainExamples: 16,
   testExamples: 16,
   saveEvery: 1,
+  workers: 1,
   folder,
 });
 
@@ -81,6 +82,72 @@ Deno.test("a study stopped again and again goes on where it stood and finds what
   assertEquals(Object.keys(one), ["settings", "result", "provenance"]);
   assert(one.provenance.versions.deno === Deno.version.deno && one.provenance.backend === tf.getBackend());
   for (const folder of [whole, broken]) await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("arms side by side find, bit for bit, what they find one after the other", async () => {
+  const [one, two] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
+  const alone = await ablate(small(one));
+  let [last, steps] = [0, 0];
+  const study = ablate({ ...small(two), workers: 2 });
+  for await (const { done, finished, runs } of study) {
+    assert(done >= last && done <= 1 && finished <= runs, "progress only grows");
+    last = done;
+    steps++;
+  }
+  const beside = await study;
+  assertEquals([beside.pretrained, beside.finetuned, beside.failures], [
+    alone.pretrained,
+    alone.finetuned,
+    [],
+  ]);
+  assert(last === 1 && steps >= 12);
+  for (const folder of [one, two]) await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a worker that fails costs its own arm only and says so; the next call makes up for it", async () => {
+  const folder = await Deno.makeTempDir();
+  const options = { ...small(folder), workers: 2 };
+  // A folder stands where one arm's checkpoint has to go.
+  const names: string[] = [];
+  const first = ablate({ ...options, seeds: 1, positions: ["learned"], workers: 1 });
+  for await (const { run } of first) names.push(run);
+  const result = [...Deno.readDirSync(folder)].find(({ name }) => /^pretrain-.*json$/.test(name))!.name;
+  await Deno.remove(`${folder}/${result}`);
+  const obstacle = `${folder}/${result.replace(/json$/, "part")}`;
+  await Deno.mkdir(obstacle);
+  const study = await ablate(options);
+  assertEquals([study.complete, study.failures.length, study.pretrained.length], [false, 1, 3]);
+  assert(/^Cannot finish .*: Cannot (read|write) .*part/.test(study.failures[0]!), study.failures[0]);
+  await Deno.remove(obstacle);
+  const again = await ablate(options);
+  assertEquals([again.complete, again.failures, again.pretrained.length], [true, [], 4]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test({
+  name: "a worker that is killed is reported by name and signal, and the others go on",
+  ignore: Deno.build.os !== "linux", // Where /proc tells a process' children.
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const options = { ...small(folder), workers: 2, pretrain: { ...small(folder).pretrain!, updates: 120 } };
+    const study = ablate(options);
+    let killed = false;
+    for await (const { run } of study) {
+      if (killed || !run.startsWith("pretrain")) continue;
+      const children: number[] = [];
+      for (const { name } of Deno.readDirSync(`/proc/${Deno.pid}/task`)) {
+        const text = Deno.readTextFileSync(`/proc/${Deno.pid}/task/${name}/children`);
+        children.push(...text.trim().split(" ").filter(Boolean).map(Number));
+      }
+      Deno.kill(Math.min(...children), "SIGKILL");
+      killed = true;
+    }
+    const { complete, failures, pretrained } = await study;
+    assertEquals([killed, complete, pretrained.length], [true, false, 3]);
+    assert(/^Cannot finish .*: its process was ended by SIGKILL$/.test(failures.join()), failures.join());
+    assertEquals((await ablate(options)).complete, true);
+    await Deno.remove(folder, { recursive: true });
+  },
 });
 
 Deno.test("a study with another setting does not take over results of the first", async () => {
