@@ -43,15 +43,17 @@ const command = new Command("ablate")
   )
   .option("--pretrain-updates <n>", `(default: ${usual.pretrain.updates})`, number)
   .option("--pretrain-batch <n>", `windows of an update (default: ${usual.pretrain.batch})`, number)
+  .option("--pretrain-dropout <share>", `dropped at each site (default: ${usual.pretrain.dropout})`, number)
   .option("--finetune-epochs <n>", `(default: ${usual.finetune.epochs})`, number)
   .option("--finetune-batch <n>", `examples of an update (default: ${usual.finetune.batch})`, number)
+  .option("--finetune-dropout <share>", `dropped at each site (default: ${usual.finetune.dropout})`, number)
   .option("--folder <path>", `where results are kept (default: ${usual.folder})`)
   .option("--workers <n>", "arms that run side by side (default: one a core)", number)
   .option("--save-every <n>", `updates between checkpoints (default: ${usual.saveEvery})`, number)
   .action(main);
 for (
   const option of [
-    ...modelOptions(usual.preset),
+    ...modelOptions(usual.preset).filter(({ long }) => long !== "--dropout"), // Each training has its own.
     ...adamOptions(usual.pretrain, "pretrain-"),
     ...adamOptions(usual.finetune, "finetune-"),
   ]
@@ -63,7 +65,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
     given(Object.fromEntries(
       names.map((name) => [name, options[`${prefix}${name[0]!.toUpperCase()}${name.slice(1)}`]]),
     ));
-  const adam = ["batch", "rate", "schedule", "warmup", "decay", "clip"];
+  const adam = ["batch", "dropout", "rate", "schedule", "warmup", "decay", "clip"];
   const own = [
     "positions",
     "lambda",

@@ -144,9 +144,7 @@ export function checkConfig(config: Config): void {
       `Cannot make sinusoids in pairs of sine and cosine as width must be even: current width is ${width}`,
     );
   }
-  if (typeof dropout !== "number" || !(dropout >= 0 && dropout < 1)) {
-    throw new InputError(`Cannot drop a share of ${show(dropout)} as dropout must be at least 0 and below 1`);
-  }
+  checkDropout(dropout);
   const size = (vocabulary + context) * width + layers * (12 * width + 13) * width;
   if (size > MOST) {
     throw new InputError(`Cannot build a model of ${size} parameters as memory holds at most ${MOST}`);
@@ -169,4 +167,14 @@ export function checkSeed(seed: number): void {
 /** A value in a message: text in quotes, whatever it holds. */
 function show(value: unknown): string {
   return typeof value === "string" || typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** Checks a rate of dropout.
+ *
+ * @throws {InputError} If it is not a share from 0 to below 1.
+ */
+export function checkDropout(dropout: number): void {
+  if (typeof dropout !== "number" || !(dropout >= 0 && dropout < 1)) {
+    throw new InputError(`Cannot drop a share of ${show(dropout)} as dropout must be at least 0 and below 1`);
+  }
 }

@@ -5,6 +5,7 @@
  */
 export {
   checkConfig,
+  checkDropout,
   checkSeed,
   type Config,
   type Preset,

@@ -59,7 +59,7 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
 
     const all = [...cost.values()].reduce((a, b) => a + b, 0);
     const work = () => [...done].reduce((sum, [name, share]) => sum + share * cost.get(name)!, 0);
-    let start: number | undefined; // Work that was done before, by runs that are taken up as well.
+    let pace: { begin: number; work: number } | undefined; // Since the first update: reading is not part of it.
     const maySpawn = Deno.permissions.querySync({ name: "run" }).state === "granted";
     const steps = workers > 1 && open.length > 1 && maySpawn
       ? sideBySide(study, open.map((arm) => plan.arms.indexOf(arm)), workers, signal)
@@ -74,12 +74,12 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
       if (!done.has(run)) {
         // A run's first step tells how much of it was there before.
         const before = share - 1 / record.updates;
-        done.set(run, before);
-        start = (start ?? work() - before * cost.get(run)!) + before * cost.get(run)!;
+        if (pace) pace.work += before * cost.get(run)!;
       }
       done.set(run, share);
       const now = work();
-      const left = (performance.now() - begin) / 1e3 / (now - start!) * (all - now);
+      pace ??= { begin: performance.now(), work: now };
+      const left = (performance.now() - pace.begin) / 1e3 / (now - pace.work) * (all - now);
       const finished = [...done.values()].filter((share) => share === 1).length;
       yield { run, finished, runs: runs.length, done: now / all, left, record };
     }

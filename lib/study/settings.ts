@@ -27,9 +27,13 @@ export interface StudySettings {
   /** BPE merges learned from the corpus. */
   readonly merges: number;
   /** Pre-training of every arm. */
-  readonly pretrain: AdamOptions & { readonly batch: number };
+  readonly pretrain: AdamOptions & { readonly batch: number; readonly dropout: number };
   /** Fine-tuning of every arm. */
-  readonly finetune: Omit<AdamOptions, "updates"> & { readonly batch: number; readonly epochs: number };
+  readonly finetune: Omit<AdamOptions, "updates"> & {
+    readonly batch: number;
+    readonly epochs: number;
+    readonly dropout: number;
+  };
   /** Words of a review's end that `imdb` keeps: about as many as the context holds. */
   readonly words: number;
   /** Training examples of a task, at the most. */
@@ -54,15 +58,15 @@ export interface StudyOptions extends Partial<StudySettings> {
 
 /** The study that `deno task ablate` runs: sized for ten minutes on two cores. */
 export const studyDefaults: StudySettings = {
-  preset: { ...presets.mini, layers: 2, width: 64, context: 64 },
+  preset: { ...presets.mini, layers: 2, context: 64 },
   positions: ["learned", "sinusoidal"],
   lambda: [0, 0.5],
   tasks: ["imdb", "kind"],
   seeds: 3,
   corpus: "books",
   merges: 1000,
-  pretrain: { ...pretrainDefaults, rate: 2e-3, updates: 600, batch: 16 },
-  finetune: { ...finetuneDefaults, rate: 1e-3, warmup: 0.1, batch: 16, epochs: 2 },
+  pretrain: { ...pretrainDefaults, rate: 2e-3, updates: 2500, batch: 8, dropout: 0 },
+  finetune: { ...finetuneDefaults, rate: 1e-3, warmup: 0.1, batch: 16, epochs: 3, dropout: 0.1 },
   words: 44,
   trainExamples: 600,
   testExamples: 400,

@@ -1,7 +1,15 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Task } from "../data/mod.ts";
 import { keyOf, normals } from "../engine/mod.ts";
-import { addHead, checkSeed, clone, type LanguageModel, leaves, SPECIALS } from "../model/mod.ts";
+import {
+  addHead,
+  checkDropout,
+  checkSeed,
+  clone,
+  type LanguageModel,
+  leaves,
+  SPECIALS,
+} from "../model/mod.ts";
 import { type AdamOptions, adamState, checkAdam, disposeAdam } from "./adam.ts";
 import { batchOf, shuffled } from "./batches.ts";
 import { resume, saveModel } from "./checkpoint.ts";
@@ -19,6 +27,8 @@ export interface FinetuneOptions extends Partial<Omit<AdamOptions, "updates">>, 
   readonly epochs?: number;
   /** Examples of an update (§4.1: 32). */
   readonly batch?: number;
+  /** Share dropped at each site (§4.1: 0.1); the configuration's unless given. */
+  readonly dropout?: number;
   /** Of head, special tokens, data order and dropout; the model's own unless given. */
   readonly seed?: number;
 }
@@ -71,10 +81,11 @@ export function finetune(
   task: Task,
   options: FinetuneOptions = {},
 ): Training<LanguageModel> {
-  const { lambda = 0.5, epochs = 3, batch = 32, seed = lm.seed, checkpoint, saveEvery = 100, signal } =
-    options;
+  const { lambda = 0.5, epochs = 3, batch = 32, dropout = lm.config.dropout, seed = lm.seed } = options;
+  const { checkpoint, saveEvery = 100, signal } = options;
   const { rate, schedule, warmup, decay, clip } = { ...finetuneDefaults, ...options };
   checkLambda(lambda);
+  checkDropout(dropout);
   checkSeed(seed);
   checkWhole({ epochs, batch, saveEvery });
   const examples = encodeTask(task, lm.tokenizer, lm.config.context);
@@ -94,6 +105,7 @@ export function finetune(
       lambda,
       epochs,
       batch,
+      dropout,
       seed,
       task: task.name,
       examples: examples.digest,
@@ -106,7 +118,7 @@ export function finetune(
         state,
         losses: (update) => {
           const rows = Array.from(pick(update), (i) => examples.train[i]!);
-          const drop = { rate: tuned.config.dropout, seed, update };
+          const drop = { rate: dropout, seed, update };
           return objective(tuned, exampleBatch(rows, examples, tuned), lambda, drop);
         },
         ...(checkpoint && { save: () => saveModel(checkpoint, tuned, { state, settings }), saveEvery }),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Corpus } from "../data/mod.ts";
-import { checkSeed, type LanguageModel, leaves } from "../model/mod.ts";
+import { checkDropout, checkSeed, type LanguageModel, leaves } from "../model/mod.ts";
 import { type AdamOptions, adamState, checkAdam, disposeAdam } from "./adam.ts";
 import { tokensOf, windowBatches } from "./batches.ts";
 import { resume, saveModel } from "./checkpoint.ts";
@@ -24,6 +24,8 @@ export interface PretrainOptions extends Partial<AdamOptions>, RunOptions {
   readonly updates?: number;
   /** Windows of an update (§4.1: 64); 16 unless given, as most machines have no 8 GPUs. */
   readonly batch?: number;
+  /** Share dropped at each site; the configuration's unless given. Short runs over much text want 0. */
+  readonly dropout?: number;
   /** Of data order and dropout; the model's own unless given. */
   readonly seed?: number;
 }
@@ -70,10 +72,12 @@ export function pretrain(
   corpus: Pick<Corpus, "train">,
   options: PretrainOptions = {},
 ): Training<LanguageModel> {
-  const { updates = 2000, batch = 16, seed = lm.seed, checkpoint, saveEvery = 100, signal } = options;
+  const { updates = 2000, batch = 16, dropout = lm.config.dropout, seed = lm.seed } = options;
+  const { checkpoint, saveEvery = 100, signal } = options;
   const { rate, schedule, warmup, decay, clip } = { ...pretrainDefaults, ...options };
   const adam: AdamOptions = { rate, schedule, warmup, decay, clip, updates };
   checkAdam(adam);
+  checkDropout(dropout);
   checkSeed(seed);
   checkWhole({ batch, saveEvery });
 
@@ -83,14 +87,14 @@ export function pretrain(
     const variables = leaves(lm.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
     const state = adamState(variables);
     const text = createHash("sha256").update(new Uint8Array(ids.buffer)).digest("hex").slice(0, 16);
-    const progress = { state, settings: { run: "pretrain", ...adam, batch, seed, text } };
+    const progress = { state, settings: { run: "pretrain", ...adam, batch, dropout, seed, text } };
     try {
       if (checkpoint) await resume(checkpoint, lm, progress);
       yield* train({
         variables,
         adam,
         state,
-        losses: (update) => objective(lm, batchAt(update), 0, { rate: lm.config.dropout, seed, update }),
+        losses: (update) => objective(lm, batchAt(update), 0, { rate: dropout, seed, update }),
         ...(checkpoint && { save: () => saveModel(checkpoint, lm, progress), saveEvery }),
         signal,
       });
