@@ -213,7 +213,8 @@ async function read(book: Book): Promise<string> {
 
 async function fromPath(path: string): Promise<Corpus> {
   const info = await Deno.stat(path).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    // An empty path is refused before it is looked for.
+    if (path !== "" && !(error instanceof Deno.errors.NotFound)) throw error;
     const known = KNOWN.map((entry) => entry.name).join(" and ");
     throw new InputError(
       `Cannot open corpus "${path}" as there is no such file or folder: known corpora are ${known}`,
