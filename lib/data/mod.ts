@@ -7,15 +7,12 @@
 export { type Corpus, corpus, type CorpusEntry, listCorpora, type Source } from "./corpus.ts";
 export {
   checkTask,
-  listTasks,
   type Measure,
   type Split,
   subset,
   type SubsetOptions,
   type Task,
-  task,
-  type TaskEntry,
   type TaskOf,
-  type TaskOptions,
 } from "./task.ts";
+export { listTasks, task, type TaskEntry, type TaskOptions } from "./tasks.ts";
 export type { Example, Examples, Kind } from "../text/inputs.ts";

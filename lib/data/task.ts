@@ -1,8 +1,6 @@
 import { InputError } from "../errors.ts";
 import { type Example, inputs, type Kind } from "../text/inputs.ts";
 import { byHash } from "./hash.ts";
-import { imdb } from "./imdb.ts";
-import { kind } from "./kind.ts";
 
 /** What a task is scored by: accuracy, F1 of label 1, Matthews' correlation. All are shares, 1 is best. */
 export type Measure = "accuracy" | "f1" | "matthews";
@@ -37,100 +35,6 @@ export interface TaskOf<K extends Kind> {
 /** A task of any kind; its `kind` tells which. */
 export type Task = { [K in Kind]: TaskOf<K> }[Kind];
 
-/** Settings of {@linkcode task}. */
-export interface TaskOptions {
-  /** `imdb` only: how many words of a review's end are kept; 90 unless told, 60 fit a context of 128. */
-  readonly words?: number;
-}
-
-/** A line of {@linkcode listTasks}. */
-export interface TaskEntry {
-  /** What to give to {@linkcode task}. */
-  readonly name: string;
-  /** Its input transformation. */
-  readonly kind: Kind;
-  /** What is asked. */
-  readonly about: string;
-  /** Under which terms the examples come. */
-  readonly licence: string;
-  /** What the first use downloads, in megabytes. */
-  readonly megabytes: number;
-}
-
-const KNOWN: readonly TaskEntry[] = [
-  {
-    name: "imdb",
-    kind: "classification",
-    about: "Does a film review praise or pan?",
-    licence: "free for research, with citation (Maas et al. 2011); package: MIT",
-    megabytes: 25.5,
-  },
-  {
-    name: "kind",
-    kind: "choice",
-    about: "Which of four kinds of thing does a definition describe?",
-    licence: "WordNet 3.1 licence, copyright 2011 Princeton University",
-    megabytes: 10.5,
-  },
-];
-
-/**
- * Lists the tasks that {@linkcode task} knows by name. It downloads nothing.
- *
- * @returns One entry for each, in a form that a table can be made of
- *
- * @example
- * ```ts
- * import { listTasks } from "./task.ts";
- *
- * console.log(listTasks().map(({ name }) => name)); // ["imdb", "kind"]
- * ```
- */
-export function listTasks(): readonly TaskEntry[] {
-  return KNOWN;
-}
-
-/**
- * Loads a task to fine-tune on (section 3.2 of the paper). What it needs comes from npm at the first call,
- * not when this module is imported, and needs no permission.
- *
- * - `"imdb"`: is a film review positive? The last 90 words of each of 49,000 reviews.
- * - `"kind"`: which of four kinds of thing does a definition of WordNet describe?
- *
- * @param name `"imdb"` or `"kind"`
- * @param options Settings of the task
- * @returns The task, its examples in an order that looks random and is always the same
- * @throws {InputError} If there is no such task, an option cannot be used, or the download fails
- *
- * @example
- * ```ts
- * import { task } from "./task.ts";
- *
- * const { labels, test } = await task("kind");
- * console.log(labels.length, test[0]?.choices.length); // 4 4
- * ```
- */
-export function task(name: "imdb", options?: TaskOptions): Promise<TaskOf<"classification">>;
-/** Loads task `kind`: multiple choice. */
-export function task(name: "kind", options?: TaskOptions): Promise<TaskOf<"choice">>;
-/** Loads a task by a name that is known when the program runs. */
-export function task(name: string, options?: TaskOptions): Promise<Task>;
-export async function task(name: string, options: TaskOptions = {}): Promise<Task> {
-  if (name === "imdb") return await imdb(options);
-  if (name !== "kind") {
-    const known = KNOWN.map((entry) => entry.name).join(" and ");
-    throw new InputError(
-      `Cannot load task "${name}" as there is none of that name: known tasks are ${known}`,
-    );
-  }
-  if (options.words !== undefined) {
-    throw new InputError(
-      `Cannot set words to ${options.words} for task "kind" as only task "imdb" has that option`,
-    );
-  }
-  return await kind();
-}
-
 /** How many examples {@linkcode subset} keeps of each split; all of them where nothing is given. */
 export interface SubsetOptions {
   /** Examples to learn from. */
@@ -155,7 +59,8 @@ export interface SubsetOptions {
  *
  * @example
  * ```ts
- * import { subset, task } from "./task.ts";
+ * import { subset } from "./task.ts";
+ * import { task } from "./tasks.ts";
  *
  * const small = subset(await task("kind"), { train: 1000, test: 500 });
  * console.log(small.train.length, small.test.length); // 1000 500

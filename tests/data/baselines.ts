@@ -2,7 +2,7 @@
  * What can be had from the surface of each task, without reading: `deno run tests/data/baselines.ts` prints
  * the numbers that data/README.md states. Everything learns from `train` and is scored on `test`.
  */
-import { task } from "../../lib/data/task.ts";
+import { task } from "../../lib/data/tasks.ts";
 
 /** A text as counted words, and the index of its class. */
 interface Row {

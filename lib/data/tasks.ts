@@ -1,0 +1,99 @@
+import { InputError } from "../errors.ts";
+import type { Kind } from "../text/inputs.ts";
+import { imdb } from "./imdb.ts";
+import { kind } from "./kind.ts";
+import type { Task, TaskOf } from "./task.ts";
+
+/** Settings of {@linkcode task}. */
+export interface TaskOptions {
+  /** `imdb` only: how many words of a review's end are kept; 90 unless told, 60 fit a context of 128. */
+  readonly words?: number;
+}
+
+/** A line of {@linkcode listTasks}. */
+export interface TaskEntry {
+  /** What to give to {@linkcode task}. */
+  readonly name: string;
+  /** Its input transformation. */
+  readonly kind: Kind;
+  /** What is asked. */
+  readonly about: string;
+  /** Under which terms the examples come. */
+  readonly licence: string;
+  /** What the first use downloads, in megabytes. */
+  readonly megabytes: number;
+}
+
+const KNOWN: readonly TaskEntry[] = [
+  {
+    name: "imdb",
+    kind: "classification",
+    about: "Does a film review praise or pan?",
+    licence: "free for research, with citation (Maas et al. 2011); package: MIT",
+    megabytes: 25.5,
+  },
+  {
+    name: "kind",
+    kind: "choice",
+    about: "Which of four kinds of thing does a definition describe?",
+    licence: "WordNet 3.1 licence, copyright 2011 Princeton University",
+    megabytes: 10.5,
+  },
+];
+
+/**
+ * Lists the tasks that {@linkcode task} knows by name. It downloads nothing.
+ *
+ * @returns One entry for each, in a form that a table can be made of
+ *
+ * @example
+ * ```ts
+ * import { listTasks } from "./tasks.ts";
+ *
+ * console.log(listTasks().map(({ name }) => name)); // ["imdb", "kind"]
+ * ```
+ */
+export function listTasks(): readonly TaskEntry[] {
+  return KNOWN;
+}
+
+/**
+ * Loads a task to fine-tune on (section 3.2 of the paper). What it needs comes from npm at the first call,
+ * not when this module is imported, and needs no permission.
+ *
+ * - `"imdb"`: is a film review positive? The last 90 words of each of 49,000 reviews.
+ * - `"kind"`: which of four kinds of thing does a definition of WordNet describe?
+ *
+ * @param name `"imdb"` or `"kind"`
+ * @param options Settings of the task
+ * @returns The task, its examples in an order that looks random and is always the same
+ * @throws {InputError} If there is no such task, an option cannot be used, or the download fails
+ *
+ * @example
+ * ```ts
+ * import { task } from "./tasks.ts";
+ *
+ * const { labels, test } = await task("kind");
+ * console.log(labels.length, test[0]?.choices.length); // 4 4
+ * ```
+ */
+export function task(name: "imdb", options?: TaskOptions): Promise<TaskOf<"classification">>;
+/** Loads task `kind`: multiple choice. */
+export function task(name: "kind", options?: TaskOptions): Promise<TaskOf<"choice">>;
+/** Loads a task by a name that is known when the program runs. */
+export function task(name: string, options?: TaskOptions): Promise<Task>;
+export async function task(name: string, options: TaskOptions = {}): Promise<Task> {
+  if (name === "imdb") return await imdb(options);
+  if (name !== "kind") {
+    const known = KNOWN.map((entry) => entry.name).join(" and ");
+    throw new InputError(
+      `Cannot load task "${name}" as there is none of that name: known tasks are ${known}`,
+    );
+  }
+  if (options.words !== undefined) {
+    throw new InputError(
+      `Cannot set words to ${options.words} for task "kind" as only task "imdb" has that option`,
+    );
+  }
+  return await kind();
+}
