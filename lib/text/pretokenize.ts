@@ -1,6 +1,7 @@
 /**
  * Words and punctuation marks out of a text: the rules of spaCy 2.0 for English, which GPT-1's tokenizer
- * applies before BPE. The rules are data; {@linkcode splitChunk} interprets them.
+ * applies before BPE. What is cut where is spaCy's (Explosion AI, MIT licence), since other words would be other
+ * ids; the rules are written down here as data, and {@linkcode splitChunk} interprets them.
  */
 
 /** Letters with and without case, as spaCy 2.0 counts them: Latin, Russian; Bengali, Hebrew, Arabic. */
