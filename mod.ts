@@ -73,7 +73,14 @@ export {
 } from "./lib/train/mod.ts";
 
 // Studies
-export { ablate, type Study, studyDefaults, type StudyOptions, type StudyRecord } from "./lib/study/mod.ts";
+export {
+  ablate,
+  report,
+  type Study,
+  studyDefaults,
+  type StudyOptions,
+  type StudyRecord,
+} from "./lib/study/mod.ts";
 
 // What a user got wrong
 export { InputError } from "./lib/errors.ts";

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { positionKinds } from "../model/mod.ts";
-import { ablate, smokeStudy, studyDefaults } from "../study/mod.ts";
+import { ablate, report, smokeStudy, studyDefaults } from "../study/mod.ts";
 import {
   adamOptions,
   chosenPreset,
@@ -102,17 +102,15 @@ async function main(options: Record<string, unknown>): Promise<void> {
   } finally {
     bar.end();
   }
-  const { complete, failures, language, table, differences, findings } = await study;
-  for (const failure of failures) console.error(failure);
-  if (failures.length > 0) console.error("The same command tries these again; the others are kept");
-  if (failures.length > 0) Deno.exitCode = 1;
-  else if (!complete) {
+  const found = await study;
+  for (const failure of found.failures) console.error(failure);
+  if (found.failures.length > 0) {
+    console.error("The same command tries these again; the others are kept");
+    Deno.exitCode = 1;
+  } else if (!found.complete) {
     return interrupted("Stopped before the end: the same command goes on from here");
   }
-  console.log(`\n## Held-out text, bits per character\n\n${language.toMarkdown()}`);
-  console.log(`## Test accuracy\n\n${table.toMarkdown()}`);
-  console.log(`## Differences between arms, paired by seed\n\n${differences.toMarkdown()}`);
-  console.log(`## Findings\n\n${findings.map((finding) => `- ${finding}`).join("\n")}\n`);
+  console.log(`\n${report(found)}`);
   console.error(`Done in ${duration((performance.now() - begin) / 1e3)}`);
 }
 

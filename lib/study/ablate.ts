@@ -1,10 +1,10 @@
-import { checkWritable } from "../files.ts";
+import { checkWritable, writeWhole } from "../files.ts";
 import { ngramBaselines, type Training, training, type TrainingRecord } from "../train/mod.ts";
 import { type ArmStep, type Finetuned, type Pretrained, runArm } from "./arm.ts";
 import { type Plan, planOf, runsOf } from "./plan.ts";
 import { checkStudy, studyDefaults, type StudyOptions, type StudySettings } from "./settings.ts";
 import { store, stored } from "./store.ts";
-import { type Study, studyJson, studyOf } from "./tables.ts";
+import { report, type Study, studyJson, studyOf } from "./tables.ts";
 import { sideBySide } from "./workers.ts";
 
 /** How far a study is. */
@@ -98,6 +98,7 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     const result = studyOf(pretrained, finetuned, baselines, complete, failures);
     const asked = { ...study, corpus: books.name, tasks: plan.tasks.map(({ name }) => name) };
     await store(`${study.folder}/study.json`, asked, studyJson(result), (performance.now() - begin) / 1e3);
+    await writeWhole(`${study.folder}/report.md`, [report(result)]);
     return result;
   }());
 }

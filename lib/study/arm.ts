@@ -1,3 +1,4 @@
+import type { Task } from "../data/mod.ts";
 import { dispose, gpt, type PositionKind } from "../model/mod.ts";
 import {
   evaluate,
@@ -34,6 +35,8 @@ export interface Finetuned extends Omit<TaskScore, "logits"> {
   readonly lambda: number;
   /** Its seed. */
   readonly seed: number;
+  /** Accuracy of naming the most frequent label, or choice, of the test examples. */
+  readonly majority: number;
   /** Texts of the task that were cut to fit the context. */
   readonly cut: number;
 }
@@ -96,7 +99,15 @@ export async function* runArm(
       try {
         if (signal?.aborted) return;
         const { logits: _, ...score } = await evaluate(tuned, task);
-        const found: Finetuned = { task: task.name, positions, lambda, seed, ...score, cut };
+        const found: Finetuned = {
+          task: task.name,
+          positions,
+          lambda,
+          seed,
+          ...score,
+          majority: majority(task),
+          cut,
+        };
         await store(`${path}.json`, settings, found, (performance.now() - begin) / 1e3);
         await Deno.remove(`${path}.part`);
       } finally {
@@ -106,6 +117,11 @@ export async function* runArm(
   } finally {
     dispose(lm.parameters);
   }
+}
+
+function majority({ test }: Task): number {
+  const counts = Map.groupBy<number, { label: number }>(test, ({ label }) => label);
+  return Math.max(...[...counts.values()].map(({ length }) => length)) / test.length;
 }
 
 function stepOf({ name }: Planned, record: TrainingRecord): ArmStep {

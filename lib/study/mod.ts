@@ -8,4 +8,4 @@ export type { Finetuned, Pretrained } from "./arm.ts";
 export { checkStudy, smokeStudy, studyDefaults, type StudyOptions, type StudySettings } from "./settings.ts";
 export { difference, type Estimate, estimate, rounded, shown, verdict } from "./statistics.ts";
 export { type Provenance, runPath, store, type Stored, stored } from "./store.ts";
-export { type Study, studyOf } from "./tables.ts";
+export { report, type Study, studyOf } from "./tables.ts";

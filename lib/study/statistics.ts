@@ -55,9 +55,13 @@ export function difference(a: readonly number[], b: readonly number[]): Estimate
   return estimate(a.map((value, i) => value - b[i]!));
 }
 
-/** What a difference allows to say: `higher`, `lower`, or that it cannot be told. */
+/**
+ * What a difference allows to say: `higher`, `lower`, or that it cannot be told. Equal differences, which a
+ * small test set can give, are no proof that chance has no part: they do not tell either.
+ */
 export function verdict({ n, low, high }: Estimate): string {
   if (n === 1) return "one seed cannot tell";
+  if (low === high) return "not distinguishable";
   return low > 0 ? "higher" : high < 0 ? "lower" : "not distinguishable";
 }
 

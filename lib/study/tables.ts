@@ -39,6 +39,29 @@ export function studyJson(
   return { complete, language: rows(language), table: rows(table), differences: rows(differences), findings };
 }
 
+/**
+ * A study in Markdown, for a terminal, a README or a notebook.
+ *
+ * @example
+ * ```ts ignore
+ * import { ablate, report } from "../mod.ts";
+ *
+ * console.log(report(await ablate({ seeds: 3 })));
+ * ```
+ */
+export function report({ language, table, differences, findings }: Study): string {
+  return [
+    "**Held-out text, bits per character**",
+    language.toMarkdown(),
+    "**Test accuracy**",
+    table.toMarkdown(),
+    "**Differences between arms, paired by seed**",
+    differences.toMarkdown(),
+    "**Findings** (intervals are 95 %, over seeds, not corrected for their number)",
+    findings.map((finding) => `- ${finding}`).join("\n"),
+  ].map((part) => part.trim()).join("\n\n") + "\n";
+}
+
 /** Puts the results of runs into tables and sentences. */
 export function studyOf(
   pretrained: readonly Pretrained[],
@@ -55,19 +78,26 @@ export function studyOf(
     ...groups(pretrained, ({ positions }) => positions)
       .map(([positions, runs]) => ({ model: positions, ...estimate(runs.map(bits)) })),
   ];
-  const arms = groups(finetuned, ({ task, positions, lambda }) => `${task}|${positions}|${lambda}`)
+  const byTask = groups(finetuned, ({ task }) => task).flatMap(([, runs]) => runs);
+  const arms = groups(byTask, ({ task, positions, lambda }) => `${task}|${positions}|${lambda}`)
     .map(([, runs]) => ({ arm: runs[0]!, ...estimate(runs.map(accuracy)) }));
   const rows: Row[] = [
+    ...groups(pretrained, ({ positions }) => positions).map(([positions, runs]) => ({
+      held: "held-out text",
+      comparison: `${positions} − bigram baseline`,
+      unit: "bits per character",
+      ...estimate(runs.map((run) => bits(run) - baselines.bigram.bitsPerCharacter)),
+    })),
     ...contrasts(pretrained, () => "held-out text", ({ positions }) => positions, bits, "bits per character"),
     ...contrasts(
-      finetuned,
+      byTask,
       ({ task, lambda }) => `${task}, λ = ${lambda}`,
       ({ positions }) => positions,
       accuracy,
       "points of accuracy",
     ),
     ...contrasts(
-      finetuned.toSorted((a, b) => b.lambda - a.lambda), // What the auxiliary objective adds: λ less 0.
+      byTask.toSorted((a, b) => b.lambda - a.lambda), // What the auxiliary objective adds: λ less 0.
       ({ task, positions }) => `${task}, ${positions}`,
       ({ lambda }) => `λ ${lambda}`,
       accuracy,
@@ -88,8 +118,9 @@ export function studyOf(
     table: table({
       task: arms.map(({ arm }) => arm.task),
       positions: arms.map(({ arm }) => arm.positions),
-      λ: arms.map(({ arm }) => arm.lambda),
+      λ: arms.map(({ arm }) => String(arm.lambda)),
       n: arms.map(({ n }) => n),
+      "majority, %": arms.map(({ arm }) => (100 * arm.majority).toFixed(1)),
       "accuracy, % [95 %]": arms.map((row) => shown(row)),
     }),
     differences: table({
@@ -101,9 +132,9 @@ export function studyOf(
       finding: rows.map(verdict),
     }),
     findings: rows.map((row) => {
-      const seeds = row.n === 1 ? "no interval" : `95 % interval over ${row.n} seeds`;
       const sign = row.mean > 0 ? "+" : "";
-      return `${row.held}: ${row.comparison} = ${sign}${shown(row)} ${row.unit} (${seeds}): ${verdict(row)}`;
+      const seeds = row.n === 1 ? "1 seed" : `${row.n} seeds`;
+      return `${row.held}: ${row.comparison} = ${sign}${shown(row)} ${row.unit}, ${seeds}: ${verdict(row)}`;
     }),
   };
 }

@@ -26,6 +26,7 @@ Deno.test("a verdict follows from the interval, and one seed gives none", () => 
   assertEquals(verdict(estimate([1, 1.1, 0.9])), "higher");
   assertEquals(verdict(estimate([-1, -1.1, -0.9])), "lower");
   assertEquals(verdict(estimate([-1, 1, 0.3])), "not distinguishable");
+  assertEquals(verdict(estimate([2, 2])), "not distinguishable", "equal values are no proof");
   assertEquals(verdict(estimate([5])), "one seed cannot tell");
 });
 
