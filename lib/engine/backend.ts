@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-wasm";
 import { InputError } from "../errors.ts";
+import { shareClones } from "./fused.ts";
 import { installGemm } from "./gemm.ts";
 
 /** The backends that the kit is tested on, the fastest first. */
@@ -42,6 +43,7 @@ export async function backend(name?: BackendName): Promise<Backend> {
   for (const candidate of name ? [name] : backends) {
     if (!await tf.setBackend(candidate).catch(() => false)) continue;
     if (candidate === "cpu") return { name: candidate, products: "plain JavaScript" };
+    shareClones();
     const [products = "", faster] = (await installGemm()).split("\n");
     return { name: candidate, products, ...(faster && { faster }) };
   }

@@ -7,8 +7,9 @@
 import { InputError } from "../errors.ts";
 
 /**
- * `batch` times C = op(A)·op(B), row-major, float32: M × K times K × N. Addresses and the distances from one
- * product's operands to the next one's are bytes in the heap; leading dimensions count elements.
+ * `batch` times C = op(A)·op(B), or with `add` C += that, row-major, float32: M × K times K × N. Addresses and
+ * the distances from one product's operands to the next one's are bytes in the heap; leading dimensions count
+ * elements.
  */
 export type BatchGemm = (
   batch: number,
@@ -26,6 +27,7 @@ export type BatchGemm = (
   ldb: number,
   c: number,
   ldc: number,
+  add: boolean,
 ) => void;
 
 /** A BLAS that has been found, opened and checked. */
@@ -173,7 +175,7 @@ function open(path: string, threads: number): Blas | string {
 
   const bind = (memory: WebAssembly.Memory): BatchGemm => {
     let heap: ArrayBuffer | undefined, base = 0;
-    return (batch, aNext, bNext, cNext, transA, transB, M, N, K, a, lda, b, ldb, c, ldc) => {
+    return (batch, aNext, bNext, cNext, transA, transB, M, N, K, a, lda, b, ldb, c, ldc, add) => {
       if (heap !== memory.buffer) { // A heap that grows may move.
         heap = memory.buffer as ArrayBuffer;
         base = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(new Uint8Array(heap))));
@@ -181,7 +183,7 @@ function open(path: string, threads: number): Blas | string {
       a += base, b += base, c += base;
       const [opA, opB] = [transA ? 112 : 111, transB ? 112 : 111]; // CblasTrans, CblasNoTrans; 101: row-major.
       for (let i = 0; i < batch; i++, a += aNext, b += bNext, c += cNext) {
-        multiply(101, opA, opB, M, N, K, 1, a, lda, b, ldb, 0, c, ldc);
+        multiply(101, opA, opB, M, N, K, 1, a, lda, b, ldb, add ? 1 : 0, c, ldc);
       }
     };
   };
@@ -210,7 +212,24 @@ function multiplies(bind: (memory: WebAssembly.Memory) => BatchGemm): boolean {
     for (const form of [0, 1, 2, 3]) {
       const [transA, transB] = [form > 1, form % 2 === 1];
       const [a, b, c] = [0, 2048, 4096];
-      gemm(1, 0, 0, 0, transA, transB, M, N, K, 4 * a, transA ? M : K, 4 * b, transB ? K : N, 4 * c, N);
+      gemm(
+        1,
+        0,
+        0,
+        0,
+        transA,
+        transB,
+        M,
+        N,
+        K,
+        4 * a,
+        transA ? M : K,
+        4 * b,
+        transB ? K : N,
+        4 * c,
+        N,
+        false,
+      );
       for (let i = 0; i < M; i++) {
         for (let j = 0; j < N; j++) {
           let sum = 0;

@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
-import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { InputError } from "../errors.ts";
 import { type BatchGemm, type BlasOptions, findBlas } from "./blas.ts";
-import { relaxed, simd } from "./kernels/wasm.ts";
+import { allocate, bind, runs, type Simd, type WasmBackend } from "./heap.ts";
+import { gemm as kernel } from "./kernels/wasm.ts";
 
 /** Which matrix product {@linkcode installGemm} installs. */
 export interface GemmOptions extends BlasOptions {
@@ -13,13 +13,22 @@ export interface GemmOptions extends BlasOptions {
   use?: "blas" | "relaxed" | "simd";
 }
 
-/** What a backend's heap needs for a product. */
-type Bind = (backend: Backend) => BatchGemm;
+/** A product that was chosen, and how to have it on a backend's heap. */
+interface Choice {
+  /** What it is called; a second line says what would be faster. */
+  readonly name: string;
+  /** The form of SIMD that suits it. */
+  readonly simd: Simd;
+  bind(backend: WasmBackend): BatchGemm;
+}
 
-/** The part of the wasm backend that is private in its types. */
-type Backend = BackendWasm & {
-  wasm: { asm: { memory: WebAssembly.Memory }; _malloc(bytes: number): number };
-};
+/** A product on a heap. */
+export interface Product {
+  /** The product. */
+  readonly gemm: BatchGemm;
+  /** The form of SIMD that other kernels should take. */
+  readonly simd: Simd;
+}
 
 /** What our modules export. */
 interface Exports {
@@ -29,6 +38,20 @@ interface Exports {
 
 /** The kernel of tfjs; it still refuses what is not float32. */
 let stock: tf.KernelConfig | undefined;
+
+/** What is installed. */
+let installed: Choice | undefined;
+
+/** The installed product on the heaps that it was used on. */
+let products = new WeakMap<WasmBackend, Product>();
+
+/** The installed product on a backend's heap, the same object until another one is installed. */
+export function productOn(backend: WasmBackend): Product | undefined {
+  if (!installed) return undefined;
+  let product = products.get(backend);
+  if (!product) products.set(backend, product = { gemm: installed.bind(backend), simd: installed.simd });
+  return product;
+}
 
 /**
  * Replaces `BatchMatMul` of tfjs' wasm backend, which is a naive loop for transposed or batched products, by
@@ -52,30 +75,28 @@ let stock: tf.KernelConfig | undefined;
  * ```
  */
 export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promise<string> {
-  const { name, bind } = await choose(use, threads);
+  const choice = await choose(use, threads);
   stock ??= tf.getKernel("BatchMatMul", "wasm");
   if (!stock) throw new InputError(`Cannot install a matrix product as backend "wasm" is not imported`);
   const fallback = stock.kernelFunc;
-  const bound = new WeakMap<WebAssembly.Memory, BatchGemm>();
+  [installed, products] = [choice, new WeakMap()];
 
   const kernelFunc: tf.KernelFunc = (args) => {
     const { a, b } = args.inputs as { a: tf.TensorInfo; b: tf.TensorInfo };
-    const backend = args.backend as Backend;
+    const backend = args.backend as WasmBackend;
     if (a.dtype !== "float32" || b.dtype !== "float32") return fallback(args);
-    const { memory } = backend.wasm.asm;
-    let gemm = bound.get(memory);
-    if (!gemm) bound.set(memory, gemm = bind(backend));
-    return batchMatMul(gemm, backend, a, b, args.attrs as unknown as tf.BatchMatMulAttrs);
+    return batchMatMul(productOn(backend)!.gemm, backend, a, b, args.attrs as unknown as tf.BatchMatMulAttrs);
   };
   tf.unregisterKernel("BatchMatMul", "wasm");
   tf.registerKernel({ ...stock, kernelFunc }); // With the old one's set-up, should the backend start later.
-  return name;
+  return choice.name;
 }
 
 /** What to use, its name, and a line on what would be faster. */
-async function choose(use: GemmOptions["use"], threads: number): Promise<{ name: string; bind: Bind }> {
+async function choose(use: GemmOptions["use"], threads: number): Promise<Choice> {
   const blas = use === undefined || use === "blas" ? await findBlas({ threads }) : undefined;
-  if (blas) return { name: blas.name, bind: ({ wasm }) => blas.bind(wasm.asm.memory) };
+  const simd = use !== "simd" && runs(kernel, "relaxed") ? "relaxed" : "simd";
+  if (blas) return { name: blas.name, simd, bind: ({ wasm }) => blas.bind(wasm.asm.memory) };
   const allowed = (await Deno.permissions.query({ name: "ffi" })).state === "granted";
   const advice = allowed
     ? "a BLAS is faster: Debian's libopenblas0, conda's libopenblas, numpy's wheel, or GPT1_BLAS=<its path>"
@@ -85,40 +106,31 @@ async function choose(use: GemmOptions["use"], threads: number): Promise<{ name:
         : "where OpenBLAS, MKL, BLIS or numpy is installed"
     }`;
   if (use === "blas") throw new InputError(`Cannot use BLAS as none was found; ${advice}`);
-  const fused = use !== "simd" && WebAssembly.validate(bytes(relaxed));
-  if (use === "relaxed" && !fused) throw new InputError("Cannot use relaxed SIMD as this engine has none");
-  const module = new WebAssembly.Module(bytes(fused ? relaxed : simd));
+  if (use === "relaxed" && simd !== use) {
+    throw new InputError("Cannot use relaxed SIMD as this engine has none");
+  }
   return {
-    name: `own kernel, ${fused ? "relaxed " : ""}SIMD\n${advice}`,
-    bind: (backend) => own(module, backend),
+    name: `own kernel, ${simd === "relaxed" ? "relaxed " : ""}SIMD\n${advice}`,
+    simd,
+    bind: (backend) => own(simd, backend),
   };
 }
 
-/** Base64 in a module loads from a file, over https and in a worker alike, and needs no permission. */
-function bytes(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-}
-
-/** Scratch on a heap: allocated once, for as long as the backend lives. A heap that grows keeps its addresses. */
-const scratches = new WeakMap<WebAssembly.Memory, number>();
+/** Scratch on a heap: allocated once, for as long as the backend lives. */
+const scratches = new WeakMap<WasmBackend, number>();
 
 /** Our kernel on a backend's heap. */
-function own(module: WebAssembly.Module, { wasm }: Backend): BatchGemm {
-  const { memory } = wasm.asm;
-  const instance = new WebAssembly.Instance(module, { env: { memory } });
-  const exports = instance.exports as unknown as Exports;
-  let scratch = scratches.get(memory);
-  if (scratch === undefined) {
-    const address = wasm._malloc(exports.scratchBytes() + 63) >>> 0;
-    scratches.set(memory, scratch = Math.ceil(address / 64) * 64); // Where a line of the cache begins.
-  }
+function own(simd: Simd, backend: WasmBackend): BatchGemm {
+  const exports = bind<Exports>(kernel, simd, backend);
+  const scratch = scratches.get(backend) ?? allocate(backend, exports.scratchBytes()).start;
+  scratches.set(backend, scratch);
   return (...args) => exports.batchGemm(...args, scratch);
 }
 
 /** Shapes and addresses of one `BatchMatMul`, then the product. */
 function batchMatMul(
   gemm: BatchGemm,
-  backend: Backend,
+  backend: WasmBackend,
   a: tf.TensorInfo,
   b: tf.TensorInfo,
   { transposeA, transposeB }: tf.BatchMatMulAttrs,
@@ -141,7 +153,25 @@ function batchMatMul(
     bNext: number,
     rows: number,
     ...[a, b, c]: [number, number, number]
-  ) => gemm(count, aNext, bNext, cSize, transposeA, transposeB, rows, N, K, a, aColumns, b, bColumns, c, N);
+  ) =>
+    gemm(
+      count,
+      aNext,
+      bNext,
+      cSize,
+      transposeA,
+      transposeB,
+      rows,
+      N,
+      K,
+      a,
+      aColumns,
+      b,
+      bColumns,
+      c,
+      N,
+      false,
+    );
   const [aBatch, bBatch] = [tf.util.sizeFromShape(aOuter), tf.util.sizeFromShape(bOuter)];
 
   if (K === 0) {

@@ -5,6 +5,8 @@
  */
 export { type Backend, backend, type BackendName, backends } from "./backend.ts";
 export {
+  adam,
+  type AdamStep,
   attention,
   attentionOver,
   type Drop,
@@ -14,6 +16,7 @@ export {
   linear,
   linearGelu,
   type Norm,
+  norm,
   type Past,
   residualNorm,
   tiedCrossEntropy,

@@ -1,69 +1,39 @@
 /**
- * The operations that GPT-1 is made of, in stock tfjs operations: the plain face, which runs on every backend
- * and is the definition. N is the number of sequences, T their length, d the width, H the heads, V the rows
- * of the table.
+ * The operations that GPT-1 is made of. Each has two faces: the plain one in stock tfjs operations, which is
+ * the definition and runs on every backend, and one on the wasm backend's heap, which is tested against it.
+ * N is the number of sequences, T their length, d the width, H the heads, V the rows of the table.
  */
-import * as tf from "@tensorflow/tfjs";
-import { dropoutFactors, type Key } from "./random.ts";
+import type * as tf from "@tensorflow/tfjs";
+import { type Faces, fused } from "./fused.ts";
+import * as plain from "./plain.ts";
+import type { AdamStep, Drop, Linear, Norm } from "./plain.ts";
 
-/** An affine map's parameters: weight (in, out), as OpenAI and Hugging Face store it, and bias (out). */
-export interface Linear {
-  /** (in, out) */
-  weight: tf.Variable<tf.Rank.R2>;
-  /** (out) */
-  bias: tf.Variable<tf.Rank.R1>;
-}
+export { attentionOver } from "./plain.ts";
+export type { AdamStep, Drop, Linear, Norm, Past } from "./plain.ts";
 
-/** A layer norm's parameters: gain (d) and bias (d). */
-export interface Norm {
-  /** Gain (d). */
-  weight: tf.Variable<tf.Rank.R1>;
-  /** (d) */
-  bias: tf.Variable<tf.Rank.R1>;
-}
-
-/** What a site drops: the same key drops the same elements. */
-export interface Drop {
-  /** Share of elements, in [0, 1). */
-  readonly rate: number;
-  /** Stream that decides which. */
-  readonly key: Key;
+/** The fastest faces that run on the current backend. */
+function faces(): Faces {
+  return fused() ?? plain;
 }
 
 /** `x·W + b` over the last axis. */
-export function linear(x: tf.Tensor, { weight, bias }: Linear): tf.Tensor {
-  const [width, out] = weight.shape;
-  const rows = tf.matMul(x.reshape([-1, width]) as tf.Tensor2D, weight).add(bias); // (rows, out)
-  return rows.reshape([...x.shape.slice(0, -1), out]);
+export function linear(x: tf.Tensor, p: Linear): tf.Tensor {
+  return faces().linear(x, p);
 }
 
 /** `GELU(x·W + b)`, by the tanh formula that OpenAI used; the exact one drifts from the released weights by 1e-2. */
 export function linearGelu(x: tf.Tensor, p: Linear): tf.Tensor {
-  const y = linear(x, p);
-  const inner = y.mul(y).mul(0.044715).add(1).mul(y).mul(Math.sqrt(2 / Math.PI));
-  return inner.tanh().add(1).mul(y).mul(0.5);
+  return faces().linearGelu(x, p);
 }
 
 /** Layer norm of a residual, `LN(x + drop(y))`: mean and population variance over the last axis, ε = 1e-5. */
-export function residualNorm(x: tf.Tensor, y: tf.Tensor, { weight, bias }: Norm, drop?: Drop): tf.Tensor {
-  const sum = x.add(dropout(y, drop));
-  const centred = sum.sub(sum.mean(-1, true));
-  const variance = centred.square().mean(-1, true);
-  return centred.mul(variance.add(1e-5).rsqrt()).mul(weight).add(bias);
+export function residualNorm(x: tf.Tensor, y: tf.Tensor, p: Norm, drop?: Drop): tf.Tensor {
+  return faces().residualNorm(x, y, p, drop);
 }
 
 /** `x` with a share of its elements dropped, the rest scaled so that the mean stays. */
 export function dropout<T extends tf.Tensor>(x: T, drop?: Drop): T {
-  if (!drop || drop.rate === 0) return x;
-  return x.mul(tf.tensor(dropoutFactors(drop.key, x.size, drop.rate), x.shape)) as T;
-}
-
-/** Keys and values of the tokens read so far, each (N, H, S, d/H). */
-export interface Past {
-  /** Keys. */
-  readonly k: tf.Tensor4D;
-  /** Values. */
-  readonly v: tf.Tensor4D;
+  return faces().dropout(x, drop);
 }
 
 /**
@@ -75,56 +45,18 @@ export interface Past {
  * @returns The heads' values merged (N, T, d).
  */
 export function attention(qkv: tf.Tensor3D, heads: number, drop?: Drop): tf.Tensor3D {
-  return attentionOver(qkv, heads, undefined, drop).a;
+  return faces().attention(qkv, heads, drop);
 }
 
 /**
- * {@linkcode attention} for a text that is read piece by piece: the T new tokens see the `past` too.
- *
- * @returns The heads' values merged (N, T, d), and keys and values of all S tokens so far (N, H, S, d/H).
- */
-export function attentionOver(
-  qkv: tf.Tensor3D,
-  heads: number,
-  past?: Past,
-  drop?: Drop,
-): Past & { readonly a: tf.Tensor3D } {
-  const [N, T, width] = qkv.shape;
-  const d = width / 3;
-  const split = tf.split(qkv, 3, -1).map((x) =>
-    x.reshape([N, T, heads, d / heads]).transpose<tf.Tensor4D>([0, 2, 1, 3])
-  );
-  const [q, k1, v1] = split as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D]; // 3 × (N, H, T, d/H)
-  const k = past ? tf.concat([past.k, k1], 2) : k1; // (N, H, S, d/H)
-  const v = past ? tf.concat([past.v, v1], 2) : v1; // (N, H, S, d/H)
-  const S = k.shape[2];
-  const scores = tf.matMul(q, k, false, true).div(Math.sqrt(d / heads)); // (N, H, T, S)
-  // Multiply, then add −1e9, as OpenAI does: −1e4 leaks the future once scores fall below it.
-  const seen = tf.range(0, S).lessEqual(tf.range(S - T, S).expandDims(1)).cast("float32"); // (T, S)
-  const masked = scores.mul(seen).add(seen.sub(1).mul(1e9));
-  const mixed = tf.matMul(dropout(masked.softmax(), drop), v); // (N, H, T, d/H)
-  return { a: mixed.transpose([0, 2, 1, 3]).reshape([N, T, d]), k, v };
-}
-
-/**
- * The rows of a table that ids name. wasm has no gradient of `gather`, so it is a scatter here.
+ * The rows of a table that ids name.
  *
  * @param table (V, d)
  * @param ids Integers, any shape.
  * @returns The ids' shape, then d.
  */
 export function embedding(table: tf.Tensor2D, ids: tf.Tensor): tf.Tensor {
-  const flat = ids.flatten() as tf.Tensor1D;
-  const lookup = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
-    const [rows, save] = inputs as [tf.Tensor2D, tf.GradSaveFunc];
-    save([flat]); // A closure's tensors are gone by the time of the gradient.
-    return {
-      value: rows.gather(flat),
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) =>
-        tf.scatterND(saved[0]!.expandDims(1), dy, table.shape) as tf.Tensor,
-    };
-  });
-  return lookup(table).reshape([...ids.shape, table.shape[1]]);
+  return faces().embedding(table, ids);
 }
 
 /**
@@ -142,19 +74,29 @@ export function tiedCrossEntropy(
   targets: tf.Tensor1D,
   weights: tf.Tensor1D,
 ): tf.Scalar {
-  const loss = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
-    const [states, rows, save] = inputs as [tf.Tensor2D, tf.Tensor2D, tf.GradSaveFunc];
-    const logProbabilities = tf.matMul(states, rows, false, true).logSoftmax(); // (rows, V)
-    const hit = tf.oneHot(targets, rows.shape[0]).cast("float32"); // (rows, V)
-    save([states, rows, logProbabilities, hit, weights]);
-    return {
-      value: logProbabilities.mul(hit).sum(1).mul(weights).sum().neg(),
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [states, rows, logProbabilities, hit, weights] = saved as tf.Tensor2D[];
-        const dLogits = logProbabilities!.exp().sub(hit!).mul(weights!.mul(dy).expandDims(1)) as tf.Tensor2D;
-        return [tf.matMul(dLogits, rows!), tf.matMul(dLogits, states!, true, false)];
-      },
-    };
-  });
-  return loss(h, table) as tf.Scalar;
+  return faces().tiedCrossEntropy(h, table, targets, weights);
+}
+
+/** √Σx² over all tensors together. */
+export function norm(tensors: readonly tf.Tensor[]): tf.Scalar {
+  return faces().norm(tensors);
+}
+
+/**
+ * One update of OpenAI's Adam: changes a variable and its two moments.
+ *
+ * @param p What is trained.
+ * @param gradient Its gradient.
+ * @param m Running mean of the gradients.
+ * @param v Running mean of their squares.
+ * @param step The settings of this update.
+ */
+export function adam(
+  p: tf.Variable,
+  gradient: tf.Tensor,
+  m: tf.Variable,
+  v: tf.Variable,
+  step: AdamStep,
+): void {
+  faces().adam(p, gradient, m, v, step);
 }

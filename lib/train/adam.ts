@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
+import { adam, norm as normOf } from "../engine/mod.ts";
 import { variable } from "../model/mod.ts";
 import { type Schedule, schedules } from "./schedules.ts";
 
@@ -71,7 +72,7 @@ export function rateAt(update: number, { rate, schedule, warmup, updates }: Adam
 
 /** √Σg² over all gradients: one number, as OpenAI clips, not one a tensor. */
 export function globalNorm(gradients: readonly tf.Tensor[]): tf.Scalar {
-  return tf.tidy(() => tf.addN(gradients.map((g) => g.square().sum())).sqrt() as tf.Scalar);
+  return normOf(gradients);
 }
 
 /**
@@ -92,16 +93,16 @@ export function adamUpdate(
   const t = state.update + 1;
   const rate = rateAt(state.update, options) * Math.sqrt(1 - B2 ** t) / (1 - B1 ** t);
   const factor = options.clip > 0 ? options.clip / Math.max(norm, options.clip) : 1;
-  variables.forEach((p, i) =>
-    tf.tidy(() => {
-      const g = gradients[i]!.mul(factor);
-      const [m, v] = [state.m[i]!, state.v[i]!];
-      m.assign(m.mul(B1).add(g.mul(1 - B1)));
-      v.assign(v.mul(B2).add(g.square().mul(1 - B2)));
-      const step = m.div(v.sqrt().add(EPSILON));
-      const decayed = p.rank > 1 && options.decay > 0 ? step.add(p.mul(options.decay)) : step;
-      p.assign(p.sub(decayed.mul(rate)));
-    })
-  );
+  variables.forEach((p, i) => {
+    const decay = p.rank > 1 ? options.decay : 0;
+    adam(p, gradients[i]!, state.m[i]!, state.v[i]!, {
+      factor,
+      rate,
+      decay,
+      b1: B1,
+      b2: B2,
+      epsilon: EPSILON,
+    });
+  });
   state.update = t;
 }

@@ -7,14 +7,23 @@ import asc from "assemblyscript/asc";
 
 const generated = new URL("./wasm.ts", import.meta.url);
 
+/** The modules, and what they do. */
+const kernels = { gemm: "The matrix product", fused: "The passes between the products" };
+
 /**
  * The bytes of a kernel, compiled from its source beside this file.
  *
  * @throws {Error} If it does not compile, or would write data of its own into the memory that it is given.
  */
-export async function compile(name: string, relaxed: boolean): Promise<Uint8Array<ArrayBuffer>> {
+export async function compile(
+  name: keyof typeof kernels,
+  relaxed: boolean,
+): Promise<Uint8Array<ArrayBuffer>> {
   const file = `${name}.as.ts`;
-  const source = await Deno.readTextFile(new URL(file, import.meta.url));
+  const sources = new Map<string, string>();
+  for (const path of [file, "simd.as.ts"]) {
+    sources.set(path, await Deno.readTextFile(new URL(path, import.meta.url)));
+  }
   let wasm: Uint8Array<ArrayBuffer> | undefined;
   let text = "";
   const options = "--importMemory --runtime stub -O3 --noAssert --enable simd".split(" ");
@@ -27,7 +36,7 @@ export async function compile(name: string, relaxed: boolean): Promise<Uint8Arra
     "--textFile",
     "out.wat",
   ], {
-    readFile: (path) => path === file ? source : null,
+    readFile: (path) => sources.get(path) ?? null,
     writeFile: (_, contents) => {
       if (typeof contents === "string") text = contents;
       else wasm = Uint8Array.from(contents);
@@ -41,16 +50,15 @@ export async function compile(name: string, relaxed: boolean): Promise<Uint8Arra
 
 /** The text of `wasm.ts`. */
 export async function generate(): Promise<string> {
-  const lines = ["// Made by `deno task kernels` from gemm.as.ts; edit that."];
-  for (const [name, relaxed] of [["simd", false], ["relaxed", true]] as const) {
-    const bytes = await compile("gemm", relaxed);
-    lines.push(
-      `/** The matrix product, ${
-        relaxed ? "with fused multiply-add (relaxed SIMD)" : "plain SIMD"
-      }: ${bytes.length} bytes of wasm in base64. */`,
-      `export const ${name} =`,
-      `  "${bytes.toBase64()}";`,
-    );
+  const lines = ["// Made by `deno task kernels` from gemm.as.ts, fused.as.ts and simd.as.ts; edit those."];
+  for (const [kernel, what] of Object.entries(kernels)) {
+    lines.push(`/** ${what}, with plain SIMD and with fused multiply-add (relaxed SIMD): wasm in base64. */`);
+    lines.push(`export const ${kernel} = {`);
+    for (const [name, relaxed] of [["simd", false], ["relaxed", true]] as const) {
+      const bytes = await compile(kernel as keyof typeof kernels, relaxed);
+      lines.push(`  // ${bytes.length} bytes`, `  ${name}:`, `    "${bytes.toBase64()}",`);
+    }
+    lines.push("};");
   }
   return lines.join("\n") + "\n";
 }

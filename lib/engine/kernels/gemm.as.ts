@@ -10,6 +10,7 @@
  * An element of C is, whatever M and N are and whatever is packed, the sum over blocks of KC of sums in the
  * order of k. So a row's bits depend on that row of A, on B and on K alone.
  */
+import { madd } from "./simd.as.ts";
 
 /** A register tile: 8 accumulators, 2 vectors of B, 1 of A and a product fit x64's registers; 6 × 8 do not. */
 const MR = 4;
@@ -25,12 +26,6 @@ const ROWS_TO_PACK = 96;
 /** Bytes of scratch: a tile for the edges, a block of A, a block of B. */
 export function scratchBytes(): usize {
   return (MR * NR + MC * KC + NC * KC) * 4;
-}
-
-/** `sum + x·y`: in one rounding where relaxed SIMD has it, else in two. */
-@inline
-function madd(x: v128, y: v128, sum: v128): v128 {
-  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(x, y, sum) : f32x4.add(sum, f32x4.mul(x, y));
 }
 
 /** Writes one row of a tile, or adds it to what the blocks of k before have left. */
@@ -121,10 +116,10 @@ function packA(depth: i32, from: usize, step: usize, to: usize): void {
   for (; depth > 0; depth--, from += step, to += 4 * MR) v128.store(to, v128.load(from));
 }
 
-/** C = op(A)·op(B): M × K times K × N. Leading dimensions count elements; addresses are bytes. */
+/** C = op(A)·op(B), or C += that: M × K times K × N. Leading dimensions count elements; addresses are bytes. */
 export function gemm(
   transA: bool, transB: bool, M: i32, N: i32, K: i32, a: usize, lda: i32, b: usize, ldb: i32, c: usize, ldc: i32,
-  scratch: usize,
+  add: bool, scratch: usize,
 ): void {
   const aRow: usize = transA ? 4 : 4 * lda, aStep: usize = transA ? 4 * lda : 4;
   const bColumn: usize = transB ? 4 * ldb : 4, bStep: usize = transB ? 4 : 4 * ldb;
@@ -136,7 +131,7 @@ export function gemm(
   for (let j0 = 0; j0 < N; j0 += wide) {
     const j1 = min(j0 + wide, N);
     for (let k0 = 0; k0 < K; k0 += KC) {
-      const depth = min(KC, K - k0), first = k0 == 0;
+      const depth = min(KC, K - k0), first = k0 == 0 && !add;
       for (let i0 = 0; i0 < M; i0 += MC) {
         const i1 = min(i0 + MC, M);
         for (let j = j0; j < j1; j += NR) {
@@ -177,10 +172,10 @@ export function gemm(
 /** As {@linkcode gemm}, `batch` times, the operands that many bytes apart; 0 uses one again and again. */
 export function batchGemm(
   batch: i32, aNext: usize, bNext: usize, cNext: usize, transA: bool, transB: bool, M: i32, N: i32, K: i32,
-  a: usize, lda: i32, b: usize, ldb: i32, c: usize, ldc: i32, scratch: usize,
+  a: usize, lda: i32, b: usize, ldb: i32, c: usize, ldc: i32, add: bool, scratch: usize,
 ): void {
   for (; batch > 0; batch--) {
-    gemm(transA, transB, M, N, K, a, lda, b, ldb, c, ldc, scratch);
+    gemm(transA, transB, M, N, K, a, lda, b, ldb, c, ldc, add, scratch);
     a += aNext, b += bNext, c += cNext;
   }
 }

@@ -1,0 +1,79 @@
+/**
+ * The heap of tfjs' wasm backend, as our kernels see it: addresses in bytes. It may grow at any allocation;
+ * addresses stay then, views of it do not.
+ *
+ * @module
+ */
+import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
+import { InputError } from "../errors.ts";
+
+/** The wasm backend with the part that is private in its types. */
+export type WasmBackend = BackendWasm & {
+  wasm: {
+    asm: { memory: WebAssembly.Memory };
+    _malloc(bytes: number): number;
+    _free(address: number): void;
+  };
+};
+
+/** A kernel's bytes in base64, in both forms of SIMD. */
+export type Kernel = Readonly<Record<Simd, string>>;
+
+/** SIMD whose bits are the same on every machine, or with what the machine has for x·y + z. */
+export type Simd = "simd" | "relaxed";
+
+/** Whether this engine runs a form of a kernel. */
+export function runs(kernel: Kernel, form: Simd): boolean {
+  return WebAssembly.validate(decode(kernel[form]));
+}
+
+/** What a kernel exports, on a backend's heap. */
+export function bind<Exports>(kernel: Kernel, form: Simd, { wasm }: WasmBackend): Exports {
+  const module = new WebAssembly.Module(decode(kernel[form]));
+  return new WebAssembly.Instance(module, { env: { memory: wasm.asm.memory } }).exports as Exports;
+}
+
+/** Base64 in a module loads from a file, over https and in a worker alike, and needs no permission. */
+function decode(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+/** Bytes of the heap that begin where a line of the cache does. */
+export function allocate({ wasm }: WasmBackend, bytes: number): { block: number; start: number } {
+  const block = wasm._malloc(bytes + LINE) >>> 0;
+  if (block === 0) {
+    throw new InputError(
+      `Cannot take ${bytes} bytes as backend "wasm" ends at 4 GiB: a smaller batch or model fits`,
+    );
+  }
+  return { block, start: Math.ceil(block / LINE) * LINE };
+}
+
+const LINE = 64;
+
+/** Scratch for one operation at a time: what it got before belongs to the next one. */
+export class Scratch {
+  #backend: WasmBackend;
+  #size = 0;
+  #block = 0;
+  #start = 0;
+
+  /** Takes nothing yet. */
+  constructor(backend: WasmBackend) {
+    this.#backend = backend;
+  }
+
+  /** Addresses of so many bytes each. */
+  take<Sizes extends number[]>(...sizes: Sizes): { [Each in keyof Sizes]: number } {
+    const ends: number[] = [];
+    let total = 0;
+    for (const size of sizes) ends.push(total += Math.ceil((size + 16) / LINE) * LINE);
+    if (total > this.#size) {
+      if (this.#block) this.#backend.wasm._free(this.#block);
+      [this.#size, this.#block] = [0, 0];
+      const { block, start } = allocate(this.#backend, total);
+      [this.#size, this.#block, this.#start] = [total, block, start];
+    }
+    return sizes.map((_, i) => this.#start + (ends[i - 1] ?? 0)) as { [Each in keyof Sizes]: number };
+  }
+}

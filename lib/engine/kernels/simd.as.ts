@@ -1,0 +1,73 @@
+// AssemblyScript is not quite TypeScript, and deno fmt would drop the decorators of functions.
+// deno-fmt-ignore-file
+// @ts-nocheck: as above
+/** What the kernels share: four floats at a time. */
+
+/** `sum + x·y`: in one rounding where relaxed SIMD has it, else in two. */
+@inline
+export function madd(x: v128, y: v128, sum: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(x, y, sum) : f32x4.add(sum, f32x4.mul(x, y));
+}
+
+/** The next four floats; where fewer are `left`, zeros follow. Nothing beyond them is read. */
+@inline
+export function get(from: usize, left: i32): v128 {
+  return left >= 4 ? v128.load(from) : part(from, left);
+}
+
+function part(from: usize, left: i32): v128 {
+  let v = f32x4.splat(0);
+  if (left > 0) v = v128.load_lane<f32>(from, v, 0);
+  if (left > 1) v = v128.load_lane<f32>(from + 4, v, 1);
+  if (left > 2) v = v128.load_lane<f32>(from + 8, v, 2);
+  return v;
+}
+
+/** Writes the next four floats, or as many as are `left`. */
+@inline
+export function set(to: usize, v: v128, left: i32): void {
+  if (left >= 4) v128.store(to, v);
+  else setPart(to, v, left);
+}
+
+function setPart(to: usize, v: v128, left: i32): void {
+  if (left > 0) v128.store_lane<f32>(to, v, 0);
+  if (left > 1) v128.store_lane<f32>(to + 4, v, 1);
+  if (left > 2) v128.store_lane<f32>(to + 8, v, 2);
+}
+
+/** `v`, with `other` in the lanes beyond the `left` ones. */
+@inline
+export function within(v: v128, left: i32, other: v128): v128 {
+  return left >= 4
+    ? v
+    : v128.bitselect(v, other, i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(left)));
+}
+
+/** The four lanes' sum. */
+@inline
+export function total(v: v128): f32 {
+  return (f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1)) +
+    (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3));
+}
+
+/**
+ * eˣ within 1e-7 of itself for |x| ≤ 87, beyond which it stays where it was; NaN stays NaN.
+ *
+ * x = n·ln 2 + r; the polynomial is the best of its degree for (eʳ − 1 − r)/r² on |r| ≤ ln 2/2.
+ */
+@inline
+export function exp(x: v128): v128 {
+  x = f32x4.pmin(f32x4.pmax(x, f32x4.splat(-87)), f32x4.splat(87));
+  const magic = f32x4.splat(12582912); // 1.5·2²³: adding it rounds, and leaves n in the lowest bits.
+  const shifted = f32x4.add(f32x4.mul(x, f32x4.splat(1.44269504)), magic);
+  const n = f32x4.sub(shifted, magic);
+  // ln 2 in two parts, the first of so few bits that n times it is exact.
+  const r = madd(n, f32x4.splat(2.12194440e-4), madd(n, f32x4.splat(-0.693359375), x));
+  let p = madd(f32x4.splat(0.0013813140103593469), r, f32x4.splat(0.00836941972374916));
+  p = madd(p, r, f32x4.splat(0.04166845604777336));
+  p = madd(p, r, f32x4.splat(0.16666515171527863));
+  p = madd(p, r, f32x4.splat(0.4999999403953552));
+  p = f32x4.add(madd(p, f32x4.mul(r, r), r), f32x4.splat(1));
+  return f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), i32x4.splat(0x3f800000)));
+}

@@ -1,0 +1,199 @@
+/**
+ * The operations of `ops.ts` in stock tfjs operations: the plain face, which runs on every backend and is the
+ * definition.
+ *
+ * @module
+ */
+import * as tf from "@tensorflow/tfjs";
+import { dropoutFactors, type Key } from "./random.ts";
+
+/** An affine map's parameters: weight (in, out), as OpenAI and Hugging Face store it, and bias (out). */
+export interface Linear {
+  /** (in, out) */
+  weight: tf.Variable<tf.Rank.R2>;
+  /** (out) */
+  bias: tf.Variable<tf.Rank.R1>;
+}
+
+/** A layer norm's parameters: gain (d) and bias (d). */
+export interface Norm {
+  /** Gain (d). */
+  weight: tf.Variable<tf.Rank.R1>;
+  /** (d) */
+  bias: tf.Variable<tf.Rank.R1>;
+}
+
+/** One update's settings of OpenAI's Adam on one tensor. */
+export interface AdamStep {
+  /** What the gradient is multiplied by: less than 1 where it is clipped. */
+  readonly factor: number;
+  /** Learning rate, corrected for the moments' bias. */
+  readonly rate: number;
+  /** Weight decay. */
+  readonly decay: number;
+  /** Of the gradients' running mean. */
+  readonly b1: number;
+  /** Of their squares' running mean. */
+  readonly b2: number;
+  /** Joins √v before the bias is corrected. */
+  readonly epsilon: number;
+}
+
+/** What a site drops: the same key drops the same elements. */
+export interface Drop {
+  /** Share of elements, in [0, 1). */
+  readonly rate: number;
+  /** Stream that decides which. */
+  readonly key: Key;
+}
+
+/** `x·W + b` over the last axis. */
+export function linear(x: tf.Tensor, { weight, bias }: Linear): tf.Tensor {
+  const [width, out] = weight.shape;
+  const rows = tf.matMul(x.reshape([-1, width]) as tf.Tensor2D, weight).add(bias); // (rows, out)
+  return rows.reshape([...x.shape.slice(0, -1), out]);
+}
+
+/** `GELU(x·W + b)`, by the tanh formula that OpenAI used; the exact one drifts from the released weights by 1e-2. */
+export function linearGelu(x: tf.Tensor, p: Linear): tf.Tensor {
+  const y = linear(x, p);
+  const inner = y.mul(y).mul(0.044715).add(1).mul(y).mul(Math.sqrt(2 / Math.PI));
+  return inner.tanh().add(1).mul(y).mul(0.5);
+}
+
+/** Layer norm of a residual, `LN(x + drop(y))`: mean and population variance over the last axis, ε = 1e-5. */
+export function residualNorm(x: tf.Tensor, y: tf.Tensor, { weight, bias }: Norm, drop?: Drop): tf.Tensor {
+  const sum = x.add(dropout(y, drop));
+  const centred = sum.sub(sum.mean(-1, true));
+  const variance = centred.square().mean(-1, true);
+  return centred.mul(variance.add(1e-5).rsqrt()).mul(weight).add(bias);
+}
+
+/** `x` with a share of its elements dropped, the rest scaled so that the mean stays. */
+export function dropout<T extends tf.Tensor>(x: T, drop?: Drop): T {
+  if (!drop || drop.rate === 0) return x;
+  return x.mul(tf.tensor(dropoutFactors(drop.key, x.size, drop.rate), x.shape)) as T;
+}
+
+/** Keys and values of the tokens read so far, each (N, H, S, d/H). */
+export interface Past {
+  /** Keys. */
+  readonly k: tf.Tensor4D;
+  /** Values. */
+  readonly v: tf.Tensor4D;
+}
+
+/**
+ * Causal attention of all heads, `softmax(q·kᵀ/√(d/H) masked)·v`, a query seeing the keys up to its own place.
+ *
+ * @param qkv Queries, keys and values side by side (N, T, 3d).
+ * @param heads H, which share d evenly.
+ * @param drop What to drop from the probabilities (N, H, T, T).
+ * @returns The heads' values merged (N, T, d).
+ */
+export function attention(qkv: tf.Tensor3D, heads: number, drop?: Drop): tf.Tensor3D {
+  return attentionOver(qkv, heads, undefined, drop).a;
+}
+
+/**
+ * {@linkcode attention} for a text that is read piece by piece: the T new tokens see the `past` too.
+ *
+ * @returns The heads' values merged (N, T, d), and keys and values of all S tokens so far (N, H, S, d/H).
+ */
+export function attentionOver(
+  qkv: tf.Tensor3D,
+  heads: number,
+  past?: Past,
+  drop?: Drop,
+): Past & { readonly a: tf.Tensor3D } {
+  const [N, T, width] = qkv.shape;
+  const d = width / 3;
+  const split = tf.split(qkv, 3, -1).map((x) =>
+    x.reshape([N, T, heads, d / heads]).transpose<tf.Tensor4D>([0, 2, 1, 3])
+  );
+  const [q, k1, v1] = split as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D]; // 3 × (N, H, T, d/H)
+  const k = past ? tf.concat([past.k, k1], 2) : k1; // (N, H, S, d/H)
+  const v = past ? tf.concat([past.v, v1], 2) : v1; // (N, H, S, d/H)
+  const S = k.shape[2];
+  const scores = tf.matMul(q, k, false, true).div(Math.sqrt(d / heads)); // (N, H, T, S)
+  // Multiply, then add −1e9, as OpenAI does: −1e4 leaks the future once scores fall below it.
+  const seen = tf.range(0, S).lessEqual(tf.range(S - T, S).expandDims(1)).cast("float32"); // (T, S)
+  const masked = scores.mul(seen).add(seen.sub(1).mul(1e9));
+  const mixed = tf.matMul(dropout(masked.softmax(), drop), v); // (N, H, T, d/H)
+  return { a: mixed.transpose([0, 2, 1, 3]).reshape([N, T, d]), k, v };
+}
+
+/**
+ * The rows of a table that ids name. wasm has no gradient of `gather`, so it is a scatter here.
+ *
+ * @param table (V, d)
+ * @param ids Integers, any shape.
+ * @returns The ids' shape, then d.
+ */
+export function embedding(table: tf.Tensor2D, ids: tf.Tensor): tf.Tensor {
+  const flat = ids.flatten() as tf.Tensor1D;
+  const lookup = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
+    const [rows, save] = inputs as [tf.Tensor2D, tf.GradSaveFunc];
+    save([flat]); // A closure's tensors are gone by the time of the gradient.
+    return {
+      value: rows.gather(flat),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) =>
+        tf.scatterND(saved[0]!.expandDims(1), dy, table.shape) as tf.Tensor,
+    };
+  });
+  return lookup(table).reshape([...ids.shape, table.shape[1]]);
+}
+
+/**
+ * Weighted cross-entropy of a softmax tied to a table: `Σ w·(log Σ exp(h·tableᵀ) − h·table[target])`.
+ *
+ * @param h States (rows, d).
+ * @param table Output rows (V, d).
+ * @param targets Ids (rows), int32.
+ * @param weights What each row counts (rows); 0 leaves it out.
+ * @returns A scalar, in nats.
+ */
+export function tiedCrossEntropy(
+  h: tf.Tensor2D,
+  table: tf.Tensor2D,
+  targets: tf.Tensor1D,
+  weights: tf.Tensor1D,
+): tf.Scalar {
+  const loss = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
+    const [states, rows, save] = inputs as [tf.Tensor2D, tf.Tensor2D, tf.GradSaveFunc];
+    const logProbabilities = tf.matMul(states, rows, false, true).logSoftmax(); // (rows, V)
+    const hit = tf.oneHot(targets, rows.shape[0]).cast("float32"); // (rows, V)
+    save([states, rows, logProbabilities, hit, weights]);
+    return {
+      value: logProbabilities.mul(hit).sum(1).mul(weights).sum().neg(),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [states, rows, logProbabilities, hit, weights] = saved as tf.Tensor2D[];
+        const dLogits = logProbabilities!.exp().sub(hit!).mul(weights!.mul(dy).expandDims(1)) as tf.Tensor2D;
+        return [tf.matMul(dLogits, rows!), tf.matMul(dLogits, states!, true, false)];
+      },
+    };
+  });
+  return loss(h, table) as tf.Scalar;
+}
+
+/** √Σx² over all tensors together. */
+export function norm(tensors: readonly tf.Tensor[]): tf.Scalar {
+  return tf.tidy(() => tf.addN(tensors.map((x) => x.square().sum())).sqrt() as tf.Scalar);
+}
+
+/** One update of OpenAI's Adam: changes a variable and its two moments. */
+export function adam(
+  p: tf.Variable,
+  gradient: tf.Tensor,
+  m: tf.Variable,
+  v: tf.Variable,
+  { factor, rate, decay, b1, b2, epsilon }: AdamStep,
+): void {
+  tf.tidy(() => {
+    const g = gradient.mul(factor);
+    m.assign(m.mul(b1).add(g.mul(1 - b1)));
+    v.assign(v.mul(b2).add(g.square().mul(1 - b2)));
+    const step = m.div(v.sqrt().add(epsilon));
+    p.assign(p.sub(step.add(p.mul(decay)).mul(rate)));
+  });
+}

@@ -1,0 +1,369 @@
+import * as tf from "@tensorflow/tfjs";
+import { backend } from "../../lib/engine/backend.ts";
+import { findBlas } from "../../lib/engine/blas.ts";
+import { type Faces, fused } from "../../lib/engine/fused.ts";
+import { type GemmOptions, installGemm } from "../../lib/engine/gemm.ts";
+import * as plain from "../../lib/engine/plain.ts";
+import type { Drop, Linear, Norm } from "../../lib/engine/plain.ts";
+import { dropoutFactors, keyOf, normals, words } from "../../lib/engine/random.ts";
+import { type Config, dispose, init, type LanguageModel, leaves, presets } from "../../lib/model/mod.ts";
+import { adamState, disposeAdam, objective, pretrainDefaults, train } from "../../lib/train/mod.ts";
+import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
+
+/** Every product that can be had here; the passes between differ with it, too. */
+const uses: NonNullable<GemmOptions["use"]>[] = ["simd", "relaxed"];
+if (await findBlas()) uses.push("blas");
+
+/** The fast faces, with a product. */
+async function fast(use: GemmOptions["use"] = "simd"): Promise<Faces> {
+  await backend("wasm");
+  await installGemm(use && { use });
+  const faces = fused();
+  assert(faces);
+  return faces;
+}
+
+/** Random numbers of a shape; the same name gives the same numbers. */
+function draw(name: string, shape: number[], deviation = 1): tf.Tensor {
+  return tf.tensor(normals(keyOf(1, name), tf.util.sizeFromShape(shape), deviation), shape);
+}
+
+function ids(name: string, count: number, below: number): Int32Array {
+  return Int32Array.from(words(keyOf(1, name), count), (word) => word % below);
+}
+
+const drops: (Drop | undefined)[] = [undefined, { rate: 0, key: [1, 2] }, {
+  rate: 0.1,
+  key: [7, 2 ** 32 - 1],
+}];
+drops.push({ rate: 0.5, key: keyOf(3) });
+
+type Op = (...inputs: tf.Tensor[]) => tf.Tensor;
+
+/** Values of an operation and of its inputs' gradients, for a random gradient of the result. */
+function measure(op: Op, inputs: tf.Tensor[], weigh = (y: tf.Tensor) => draw("dy", y.shape)) {
+  return tf.tidy(() => {
+    const bare = op(...inputs).dataSync();
+    const value = op(...inputs);
+    const gradients = tf.grads((...xs: tf.Tensor[]) => op(...xs).mul(weigh(value)).sum())(inputs);
+    return {
+      bare,
+      shape: value.shape,
+      gradients: gradients.map((g) => ({ shape: g.shape, data: g.dataSync<"float32">() })),
+    };
+  });
+}
+
+/** Holds a fast face against its plain one. */
+function compare(what: string, actual: Op, expected: Op, inputs: tf.Tensor[]): void {
+  const [a, e] = [measure(actual, inputs), measure(expected, inputs)];
+  assertEquals(a.shape, e.shape, what);
+  assertClose(a.bare, e.bare, `${what}: value`);
+  // The value is another one where a gradient will be asked for.
+  tf.tidy(() => {
+    const { value } = tf.valueAndGrad((x: tf.Tensor) => actual(x, ...inputs.slice(1)))(inputs[0]!);
+    assertEquals(value.dataSync(), a.bare, what);
+  });
+  e.gradients.forEach(({ shape, data }, i) => {
+    assertEquals(a.gradients[i]!.shape, shape, `${what}: gradient ${i}`);
+    const size = data.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+    // Without tokens to attend to, or with one label, gradients are zero but for rounding.
+    if (size > 1e-5) assertClose(a.gradients[i]!.data, data, `${what}: gradient ${i}`);
+    else assertClose(a.gradients[i]!.data, data, `${what}: gradient ${i}`, { zero: [[0, data.length]] });
+  });
+}
+
+/** Runs a test with each product, and looks for tensors left behind. */
+function withEach(name: string, body: (f: Faces) => void | Promise<void>): void {
+  for (const use of uses) {
+    Deno.test(`${use}: ${name}`, async () => {
+      const faces = await fast(use);
+      const before = tf.memory().numTensors;
+      tf.engine().startScope();
+      await body(faces);
+      tf.engine().endScope();
+      assertEquals(tf.memory().numTensors, before);
+    });
+  }
+}
+
+withEach("a linear map and GELU are the plain ones, with all gradients", (f) => {
+  for (const rows of [1, 3, 65]) {
+    for (const [width, out] of [[1, 1], [5, 7], [8, 12], [33, 31], [64, 130]] as const) {
+      const inputs = [draw("x", [rows, width]), draw("w", [width, out]), draw("b", [out])];
+      for (const face of ["linear", "linearGelu"] as const) {
+        const of = (f: Faces): Op => (x, weight, bias) => f[face](x!, { weight, bias } as Linear);
+        compare(`${face} ${rows}×${width}×${out}`, of(f), of(plain), inputs);
+      }
+    }
+  }
+  const inputs = [draw("x", [2, 3, 8]), draw("w", [8, 5]), draw("b", [5])];
+  const of = (f: Faces): Op => (x, weight, bias) => f.linear(x!, { weight, bias } as Linear);
+  compare("linear on three dimensions", of(f), of(plain), inputs);
+});
+
+withEach("GELU is exact from end to end, and NaN stays NaN", (f) => {
+  const xs = [-1e30, -200, -60, -14, -9, -5, -1, -1e-3, -1e-20, 0, 1e-20, 1e-3, 1, 5, 9, 14, 60, 200, 1e18];
+  const gelu = (x: number) => {
+    const u = Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3);
+    return x / (1 + Math.exp(-2 * u));
+  };
+  const one = { weight: tf.ones([1, 1]), bias: tf.zeros([1]) } as Linear;
+  const actual = f.linearGelu(tf.tensor2d(xs, [xs.length, 1]), one).dataSync();
+  xs.forEach((x, i) => {
+    const expected = gelu(Math.fround(x));
+    // e^87 is where the exponential ends: what should be 0 is x/e^87 there.
+    assert(Math.abs(actual[i]! - expected) <= Math.max(Math.abs(expected) * 2e-7, 1e-7), `GELU(${x})`);
+  });
+  assert(Number.isNaN(f.linearGelu(tf.tensor2d([NaN], [1, 1]), one).dataSync()[0]));
+});
+
+withEach("a residual's norm is the plain one, with all gradients", (f) => {
+  for (const shape of [[1, 1], [1, 8], [3, 5], [2, 7, 24], [5, 33], [70, 130]]) {
+    const d = shape.at(-1)!;
+    const inputs = [draw("x", shape), draw("y", shape), draw("gain", [d]), draw("bias", [d])];
+    for (const drop of drops) {
+      const of = (f: Faces): Op => (x, y, weight, bias) =>
+        f.residualNorm(x!, y!, { weight, bias } as Norm, drop);
+      compare(`norm of ${shape}, ${drop?.rate}`, of(f), of(plain), inputs);
+    }
+  }
+});
+
+withEach("attention is the plain one, with its gradient", (f) => {
+  for (const T of [1, 2, 3, 5, 17, 33, 64, 65, 130]) {
+    for (const [N, heads, size] of [[1, 1, 1], [1, 1, 8], [2, 3, 5], [3, 2, 32]] as const) {
+      const qkv = draw("qkv", [N, T, 3 * heads * size]);
+      for (const drop of drops) {
+        const of = (f: Faces): Op => (qkv) => f.attention(qkv as tf.Tensor3D, heads, drop);
+        compare(`attention (${N}, ${T}), ${heads} × ${size}, ${drop?.rate}`, of(f), of(plain), [qkv]);
+      }
+    }
+  }
+});
+
+withEach("attention to scores of any size stays finite", (f) => {
+  const qkv = draw("qkv", [1, 9, 24], 300) as tf.Tensor3D;
+  const of = (f: Faces): Op => (qkv) => f.attention(qkv as tf.Tensor3D, 2);
+  compare("attention", of(f), of(plain), [qkv]);
+});
+
+Deno.test("with our own product no token changes a bit of attention before it, or sees one from after it", async () => {
+  for (const use of ["simd", "relaxed"] as const) {
+    const f = await fast(use);
+    for (const drop of drops) {
+      tf.tidy(() => {
+        const T = 70, width = 3 * 12;
+        const values = draw("qkv", [1, T, width]).dataSync();
+        const run = (values: Float32Array, T: number) =>
+          f.attention(tf.tensor3d(values, [1, T, width]), 3, drop).dataSync();
+        const all = run(values as Float32Array, T);
+        for (const t of [1, 2, 3, 4, 31, 63, 64, 65, 69]) {
+          const changed = values.slice() as Float32Array;
+          changed.subarray(t * width).fill(1e9);
+          assertEquals(run(changed, T).subarray(0, t * 12), all.subarray(0, t * 12), `before ${t}`);
+        }
+      });
+    }
+  }
+});
+
+withEach("rows that a table is asked for, and their gradients, are the plain ones", (f) => {
+  for (const [V, d] of [[1, 1], [7, 5], [43, 24], [9, 130]] as const) {
+    for (const shape of [[1], [50], [3, 7]]) {
+      const picked = tf.tensor(ids("ids", tf.util.sizeFromShape(shape), V), shape, "int32");
+      const of = (f: Faces): Op => (table) => f.embedding(table as tf.Tensor2D, picked);
+      compare(`${shape} of ${V} × ${d}`, of(f), of(plain), [draw("table", [V, d])]);
+    }
+  }
+});
+
+withEach("rows that a table does not have are refused", async (f) => {
+  const table = tf.zeros([3, 2]) as tf.Tensor2D;
+  for (const id of [-1, 3]) {
+    await assertRefused(
+      () => f.embedding(table, tf.tensor1d([0, id], "int32")),
+      new RegExp(`^Cannot find row ${id} in a table of 3 rows$`),
+    );
+    await assertRefused(
+      () => f.tiedCrossEntropy(tf.zeros([1, 2]), table, tf.tensor1d([id], "int32"), tf.tensor1d([1])),
+      new RegExp(`^Cannot find row ${id} in a table of 3 rows$`),
+    );
+  }
+});
+
+withEach("cross-entropy is the plain one, with both gradients, rows without weight left out", (f) => {
+  for (const [rows, d, V] of [[1, 1, 2], [1, 8, 5], [6, 5, 43], [40, 24, 101], [300, 12, 7001]] as const) {
+    const targets = tf.tensor1d(ids("targets", rows, V), "int32");
+    const some = normals(keyOf(1, "weights"), rows, 1).map((x, i) => i % 3 === 1 ? 0 : Math.abs(x));
+    for (const weights of [new Float32Array(rows).fill(1 / rows), some, new Float32Array(rows)]) {
+      const w = tf.tensor1d(weights);
+      const of = (f: Faces): Op => (h, table) =>
+        f.tiedCrossEntropy(h as tf.Tensor2D, table as tf.Tensor2D, targets, w);
+      const inputs = [draw("h", [rows, d]), draw("table", [V, d], 0.5)];
+      compare(`cross-entropy ${rows} × ${d} × ${V}`, of(f), of(plain), inputs);
+      const [a, e] = [of(f), of(plain)].map((op) => measure(op, inputs, () => tf.scalar(1)));
+      e!.gradients.forEach(({ data }, i) =>
+        assertClose(a!.gradients[i]!.data, data, `dy = 1: gradient ${i}`)
+      );
+    }
+  }
+});
+
+withEach("what is dropped is what the generator says, to the bit, with the gradient to match", (f) => {
+  for (const count of [1, 3, 4, 15, 16, 17, 1023, 1024, 1025, 5000]) {
+    for (const rate of [0.1, 0.5, 0.9, 1e-6, 0.999999]) {
+      const drop = { rate, key: keyOf(count, "drop") };
+      const factors = dropoutFactors(drop.key, count, rate).slice();
+      const ones = tf.ones([count]);
+      assertEquals(f.dropout(ones, drop).dataSync(), factors, `${count} at ${rate}`);
+      const slope = tf.grad((x: tf.Tensor) => f.dropout(x, drop).sum())(ones);
+      assertEquals(slope.dataSync(), factors, `${count} at ${rate}`);
+    }
+  }
+});
+
+withEach("gradients are the slopes of the values", (f) => {
+  const drop: Drop = { rate: 0.3, key: [5, 6] };
+  const targets = tf.tensor1d([3, 0, 6, 2, 2], "int32"), w = tf.tensor1d([0.5, 0, 1, 2, 0.1]);
+  const cases: [string, Op, tf.Tensor[]][] = [
+    ["linear", (x, weight, bias) => f.linear(x!, { weight, bias } as Linear), [
+      draw("x", [5, 6]),
+      draw("w", [6, 7]),
+      draw("b", [7]),
+    ]],
+    ["linearGelu", (x, weight, bias) => f.linearGelu(x!, { weight, bias } as Linear), [
+      draw("x", [5, 6], 0.5),
+      draw("w", [6, 7], 0.5),
+      draw("b", [7]),
+    ]],
+    ["residualNorm", (x, y, weight, bias) => f.residualNorm(x!, y!, { weight, bias } as Norm, drop), [
+      draw("x", [5, 6]),
+      draw("y", [5, 6]),
+      draw("g", [6]),
+      draw("b", [6]),
+    ]],
+    ["attention", (qkv) => f.attention(qkv as tf.Tensor3D, 2, drop), [draw("qkv", [1, 5, 18])]],
+    ["cross-entropy", (h, t) => f.tiedCrossEntropy(h as tf.Tensor2D, t as tf.Tensor2D, targets, w), [
+      draw("h", [5, 6]),
+      draw("t", [7, 6]),
+    ]],
+  ];
+  for (const [name, op, inputs] of cases) {
+    const { gradients } = measure(op, inputs);
+    inputs.forEach((input, i) => {
+      for (const at of new Set([0, Math.floor(input.size / 2), input.size - 1])) {
+        const value = (step: number) =>
+          tf.tidy(() => {
+            const values = input.dataSync();
+            values[at]! += step;
+            const xs = inputs.map((x, j) => j === i ? tf.tensor(values, x.shape) : x);
+            const y = op(...xs);
+            const [a, b] = [y.dataSync<"float32">(), draw("dy", y.shape).dataSync()];
+            return a.reduce((sum, x, j) => sum + x * b[j]!, 0);
+          });
+        const slope = (value(0.01) - value(-0.01)) / 0.02;
+        const found = gradients[i]!.data[at]!;
+        assert(
+          Math.abs(slope - found) < 2e-3 * (1 + Math.abs(found)),
+          `${name} ${i}[${at}]: ${slope}, ${found}`,
+        );
+      }
+    });
+  }
+});
+
+withEach("Adam and the norm are the plain ones, and change no clone", (f) => {
+  for (const shape of [[1], [7], [4, 33], [2000]]) {
+    const step = { factor: 0.7, rate: 1e-2, decay: 0.01, b1: 0.9, b2: 0.999, epsilon: 1e-8 };
+    const run = (f: Faces) => {
+      const start = draw("p", shape);
+      const p = tf.variable(start), kept = p.clone();
+      const [m, v] = [tf.variable(tf.zeros(shape)), tf.variable(tf.zeros(shape))];
+      for (let i = 0; i < 5; i++) f.adam(p, draw(`g${i}`, shape), m, v, step);
+      assertEquals(kept.dataSync(), start.dataSync());
+      assertEquals(start.dataSync(), draw("p", shape).dataSync());
+      const values = [p, m, v].map((x) => x.dataSync());
+      tf.dispose([p, m, v]);
+      return values;
+    };
+    const [a, e] = [run(f), run(plain)];
+    e.forEach((values, i) => assertClose(a[i]!, values, `${["p", "m", "v"][i]} of ${shape}`));
+    const gradients = [draw("a", shape), draw("b", shape), draw("c", [3])];
+    assertClose(f.norm(gradients).dataSync(), plain.norm(gradients).dataSync(), "norm");
+  }
+});
+
+Deno.test("neither tensors nor the heap grow with use, and the bits are the same each time", async () => {
+  for (const use of uses) {
+    const f = await fast(use);
+    const { memory } =
+      (tf.backend() as unknown as { wasm: { asm: { memory: WebAssembly.Memory } } }).wasm.asm;
+    const drop: Drop = { rate: 0.1, key: [1, 2] };
+    const [N, T, d] = [2, 21, 24];
+    const table = draw("table", [43, d], 0.3);
+    const inputs = [table, draw("w3", [d, 3 * d], 0.3), draw("b3", [3 * d]), draw("g", [d]), draw("b", [d])];
+    const tokens = tf.tensor2d(ids("ids", N * T, 43), [N, T], "int32");
+    const [targets, weights] = [tokens.flatten() as tf.Tensor1D, tf.ones([N * T]) as tf.Tensor1D];
+    const loss: Op = (table, w3, b3, weight, bias) => {
+      const x = f.dropout(f.embedding(table as tf.Tensor2D, tokens), drop);
+      const wide = f.linear(x, { weight: w3, bias: b3 } as Linear) as tf.Tensor3D;
+      const y = f.residualNorm(x, f.attention(wide, 3, drop), { weight, bias } as Norm, drop);
+      const z = f.linearGelu(y, { weight: w3, bias: b3 } as Linear).slice([0, 0, 0], [N, T, d]);
+      return f.tiedCrossEntropy(z.reshape([N * T, d]), table as tf.Tensor2D, targets, weights);
+    };
+    const run = () => JSON.stringify(measure(loss, inputs).gradients.map(({ data }) => [...data]));
+    const first = run();
+    const [tensors, bytes] = [tf.memory().numTensors, memory.buffer.byteLength];
+    for (let i = 0; i < 200; i++) {
+      const again = run();
+      if (i % 50 === 0) assertEquals(again, first);
+    }
+    assertEquals([tf.memory().numTensors, memory.buffer.byteLength], [tensors, bytes]);
+    tf.dispose([...inputs, tokens, targets, weights]);
+  }
+});
+
+Deno.test("50 updates of a small model have the same losses with fast faces and with plain ones", async () => {
+  const config: Config = { ...presets.smoke, vocabulary: 60, dropout: 0.1 };
+  const [N, T, updates] = [3, 21, 50];
+  const run = async (name: "wasm" | "cpu") => {
+    await backend(name);
+    assertEquals(fused() !== undefined, name === "wasm");
+    const lm = { config, parameters: init(config, 1) } as LanguageModel;
+    const variables = leaves(lm.parameters).map(([, leaf]) => leaf);
+    const state = adamState(variables);
+    const losses: number[] = [];
+    const adam = { ...pretrainDefaults, warmup: 0.1, updates };
+    const batch = (update: number) => ({
+      ids: ids(`batch ${update}`, N * T, 60),
+      lengths: Int32Array.from([T, 9, 2]),
+    });
+    const drop = { rate: 0.1, seed: 1 };
+    const job = {
+      variables,
+      state,
+      adam,
+      losses: (update: number) => objective(lm, batch(update), 0, { ...drop, update }),
+    };
+    for await (const { loss } of train(job)) losses.push(loss);
+    disposeAdam(state);
+    dispose(lm.parameters);
+    return losses;
+  };
+  try {
+    const expected = await run("cpu");
+    assertClose(await run("wasm"), expected, "losses", { relative: 1e-4 });
+  } finally {
+    await backend();
+  }
+});
+
+Deno.test("on another backend there are no fast faces", async () => {
+  await backend("cpu");
+  try {
+    assertEquals(fused(), undefined);
+  } finally {
+    await backend();
+  }
+});
