@@ -20,6 +20,14 @@ export interface Backend {
   readonly faster?: string;
 }
 
+let current: Backend | undefined;
+
+/** What computes now, in words, as a result's provenance tells it. */
+export function backendInUse(): string {
+  const name = tf.getBackend();
+  return current?.name === name ? `${name}: ${current.products}` : name;
+}
+
 /**
  * Chooses where tfjs computes: the fastest backend that starts here, or the one that is asked for.
  *
@@ -42,10 +50,10 @@ export async function backend(name?: BackendName): Promise<Backend> {
   tf.env().set("PROD", true); // Keeps tfjs from advertising its Node binding at the first operation.
   for (const candidate of name ? [name] : backends) {
     if (!await tf.setBackend(candidate).catch(() => false)) continue;
-    if (candidate === "cpu") return { name: candidate, products: "plain JavaScript" };
+    if (candidate === "cpu") return current = { name: candidate, products: "plain JavaScript" };
     shareClones();
     const [products = "", faster] = (await installGemm()).split("\n");
-    return { name: candidate, products, ...(faster && { faster }) };
+    return current = { name: candidate, products, ...(faster && { faster }) };
   }
   throw new InputError(`Cannot start ${name ? `backend "${name}"` : "any backend"} on this machine`);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { type Backend, backend, type BackendName, backends } from "./backend.ts";
+export { type Backend, backend, backendInUse, type BackendName, backends } from "./backend.ts";
 export {
   adam,
   type AdamStep,

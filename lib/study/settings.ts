@@ -65,14 +65,14 @@ export const studyDefaults: StudySettings = {
   seeds: 3,
   corpus: "books",
   merges: 1000,
-  pretrain: { ...pretrainDefaults, rate: 2e-3, updates: 2500, batch: 8, dropout: 0 },
+  pretrain: { ...pretrainDefaults, rate: 2e-3, updates: 2200, batch: 8, dropout: 0 },
   finetune: { ...finetuneDefaults, rate: 1e-3, warmup: 0.1, batch: 16, epochs: 3, dropout: 0.1 },
-  words: 44,
-  trainExamples: 600,
-  testExamples: 400,
-  heldoutWindows: 200,
+  words: 32,
+  trainExamples: 1000,
+  testExamples: 1000,
+  heldoutWindows: 500,
   folder: "data/results/ablate",
-  saveEvery: 200,
+  saveEvery: 500,
 };
 
 /** A study that shows within a minute that everything works, and finds out nothing. */

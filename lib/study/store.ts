@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import * as tf from "@tensorflow/tfjs";
+import { backendInUse } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { writeWhole } from "../files.ts";
 
@@ -9,7 +10,7 @@ export interface Provenance {
   readonly revision?: string;
   /** Of Deno, V8 and tfjs. */
   readonly versions: Readonly<Record<string, string>>;
-  /** tfjs' backend. */
+  /** tfjs' backend, and what multiplied matrices. */
   readonly backend: string;
   /** System, processor and cores. */
   readonly machine: string;
@@ -74,7 +75,7 @@ async function provenance(seconds: number): Promise<Provenance> {
   return {
     ...(revision && { revision }),
     versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"]! },
-    backend: tf.getBackend(),
+    backend: backendInUse(),
     machine: `${Deno.build.os} ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores`,
     ended: new Date().toISOString(),
     seconds: Math.round(seconds * 10) / 10,

@@ -80,7 +80,9 @@ Deno.test("a study stopped again and again goes on where it stood and finds what
     await Deno.readTextFile(`${broken}/${names.find((name) => name.startsWith("sky"))}`),
   );
   assertEquals(Object.keys(one), ["settings", "result", "provenance"]);
-  assert(one.provenance.versions.deno === Deno.version.deno && one.provenance.backend === tf.getBackend());
+  assert(
+    one.provenance.versions.deno === Deno.version.deno && one.provenance.backend.startsWith(tf.getBackend()),
+  );
   for (const folder of [whole, broken]) await Deno.remove(folder, { recursive: true });
 });
 
