@@ -7,7 +7,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import { type Product, productOn } from "./gemm.ts";
-import { bind, Scratch, type WasmBackend } from "./heap.ts";
+import { allocate, bind, Scratch, type WasmBackend } from "./heap.ts";
 import { fused as kernel } from "./kernels/wasm.ts";
 import type * as plain from "./plain.ts";
 import type { Drop } from "./plain.ts";
@@ -21,6 +21,7 @@ type Dropping = [k0: number, k1: number, threshold: number, kept: number];
 /** What the module exports: numbers in, as `fused.as.ts` has them. */
 type Exports =
   & Record<
+    | "setUp"
     | "dropped"
     | "addBias"
     | "sumRows"
@@ -42,7 +43,7 @@ type Exports =
 /** Rows of attention's scores that are computed together, so that few beyond the diagonal are. */
 const BAND = 64;
 /** Bytes of logits that are made at a time: they should stay in the second cache or near it. */
-const LOGITS = 2 ** 21;
+const LOGITS = 2 ** 22;
 
 /** The faces that were made, and the product that they call. */
 const made = new WeakMap<WasmBackend, { faces: Faces; product: Product }>();
@@ -76,8 +77,11 @@ export function shareClones(): void {
   });
 }
 
-/** Scratch outlives a change of the product. */
-const scratches = new WeakMap<WasmBackend, Scratch>();
+/** What a heap keeps for us, whatever the product: scratch, and the kernels' constants. */
+const kept = new WeakMap<WasmBackend, { scratch: Scratch; constants: number }>();
+
+/** Bytes that the kernels' constants take. */
+const CONSTANTS = 64;
 
 /** A forward pass: its result, what the gradient needs, and the gradient of each input. */
 interface Pass {
@@ -113,8 +117,13 @@ function checkIds(ids: Int32Array, rows: number): void {
 
 function facesOn(backend: WasmBackend, { gemm, simd }: Product): Faces {
   const k = bind<Exports>(kernel, simd, backend);
-  let scratch = scratches.get(backend)!;
-  if (!scratch) scratches.set(backend, scratch = new Scratch(backend));
+  let own = kept.get(backend);
+  if (!own) {
+    own = { scratch: new Scratch(backend), constants: allocate(backend, CONSTANTS).start };
+    kept.set(backend, own);
+  }
+  const { scratch } = own;
+  k.setUp(own.constants);
   const { memory } = backend.wasm.asm;
 
   /** Where a tensor lies. */
@@ -345,13 +354,13 @@ function facesOn(backend: WasmBackend, { gemm, simd }: Product): Faces {
       const wanted = rows.map((row) => goals[row]!);
       checkIds(wanted, V);
       const count = rows.length;
-      const chunk = Math.max(96, Math.floor(LOGITS / (4 * V)));
+      const chunk = Math.max(192, Math.floor(LOGITS / (4 * V)));
       return operation([h, table], (taped) => {
         const [dh, dTable] = taped ? [make(h.shape), make(table.shape)] : [];
         const few = Math.min(chunk, count);
         const [size, each] = [4 * count * d, 4 * count];
-        const [ids, ends, factors, found, states, dStates, logits] = //
-          scratch.take(each, each, each, 2 * each, size, size, 4 * few * V);
+        const places = scratch.take(each, each, each, 2 * each, size, size, 4 * few * V);
+        const [ids, ends, factors, found, states, dStates, logits] = places;
         new Int32Array(memory.buffer, ids, count).set(rows);
         new Int32Array(memory.buffer, ends, count).set(wanted);
         floats(factors, count).set(Float32Array.from(rows, (row) => all[row]!));

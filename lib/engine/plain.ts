@@ -47,21 +47,21 @@ export interface Drop {
   readonly key: Key;
 }
 
-/** `x·W + b` over the last axis. */
+/** As in `ops.ts`. */
 export function linear(x: tf.Tensor, { weight, bias }: Linear): tf.Tensor {
   const [width, out] = weight.shape;
   const rows = tf.matMul(x.reshape([-1, width]) as tf.Tensor2D, weight).add(bias); // (rows, out)
   return rows.reshape([...x.shape.slice(0, -1), out]);
 }
 
-/** `GELU(x·W + b)`, by the tanh formula that OpenAI used; the exact one drifts from the released weights by 1e-2. */
+/** As in `ops.ts`. */
 export function linearGelu(x: tf.Tensor, p: Linear): tf.Tensor {
   const y = linear(x, p);
   const inner = y.mul(y).mul(0.044715).add(1).mul(y).mul(Math.sqrt(2 / Math.PI));
   return inner.tanh().add(1).mul(y).mul(0.5);
 }
 
-/** Layer norm of a residual, `LN(x + drop(y))`: mean and population variance over the last axis, ε = 1e-5. */
+/** As in `ops.ts`. */
 export function residualNorm(x: tf.Tensor, y: tf.Tensor, { weight, bias }: Norm, drop?: Drop): tf.Tensor {
   const sum = x.add(dropout(y, drop));
   const centred = sum.sub(sum.mean(-1, true));
@@ -69,7 +69,7 @@ export function residualNorm(x: tf.Tensor, y: tf.Tensor, { weight, bias }: Norm,
   return centred.mul(variance.add(1e-5).rsqrt()).mul(weight).add(bias);
 }
 
-/** `x` with a share of its elements dropped, the rest scaled so that the mean stays. */
+/** As in `ops.ts`. */
 export function dropout<T extends tf.Tensor>(x: T, drop?: Drop): T {
   if (!drop || drop.rate === 0) return x;
   return x.mul(tf.tensor(dropoutFactors(drop.key, x.size, drop.rate), x.shape)) as T;
@@ -83,20 +83,13 @@ export interface Past {
   readonly v: tf.Tensor4D;
 }
 
-/**
- * Causal attention of all heads, `softmax(q·kᵀ/√(d/H) masked)·v`, a query seeing the keys up to its own place.
- *
- * @param qkv Queries, keys and values side by side (N, T, 3d).
- * @param heads H, which share d evenly.
- * @param drop What to drop from the probabilities (N, H, T, T).
- * @returns The heads' values merged (N, T, d).
- */
+/** As in `ops.ts`. */
 export function attention(qkv: tf.Tensor3D, heads: number, drop?: Drop): tf.Tensor3D {
   return attentionOver(qkv, heads, undefined, drop).a;
 }
 
 /**
- * {@linkcode attention} for a text that is read piece by piece: the T new tokens see the `past` too.
+ * `attention` for a text that is read piece by piece: the T new tokens see the `past` too.
  *
  * @returns The heads' values merged (N, T, d), and keys and values of all S tokens so far (N, H, S, d/H).
  */
@@ -123,13 +116,7 @@ export function attentionOver(
   return { a: mixed.transpose([0, 2, 1, 3]).reshape([N, T, d]), k, v };
 }
 
-/**
- * The rows of a table that ids name. wasm has no gradient of `gather`, so it is a scatter here.
- *
- * @param table (V, d)
- * @param ids Integers, any shape.
- * @returns The ids' shape, then d.
- */
+/** As in `ops.ts`; wasm has no gradient of `gather`, so it is a scatter here. */
 export function embedding(table: tf.Tensor2D, ids: tf.Tensor): tf.Tensor {
   const flat = ids.flatten() as tf.Tensor1D;
   const lookup = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
@@ -144,15 +131,7 @@ export function embedding(table: tf.Tensor2D, ids: tf.Tensor): tf.Tensor {
   return lookup(table).reshape([...ids.shape, table.shape[1]]);
 }
 
-/**
- * Weighted cross-entropy of a softmax tied to a table: `Σ w·(log Σ exp(h·tableᵀ) − h·table[target])`.
- *
- * @param h States (rows, d).
- * @param table Output rows (V, d).
- * @param targets Ids (rows), int32.
- * @param weights What each row counts (rows); 0 leaves it out.
- * @returns A scalar, in nats.
- */
+/** As in `ops.ts`. */
 export function tiedCrossEntropy(
   h: tf.Tensor2D,
   table: tf.Tensor2D,
@@ -176,12 +155,12 @@ export function tiedCrossEntropy(
   return loss(h, table) as tf.Scalar;
 }
 
-/** √Σx² over all tensors together. */
+/** As in `ops.ts`. */
 export function norm(tensors: readonly tf.Tensor[]): tf.Scalar {
   return tf.tidy(() => tf.addN(tensors.map((x) => x.square().sum())).sqrt() as tf.Scalar);
 }
 
-/** One update of OpenAI's Adam: changes a variable and its two moments. */
+/** As in `ops.ts`. */
 export function adam(
   p: tf.Variable,
   gradient: tf.Tensor,

@@ -8,7 +8,9 @@
  * Where something is dropped, a call ends in the stream's key (`k0`, `k1`), the 16-bit `threshold` below which
  * an element goes (0: none does), the factor of those `kept`, and scratch for one row's `masks`.
  */
-import { exp, get, madd, set, total, within } from "./simd.as.ts";
+import { exp, get, madd, set, setUp, table, total, within } from "./simd.as.ts";
+
+export { setUp };
 
 /** −2·√(2/π) and that times 0.044715: GELU(x) = x·σ(2u) = x/(1 + e^(GELU_1·x + GELU_3·x³)). */
 const GELU_1: f32 = -1.5957691216057308;
@@ -29,36 +31,39 @@ function rotate(x: v128, by: i32): v128 {
  */
 function masksOf(from: u32, count: i32, k0: u32, k1: u32, threshold: i32, masks: usize): usize {
   const k2: u32 = 0x1bd11bda ^ k0 ^ k1;
+  const a0 = i32x4.splat(k0), a1 = i32x4.splat(k1), a2 = i32x4.splat(k2);
+  const b0 = i32x4.splat(k2 + 1), b1 = i32x4.splat(k0 + 2), b2 = i32x4.splat(k1 + 3);
+  const b3 = i32x4.splat(k2 + 4), b4 = i32x4.splat(k0 + 5);
   const last = i16x8.splat(<i16>(threshold - 1));
   const first = from & ~15, end = from + count;
   let to = masks;
   for (let element = first; element < end; element += 16, to += 32) {
-    let x0 = i32x4.add(i32x4.splat((element >> 2) + k0), i32x4(0, 1, 2, 3)), x1 = i32x4.splat(k1);
+    let x0 = i32x4.add(i32x4.add(i32x4.splat(element >> 2), i32x4(0, 1, 2, 3)), a0), x1 = a1;
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 13), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 15), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 26), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 6), x0);
-    x0 = i32x4.add(x0, i32x4.splat(k1)), x1 = i32x4.add(x1, i32x4.splat(k2 + 1));
+    x0 = i32x4.add(x0, a1), x1 = i32x4.add(x1, b0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 17), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 29), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 16), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 24), x0);
-    x0 = i32x4.add(x0, i32x4.splat(k2)), x1 = i32x4.add(x1, i32x4.splat(k0 + 2));
+    x0 = i32x4.add(x0, a2), x1 = i32x4.add(x1, b1);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 13), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 15), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 26), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 6), x0);
-    x0 = i32x4.add(x0, i32x4.splat(k0)), x1 = i32x4.add(x1, i32x4.splat(k1 + 3));
+    x0 = i32x4.add(x0, a0), x1 = i32x4.add(x1, b2);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 17), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 29), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 16), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 24), x0);
-    x0 = i32x4.add(x0, i32x4.splat(k1)), x1 = i32x4.add(x1, i32x4.splat(k2 + 4));
+    x0 = i32x4.add(x0, a1), x1 = i32x4.add(x1, b3);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 13), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 15), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 26), x0);
     x0 = i32x4.add(x0, x1), x1 = v128.xor(rotate(x1, 6), x0);
-    x0 = i32x4.add(x0, i32x4.splat(k2)), x1 = i32x4.add(x1, i32x4.splat(k0 + 5));
+    x0 = i32x4.add(x0, a2), x1 = i32x4.add(x1, b4);
     // A block's two words lie side by side, and of a word the lower half comes first.
     v128.store(to, i16x8.gt_u(v128.shuffle<i32>(x0, x1, 0, 4, 1, 5), last));
     v128.store(to, i16x8.gt_u(v128.shuffle<i32>(x0, x1, 2, 6, 3, 7), last), 16);
@@ -106,35 +111,48 @@ export function sumRows(rows: i32, n: i32, y: usize, sums: usize): void {
   }
 }
 
+/** Four elements of {@linkcode gelu}. */
+@inline
+function geluAt(y: usize, bias: usize, out: usize, left: i32, g1: v128, g3: v128, c: usize): void {
+  const x = f32x4.add(get(y, left), get(bias, left));
+  const e = exp(f32x4.mul(x, madd(f32x4.mul(x, x), g3, g1)), c);
+  set(y, x, left);
+  set(out, f32x4.div(x, f32x4.add(v128.load_splat<f32>(c), e)), left);
+}
+
 /** `y` += bias, and `out` = GELU(y); both may be one. */
 export function gelu(rows: i32, n: i32, y: usize, bias: usize, out: usize): void {
-  const one = f32x4.splat(1);
+  const c = table(), one = v128.load_splat<f32>(c);
+  const g1 = f32x4.mul(one, f32x4.splat(GELU_1)), g3 = f32x4.mul(one, f32x4.splat(GELU_3));
   for (; rows > 0; rows--, y += 4 * n, out += 4 * n) {
-    for (let j = 0; j < n; j += 4) {
-      const at = y + 4 * j, left = n - j;
-      const x = f32x4.add(get(at, left), get(bias + 4 * j, left));
-      const e = exp(f32x4.mul(x, madd(f32x4.mul(x, x), f32x4.splat(GELU_3), f32x4.splat(GELU_1))));
-      set(at, x, left);
-      set(out + 4 * j, f32x4.div(x, f32x4.add(one, e)), left);
-    }
+    let j = 0;
+    for (; j + 4 <= n; j += 4) geluAt(y + 4 * j, bias + 4 * j, out + 4 * j, 4, g1, g3, c);
+    if (j < n) geluAt(y + 4 * j, bias + 4 * j, out + 4 * j, n - j, g1, g3, c);
   }
+}
+
+/** Four elements of {@linkcode geluBack}. */
+@inline
+function geluBackAt(x: usize, dy: usize, dx: usize, sums: usize, left: i32, g1: v128, g3: v128, c: usize): void {
+  const one = v128.load_splat<f32>(c), v = get(x, left), cubic = f32x4.mul(f32x4.mul(v, v), g3);
+  const e = exp(f32x4.mul(v, f32x4.add(cubic, g1)), c);
+  const s = f32x4.div(one, f32x4.add(one, e)); // σ(2u), and e·s² is its derivative.
+  const inner = f32x4.mul(v, f32x4.add(f32x4.add(cubic, g1), f32x4.add(cubic, cubic))); // −x·(2u)'
+  const slope = f32x4.sub(s, f32x4.mul(f32x4.mul(f32x4.mul(e, s), s), inner));
+  const d = f32x4.mul(get(dy, left), slope);
+  set(dx, d, left);
+  set(sums, f32x4.add(get(sums, left), d), left);
 }
 
 /** `dx` = dy·GELU'(x), and `sums` = the sum of its rows. */
 export function geluBack(rows: i32, n: i32, x: usize, dy: usize, dx: usize, sums: usize): void {
-  const one = f32x4.splat(1);
+  const c = table(), one = v128.load_splat<f32>(c);
+  const g1 = f32x4.mul(one, f32x4.splat(GELU_1)), g3 = f32x4.mul(one, f32x4.splat(GELU_3));
   memory.fill(sums, 0, 4 * n);
   for (; rows > 0; rows--, x += 4 * n, dy += 4 * n, dx += 4 * n) {
-    for (let j = 0; j < n; j += 4) {
-      const left = n - j, v = get(x + 4 * j, left), square = f32x4.mul(v, v);
-      const e = exp(f32x4.mul(v, madd(square, f32x4.splat(GELU_3), f32x4.splat(GELU_1))));
-      const s = f32x4.div(one, f32x4.add(one, e)); // σ(2u), and e·s² is its derivative.
-      const inner = f32x4.mul(v, madd(square, f32x4.splat(-3 * GELU_3), f32x4.splat(-GELU_1)));
-      const slope = madd(f32x4.mul(f32x4.mul(e, s), s), inner, s);
-      const d = f32x4.mul(get(dy + 4 * j, left), slope);
-      set(dx + 4 * j, d, left);
-      set(sums + 4 * j, f32x4.add(get(sums + 4 * j, left), d), left);
-    }
+    let j = 0;
+    for (; j + 4 <= n; j += 4) geluBackAt(x + 4 * j, dy + 4 * j, dx + 4 * j, sums + 4 * j, 4, g1, g3, c);
+    if (j < n) geluBackAt(x + 4 * j, dy + 4 * j, dx + 4 * j, sums + 4 * j, n - j, g1, g3, c);
   }
 }
 
@@ -222,15 +240,24 @@ function largest(n: i32, x: usize): f32 {
 /** `x` becomes e^(scale·(x − most)). @returns Their sum. */
 @inline
 function exponentials(n: i32, x: usize, most: f32, scale: f32): f32 {
-  const zero = f32x4.splat(0);
-  let sum = zero;
-  for (let j = 0; j < n; j += 4) {
+  const zero = f32x4.splat(0), top = f32x4.splat(most), by = f32x4.splat(scale), c = table();
+  let sum = zero, more = zero, j = 0;
+  for (; j + 8 <= n; j += 8) {
+    const at = x + 4 * j;
+    const e = exp(f32x4.mul(f32x4.sub(v128.load(at), top), by), c);
+    v128.store(at, e);
+    sum = f32x4.add(sum, e);
+    const f = exp(f32x4.mul(f32x4.sub(v128.load(at, 16), top), by), c);
+    v128.store(at, f, 16);
+    more = f32x4.add(more, f);
+  }
+  for (; j < n; j += 4) {
     const at = x + 4 * j, left = n - j;
-    const e = exp(f32x4.mul(f32x4.sub(get(at, left), f32x4.splat(most)), f32x4.splat(scale)));
+    const e = exp(f32x4.mul(f32x4.sub(get(at, left), top), by), c);
     set(at, e, left);
     sum = f32x4.add(sum, within(e, left, zero));
   }
-  return total(sum);
+  return total(f32x4.add(sum, more));
 }
 
 /**

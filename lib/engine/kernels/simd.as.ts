@@ -51,23 +51,48 @@ export function total(v: v128): f32 {
     (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3));
 }
 
+/** Where the constants lie: engines make a constant vector anew at each use, in three instructions; a load is one. */
+let constants: usize = 0;
+
+/** Takes 64 bytes for the constants, once. */
+export function setUp(at: usize): void {
+  constants = at;
+  store<f32>(at, 1);
+  store<f32>(at, 87, 4);
+  store<f32>(at, -87, 8);
+  store<f32>(at, 1.44269504, 12); // 1/ln 2
+  store<f32>(at, 12582912, 16); // 1.5·2²³: adding it rounds, and leaves the whole number in the lowest bits.
+  store<f32>(at, -0.693359375, 20); // −ln 2 in two parts, the first of so few bits that n times it is exact.
+  store<f32>(at, 2.12194440e-4, 24);
+  store<f32>(at, 0.0013813140103593469, 28); // The best of its degree for (eʳ − 1 − r)/r² on |r| ≤ ln 2/2.
+  store<f32>(at, 0.00836941972374916, 32);
+  store<f32>(at, 0.04166845604777336, 36);
+  store<f32>(at, 0.16666515171527863, 40);
+  store<f32>(at, 0.4999999403953552, 44);
+}
+
+/** The table's address, for a loop to hold on to. */
+@inline
+export function table(): usize {
+  return constants;
+}
+
 /**
- * eˣ within 1e-7 of itself for |x| ≤ 87, beyond which it stays where it was; NaN stays NaN.
+ * eˣ = 2ⁿ·eʳ within 1e-7 of itself for |x| ≤ 87, beyond which it stays where it was; NaN stays NaN.
  *
- * x = n·ln 2 + r; the polynomial is the best of its degree for (eʳ − 1 − r)/r² on |r| ≤ ln 2/2.
+ * @param c {@linkcode table}
  */
 @inline
-export function exp(x: v128): v128 {
-  x = f32x4.pmin(f32x4.pmax(x, f32x4.splat(-87)), f32x4.splat(87));
-  const magic = f32x4.splat(12582912); // 1.5·2²³: adding it rounds, and leaves n in the lowest bits.
-  const shifted = f32x4.add(f32x4.mul(x, f32x4.splat(1.44269504)), magic);
+export function exp(x: v128, c: usize): v128 {
+  const one = v128.load_splat<f32>(c), magic = v128.load_splat<f32>(c, 16);
+  x = f32x4.pmin(f32x4.pmax(x, v128.load_splat<f32>(c, 8)), v128.load_splat<f32>(c, 4));
+  const shifted = madd(x, v128.load_splat<f32>(c, 12), magic);
   const n = f32x4.sub(shifted, magic);
-  // ln 2 in two parts, the first of so few bits that n times it is exact.
-  const r = madd(n, f32x4.splat(2.12194440e-4), madd(n, f32x4.splat(-0.693359375), x));
-  let p = madd(f32x4.splat(0.0013813140103593469), r, f32x4.splat(0.00836941972374916));
-  p = madd(p, r, f32x4.splat(0.04166845604777336));
-  p = madd(p, r, f32x4.splat(0.16666515171527863));
-  p = madd(p, r, f32x4.splat(0.4999999403953552));
-  p = f32x4.add(madd(p, f32x4.mul(r, r), r), f32x4.splat(1));
-  return f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), i32x4.splat(0x3f800000)));
+  const r = madd(n, v128.load_splat<f32>(c, 24), madd(n, v128.load_splat<f32>(c, 20), x));
+  let p = madd(v128.load_splat<f32>(c, 28), r, v128.load_splat<f32>(c, 32));
+  p = madd(p, r, v128.load_splat<f32>(c, 36));
+  p = madd(p, r, v128.load_splat<f32>(c, 40));
+  p = madd(p, r, v128.load_splat<f32>(c, 44));
+  p = f32x4.add(madd(p, f32x4.mul(r, r), r), one);
+  return f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), one)); // The bits of 1 are the exponent's zero.
 }
