@@ -1,9 +1,11 @@
 /**
- * Compiles the kernels: `deno task kernels` writes `wasm.ts`.
+ * Compiles the kernels: `deno task kernels` writes `wasm.ts`, with `--check` only compares it.
+ *
+ * The compiler is 100 MB that nobody needs who does not change a kernel, so it stays out of deno.json and its lock.
  *
  * @module
  */
-import asc from "assemblyscript/asc";
+import asc from "npm:assemblyscript@0.28.20/asc";
 
 const generated = new URL("./wasm.ts", import.meta.url);
 
@@ -15,7 +17,7 @@ const kernels = { gemm: "The matrix product", fused: "The passes between the pro
  *
  * @throws {Error} If it does not compile, or would write data of its own into the memory that it is given.
  */
-export async function compile(
+async function compile(
   name: keyof typeof kernels,
   relaxed: boolean,
 ): Promise<Uint8Array<ArrayBuffer>> {
@@ -50,7 +52,7 @@ export async function compile(
 }
 
 /** The text of `wasm.ts`. */
-export async function generate(): Promise<string> {
+async function generate(): Promise<string> {
   const lines = ["// Made by `deno task kernels` from gemm.as.ts, fused.as.ts and simd.as.ts; edit those."];
   for (const [kernel, what] of Object.entries(kernels)) {
     lines.push(`/** ${what}, with plain SIMD and with fused multiply-add (relaxed SIMD): wasm in base64. */`);
@@ -64,4 +66,11 @@ export async function generate(): Promise<string> {
   return lines.join("\n") + "\n";
 }
 
-if (import.meta.main) await Deno.writeTextFile(generated, await generate());
+if (import.meta.main) {
+  const text = await generate();
+  if (!Deno.args.includes("--check")) await Deno.writeTextFile(generated, text);
+  else if (await Deno.readTextFile(generated) !== text) {
+    console.error("wasm.ts is not what its sources compile to: run deno task kernels");
+    Deno.exit(1);
+  }
+}
