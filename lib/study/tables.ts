@@ -49,15 +49,13 @@ export function studyJson(
  * console.log(report(await ablate({ seeds: 3 })));
  * ```
  */
-export function report({ language, table, differences, findings }: Study): string {
+export function report({ language, table, findings }: Study): string {
   return [
     "**Held-out text, bits per character**",
     language.toMarkdown(),
     "**Test accuracy**",
     table.toMarkdown(),
-    "**Differences between arms, paired by seed**",
-    differences.toMarkdown(),
-    "**Findings** (intervals are 95 %, over seeds, not corrected for their number)",
+    "**Differences between arms, paired by seed** (intervals are 95 %, over seeds, not corrected for their number)",
     findings.map((finding) => `- ${finding}`).join("\n"),
   ].map((part) => part.trim()).join("\n\n") + "\n";
 }
