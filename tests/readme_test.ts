@@ -2,17 +2,25 @@ import { assert, assertEquals } from "./assert.ts";
 
 const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
 
-Deno.test("the README's study is the one that stands in data/studies, to the digit", async () => {
+Deno.test("the README's studies are those that stand in data/studies, to the digit", async () => {
   const readme = await read("README.md");
-  const shown = /<!-- study -->\n([^]*)<!-- \/study -->/.exec(readme)?.[1] ?? "";
-  const report = await read("data/studies/ablate/report.md");
   // The formatter aligns tables; what they hold is the same.
   const bare = (text: string) =>
     text.replace(/-{2,}:?/g, "-").replace(/[ |:]+/g, " ").replace(/\\|_|\*/g, "");
-  assert(report.length > 500);
-  assert(bare(shown).includes(bare(report).trim()), "README.md does not hold data/studies/ablate/report.md");
-  const { result } = JSON.parse(await read("data/studies/ablate/study.json"));
-  assertEquals(result.complete, true);
+  let seen = 0;
+  for await (const { name } of Deno.readDir(new URL("../data/studies", import.meta.url))) {
+    const [, shown = ""] = readme.split(`<!-- ${name} -->`);
+    const report = await read(`data/studies/${name}/report.md`);
+    assert(report.length > 300);
+    assert(
+      bare(shown).includes(bare(report).trim()),
+      `README.md does not hold data/studies/${name}/report.md`,
+    );
+    const { result } = JSON.parse(await read(`data/studies/${name}/study.json`));
+    assertEquals(result.complete, true);
+    seen++;
+  }
+  assert(seen > 0);
 });
 
 Deno.test("every command that the README gives is a task", async () => {
