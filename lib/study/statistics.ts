@@ -78,7 +78,7 @@ export function verdict({ n, low, high }: Estimate): string {
  */
 export function rounded(value: number, half: number): string {
   const digits = Number.isFinite(half) && half > 0 ? 1 - Math.floor(Math.log10(half)) : 2;
-  return value.toFixed(Math.min(4, Math.max(0, digits)));
+  return value.toFixed(Math.min(4, Math.max(0, digits))).replace(/^-(?=[0.]+$)/, ""); // No minus before zero.
 }
 
 /** An estimate as text: `71.3 [69.6, 73.0]`. */
