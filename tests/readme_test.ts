@@ -6,7 +6,7 @@ Deno.test("the README's studies are those that stand in data/studies, to the dig
   const readme = await read("README.md");
   // The formatter aligns tables; what they hold is the same.
   const bare = (text: string) =>
-    text.replace(/-{2,}:?/g, "-").replace(/[ |:]+/g, " ").replace(/\\|_|\*/g, "");
+    text.replace(/-{2,}:?/g, "-").replace(/[\s|:]+/g, " ").replace(/\\|_|\*/g, "");
   let seen = 0;
   for await (const { name } of Deno.readDir(new URL("../data/studies", import.meta.url))) {
     const [, shown = ""] = readme.split(`<!-- ${name} -->`);
