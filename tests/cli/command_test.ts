@@ -156,10 +156,12 @@ Deno.test("interrupted, pre-training ends cleanly, and the same command goes on"
   const command = ["run", "--allow-read", "--allow-write", `${root}lib/cli/pretrain.ts`, ...args];
   const child = new Deno.Command(Deno.execPath(), { args: command, stdout: "null", stderr: "piped" }).spawn();
   const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
-  let err = "";
+  let [err, sent] = ["", false];
   for (let step = await reader.read(); !step.done; step = await reader.read()) {
     err += step.value;
-    if (/update \d/.test(step.value)) child.kill("SIGINT");
+    if (sent || !/update \d/.test(step.value)) continue;
+    child.kill("SIGINT"); // A second one would not wait for the update's end.
+    sent = true;
   }
   assertEquals((await child.status).code, 130, err);
   assert(/Stopped before the end: the same command goes on from .*\.part$/m.test(err), err);
