@@ -7,4 +7,4 @@ import { pretrain } from "../../lib/train/mod.ts";
 await backend();
 const train = "to be or not to be that is the question ".repeat(20);
 const lm = gpt({ ...presets.smoke, context: 8 }, { tokenizer: trainBpe(train, { merges: 20 }), seed: 3 });
-await pretrain(lm, { train }, { updates: 60, batch: 2, checkpoint: Deno.args[0]!, saveEvery: 1 });
+await pretrain(lm, { train }, { updates: 2000, batch: 2, checkpoint: Deno.args[0]!, saveEvery: 1 });

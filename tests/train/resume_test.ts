@@ -23,28 +23,31 @@ Deno.test("killed at ten random moments and resumed, a run ends bit for bit wher
   const folder = await Deno.makeTempDir();
   const whole = `${folder}/whole.safetensors`;
   const broken = `${folder}/broken.safetensors`;
-  const begin = performance.now();
   const { success, stderr } = await spawn(whole).output();
   assert(success, new TextDecoder().decode(stderr));
-  const length = performance.now() - begin;
 
-  // It saves after every update, so that about half of the kills meet a checkpoint being written.
-  let kills = 0;
-  const readable: boolean[] = [];
-  while (kills < 10) {
+  // It saves after every update. Every other kill waits until it sees a checkpoint being written.
+  const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
+  let [kills, writing, read] = [0, 0, 0];
+  while ((kills < 10 || writing < 2) && kills < 40) {
     const run = spawn(broken);
-    await new Promise((resume) => setTimeout(resume, (0.2 + 0.6 * Math.random()) * length));
-    try {
-      run.kill("SIGKILL");
-    } catch { /* it had just ended */ }
-    await run.output();
+    const ended = run.output();
+    await new Promise((resume) => setTimeout(resume, 200 + 400 * Math.random()));
+    for (let i = 0; kills % 2 && i < 2000 && !await exists(`${broken}.tmp`); i++);
+    run.kill("SIGKILL");
+    assertEquals((await ended).signal, "SIGKILL", "the run was under way when it was killed");
     kills++;
-    if (await Deno.stat(broken).then(() => true, () => false)) {
+    if (await exists(`${broken}.tmp`)) {
+      writing++;
+      await Deno.remove(`${broken}.tmp`); // So that the next one seen is new.
+    }
+    if (await exists(broken)) {
       dispose((await loadModel(broken)).parameters); // Throws if it is not whole.
-      readable.push(true);
+      read++;
     }
   }
-  assert(readable.length > 0, "no kill came after the first checkpoint");
+  assert(writing >= 2, `only ${writing} of ${kills} kills met a checkpoint being written`);
+  assert(read > 0, "no kill came after the first checkpoint");
   assert((await spawn(broken).output()).success);
   const [a, b] = [await loadModel(whole), await loadModel(broken)];
   assertEquals(bits(b), bits(a));
