@@ -3,6 +3,7 @@ import "@tensorflow/tfjs-backend-wasm";
 import { InputError } from "../errors.ts";
 import { shareClones } from "./fused.ts";
 import { installGemm } from "./gemm.ts";
+import { startShared } from "./heap.ts";
 
 /** The backends that the kit is tested on, the fastest first. */
 export const backends = ["wasm", "cpu"] as const;
@@ -28,6 +29,21 @@ export function backendInUse(): string {
   return current?.name === name ? `${name}: ${current.products}` : name;
 }
 
+/** How a backend computes. */
+export interface BackendOptions {
+  /**
+   * Threads that share each operation, on backend "wasm": all cores unless given, at most half of more than four
+   * logical ones, which are second threads of a core or slow ones. The same seed gives the same bits for the same
+   * number of them.
+   */
+  readonly threads?: number;
+}
+
+function cores(): number {
+  const logical = navigator.hardwareConcurrency;
+  return logical <= 4 ? logical : Math.ceil(logical / 2);
+}
+
 /**
  * Chooses where tfjs computes: the fastest backend that starts here, or the one that is asked for.
  *
@@ -40,20 +56,22 @@ export function backendInUse(): string {
  * import { backend } from "./backend.ts";
  *
  * console.log((await backend("cpu")).name); // "cpu"
- * console.log((await backend()).products); // such as "OpenBLAS through FFI, 1 thread"
+ * console.log((await backend("wasm", { threads: 2 })).products); // such as "OpenBLAS through FFI, 2 threads"
  * ```
  */
-export async function backend(name?: BackendName): Promise<Backend> {
+export async function backend(
+  name?: BackendName,
+  { threads = cores() }: BackendOptions = {},
+): Promise<Backend> {
   if (name !== undefined && !backends.includes(name)) {
     throw new InputError(`Cannot use backend "${name}" as the backends are ${backends.join(" and ")}`);
   }
   tf.env().set("PROD", true); // Keeps tfjs from advertising its Node binding at the first operation.
   for (const candidate of name ? [name] : backends) {
-    if (!await tf.setBackend(candidate).catch(() => false)) continue;
+    if (!await startShared(() => tf.setBackend(candidate)).catch(() => false)) continue;
     if (candidate === "cpu") return current = { name: candidate, products: "plain JavaScript" };
     shareClones();
-    const [products = "", faster] = (await installGemm()).split("\n");
-    return current = { name: candidate, products, ...(faster && { faster }) };
+    return current = { name: candidate, ...await installGemm({ threads }) };
   }
   throw new InputError(`Cannot start ${name ? `backend "${name}"` : "any backend"} on this machine`);
 }

@@ -32,16 +32,12 @@ export type BatchGemm = (
 
 /** A BLAS that has been found, opened and checked. */
 export interface Blas {
-  /** What to call it: `OpenBLAS through FFI, 1 thread`. */
-  name: string;
+  /** What to call it: `OpenBLAS`. */
+  readonly name: string;
+  /** Where it was found; `openBlas` opens it again, in another thread. */
+  readonly path: string;
   /** The product on a heap's tensors, in place. */
   bind(memory: WebAssembly.Memory): BatchGemm;
-}
-
-/** How {@linkcode findBlas} opens a library. */
-export interface BlasOptions {
-  /** Threads of one product, where the library lets us say; 1 unless given. */
-  threads?: number;
 }
 
 /**
@@ -62,18 +58,18 @@ export interface BlasOptions {
  * console.log(blas?.name ?? "no BLAS here, or no permission to call it");
  * ```
  */
-export async function findBlas({ threads = 1 }: BlasOptions = {}): Promise<Blas | undefined> {
+export async function findBlas(): Promise<Blas | undefined> {
   const chosen = await env("GPT1_BLAS");
   // The heap's address takes the whole of --allow-ffi; leave for one library is not enough.
   if (chosen === "none" || !await granted({ name: "ffi" })) return undefined;
   if (chosen) {
-    const blas = open(chosen, threads);
+    const blas = openBlas(chosen);
     if (typeof blas === "object") return blas;
     throw new InputError(`Cannot use GPT1_BLAS=${chosen} as ${blas}`);
   }
   for await (const path of candidates()) {
     if (!await granted({ name: "ffi", path })) continue; // Denied by --deny-ffi.
-    const blas = open(path, threads);
+    const blas = openBlas(path);
     if (typeof blas === "object") return blas;
   }
   return undefined;
@@ -141,22 +137,43 @@ const sgemm = <T extends "i32" | "i64">(name: string, int: T) => ({
 const setter = <T extends "i32" | "i64">(name: string, int: T) =>
   ({ name, parameters: [int], result: "void", optional: true }) as const;
 
+const fortran = { name: "sgemm_", result: "void", optional: true } as const;
+
 const symbols = {
   plain: sgemm("cblas_sgemm", "i32"),
   scipy: sgemm("scipy_cblas_sgemm", "i32"),
   scipy64: sgemm("scipy_cblas_sgemm64_", "i64"),
+  // Fortran's, with addresses throughout: MKL has only this where it is part of PyTorch.
+  fortran: { ...fortran, parameters: Array<"usize">(13).fill("usize") },
   openblasThreads: setter("openblas_set_num_threads", "i32"),
   scipyThreads: setter("scipy_openblas_set_num_threads", "i32"),
   scipyThreads64: setter("scipy_openblas_set_num_threads64_", "i32"),
-  mklThreads: setter("MKL_Set_Num_Threads", "i32"),
+  mklThreads: setter("MKL_Set_Num_Threads_Local", "i32"),
   blisThreads: setter("bli_thread_set_num_threads", "i64"),
 };
 
 /** Either width of integer takes numbers. */
 type Call = (...args: number[]) => void;
 
-/** Opens one library; a string says why it cannot be used. */
-function open(path: string, threads: number): Blas | string {
+/** `cblas_sgemm` by Fortran's `sgemm_`, for which rows are columns. */
+function rowMajor(sgemm: Call): Call {
+  const ints = new Int32Array(8), factors = new Float32Array(ints.buffer, 24, 2);
+  const forms = new Uint8Array(2).map((_, i) => "NT".charCodeAt(i));
+  const [at, no] = [ints, forms].map((x) => Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(x))));
+  return (_, opA, opB, M, N, K, alpha, a, lda, b, ldb, beta, c, ldc) => {
+    ints.set([N!, M!, K!, ldb!, lda!, ldc!]), factors.set([alpha!, beta!]);
+    const [formA, formB] = [no! + opA! - PLAIN, no! + opB! - PLAIN];
+    const [n, m, k, nextB, nextA, nextC] = [at!, at! + 4, at! + 8, at! + 12, at! + 16, at! + 20];
+    sgemm(formB, formA, n, m, k, at! + 24, b!, nextB, a!, nextA, at! + 28, c!, nextC);
+    return forms; // Which keeps it from being freed.
+  };
+}
+
+/** Of CBLAS: row-major order, an operand as it is, and transposed. */
+const [ROWS, PLAIN, TRANSPOSED] = [101, 111, 112];
+
+/** Opens one library, for one thread at a time; a string says why it cannot be used. */
+export function openBlas(path: string): Blas | string {
   let library: Deno.DynamicLibrary<typeof symbols>;
   try {
     library = Deno.dlopen(path, symbols);
@@ -164,14 +181,14 @@ function open(path: string, threads: number): Blas | string {
     return `it does not open: ${(error as Error).message}`;
   }
   const s = library.symbols;
-  const multiply = (s.plain ?? s.scipy ?? s.scipy64) as Call | null;
+  const multiply = (s.plain ?? s.scipy ?? s.scipy64 ?? (s.fortran && rowMajor(s.fortran as unknown as Call))) as Call | null;
   const setThreads = (s.openblasThreads ?? s.scipyThreads ?? s.scipyThreads64 ?? s.mklThreads ??
     s.blisThreads) as Call | null;
   if (!multiply) {
     library.close();
-    return "it has no cblas_sgemm";
+    return "it has neither cblas_sgemm nor sgemm_";
   }
-  setThreads?.(threads);
+  setThreads?.(1); // What is worth it we divide ourselves: everything, not products alone.
 
   const bind = (memory: WebAssembly.Memory): BatchGemm => {
     let heap: ArrayBuffer | undefined, base = 0;
@@ -181,9 +198,9 @@ function open(path: string, threads: number): Blas | string {
         base = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(new Uint8Array(heap))));
       }
       a += base, b += base, c += base;
-      const [opA, opB] = [transA ? 112 : 111, transB ? 112 : 111]; // CblasTrans, CblasNoTrans; 101: row-major.
+      const [opA, opB] = [transA ? TRANSPOSED : PLAIN, transB ? TRANSPOSED : PLAIN];
       for (let i = 0; i < batch; i++, a += aNext, b += bNext, c += cNext) {
-        multiply(101, opA, opB, M, N, K, 1, a, lda, b, ldb, add ? 1 : 0, c, ldc);
+        multiply(ROWS, opA, opB, M, N, K, 1, a, lda, b, ldb, add ? 1 : 0, c, ldc);
       }
     };
   };
@@ -197,9 +214,8 @@ function open(path: string, threads: number): Blas | string {
     ? "BLIS"
     : setThreads
     ? "OpenBLAS"
-    : path.split(/[/\\]/).at(-1);
-  const count = setThreads ? `${threads} thread${threads === 1 ? "" : "s"}` : "its own choice of threads";
-  return { name: `${name} through FFI, ${count}`, bind };
+    : path.split(/[/\\]/).at(-1)!;
+  return { name, path, bind };
 }
 
 /** Whether a library's products are those of the definition, on odd shapes in all four forms. */

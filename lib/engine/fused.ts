@@ -1,16 +1,20 @@
 /**
- * The operations of `ops.ts` on the wasm backend's heap: matrix products, and our own kernels between them.
- * `plain.ts` is the definition.
+ * The operations of `ops.ts` on the wasm backend's heap: matrix products, and our own kernels between them,
+ * divided among the threads. `plain.ts` is the definition.
+ *
+ * What is summed over rows is summed in blocks of rows first, the same for any number of threads, so that with
+ * our own product the result has the same bits for all of them.
  *
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
-import { type Product, productOn } from "./gemm.ts";
-import { allocate, bind, Scratch, type WasmBackend } from "./heap.ts";
-import { fused as kernel } from "./kernels/wasm.ts";
+import type { Calls } from "./calls.ts";
+import { teamOn } from "./gemm.ts";
+import { Scratch, type WasmBackend } from "./heap.ts";
 import type * as plain from "./plain.ts";
 import type { Drop } from "./plain.ts";
+import { share, type Team } from "./team.ts";
 
 /** The operations that have a fast face. */
 export type Faces = Omit<typeof plain, "attentionOver">;
@@ -18,44 +22,31 @@ export type Faces = Omit<typeof plain, "attentionOver">;
 /** What the kernels take to drop: the stream's key, the threshold, the factor of what is kept. */
 type Dropping = [k0: number, k1: number, threshold: number, kept: number];
 
-/** What the module exports: numbers in, as `fused.as.ts` has them. */
-type Exports =
-  & Record<
-    | "setUp"
-    | "dropped"
-    | "addBias"
-    | "sumRows"
-    | "gelu"
-    | "geluBack"
-    | "norm"
-    | "normBack"
-    | "softmax"
-    | "softmaxBack"
-    | "crossEntropy"
-    | "scaled"
-    | "gather"
-    | "scatter"
-    | "adam",
-    (...args: number[]) => void
-  >
-  & Record<"squares", (...args: number[]) => number>;
-
 /** Rows of attention's scores that are computed together, so that few beyond the diagonal are. */
 const BAND = 64;
+/** Rows that are summed together. */
+const BLOCK = 64;
+/** Elements of a vector that are worked on together. */
+const STRETCH = 2 ** 15;
 /** Bytes of logits that are made at a time: they should stay in the second cache or near it. */
-const LOGITS = 2 ** 22;
+const LOGITS = 2 ** 23;
+/** Rows of logits that are made at a time, at least. */
+const LEAST = 256;
 
-/** The faces that were made, and the product that they call. */
-const made = new WeakMap<WasmBackend, { faces: Faces; product: Product }>();
+/** What an element of a pass costs as operations of a product: passes wait for memory. */
+const ELEMENT = 64;
+
+/** The faces that were made, and the team that works for them. */
+const made = new WeakMap<WasmBackend, { faces: Faces; team: Team }>();
 
 /** The fast faces, if the current backend is wasm and `installGemm` was called. */
 export function fused(): Faces | undefined {
   if (tf.getBackend() !== "wasm") return undefined;
   const backend = tf.backend() as WasmBackend;
-  const product = productOn(backend);
-  if (!product) return undefined;
+  const team = teamOn(backend);
+  if (!team) return undefined;
   let found = made.get(backend);
-  if (found?.product !== product) made.set(backend, found = { faces: facesOn(backend, product), product });
+  if (found?.team !== team) made.set(backend, found = { faces: facesOn(backend, team), team });
   return found.faces;
 }
 
@@ -77,11 +68,8 @@ export function shareClones(): void {
   });
 }
 
-/** What a heap keeps for us, whatever the product: scratch, and the kernels' constants. */
-const kept = new WeakMap<WasmBackend, { scratch: Scratch; constants: number }>();
-
-/** Bytes that the kernels' constants take. */
-const CONSTANTS = 64;
+/** What the operations keep on a heap, whoever works on it. */
+const scratches = new WeakMap<WasmBackend, Scratch>();
 
 /** A forward pass: its result, what the gradient needs, and the gradient of each input. */
 interface Pass {
@@ -105,8 +93,8 @@ function droppingOf(drop?: Drop): Dropping {
   return [drop?.key[0] ?? 0, drop?.key[1] ?? 0, threshold, 65536 / (65536 - threshold)];
 }
 
-/** Bytes of the masks of a row. */
-const masksOf = (n: number) => 2 * (n + 32);
+/** Bytes of the masks of so many elements, for one thread. */
+const masksOf = (n: number) => 64 * Math.ceil((n + 32) / 32);
 
 /** Refuses ids that a table does not have: the heap has no walls. */
 function checkIds(ids: Int32Array, rows: number): void {
@@ -115,15 +103,10 @@ function checkIds(ids: Int32Array, rows: number): void {
   }
 }
 
-function facesOn(backend: WasmBackend, { gemm, simd }: Product): Faces {
-  const k = bind<Exports>(kernel, simd, backend);
-  let own = kept.get(backend);
-  if (!own) {
-    own = { scratch: new Scratch(backend), constants: allocate(backend, CONSTANTS).start };
-    kept.set(backend, own);
-  }
-  const { scratch } = own;
-  k.setUp(own.constants);
+function facesOn(backend: WasmBackend, team: Team): Faces {
+  let scratch = scratches.get(backend);
+  if (!scratch) scratches.set(backend, scratch = new Scratch(backend));
+  const room = scratch, { own } = team;
   const { memory } = backend.wasm.asm;
 
   /** Where a tensor lies. */
@@ -144,42 +127,100 @@ function facesOn(backend: WasmBackend, { gemm, simd }: Product): Faces {
     return tensor;
   };
   const floats = (address: number, length: number) => new Float32Array(memory.buffer, address, length);
+
+  /** What a thread does with the `count` items from `first` on; `part` is its number. */
+  type Some = (calls: Calls, first: number, count: number, part: number) => void;
+  /** Divides items among the threads, in whole units. `each` is what an item costs, as {@linkcode Team.run} counts. */
+  const divide = (items: number, unit: number, each: number, work: Some) =>
+    team.run(items * each, (calls, part, parts) => {
+      const [first, end] = share(items, part, parts, unit);
+      if (first < end) work(calls, first, end - first, part);
+    });
+  /** The blocks of some rows, each with its number. */
+  const blocks = (first: number, count: number, visit: (first: number, count: number, block: number) => void) => {
+    for (let row = first; row < first + count; row += BLOCK) {
+      visit(row, Math.min(BLOCK, first + count - row), row / BLOCK);
+    }
+  };
+  const blocksOf = (rows: number) => Math.ceil(rows / BLOCK);
   const product = (
+    { gemm }: Calls,
     [transA, transB]: readonly [boolean, boolean],
     [M, N, K]: readonly [number, number, number],
     ...[a, lda, b, ldb, c, ldc, add = false]: [number, number, number, number, number, number, boolean?]
   ) => gemm(1, 0, 0, 0, transA, transB, M, N, K, a, lda, b, ldb, c, ldc, add);
   const [AB, ABt, AtB] = [[false, false], [false, true], [true, false]] as const;
 
-  /** A linear map's product without its bias, and its gradients but that of the bias. */
-  const times = (x: tf.Tensor, weight: tf.Tensor) => {
+  /** Adds rows to those of a table of zeros that ids name. */
+  const scatter = (count: number, d: number, x: number, ids: number, table: number, rows: number) =>
+    divide(rows, 1, ELEMENT * d, (calls, first, some) => {
+      calls.scatter(count, d, x, ids, table, first, first + some);
+    });
+
+  /** Sizes of a linear map. */
+  const sizes = (x: tf.Tensor, weight: tf.Tensor) => {
     const [width, out] = weight.shape as [number, number];
-    const rows = x.size / width;
-    const y = make([...x.shape.slice(0, -1), out]);
-    product(AB, [rows, out, width], at(x), width, at(weight), out, at(y), out);
-    return { y, rows, out };
+    return { width, out, rows: x.size / width };
   };
-  const timesBack = (x: tf.Tensor, weight: tf.Tensor, dy: number) => {
-    const [width, out] = weight.shape as [number, number];
-    const rows = x.size / width;
-    const [dx, dWeight] = [make(x.shape), make(weight.shape)];
-    product(ABt, [rows, width, out], dy, out, at(weight), out, at(dx), width);
-    product(AtB, [width, out, rows], at(x), width, dy, out, at(dWeight), out);
-    return [dx, dWeight];
+  /** A linear map's product, and what is done with each thread's rows of it. */
+  const times = (x: tf.Tensor, weight: tf.Tensor, then: (calls: Calls, first: number, rows: number) => void) => {
+    const { width, out, rows } = sizes(x, weight);
+    const y = make([...x.shape.slice(0, -1), out]);
+    const [px, w, py] = [at(x), at(weight), at(y)];
+    return {
+      y,
+      run: () =>
+        divide(rows, BLOCK, 2 * width * out, (calls, first, count) => {
+          product(calls, AB, [count, out, width], px + 4 * width * first, width, w, out, py + 4 * out * first, out);
+          then(calls, first, count);
+        }),
+    };
+  };
+  /**
+   * The gradients of a linear map. `inner` makes a block's rows of the product's gradient, unless they are there,
+   * and their sum.
+   */
+  const timesBack = (
+    x: tf.Tensor,
+    weight: tf.Tensor,
+    dy: number,
+    inner: (calls: Calls, first: number, rows: number, sums: number) => void,
+    sums: number,
+  ) => {
+    const { width, out, rows } = sizes(x, weight);
+    const [dx, dWeight, dBias] = [make(x.shape), make(weight.shape), make([out])];
+    const [px, w, toX, toW] = [at(x), at(weight), at(dx), at(dWeight)];
+    divide(rows, BLOCK, 2 * width * out, (calls, first, count) => {
+      blocks(first, count, (first, count, block) => inner(calls, first, count, sums + 4 * out * block));
+      product(calls, ABt, [count, width, out], dy + 4 * out * first, out, w, out, toX + 4 * width * first, width);
+    });
+    team.run(2 * rows * width * out, (calls, part, parts) => {
+      if (part === 0) calls.sumRows(blocksOf(rows), out, sums, at(dBias));
+      const [first, end] = share(width, part, parts);
+      const to = toW + 4 * out * first;
+      if (first < end) product(calls, AtB, [end - first, out, rows], px + 4 * first, width, dy, out, to, out);
+    });
+    return [dx, dWeight, dBias];
   };
 
   return {
     linear(x, { weight, bias }) {
       return operation([x, weight, bias], () => {
-        const { y, rows, out } = times(x, weight);
-        k.addBias(rows, out, at(y), at(bias));
+        const { out, rows } = sizes(x, weight);
+        const b = at(bias);
+        const { y, run } = times(x, weight, (calls, first, count) => {
+          calls.addBias(count, out, at(y) + 4 * out * first, b);
+        });
+        run();
         return {
           value: y,
           saved: [x, weight],
           back(dy, [x, weight]) {
-            const dBias = make([out]);
-            k.sumRows(rows, out, at(dy), at(dBias));
-            return [...timesBack(x!, weight!, at(dy)), dBias];
+            const [sums] = room.take(4 * out * blocksOf(rows));
+            const from = at(dy);
+            return timesBack(x!, weight!, from, (calls, first, count, sums) => {
+              calls.sumRows(count, out, from + 4 * out * first, sums);
+            }, sums);
           },
         };
       });
@@ -187,17 +228,24 @@ function facesOn(backend: WasmBackend, { gemm, simd }: Product): Faces {
 
     linearGelu(x, { weight, bias }) {
       return operation([x, weight, bias], (taped) => {
-        const { y, rows, out } = times(x, weight);
+        const { out, rows } = sizes(x, weight);
+        const b = at(bias);
+        const { y, run } = times(x, weight, (calls, first, count) => {
+          const row = 4 * out * first;
+          calls.gelu(count, out, at(y) + row, b, at(value) + row);
+        });
         const value = taped ? make(y.shape) : y;
-        k.gelu(rows, out, at(y), at(bias), at(value));
+        run();
         return {
           value,
-          saved: [x, weight, y],
-          back(dy, [x, weight, y]) {
-            const dBias = make([out]);
-            const [inner] = scratch.take(4 * rows * out);
-            k.geluBack(rows, out, at(y!), at(dy), inner, at(dBias));
-            return [...timesBack(x!, weight!, inner), dBias];
+          saved: [x, weight, y], // Which holds the slopes now.
+          back(dy, [x, weight, slopes]) {
+            const [inner, sums] = room.take(4 * rows * out, 4 * out * blocksOf(rows));
+            const [s, d] = [at(slopes!), at(dy)];
+            return timesBack(x!, weight!, inner, (calls, first, count, sums) => {
+              const row = 4 * out * first;
+              calls.geluBack(count, out, s + row, d + row, inner + row, sums);
+            }, sums);
           },
         };
       });
@@ -210,30 +258,39 @@ function facesOn(backend: WasmBackend, { gemm, simd }: Product): Faces {
       return operation([x, y, weight, bias], (taped) => {
         const value = make(x.shape);
         const [normed, inverse] = [taped ? make(x.shape) : value, make([rows])];
-        const [masks] = scratch.take(masksOf(d));
-        const [gain, shift, out, centred] = [at(weight), at(bias), at(value), at(normed)];
-        k.norm(rows, d, at(x), at(y), gain, shift, out, centred, at(inverse), ...dropping, masks);
+        const [px, py, gain, shift] = [at(x), at(y), at(weight), at(bias)];
+        const [out, centred, scales] = [at(value), at(normed), at(inverse)];
+        const [masks] = room.take(team.threads * masksOf(d));
+        divide(rows, BLOCK, ELEMENT * d, (calls, first, count, part) => {
+          const row = 4 * d * first;
+          // deno-fmt-ignore
+          calls.norm(
+            first, count, d, px + row, py + row, gain, shift, out + row, centred + row, scales + 4 * first,
+            ...dropping, masks + part * masksOf(d),
+          );
+        });
         return {
           value,
           saved: [normed, inverse, weight],
           back(dy, [normed, inverse, weight]) {
             const [dx, dWeight, dBias] = [make(x.shape), make([d]), make([d])];
             const dropped = dropping[2] > 0 ? make(x.shape) : dx.clone();
-            const [masks] = scratch.take(masksOf(d));
-            k.normBack(
-              rows,
-              d,
-              at(dy),
-              at(normed!),
-              at(inverse!),
-              at(weight!),
-              at(dx),
-              at(dropped),
-              at(dWeight),
-              at(dBias),
-              ...dropping,
-              masks,
-            );
+            const count = blocksOf(rows);
+            const [masks, gains, shifts] = room.take(team.threads * masksOf(d), 4 * d * count, 4 * d * count);
+            const [from, n, scales, gain] = [at(dy), at(normed!), at(inverse!), at(weight!)];
+            const [toX, toY] = [at(dx), at(dropped)];
+            divide(rows, BLOCK, ELEMENT * d, (calls, first, count, part) => {
+              blocks(first, count, (first, count, block) => {
+                const row = 4 * d * first, sum = 4 * d * block;
+                // deno-fmt-ignore
+                calls.normBack(
+                  first, count, d, from + row, n + row, scales + 4 * first, gain, toX + row, toY + row,
+                  gains + sum, shifts + sum, ...dropping, masks + part * masksOf(d),
+                );
+              });
+            });
+            own.sumRows(count, d, gains, at(dWeight));
+            own.sumRows(count, d, shifts, at(dBias));
             return [dx, dropped, dWeight, dBias];
           },
         };
@@ -245,8 +302,12 @@ function facesOn(backend: WasmBackend, { gemm, simd }: Product): Faces {
       if (dropping[2] === 0) return x;
       const dropped = (x: tf.Tensor) => {
         const y = make(x.shape);
-        const [masks] = scratch.take(masksOf(1024));
-        k.dropped(x.size, at(x), at(y), ...dropping, masks);
+        const [from, to] = [at(x), at(y)];
+        const [masks] = room.take(team.threads * masksOf(1024));
+        divide(x.size, STRETCH, ELEMENT, (calls, first, count, part) => {
+          const own = masks + part * masksOf(1024);
+          calls.dropped(first, count, from + 4 * first, to + 4 * first, ...dropping, own);
+        });
         return y;
       };
       return operation([x], () => ({ value: dropped(x), back: (dy) => [dropped(dy)] }));
@@ -257,45 +318,38 @@ function facesOn(backend: WasmBackend, { gemm, simd }: Product): Faces {
       const d = width / 3, size = d / heads, scale = 1 / Math.sqrt(size);
       const dropping = droppingOf(drop);
       const [k0, k1, threshold, kept] = dropping;
-      /** Each head of each sequence: its number, and where it begins in (N, T, 3d), (N, T, d) and (N, H, T, T). */
-      const each = (visit: (head: number, inner: number, outer: number, square: number) => void) => {
-        for (let head = 0; head < N * heads; head++) {
-          const [n, h] = [Math.floor(head / heads), head % heads];
-          visit(head, 4 * (n * T * width + h * size), 4 * (n * T * d + h * size), 4 * T * T * head);
-        }
-      };
+      const square = 4 * T * T;
       /** The bands of rows, first to last. */
       const bands = (visit: (first: number, end: number) => void) => {
         for (let first = 0; first < T; first += BAND) visit(first, Math.min(first + BAND, T));
       };
+      /** Each head of each sequence: its number, and where it begins in (N, T, 3d) and (N, T, d). */
+      const each = (work: (calls: Calls, head: number, inner: number, outer: number, part: number) => void) =>
+        divide(N * heads, 1, 4 * T * T * size, (calls, first, count, part) => {
+          for (let head = first; head < first + count; head++) {
+            const [n, h] = [Math.floor(head / heads), head % heads];
+            work(calls, head, 4 * (n * T * width + h * size), 4 * (n * T * d + h * size), part);
+          }
+        });
       return operation([qkv], (taped) => {
         const value = make([N, T, d]);
         const p = taped ? make([N, heads, T, T]) : undefined;
-        const [tile, masks] = scratch.take(4 * T * T, masksOf(T));
+        const [tiles, masks] = room.take(team.threads * square, team.threads * masksOf(T));
         const [from, to, all] = [at(qkv), at(value), p ? at(p) : 0];
-        each((head, inner, outer, square) => {
+        const inPlace = p !== undefined && threshold === 0; // The probabilities are then what is multiplied.
+        each((calls, head, inner, outer, part) => {
           const q = from + inner, key = q + 4 * d, v = key + 4 * d, out = to + outer;
-          const inPlace = p !== undefined && threshold === 0; // The probabilities are then what is multiplied.
-          const scores = inPlace ? all + square : tile, saved = p && !inPlace ? all + square : 0;
+          const scores = inPlace ? all + square * head : tiles + square * part;
+          const saved = p && !inPlace ? all + square * head : 0;
           bands((first, end) => {
             const row = 4 * T * first, rows = end - first, band = scores + row;
-            product(ABt, [rows, end, size], q + 4 * width * first, width, key, width, band, T);
-            const element = (head * T + first) * T;
-            k.softmax(
-              first,
-              end,
-              T,
-              scale,
-              band,
-              saved && saved + row,
-              element,
-              k0,
-              k1,
-              threshold,
-              kept,
-              masks,
+            product(calls, ABt, [rows, end, size], q + 4 * width * first, width, key, width, band, T);
+            // deno-fmt-ignore
+            calls.softmax(
+              first, end, T, scale, band, saved && saved + row,
+              (head * T + first) * T, k0, k1, threshold, kept, masks + part * masksOf(T),
             );
-            product(AB, [rows, size, end], band, T, v, width, out + 4 * d * first, d);
+            product(calls, AB, [rows, size, end], band, T, v, width, out + 4 * d * first, d);
           });
         });
         return {
@@ -303,23 +357,24 @@ function facesOn(backend: WasmBackend, { gemm, simd }: Product): Faces {
           saved: p ? [qkv, p] : [],
           back(dy, [qkv, p]) {
             const result = make([N, T, width]);
-            const [tile, dropped] = scratch.take(4 * T * T, 4 * T * T);
+            const [tiles, mixtures] = room.take(team.threads * square, team.threads * square);
             const [from, to, all, d0] = [at(qkv!), at(result), at(p!), at(dy)];
-            each((_, inner, outer, square) => {
+            each((calls, head, inner, outer, part) => {
               const q = from + inner, key = q + 4 * d, v = key + 4 * d, dOut = d0 + outer;
               const dq = to + inner, dKey = dq + 4 * d, dv = dKey + 4 * d;
-              const p = all + square, mixed = threshold === 0 ? p : dropped;
+              const p = all + square * head, tile = tiles + square * part;
+              const mixed = threshold === 0 ? p : mixtures + square * part;
               bands((first, end) => {
-                const row = 4 * T * first, rows = end - first, band = tile + row;
-                product(ABt, [rows, end, size], dOut + 4 * d * first, d, v, width, band, T);
-                k.softmaxBack(first, end, T, scale, p + row, band, threshold && dropped + row, kept);
-                product(AB, [rows, size, end], band, T, key, width, dq + 4 * width * first, width);
+                const row = 4 * T * first, rows = end - first, band = tile + row, step = 4 * width * first;
+                product(calls, ABt, [rows, end, size], dOut + 4 * d * first, d, v, width, band, T);
+                calls.softmaxBack(first, end, T, scale, p + row, band, threshold && mixed + row, kept);
+                product(calls, AB, [rows, size, end], band, T, key, width, dq + step, width);
               });
               bands((first, end) => { // Of keys, which the queries from theirs on see.
                 const corner = 4 * (T * first + first), step = 4 * width * first;
                 const shape = [end - first, size, T - first] as const;
-                product(AtB, shape, tile + corner, T, q + step, width, dKey + step, width);
-                product(AtB, shape, mixed + corner, T, dOut + 4 * d * first, d, dv + step, width);
+                product(calls, AtB, shape, tile + corner, T, q + step, width, dKey + step, width);
+                product(calls, AtB, shape, mixed + corner, T, dOut + 4 * d * first, d, dv + step, width);
               });
             });
             return [result];
@@ -333,13 +388,13 @@ function facesOn(backend: WasmBackend, { gemm, simd }: Product): Faces {
       checkIds(ids.dataSync<"int32">(), rows);
       return operation([table], () => {
         const value = make([...ids.shape, d]);
-        k.gather(ids.size, d, at(table), at(ids, "int32"), at(value));
+        own.gather(ids.size, d, at(table), at(ids, "int32"), at(value));
         return {
           value,
           saved: [ids],
           back(dy, [ids]) {
             const dTable = make([rows, d]);
-            k.scatter(ids!.size, d, at(dy), at(ids!, "int32"), at(dTable), rows);
+            scatter(ids!.size, d, at(dy), at(ids!, "int32"), at(dTable), rows);
             return [dTable];
           },
         };
@@ -354,27 +409,33 @@ function facesOn(backend: WasmBackend, { gemm, simd }: Product): Faces {
       const wanted = rows.map((row) => goals[row]!);
       checkIds(wanted, V);
       const count = rows.length;
-      const chunk = Math.max(192, Math.floor(LOGITS / (4 * V)));
+      const chunk = Math.max(LEAST, Math.floor(LOGITS / (4 * V)));
       return operation([h, table], (taped) => {
         const [dh, dTable] = taped ? [make(h.shape), make(table.shape)] : [];
         const few = Math.min(chunk, count);
         const [size, each] = [4 * count * d, 4 * count];
-        const places = scratch.take(each, each, each, 2 * each, size, size, 4 * few * V);
+        const places = room.take(each, each, each, 2 * each, size, size, 4 * few * V);
         const [ids, ends, factors, found, states, dStates, logits] = places;
         new Int32Array(memory.buffer, ids, count).set(rows);
         new Int32Array(memory.buffer, ends, count).set(wanted);
         floats(factors, count).set(Float32Array.from(rows, (row) => all[row]!));
-        k.gather(count, d, at(h), ids, states);
-        if (dTable && count === 0) floats(at(dTable), dTable.size).fill(0);
-        for (let first = 0; first < count; first += chunk) {
-          const n = Math.min(chunk, count - first), some = states + 4 * d * first;
-          product(ABt, [n, V, d], some, d, at(table), d, logits, V);
-          k.crossEntropy(n, V, logits, ends + 4 * first, taped ? factors + 4 * first : 0, found + 8 * first);
-          if (!dTable) continue;
-          product(AB, [n, d, V], logits, V, at(table), d, dStates + 4 * d * first, d);
-          product(AtB, [V, d, n], logits, V, some, d, at(dTable), d, first > 0);
+        own.gather(count, d, at(h), ids, states);
+        const [w, dW] = [at(table), dTable ? at(dTable) : 0];
+        if (dTable && count === 0) floats(dW, dTable.size).fill(0);
+        for (let start = 0; start < count; start += chunk) {
+          const n = Math.min(chunk, count - start), some = states + 4 * d * start;
+          divide(n, 1, 2 * V * d, (calls, first, count) => {
+            const row = start + first, own = logits + 4 * V * first;
+            product(calls, ABt, [count, V, d], states + 4 * d * row, d, w, d, own, V);
+            calls.crossEntropy(count, V, own, ends + 4 * row, taped ? factors + 4 * row : 0, found + 8 * row);
+            if (taped) product(calls, AB, [count, d, V], own, V, w, d, dStates + 4 * d * row, d);
+          });
+          if (!taped) continue;
+          divide(V, 1, 2 * n * d, (calls, first, count) => {
+            product(calls, AtB, [count, d, n], logits + 4 * first, V, some, d, dW + 4 * d * first, d, start > 0);
+          });
         }
-        if (dh) k.scatter(count, d, dStates, ids, at(dh), h.shape[0]);
+        if (dh) scatter(count, d, dStates, ids, at(dh), h.shape[0]);
         const results = floats(found, 2 * count);
         const loss = rows.reduce(
           (sum, row, i) => sum + all[row]! * (Math.log(results[2 * i + 1]!) - results[2 * i]!),
@@ -388,9 +449,12 @@ function facesOn(backend: WasmBackend, { gemm, simd }: Product): Faces {
             const factor = dy.dataSync()[0]!;
             return gradients.map((gradient) => {
               if (factor === 1) return gradient.clone();
-              const scaled = make(gradient.shape);
-              k.scaled(gradient.size, at(gradient), factor, at(scaled));
-              return scaled;
+              const result = make(gradient.shape);
+              const [from, to] = [at(gradient), at(result)];
+              divide(gradient.size, STRETCH, ELEMENT, (calls, first, count) => {
+                calls.scaled(count, from + 4 * first, factor, to + 4 * first);
+              });
+              return result;
             });
           },
         };
@@ -398,7 +462,20 @@ function facesOn(backend: WasmBackend, { gemm, simd }: Product): Faces {
     },
 
     norm(tensors) {
-      return tf.scalar(Math.sqrt(tensors.reduce((sum, x) => sum + k.squares(x.size, at(x)), 0)), "float32");
+      const all = tensors.reduce((sum, { size }) => sum + Math.ceil(size / STRETCH), 0);
+      const [sums] = room.take(8 * all);
+      let done = 0;
+      for (const x of tensors) {
+        const [from, to] = [at(x), sums + 8 * done];
+        divide(x.size, STRETCH, ELEMENT, (calls, first, count) => {
+          for (let i = first; i < first + count; i += STRETCH) {
+            calls.squares(Math.min(STRETCH, first + count - i), from + 4 * i, to + 8 * i / STRETCH);
+          }
+        });
+        done += Math.ceil(x.size / STRETCH);
+      }
+      const total = new Float64Array(memory.buffer, sums, all).reduce((a, b) => a + b, 0);
+      return tf.scalar(Math.sqrt(total), "float32");
     },
 
     adam(p, g, m, v, { factor, rate, decay, b1, b2, epsilon }) {
@@ -411,7 +488,12 @@ function facesOn(backend: WasmBackend, { gemm, simd }: Product): Faces {
           x.assign(copy);
         });
       }
-      k.adam(p.size, at(p), at(g), at(m), at(v), factor, rate, decay, b1, 1 - b1, b2, 1 - b2, epsilon);
+      const places = [p, g, m, v].map((x) => at(x)) as [number, number, number, number];
+      const settings = [factor, rate, decay, b1, 1 - b1, b2, 1 - b2, epsilon] as const;
+      divide(p.size, STRETCH, 2 * ELEMENT, (calls, first, count) => {
+        const [x, g, m, v] = places.map((place) => place + 4 * first) as typeof places;
+        calls.adam(count, x, g, m, v, ...settings);
+      });
     },
   };
 }

@@ -1,56 +1,39 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
-import { type BatchGemm, type BlasOptions, findBlas } from "./blas.ts";
-import { allocate, bind, runs, type Simd, type WasmBackend } from "./heap.ts";
+import { type Blas, findBlas } from "./blas.ts";
+import { callsOn, CONSTANTS, scratchBytes } from "./calls.ts";
+import { allocate, isShared, runs, type Simd, type WasmBackend } from "./heap.ts";
 import { gemm as kernel } from "./kernels/wasm.ts";
+import { share, startTeam, type Team } from "./team.ts";
 
 /** Which matrix product {@linkcode installGemm} installs. */
-export interface GemmOptions extends BlasOptions {
+export interface GemmOptions {
   /**
    * `"blas"`, `"relaxed"` or `"simd"`; without it the first of them that works here. The last is the only one
    * whose bits are the same on every machine.
    */
-  use?: "blas" | "relaxed" | "simd";
+  readonly use?: "blas" | "relaxed" | "simd";
+  /** Threads that share the work, 1 unless given. */
+  readonly threads?: number;
 }
 
-/** A product that was chosen, and how to have it on a backend's heap. */
-interface Choice {
-  /** What it is called; a second line says what would be faster. */
-  readonly name: string;
-  /** The form of SIMD that suits it. */
-  readonly simd: Simd;
-  bind(backend: WasmBackend): BatchGemm;
-}
-
-/** A product on a heap. */
-export interface Product {
-  /** The product. */
-  readonly gemm: BatchGemm;
-  /** The form of SIMD that other kernels should take. */
-  readonly simd: Simd;
-}
-
-/** What our modules export. */
-interface Exports {
-  scratchBytes(): number;
-  batchGemm(...args: [...Parameters<BatchGemm>, scratch: number]): void;
+/** What was installed. */
+export interface Installed {
+  /** What multiplies: `OpenBLAS through FFI, 2 threads`. */
+  readonly products: string;
+  /** What would be faster, and how to get it, where there is such a thing. */
+  readonly faster?: string;
 }
 
 /** The kernel of tfjs; it still refuses what is not float32. */
 let stock: tf.KernelConfig | undefined;
 
-/** What is installed. */
-let installed: Choice | undefined;
+/** What works on a heap, the same object until something else is installed. */
+const teams = new WeakMap<WasmBackend, Team>();
 
-/** The installed product on the heaps that it was used on. */
-let products = new WeakMap<WasmBackend, Product>();
-
-/** The installed product on a backend's heap, the same object until another one is installed. */
-export function productOn(backend: WasmBackend): Product | undefined {
-  if (!installed) return undefined;
-  let product = products.get(backend);
-  if (!product) products.set(backend, product = { gemm: installed.bind(backend), simd: installed.simd });
-  return product;
+/** What works on a backend's heap, if `installGemm` was called. */
+export function teamOn(backend: WasmBackend): Team | undefined {
+  return teams.get(backend);
 }
 
 /**
@@ -58,10 +41,10 @@ export function productOn(backend: WasmBackend): Product | undefined {
  * the machine's BLAS where one is found and may be called, else by our own kernel.
  *
  * With our kernel a row of the result has the same bits whatever the other rows hold and however many there
- * are, so that a causal model is causal to the last bit. BLAS promises that for equal shapes at most.
+ * are, so that a causal model is causal to the last bit, and for any number of threads. BLAS promises that for
+ * equal shapes at most.
  *
- * @returns What is in use; where something would be faster, a second line says what.
- * @throws {InputError} If `use` asks for what this machine does not have.
+ * @throws {InputError} If the current backend is not wasm, or this machine lacks what is asked for.
  *
  * @example
  * ```ts
@@ -70,66 +53,87 @@ export function productOn(backend: WasmBackend): Product | undefined {
  * import { installGemm } from "./gemm.ts";
  *
  * await backend("wasm");
- * console.log(await installGemm({ use: "simd" })); // "own kernel, SIMD" and how to get a faster one
+ * const { products, faster } = await installGemm({ use: "simd" });
+ * console.log(products, faster); // "own kernel, SIMD, 1 thread" and how to get a faster one
  * console.log(tf.matMul([[1, 2]], [[3, 4]], false, true).dataSync()); // [ 11 ]
  * ```
  */
-export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promise<string> {
-  const choice = await choose(use, threads);
-  stock ??= tf.getKernel("BatchMatMul", "wasm");
-  if (!stock) throw new InputError(`Cannot install a matrix product as backend "wasm" is not imported`);
-  const fallback = stock.kernelFunc;
-  [installed, products] = [choice, new WeakMap()];
+export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promise<Installed> {
+  if (tf.getBackend() !== "wasm") {
+    throw new InputError(`Cannot install a matrix product on backend "${tf.getBackend()}" as "wasm" alone has one`);
+  }
+  if (!Number.isSafeInteger(threads) || threads < 1) {
+    throw new InputError(`Cannot compute with ${threads} threads as it must be a whole number from 1`);
+  }
+  const backend = tf.backend() as WasmBackend;
+  const { memory } = backend.wasm.asm;
+  const { blas, form, name, faster } = await choose(use);
+  // A thread's module is read from its file; where that or sharing cannot be, this thread does it all.
+  const alone = !isShared(memory) || !await mayRead(new URL("./thread.ts", import.meta.url));
+  const count = alone ? 1 : threads;
 
+  const { constants, scratch } = placesOn(backend, form, count);
+  const orders = scratch.slice(1, count).map((scratch) => ({ memory, form, blas: blas?.path, constants, scratch }));
+  const team = startTeam(callsOn(memory, form, blas, constants, scratch[0]!), orders);
+  teams.get(backend)?.end();
+  teams.set(backend, team);
+
+  stock ??= tf.getKernel("BatchMatMul", "wasm")!;
+  const fallback = stock.kernelFunc;
   const kernelFunc: tf.KernelFunc = (args) => {
     const { a, b } = args.inputs as { a: tf.TensorInfo; b: tf.TensorInfo };
     const backend = args.backend as WasmBackend;
-    if (a.dtype !== "float32" || b.dtype !== "float32") return fallback(args);
-    return batchMatMul(productOn(backend)!.gemm, backend, a, b, args.attrs as unknown as tf.BatchMatMulAttrs);
+    const team = teams.get(backend);
+    if (!team || a.dtype !== "float32" || b.dtype !== "float32") return fallback(args);
+    return batchMatMul(team, backend, a, b, args.attrs as unknown as tf.BatchMatMulAttrs);
   };
   tf.unregisterKernel("BatchMatMul", "wasm");
-  tf.registerKernel({ ...stock, kernelFunc }); // With the old one's set-up, should the backend start later.
-  return choice.name;
+  tf.registerKernel({ ...stock, kernelFunc });
+  return { products: `${name}, ${count} thread${count === 1 ? "" : "s"}`, ...(faster && { faster }) };
 }
 
-/** What to use, its name, and a line on what would be faster. */
-async function choose(use: GemmOptions["use"], threads: number): Promise<Choice> {
-  const blas = use === undefined || use === "blas" ? await findBlas({ threads }) : undefined;
-  const simd = use !== "simd" && runs(kernel, "relaxed") ? "relaxed" : "simd";
-  if (blas) return { name: blas.name, simd, bind: ({ wasm }) => blas.bind(wasm.asm.memory) };
+/** What multiplies, the form of SIMD for the rest, and what would be faster. */
+async function choose(
+  use: GemmOptions["use"],
+): Promise<{ blas?: Blas; form: Simd; name: string; faster?: string }> {
+  const blas = use === undefined || use === "blas" ? await findBlas() : undefined;
+  const form = use !== "simd" && runs(kernel, "relaxed") ? "relaxed" : "simd";
+  if (blas) return { blas, form, name: `${blas.name} through FFI` };
   const allowed = (await Deno.permissions.query({ name: "ffi" })).state === "granted";
-  const advice = allowed
+  const faster = allowed
     ? "a BLAS is faster: Debian's libopenblas0, conda's libopenblas, numpy's wheel, or GPT1_BLAS=<its path>"
     : `a BLAS is faster: run with --allow-ffi, ${
       Deno.build.os === "darwin"
         ? "which opens Accelerate"
         : "where OpenBLAS, MKL, BLIS or numpy is installed"
     }`;
-  if (use === "blas") throw new InputError(`Cannot use BLAS as none was found; ${advice}`);
-  if (use === "relaxed" && simd !== use) {
+  if (use === "blas") throw new InputError(`Cannot use BLAS as none was found; ${faster}`);
+  if (use === "relaxed" && form !== use) {
     throw new InputError("Cannot use relaxed SIMD as this engine has none");
   }
-  return {
-    name: `own kernel, ${simd === "relaxed" ? "relaxed " : ""}SIMD\n${advice}`,
-    simd,
-    bind: (backend) => own(simd, backend),
-  };
+  return { form, name: `own kernel, ${form === "relaxed" ? "relaxed " : ""}SIMD`, faster };
 }
 
-/** Scratch on a heap: allocated once, for as long as the backend lives. */
-const scratches = new WeakMap<WasmBackend, number>();
+async function mayRead(path: URL): Promise<boolean> {
+  if (path.protocol !== "file:") return false;
+  return (await Deno.permissions.query({ name: "read", path })).state === "granted";
+}
 
-/** Our kernel on a backend's heap. */
-function own(simd: Simd, backend: WasmBackend): BatchGemm {
-  const exports = bind<Exports>(kernel, simd, backend);
-  const scratch = scratches.get(backend) ?? allocate(backend, exports.scratchBytes()).start;
-  scratches.set(backend, scratch);
-  return (...args) => exports.batchGemm(...args, scratch);
+/** Places on a heap, taken once for as long as the backend lives. */
+const places = new WeakMap<WasmBackend, { constants: number; scratch: number[] }>();
+
+/** The places of the calls' constants and of each thread's scratch. */
+function placesOn(backend: WasmBackend, form: Simd, threads: number): { constants: number; scratch: number[] } {
+  let own = places.get(backend);
+  if (!own) places.set(backend, own = { constants: allocate(backend, CONSTANTS).start, scratch: [] });
+  const bytes = scratchBytes(form, backend.wasm.asm.memory);
+  while (own.scratch.length < threads) own.scratch.push(allocate(backend, bytes).start);
+  return own;
 }
 
 /** Shapes and addresses of one `BatchMatMul`, then the product. */
 function batchMatMul(
-  gemm: BatchGemm,
+  team: Team,
   backend: WasmBackend,
   a: tf.TensorInfo,
   b: tf.TensorInfo,
@@ -146,53 +150,30 @@ function batchMatMul(
   if (batch * M * N === 0) return out;
 
   const [pa, pb, pc] = [a, b, out].map((x) => backend.getMemoryOffset(x.dataId)) as [number, number, number];
-  const [aSize, bSize, cSize] = [4 * M * K, 4 * K * N, 4 * M * N];
-  const run = (
-    count: number,
-    aNext: number,
-    bNext: number,
-    rows: number,
-    ...[a, b, c]: [number, number, number]
-  ) =>
-    gemm(
-      count,
-      aNext,
-      bNext,
-      cSize,
-      transposeA,
-      transposeB,
-      rows,
-      N,
-      K,
-      a,
-      aColumns,
-      b,
-      bColumns,
-      c,
-      N,
-      false,
-    );
-  const [aBatch, bBatch] = [tf.util.sizeFromShape(aOuter), tf.util.sizeFromShape(bOuter)];
-
   if (K === 0) {
     new Float32Array(backend.wasm.asm.memory.buffer, pc, batch * M * N).fill(0);
-  } else if (bBatch === 1 && aBatch === batch && !transposeA) {
-    run(1, 0, 0, batch * M, pa, pb, pc); // One B for all: the rows of all products are one matrix.
-  } else if ([1, batch].includes(aBatch) && [1, batch].includes(bBatch)) {
-    run(batch, aBatch === 1 ? 0 : aSize, bBatch === 1 ? 0 : bSize, M, pa, pb, pc);
-  } else { // Broadcast along some of the outer dimensions.
-    for (let i = 0; i < batch; i++) {
-      run(
-        1,
-        0,
-        0,
-        M,
-        pa + place(i, outer, aOuter) * aSize,
-        pb + place(i, outer, bOuter) * bSize,
-        pc + i * cSize,
-      );
-    }
+    return out;
   }
+  const [aSize, bSize, cSize] = [4 * M * K, 4 * K * N, 4 * M * N];
+  const [aBatch, bBatch] = [tf.util.sizeFromShape(aOuter), tf.util.sizeFromShape(bOuter)];
+  // One B for all: the rows of all products are one matrix.
+  const joined = bBatch === 1 && aBatch === batch && !transposeA;
+  const [count, rows] = joined ? [1, batch * M] : [batch, M];
+  const regular = joined || [1, batch].includes(aBatch) && [1, batch].includes(bBatch);
+  const [aNext, bNext] = [aBatch === 1 ? 0 : aSize, bBatch === 1 ? 0 : bSize];
+  team.run(2 * batch * M * N * K, ({ gemm }, part, parts) => {
+    const [from, to] = count === 1 ? [0, 1] : share(count, part, parts);
+    const [first, end] = count === 1 ? share(rows, part, parts) : [0, rows];
+    if (from === to || first === end) return;
+    // deno-fmt-ignore
+    const run = (times: number, a: number, b: number, c: number) =>
+      gemm(times, aNext, bNext, cSize, transposeA, transposeB, end - first, N, K,
+        a + 4 * first * (transposeA ? 1 : aColumns), aColumns, b, bColumns, c + 4 * first * N, N, false);
+    if (regular) return run(to - from, pa + from * aNext, pb + from * bNext, pc + from * cSize);
+    for (let i = from; i < to; i++) { // Broadcast along some of the outer dimensions.
+      run(1, pa + place(i, outer, aOuter) * aSize, pb + place(i, outer, bOuter) * bSize, pc + i * cSize);
+    }
+  });
   return out;
 }
 

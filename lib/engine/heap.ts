@@ -27,15 +27,62 @@ export function runs(kernel: Kernel, form: Simd): boolean {
   return WebAssembly.validate(decode(kernel[form]));
 }
 
-/** What a kernel exports, on a backend's heap. */
-export function bind<Exports>(kernel: Kernel, form: Simd, { wasm }: WasmBackend): Exports {
-  const module = new WebAssembly.Module(decode(kernel[form]));
-  return new WebAssembly.Instance(module, { env: { memory: wasm.asm.memory } }).exports as Exports;
+/** What a kernel exports, on a heap. */
+export function bind<Exports>(kernel: Kernel, form: Simd, memory: WebAssembly.Memory): Exports {
+  const bytes = decode(kernel[form]);
+  if (isShared(memory)) bytes[limitsOf(bytes)!] = SHARED;
+  return new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports as Exports;
 }
 
 /** Base64 in a module loads from a file, over https and in a worker alike, and needs no permission. */
 function decode(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+/** Whether threads can work on a heap. */
+export function isShared(memory: WebAssembly.Memory): boolean {
+  return (memory.buffer as ArrayBuffer | SharedArrayBuffer) instanceof SharedArrayBuffer;
+}
+
+/** What stands before a memory's limits in a module's bytes: it has two of them; it has, and is shared. */
+const [LIMITED, SHARED] = [1, 3];
+
+/**
+ * Starts tfjs' wasm backend with a heap that threads can share: its memory has a limit, as a shared one must,
+ * and nothing else in a module tells the one kind from the other. Where that is not so, nothing is changed.
+ */
+export async function startShared(start: () => Promise<boolean>): Promise<boolean> {
+  const { instantiate } = WebAssembly;
+  WebAssembly.instantiate = ((source: BufferSource, imports: WebAssembly.Imports) => {
+    const bytes = ArrayBuffer.isView(source)
+      ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice()
+      : new Uint8Array(source).slice();
+    const at = limitsOf(bytes);
+    if (at !== undefined && bytes[at] === LIMITED) bytes[at] = SHARED;
+    return instantiate(bytes, imports);
+  }) as typeof instantiate;
+  try {
+    return await start();
+  } finally {
+    WebAssembly.instantiate = instantiate;
+  }
+}
+
+/** Where the kind of a module's memory stands, be it the module's own or, as in our kernels, all that it imports. */
+function limitsOf(bytes: Uint8Array): number | undefined {
+  const [imports, memories] = [2, 5]; // The sections' numbers.
+  for (let at = 8; at < bytes.length;) {
+    const section = bytes[at++];
+    let size = 0, shift = 0, byte = 128;
+    for (; byte >= 128; shift += 7) size |= ((byte = bytes[at++]!) & 127) << shift;
+    if (section === memories) return at + 1;
+    if (section === imports && bytes[at] === 1) {
+      const name = at + 2 + bytes[at + 1]!, kind = name + 1 + bytes[name]!;
+      if (bytes[kind] === 2) return kind + 1;
+    }
+    at += size;
+  }
+  return undefined;
 }
 
 /** Bytes of the heap that begin where a line of the cache does. */

@@ -77,13 +77,13 @@ function maskAt(masks: usize, j: i32): v128 {
   return v128.load_ext<i16>(masks + 2 * j);
 }
 
-/** `out` = what is kept of `x`, scaled. */
+/** `out` = what is kept of `x`, scaled; x's first element is the one numbered `first`. */
 export function dropped(
-  n: i32, x: usize, out: usize, k0: u32, k1: u32, threshold: i32, kept: f32, masks: usize,
+  first: u32, n: i32, x: usize, out: usize, k0: u32, k1: u32, threshold: i32, kept: f32, masks: usize,
 ): void {
   const factor = f32x4.splat(kept);
   for (let from = 0; from < n; from += STRETCH) {
-    const count = min(STRETCH, n - from), mask = masksOf(from, count, k0, k1, threshold, masks);
+    const count = min(STRETCH, n - from), mask = masksOf(first + from, count, k0, k1, threshold, masks);
     for (let j = 0; j < count; j += 4, x += 16, out += 16) {
       set(out, f32x4.mul(get(x, count - j), v128.and(maskAt(mask, j), factor)), count - j);
     }
@@ -113,60 +113,51 @@ export function sumRows(rows: i32, n: i32, y: usize, sums: usize): void {
 
 /** Four elements of {@linkcode gelu}. */
 @inline
-function geluAt(y: usize, bias: usize, out: usize, left: i32, g1: v128, g3: v128, c: usize): void {
-  const x = f32x4.add(get(y, left), get(bias, left));
-  const e = exp(f32x4.mul(x, madd(f32x4.mul(x, x), g3, g1)), c);
-  set(y, x, left);
-  set(out, f32x4.div(x, f32x4.add(v128.load_splat<f32>(c), e)), left);
+function geluAt(y: usize, bias: usize, out: usize, left: i32, slopes: bool, g1: v128, g3: v128, c: usize): void {
+  const one = v128.load_splat<f32>(c), x = f32x4.add(get(y, left), get(bias, left));
+  const cubic = f32x4.mul(f32x4.mul(x, x), g3), u = f32x4.add(cubic, g1);
+  const e = exp(f32x4.mul(x, u), c), s = f32x4.div(one, f32x4.add(one, e)); // σ(2u), and e·s² is its derivative.
+  set(out, f32x4.mul(x, s), left);
+  if (!slopes) return;
+  const inner = f32x4.mul(x, f32x4.add(u, f32x4.add(cubic, cubic))); // −x·(2u)'
+  set(y, f32x4.sub(s, f32x4.mul(f32x4.mul(f32x4.mul(e, s), s), inner)), left);
 }
 
-/** `y` += bias, and `out` = GELU(y); both may be one. */
+/** `out` = GELU(y + bias); where it is not `y` itself, `y` becomes the slopes GELU'(y + bias). */
 export function gelu(rows: i32, n: i32, y: usize, bias: usize, out: usize): void {
-  const c = table(), one = v128.load_splat<f32>(c);
+  const c = table(), one = v128.load_splat<f32>(c), slopes = out != y;
   const g1 = f32x4.mul(one, f32x4.splat(GELU_1)), g3 = f32x4.mul(one, f32x4.splat(GELU_3));
   for (; rows > 0; rows--, y += 4 * n, out += 4 * n) {
     let j = 0;
-    for (; j + 4 <= n; j += 4) geluAt(y + 4 * j, bias + 4 * j, out + 4 * j, 4, g1, g3, c);
-    if (j < n) geluAt(y + 4 * j, bias + 4 * j, out + 4 * j, n - j, g1, g3, c);
+    for (; j + 4 <= n; j += 4) geluAt(y + 4 * j, bias + 4 * j, out + 4 * j, 4, slopes, g1, g3, c);
+    if (j < n) geluAt(y + 4 * j, bias + 4 * j, out + 4 * j, n - j, slopes, g1, g3, c);
   }
 }
 
-/** Four elements of {@linkcode geluBack}. */
-@inline
-function geluBackAt(x: usize, dy: usize, dx: usize, sums: usize, left: i32, g1: v128, g3: v128, c: usize): void {
-  const one = v128.load_splat<f32>(c), v = get(x, left), cubic = f32x4.mul(f32x4.mul(v, v), g3);
-  const e = exp(f32x4.mul(v, f32x4.add(cubic, g1)), c);
-  const s = f32x4.div(one, f32x4.add(one, e)); // σ(2u), and e·s² is its derivative.
-  const inner = f32x4.mul(v, f32x4.add(f32x4.add(cubic, g1), f32x4.add(cubic, cubic))); // −x·(2u)'
-  const slope = f32x4.sub(s, f32x4.mul(f32x4.mul(f32x4.mul(e, s), s), inner));
-  const d = f32x4.mul(get(dy, left), slope);
-  set(dx, d, left);
-  set(sums, f32x4.add(get(sums, left), d), left);
-}
-
-/** `dx` = dy·GELU'(x), and `sums` = the sum of its rows. */
-export function geluBack(rows: i32, n: i32, x: usize, dy: usize, dx: usize, sums: usize): void {
-  const c = table(), one = v128.load_splat<f32>(c);
-  const g1 = f32x4.mul(one, f32x4.splat(GELU_1)), g3 = f32x4.mul(one, f32x4.splat(GELU_3));
+/** `dx` = dy·slope, and `sums` = the sum of its rows. */
+export function geluBack(rows: i32, n: i32, slopes: usize, dy: usize, dx: usize, sums: usize): void {
   memory.fill(sums, 0, 4 * n);
-  for (; rows > 0; rows--, x += 4 * n, dy += 4 * n, dx += 4 * n) {
-    let j = 0;
-    for (; j + 4 <= n; j += 4) geluBackAt(x + 4 * j, dy + 4 * j, dx + 4 * j, sums + 4 * j, 4, g1, g3, c);
-    if (j < n) geluBackAt(x + 4 * j, dy + 4 * j, dx + 4 * j, sums + 4 * j, n - j, g1, g3, c);
+  for (; rows > 0; rows--, slopes += 4 * n, dy += 4 * n, dx += 4 * n) {
+    for (let j = 0; j < n; j += 4) {
+      const at = 4 * j, left = n - j;
+      const d = f32x4.mul(get(dy + at, left), get(slopes + at, left));
+      set(dx + at, d, left);
+      set(sums + at, f32x4.add(get(sums + at, left), d), left);
+    }
   }
 }
 
 /**
  * Layer norm of x + what is kept of y. `normed`, which may be `out`, is what the gain multiplies; `inverse`
- * gets a row's 1/deviation.
+ * gets a row's 1/deviation. `first` is the number of the first row in the stream of masks.
  */
 export function norm(
-  rows: i32, n: i32, x: usize, y: usize, gain: usize, bias: usize, out: usize, normed: usize, inverse: usize,
+  first: i32, rows: i32, n: i32, x: usize, y: usize, gain: usize, bias: usize, out: usize, normed: usize, inverse: usize,
   k0: u32, k1: u32, threshold: i32, kept: f32, masks: usize,
 ): void {
   const zero = f32x4.splat(0), factor = f32x4.splat(kept), size = 4 * n;
   for (let row = 0; row < rows; row++, x += size, y += size, out += size, normed += size, inverse += 4) {
-    const mask = threshold == 0 ? 0 : masksOf(row * n, n, k0, k1, threshold, masks);
+    const mask = threshold == 0 ? 0 : masksOf((first + row) * n, n, k0, k1, threshold, masks);
     let sum = zero;
     for (let j = 0; j < n; j += 4) {
       const at = 4 * j, left = n - j;
@@ -195,14 +186,14 @@ export function norm(
 
 /** The gradients of {@linkcode norm}; `dropped`, that of y, is left alone where nothing is dropped: it is dx. */
 export function normBack(
-  rows: i32, n: i32, dy: usize, normed: usize, inverse: usize, gain: usize, dx: usize, dropped: usize,
+  first: i32, rows: i32, n: i32, dy: usize, normed: usize, inverse: usize, gain: usize, dx: usize, dropped: usize,
   dGain: usize, dBias: usize, k0: u32, k1: u32, threshold: i32, kept: f32, masks: usize,
 ): void {
   const zero = f32x4.splat(0), factor = f32x4.splat(kept), size = 4 * n;
   memory.fill(dGain, 0, size);
   memory.fill(dBias, 0, size);
   for (let row = 0; row < rows; row++, dy += size, normed += size, dx += size, dropped += size, inverse += 4) {
-    const mask = threshold == 0 ? 0 : masksOf(row * n, n, k0, k1, threshold, masks);
+    const mask = threshold == 0 ? 0 : masksOf((first + row) * n, n, k0, k1, threshold, masks);
     let sum = zero, product = zero;
     for (let j = 0; j < n; j += 4) {
       const at = 4 * j, left = n - j;
@@ -357,19 +348,21 @@ export function gather(count: i32, n: i32, table: usize, ids: usize, out: usize)
   }
 }
 
-/** Adds rows to those that `ids` name, one after the other, in a table of `rows` zeros. */
-export function scatter(count: i32, n: i32, x: usize, ids: usize, table: usize, rows: i32): void {
-  memory.fill(table, 0, <usize>4 * n * rows);
+/** A table's rows from `first` to `end`: zeros, to which the rows that `ids` name add up, one after the other. */
+export function scatter(count: i32, n: i32, x: usize, ids: usize, table: usize, first: i32, end: i32): void {
+  memory.fill(table + <usize>4 * n * first, 0, <usize>4 * n * (end - first));
   for (; count > 0; count--, ids += 4, x += 4 * n) {
-    const row = table + <usize>4 * n * load<i32>(ids);
+    const id = load<i32>(ids);
+    if (id < first || id >= end) continue;
+    const row = table + <usize>4 * n * id;
     for (let j = 0; j < n; j += 4) {
       set(row + 4 * j, f32x4.add(get(row + 4 * j, n - j), get(x + 4 * j, n - j)), n - j);
     }
   }
 }
 
-/** Σx², the sum of sums of {@linkcode STRETCH} elements. */
-export function squares(n: i32, x: usize): f64 {
+/** `found` gets Σx² in float64, the sum of sums of {@linkcode STRETCH} elements. */
+export function squares(n: i32, x: usize, found: usize): void {
   let sum: f64 = 0;
   for (let from = 0; from < n; from += STRETCH, x += 4 * STRETCH) {
     const count = min(STRETCH, n - from);
@@ -380,7 +373,7 @@ export function squares(n: i32, x: usize): f64 {
     }
     sum += total(part);
   }
-  return sum;
+  store<f64>(found, sum);
 }
 
 /** OpenAI's Adam on one tensor, in place; `c1` and `c2` are 1 − b1 and 1 − b2, which float32 would spoil. */

@@ -1,0 +1,44 @@
+/**
+ * A further thread of the engine: makes the calls that come through its queue, in their order.
+ *
+ * @module
+ */
+import { workerData } from "node:worker_threads";
+import { openBlas } from "./blas.ts";
+import { callsOn } from "./calls.ts";
+import { At, Health, type Orders, PATIENCE } from "./team.ts";
+
+const { memory, form, blas: path, constants, scratch, state, queue } = workerData as Orders;
+
+try {
+  const blas = path === undefined ? undefined : openBlas(path);
+  if (typeof blas === "string") throw new Error(blas);
+  const calls = Object.values(callsOn(memory, form, blas, constants, scratch)) as ((...args: number[]) => void)[];
+  say(Health.well);
+  const mask = queue.length - 1;
+  for (let read = 0, tries = 0;;) {
+    if (Atomics.load(state, At.written) === read) {
+      if (tries++ === 0) Atomics.notify(state, At.read);
+      if (tries < PATIENCE) continue;
+      Atomics.store(state, At.asleep, 1);
+      Atomics.wait(state, At.written, read);
+      Atomics.store(state, At.asleep, 0);
+      continue;
+    }
+    tries = 0;
+    const call = queue[read & mask]!, count = queue[(read + 1) & mask]!;
+    if (call < 0) break;
+    const args = Array.from({ length: count }, (_, i) => queue[(read + 2 + i) & mask]!);
+    calls[call]!(...args);
+    read = (read + count + 2) | 0;
+    Atomics.store(state, At.read, read);
+  }
+} catch (error) {
+  say(Health.failed);
+  throw error;
+}
+
+function say(health: number): void {
+  Atomics.store(state, At.health, health);
+  Atomics.notify(state, At.health);
+}
