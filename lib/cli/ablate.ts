@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import type { BackendName } from "../engine/mod.ts";
 import { positionKinds } from "../model/mod.ts";
 import { ablate, report, smokeStudy, studyDefaults } from "../study/mod.ts";
 import {
@@ -87,7 +88,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
     finetune: { ...base.finetune, ...of("finetune", ["epochs", ...adam]) },
     signal,
   });
-  await start();
+  await start(options["backend"] as BackendName | undefined);
 
   const begin = performance.now();
   const bar = progress();

@@ -1,15 +1,18 @@
 import { type Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { backend } from "../engine/mod.ts";
+import { backend, type BackendName, backends } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
 import { type PositionScale, positionScales, type Preset, preset, presets, variants } from "../model/mod.ts";
 import { type AdamOptions, schedules } from "../train/mod.ts";
 
 /**
- * Runs a command on the arguments of this process. Bad input is one sentence on standard error and exit code 2,
- * nothing else; a bug keeps its stack and exits with 1.
+ * Runs a command on the arguments of this process, `--backend` among them. Bad input is one sentence on standard
+ * error and exit code 2, nothing else; a bug keeps its stack and exits with 1.
  */
 export async function run(command: Command): Promise<void> {
+  command.addOption(
+    new Option("--backend <name>", "where to compute (default: the fastest without a GPU)").choices(backends),
+  );
   try {
     await command.exitOverride().showSuggestionAfterError().parseAsync(Deno.args, { from: "user" });
   } catch (error) {
@@ -33,10 +36,10 @@ export function interruptible(): AbortSignal {
   return controller.signal;
 }
 
-/** Starts the fastest backend, and says which it is. */
-export async function start(): Promise<void> {
-  const { name, products, faster } = await backend();
-  console.error(`Computing on ${name}: ${products}`);
+/** Starts a backend, the fastest without a GPU unless one is named, and says which it is and why. */
+export async function start(chosen?: BackendName): Promise<void> {
+  const { name, why, products, faster } = await backend(chosen);
+  console.error(`Computing on ${name}, ${why}: ${products}`);
   if (faster) console.error(faster[0]!.toUpperCase() + faster.slice(1));
 }
 

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { listTasks, subset, task } from "../data/mod.ts";
+import type { BackendName } from "../engine/mod.ts";
 import { encodeTask, evaluate, finetune, finetuneDefaults, loadModel, saveModel } from "../train/mod.ts";
 import { adamOptions, checkOut, given, interrupted, interruptible, number, run, start } from "./command.ts";
 import { duration, watch } from "./progress.ts";
@@ -32,13 +33,14 @@ interface Options {
   testExamples: number;
   out?: string;
   saveEvery: number;
+  backend?: BackendName;
 }
 
 async function main(options: Options & Record<string, unknown>): Promise<void> {
   const { lambda, epochs, batch, seed, out, saveEvery } = options;
   if (out) await checkOut(out);
   const signal = interruptible();
-  await start();
+  await start(options.backend);
   const lm = await loadModel(options.model);
   // About as many words as the context holds: what is too long is cut at its end, where the verdict stands.
   const { words = Math.floor(0.47 * lm.config.context) } = options;

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { backend } from "../engine/mod.ts";
+import { backend, type BackendName } from "../engine/mod.ts";
 import { generate, loadReleased } from "../model/mod.ts";
 import { loadBpe } from "../text/mod.ts";
 import { loadModel } from "../train/mod.ts";
@@ -28,11 +28,12 @@ interface Options {
   temperature: number;
   topK: number;
   seed: number;
+  backend?: BackendName;
 }
 
-async function main(prompt: string, { model, bpe, ...options }: Options): Promise<void> {
+async function main(prompt: string, { model, bpe, backend: name, ...options }: Options): Promise<void> {
   const signal = interruptible();
-  await backend();
+  await backend(name);
   const lm = bpe ? await loadReleased(model, { tokenizer: await loadBpe(bpe) }) : await loadModel(model);
   console.log(await generate(lm, prompt, { ...options, signal }));
 }

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { corpus, listCorpora } from "../data/mod.ts";
+import type { BackendName } from "../engine/mod.ts";
 import { countParameters, gpt, positionKinds, presets } from "../model/mod.ts";
 import { trainBpe } from "../text/mod.ts";
 import {
@@ -56,6 +57,7 @@ interface Options {
   batch: number;
   seed: number;
   saveEvery: number;
+  backend?: BackendName;
 }
 
 async function main(options: Options & Record<string, unknown>): Promise<void> {
@@ -63,7 +65,7 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   await checkOut(out);
   const signal = interruptible();
   const preset = chosenPreset(options, presets.mini);
-  await start();
+  await start(options.backend);
   const text = await corpus(options.corpus);
   const tokenizer = trainBpe(text.train, { merges: options.merges });
   const lm = gpt({ ...preset, positions: { ...preset.positions, kind: options.positions } }, {
