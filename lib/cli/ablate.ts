@@ -11,6 +11,7 @@ import {
   names,
   number,
   numbers,
+  type Place,
   run,
   start,
 } from "./command.ts";
@@ -87,7 +88,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
     finetune: { ...base.finetune, ...of("finetune", ["epochs", ...adam]) },
     signal,
   });
-  await start();
+  await start({ threads: 1, ...options as Place });
 
   const begin = performance.now();
   const bar = progress();

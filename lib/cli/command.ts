@@ -1,15 +1,32 @@
 import { type Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { backend } from "../engine/mod.ts";
+import { backend, type BackendName, backends } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
 import { type PositionScale, positionScales, type Preset, preset, presets, variants } from "../model/mod.ts";
 import { type AdamOptions, schedules } from "../train/mod.ts";
 
+/** Where a command computes, as each is told. */
+export interface Place {
+  /** One of the engine's; the fastest without a GPU unless given. */
+  backend?: BackendName;
+  /** Threads; as many as there are cores unless given. */
+  threads?: number;
+}
+
 /**
- * Runs a command on the arguments of this process. Bad input is one sentence on standard error and exit code 2,
- * nothing else; a bug keeps its stack and exits with 1.
+ * Runs a command on the arguments of this process, its {@linkcode Place} among them. Bad input is one sentence on standard
+ * error and exit code 2, nothing else; a bug keeps its stack and exits with 1.
  */
 export async function run(command: Command): Promise<void> {
+  command
+    .addOption(
+      new Option("--backend <name>", "where to compute (default: the fastest without a GPU)").choices(
+        backends,
+      ),
+    )
+    .addOption(
+      new Option("--threads <number>", "threads of one model (default: the cores)").argParser(number),
+    );
   try {
     await command.exitOverride().showSuggestionAfterError().parseAsync(Deno.args, { from: "user" });
   } catch (error) {
@@ -33,10 +50,10 @@ export function interruptible(): AbortSignal {
   return controller.signal;
 }
 
-/** Starts the fastest backend, and says which it is. */
-export async function start(): Promise<void> {
-  const { name, products, faster } = await backend();
-  console.error(`Computing on ${name}: ${products}`);
+/** Starts a backend and says which it is and why. */
+export async function start({ backend: chosen, threads }: Place): Promise<void> {
+  const { name, why, products, faster } = await backend(chosen, given({ threads }));
+  console.error(`Computing on ${name}, ${why}: ${products}`);
   if (faster) console.error(faster[0]!.toUpperCase() + faster.slice(1));
 }
 

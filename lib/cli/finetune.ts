@@ -1,7 +1,17 @@
 import { Command, Option } from "commander";
 import { listTasks, subset, task } from "../data/mod.ts";
 import { encodeTask, evaluate, finetune, finetuneDefaults, loadModel, saveModel } from "../train/mod.ts";
-import { adamOptions, checkOut, given, interrupted, interruptible, number, run, start } from "./command.ts";
+import {
+  adamOptions,
+  checkOut,
+  given,
+  interrupted,
+  interruptible,
+  number,
+  type Place,
+  run,
+  start,
+} from "./command.ts";
 import { duration, watch } from "./progress.ts";
 
 const command = new Command("finetune")
@@ -20,7 +30,7 @@ const command = new Command("finetune")
   .action(main);
 for (const option of adamOptions(finetuneDefaults)) command.addOption(option);
 
-interface Options {
+interface Options extends Place {
   model: string;
   task: string;
   lambda: number;
@@ -38,7 +48,7 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   const { lambda, epochs, batch, seed, out, saveEvery } = options;
   if (out) await checkOut(out);
   const signal = interruptible();
-  await start();
+  await start(options);
   const lm = await loadModel(options.model);
   // About as many words as the context holds: what is too long is cut at its end, where the verdict stands.
   const { words = Math.floor(0.47 * lm.config.context) } = options;

@@ -3,7 +3,7 @@ import { backend } from "../engine/mod.ts";
 import { generate, loadReleased } from "../model/mod.ts";
 import { loadBpe } from "../text/mod.ts";
 import { loadModel } from "../train/mod.ts";
-import { interruptible, number, run } from "./command.ts";
+import { given, interruptible, number, type Place, run } from "./command.ts";
 
 const command = new Command("generate")
   .description("Continues a text.")
@@ -21,7 +21,7 @@ const command = new Command("generate")
   .option("--seed <n>", "of the sampling", number, 1)
   .action(main);
 
-interface Options {
+interface Options extends Place {
   model: string;
   bpe?: string;
   tokens: number;
@@ -30,9 +30,12 @@ interface Options {
   seed: number;
 }
 
-async function main(prompt: string, { model, bpe, ...options }: Options): Promise<void> {
+async function main(
+  prompt: string,
+  { model, bpe, backend: name, threads, ...options }: Options,
+): Promise<void> {
   const signal = interruptible();
-  await backend();
+  await backend(name, given({ threads }));
   const lm = bpe ? await loadReleased(model, { tokenizer: await loadBpe(bpe) }) : await loadModel(model);
   console.log(await generate(lm, prompt, { ...options, signal }));
 }

@@ -19,6 +19,7 @@ import {
   interruptible,
   modelOptions,
   number,
+  type Place,
   run,
   start,
 } from "./command.ts";
@@ -47,7 +48,7 @@ for (const option of [...modelOptions(presets.mini), ...adamOptions(pretrainDefa
   command.addOption(option);
 }
 
-interface Options {
+interface Options extends Place {
   out: string;
   corpus: string;
   merges: number;
@@ -63,7 +64,7 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   await checkOut(out);
   const signal = interruptible();
   const preset = chosenPreset(options, presets.mini);
-  await start();
+  await start(options);
   const text = await corpus(options.corpus);
   const tokenizer = trainBpe(text.train, { merges: options.merges });
   const lm = gpt({ ...preset, positions: { ...preset.positions, kind: options.positions } }, {

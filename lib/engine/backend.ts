@@ -2,23 +2,22 @@ import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-wasm";
 import { InputError } from "../errors.ts";
 import { shareClones } from "./fused.ts";
-import { installGemm } from "./gemm.ts";
+import { type Installed, installGemm } from "./gemm.ts";
 import { startShared } from "./heap.ts";
+import { startWebgpu } from "./webgpu.ts";
 
-/** The backends that the kit is tested on, the fastest first. */
-export const backends = ["wasm", "cpu"] as const;
+/** The backends that the kit is tested on: those that start anywhere, the fastest first, then the GPU's. */
+export const backends = ["wasm", "cpu", "webgpu"] as const;
 
 /** A backend's name. */
 export type BackendName = typeof backends[number];
 
 /** Where tfjs computes. */
-export interface Backend {
+export interface Backend extends Installed {
   /** tfjs' name of it. */
   readonly name: BackendName;
-  /** What multiplies matrices, which is most of the work. */
-  readonly products: string;
-  /** What would be faster, and how to get it, where there is such a thing. */
-  readonly faster?: string;
+  /** Why this one, in words that follow its name. */
+  readonly why: string;
 }
 
 let current: Backend | undefined;
@@ -26,7 +25,7 @@ let current: Backend | undefined;
 /** What computes now, in words, as a result's provenance tells it. */
 export function backendInUse(): string {
   const name = tf.getBackend();
-  return current?.name === name ? `${name}: ${current.products}` : name;
+  return current && current.name === name ? `${name}: ${current.products}` : name;
 }
 
 /** How a backend computes. */
@@ -45,18 +44,25 @@ function cores(): number {
 }
 
 /**
- * Chooses where tfjs computes: the fastest backend that starts here, or the one that is asked for.
+ * Chooses where tfjs computes: the fastest backend that needs no GPU, or the one that is asked for.
  *
- * @param name One of {@linkcode backends}; without it, the first that starts.
- * @returns What is in use.
- * @throws {InputError} If the name is unknown, or no backend starts.
+ * A GPU is used if it is asked for, as `webgpu`. Operations there are tfjs' own, and whether they are faster depends
+ * on device and model. They are checked first to compute what tfjs' `cpu` does, and their values cannot be read
+ * without `await`.
+ *
+ * @param name One of {@linkcode backends}; without it, the first that starts of those without a GPU.
+ * @param options How many threads.
+ * @returns What is in use, and why.
+ * @throws {InputError} If the name is unknown, it does not start here or computes wrongly; the backend that was in
+ * use then stays.
  *
  * @example
  * ```ts
  * import { backend } from "./backend.ts";
  *
  * console.log((await backend("cpu")).name); // "cpu"
- * console.log((await backend("wasm", { threads: 2 })).products); // such as "OpenBLAS through FFI, 2 threads"
+ * const { name, why, products } = await backend();
+ * console.log(`${name}, ${why}: ${products}`); // "wasm, the fastest without a GPU: own kernel, SIMD, 2 threads"
  * ```
  */
 export async function backend(
@@ -64,14 +70,31 @@ export async function backend(
   { threads = cores() }: BackendOptions = {},
 ): Promise<Backend> {
   if (name !== undefined && !backends.includes(name)) {
-    throw new InputError(`Cannot use backend "${name}" as the backends are ${backends.join(" and ")}`);
+    throw new InputError(`Cannot use backend "${name}" as the backends are ${backends.join(", ")}`);
   }
   tf.env().set("PROD", true); // Keeps tfjs from advertising its Node binding at the first operation.
-  for (const candidate of name ? [name] : backends) {
-    if (!await startShared(() => tf.setBackend(candidate)).catch(() => false)) continue;
-    if (candidate === "cpu") return current = { name: candidate, products: "plain JavaScript" };
-    shareClones();
-    return current = { name: candidate, ...await installGemm({ threads }) };
+  const before = tf.getBackend() as string | undefined;
+  const starts = { wasm: () => startWasm(threads), cpu: startCpu, webgpu: startWebgpu };
+  try {
+    for (const candidate of name ? [name] : ["wasm", "cpu"] as const) {
+      const started = await starts[candidate]();
+      if (started === undefined) continue;
+      const usual = candidate === "wasm" ? "the fastest without a GPU" : "as wasm does not start here";
+      return current = { name: candidate, why: name ? "as asked" : usual, ...started };
+    }
+    throw new InputError(`Cannot start ${name ? `backend "${name}"` : "any backend"} on this machine`);
+  } catch (error) {
+    if (before) await tf.setBackend(before);
+    throw error;
   }
-  throw new InputError(`Cannot start ${name ? `backend "${name}"` : "any backend"} on this machine`);
+}
+
+async function startWasm(threads: number): Promise<Installed | undefined> {
+  if (!await startShared(() => tf.setBackend("wasm")).catch(() => false)) return undefined;
+  shareClones();
+  return await installGemm({ threads });
+}
+
+async function startCpu(): Promise<Installed | undefined> {
+  return await tf.setBackend("cpu").catch(() => false) ? { products: "plain JavaScript" } : undefined;
 }

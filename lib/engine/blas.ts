@@ -181,7 +181,8 @@ export function openBlas(path: string): Blas | string {
     return `it does not open: ${(error as Error).message}`;
   }
   const s = library.symbols;
-  const multiply = (s.plain ?? s.scipy ?? s.scipy64 ?? (s.fortran && rowMajor(s.fortran as unknown as Call))) as Call | null;
+  const multiply =
+    (s.plain ?? s.scipy ?? s.scipy64 ?? (s.fortran && rowMajor(s.fortran as unknown as Call))) as Call | null;
   const setThreads = (s.openblasThreads ?? s.scipyThreads ?? s.scipyThreads64 ?? s.mklThreads ??
     s.blisThreads) as Call | null;
   if (!multiply) {

@@ -58,6 +58,10 @@ export function callsOn(
   const { setUp, ...passes } = bind<Passes & { setUp(at: number): void }>(fused, form, memory);
   setUp(constants);
   if (blas) return { ...passes, gemm: blas.bind(memory) };
-  const own = bind<{ batchGemm(...args: [...Parameters<BatchGemm>, scratch: number]): void }>(gemm, form, memory);
+  const own = bind<{ batchGemm(...args: [...Parameters<BatchGemm>, scratch: number]): void }>(
+    gemm,
+    form,
+    memory,
+  );
   return { ...passes, gemm: (...args) => own.batchGemm(...args, scratch) };
 }

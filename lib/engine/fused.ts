@@ -137,7 +137,11 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
       if (first < end) work(calls, first, end - first, part);
     });
   /** The blocks of some rows, each with its number. */
-  const blocks = (first: number, count: number, visit: (first: number, count: number, block: number) => void) => {
+  const blocks = (
+    first: number,
+    count: number,
+    visit: (first: number, count: number, block: number) => void,
+  ) => {
     for (let row = first; row < first + count; row += BLOCK) {
       visit(row, Math.min(BLOCK, first + count - row), row / BLOCK);
     }
@@ -163,7 +167,11 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
     return { width, out, rows: x.size / width };
   };
   /** A linear map's product, and what is done with each thread's rows of it. */
-  const times = (x: tf.Tensor, weight: tf.Tensor, then: (calls: Calls, first: number, rows: number) => void) => {
+  const times = (
+    x: tf.Tensor,
+    weight: tf.Tensor,
+    then: (calls: Calls, first: number, rows: number) => void,
+  ) => {
     const { width, out, rows } = sizes(x, weight);
     const y = make([...x.shape.slice(0, -1), out]);
     const [px, w, py] = [at(x), at(weight), at(y)];
@@ -171,7 +179,17 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
       y,
       run: () =>
         divide(rows, BLOCK, 2 * width * out, (calls, first, count) => {
-          product(calls, AB, [count, out, width], px + 4 * width * first, width, w, out, py + 4 * out * first, out);
+          product(
+            calls,
+            AB,
+            [count, out, width],
+            px + 4 * width * first,
+            width,
+            w,
+            out,
+            py + 4 * out * first,
+            out,
+          );
           then(calls, first, count);
         }),
     };
@@ -192,7 +210,17 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
     const [px, w, toX, toW] = [at(x), at(weight), at(dx), at(dWeight)];
     divide(rows, BLOCK, 2 * width * out, (calls, first, count) => {
       blocks(first, count, (first, count, block) => inner(calls, first, count, sums + 4 * out * block));
-      product(calls, ABt, [count, width, out], dy + 4 * out * first, out, w, out, toX + 4 * width * first, width);
+      product(
+        calls,
+        ABt,
+        [count, width, out],
+        dy + 4 * out * first,
+        out,
+        w,
+        out,
+        toX + 4 * width * first,
+        width,
+      );
     });
     team.run(2 * rows * width * out, (calls, part, parts) => {
       if (part === 0) calls.sumRows(blocksOf(rows), out, sums, at(dBias));
@@ -432,7 +460,18 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
           });
           if (!taped) continue;
           divide(V, 1, 2 * n * d, (calls, first, count) => {
-            product(calls, AtB, [count, d, n], logits + 4 * first, V, some, d, dW + 4 * d * first, d, start > 0);
+            product(
+              calls,
+              AtB,
+              [count, d, n],
+              logits + 4 * first,
+              V,
+              some,
+              d,
+              dW + 4 * d * first,
+              d,
+              start > 0,
+            );
           });
         }
         if (dh) scatter(count, d, dStates, ids, at(dh), h.shape[0]);

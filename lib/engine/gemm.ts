@@ -17,9 +17,9 @@ export interface GemmOptions {
   readonly threads?: number;
 }
 
-/** What was installed. */
+/** What was installed to compute. */
 export interface Installed {
-  /** What multiplies: `OpenBLAS through FFI, 2 threads`. */
+  /** What multiplies matrices, which is most of the work: `OpenBLAS through FFI, 2 threads`. */
   readonly products: string;
   /** What would be faster, and how to get it, where there is such a thing. */
   readonly faster?: string;
@@ -60,7 +60,9 @@ export function teamOn(backend: WasmBackend): Team | undefined {
  */
 export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promise<Installed> {
   if (tf.getBackend() !== "wasm") {
-    throw new InputError(`Cannot install a matrix product on backend "${tf.getBackend()}" as "wasm" alone has one`);
+    throw new InputError(
+      `Cannot install a matrix product on backend "${tf.getBackend()}" as "wasm" alone has one`,
+    );
   }
   if (!Number.isSafeInteger(threads) || threads < 1) {
     throw new InputError(`Cannot compute with ${threads} threads as it must be a whole number from 1`);
@@ -73,7 +75,13 @@ export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promi
   const count = alone ? 1 : threads;
 
   const { constants, scratch } = placesOn(backend, form, count);
-  const orders = scratch.slice(1, count).map((scratch) => ({ memory, form, blas: blas?.path, constants, scratch }));
+  const orders = scratch.slice(1, count).map((scratch) => ({
+    memory,
+    form,
+    blas: blas?.path,
+    constants,
+    scratch,
+  }));
   const team = startTeam(callsOn(memory, form, blas, constants, scratch[0]!), orders);
   teams.get(backend)?.end();
   teams.set(backend, team);
@@ -123,7 +131,11 @@ async function mayRead(path: URL): Promise<boolean> {
 const places = new WeakMap<WasmBackend, { constants: number; scratch: number[] }>();
 
 /** The places of the calls' constants and of each thread's scratch. */
-function placesOn(backend: WasmBackend, form: Simd, threads: number): { constants: number; scratch: number[] } {
+function placesOn(
+  backend: WasmBackend,
+  form: Simd,
+  threads: number,
+): { constants: number; scratch: number[] } {
   let own = places.get(backend);
   if (!own) places.set(backend, own = { constants: allocate(backend, CONSTANTS).start, scratch: [] });
   const bytes = scratchBytes(form, backend.wasm.asm.memory);

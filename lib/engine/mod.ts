@@ -3,7 +3,15 @@
  *
  * @module
  */
-export { type Backend, backend, backendInUse, type BackendName, backends } from "./backend.ts";
+export {
+  type Backend,
+  backend,
+  backendInUse,
+  type BackendName,
+  type BackendOptions,
+  backends,
+} from "./backend.ts";
+export type { Installed } from "./gemm.ts";
 export {
   adam,
   type AdamStep,

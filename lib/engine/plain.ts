@@ -116,7 +116,7 @@ export function attentionOver(
   return { a: mixed.transpose([0, 2, 1, 3]).reshape([N, T, d]), k, v };
 }
 
-/** As in `ops.ts`; wasm has no gradient of `gather`, so it is a scatter here. */
+/** As in `ops.ts`; wasm has no gradient of `gather` and a GPU's scatter no order: the gradient is a product. */
 export function embedding(table: tf.Tensor2D, ids: tf.Tensor): tf.Tensor {
   const flat = ids.flatten() as tf.Tensor1D;
   const lookup = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
@@ -124,8 +124,10 @@ export function embedding(table: tf.Tensor2D, ids: tf.Tensor): tf.Tensor {
     save([flat]); // A closure's tensors are gone by the time of the gradient.
     return {
       value: rows.gather(flat),
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) =>
-        tf.scatterND(saved[0]!.expandDims(1), dy, table.shape) as tf.Tensor,
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const row = tf.range(0, table.shape[0], 1, "int32").expandDims(1); // (V, 1)
+        return tf.matMul(row.equal(saved[0]!).cast("float32"), dy); // (V, d)
+      },
     };
   });
   return lookup(table).reshape([...ids.shape, table.shape[1]]);
@@ -155,9 +157,9 @@ export function tiedCrossEntropy(
   return loss(h, table) as tf.Scalar;
 }
 
-/** As in `ops.ts`. */
+/** As in `ops.ts`; `addN` would hand a GPU more buffers than one of its programs may take. */
 export function norm(tensors: readonly tf.Tensor[]): tf.Scalar {
-  return tf.tidy(() => tf.addN(tensors.map((x) => x.square().sum())).sqrt() as tf.Scalar);
+  return tf.tidy(() => tf.stack(tensors.map((x) => x.square().sum())).sum().sqrt() as tf.Scalar);
 }
 
 /** As in `ops.ts`. */

@@ -13,7 +13,9 @@ const { memory, form, blas: path, constants, scratch, state, queue } = workerDat
 try {
   const blas = path === undefined ? undefined : openBlas(path);
   if (typeof blas === "string") throw new Error(blas);
-  const calls = Object.values(callsOn(memory, form, blas, constants, scratch)) as ((...args: number[]) => void)[];
+  const calls = Object.values(
+    callsOn(memory, form, blas, constants, scratch),
+  ) as ((...args: number[]) => void)[];
   say(Health.well);
   const mask = queue.length - 1;
   for (let read = 0, tries = 0;;) {

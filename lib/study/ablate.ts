@@ -61,7 +61,7 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     const work = () => [...done].reduce((sum, [name, share]) => sum + share * cost.get(name)!, 0);
     let pace: { begin: number; work: number } | undefined; // Since the first update: reading is not part of it.
     const maySpawn = Deno.permissions.querySync({ name: "run" }).state === "granted";
-    const steps = workers > 1 && open.length > 1 && maySpawn
+    const steps = workers > 1 && open.length > 0 && maySpawn
       ? sideBySide(study, open.map((arm) => plan.arms.indexOf(arm)), workers, signal)
       : oneByOne(plan, open, study, signal);
     const failures: string[] = [];

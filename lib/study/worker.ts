@@ -18,7 +18,7 @@ if (import.meta.main) {
   Deno.addSignalListener("SIGINT", () => stop.abort());
   try {
     const order = decodeOrder(await new Response(Deno.stdin.readable).text());
-    await backend(order.backend as BackendName);
+    await backend(order.backend as BackendName, { threads: 1 });
     const plan = await planOf(order.study);
     let said = -Infinity;
     for await (const step of runArm(plan, plan.arms[order.arm]!, order.study, stop.signal)) {

@@ -44,7 +44,7 @@ export function checkLambda(lambda: number): void {
  * @param drop What to drop; nothing in evaluation.
  */
 export function objective(
-  { config, parameters, task }: LanguageModel,
+  { config, parameters, task }: Pick<LanguageModel, "config" | "parameters" | "task">,
   batch: Batch,
   lambda: number,
   drop?: Dropout,

@@ -27,17 +27,22 @@ await serve(async ({ layers, width, heads, context: T, vocabulary: V, batch: N, 
     residDrop: dropout,
   });
   let next = Promise.withResolvers<Int32Array>(), result = Promise.withResolvers<number>();
-  const examples = tf.data.generator(async function* () {
-    for (;;) {
-      const ids = await next.promise;
-      next = Promise.withResolvers();
-      for (let n = 0; n < N; n++) {
-        const row = ids.subarray(n * T, (n + 1) * T);
-        const goals = Int32Array.from(row, (_, t) => row[(t + 1) % T]!);
-        yield tf.tidy(() => ({ x: tf.tensor1d(row, "int32"), y: tf.oneHot(tf.tensor1d(goals, "int32"), V) }));
+  const examples = tf.data.generator(
+    async function* () {
+      for (;;) {
+        const ids = await next.promise;
+        next = Promise.withResolvers();
+        for (let n = 0; n < N; n++) {
+          const row = ids.subarray(n * T, (n + 1) * T);
+          const goals = Int32Array.from(row, (_, t) => row[(t + 1) % T]!);
+          yield tf.tidy(() => ({
+            x: tf.tensor1d(row, "int32"),
+            y: tf.oneHot(tf.tensor1d(goals, "int32"), V),
+          }));
+        }
       }
-    }
-  } as unknown as () => Iterator<tf.TensorContainer>);
+    } as unknown as () => Iterator<tf.TensorContainer>,
+  );
   const callback = (_: unknown, loss: number) => result.resolve(loss);
   model.train(examples, { batchSize: N, shuffle: 1, callbacks: [callback] })
     .catch((error: unknown) => result.reject(error));

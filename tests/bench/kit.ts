@@ -12,8 +12,8 @@ import { serve } from "./contender.ts";
 const [use, threads] = Deno.args as ["blas" | "relaxed" | "simd", string];
 
 await serve(async ({ dropout, batch, ...size }) => {
-  await backend("wasm");
-  const about = await installGemm({ use, threads: Number(threads) });
+  await backend("wasm", { threads: 1 });
+  const { products } = await installGemm({ use, threads: Number(threads) });
   const config = { ...size, positions: { kind: "learned" }, variant: "clean", dropout } as const;
   const parameters = init(config, 1);
   const variables = leaves(parameters).map(([, leaf]) => leaf);
@@ -27,7 +27,7 @@ await serve(async ({ dropout, batch, ...size }) => {
       objective({ config, parameters }, { ids, lengths }, 0, { rate: dropout, seed: 1, update }),
   });
   return {
-    about: about.split("\n")[0]!,
+    about: products,
     async update(next) {
       ids = Int32Array.from(next);
       const { value } = await run.next();

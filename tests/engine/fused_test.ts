@@ -1,14 +1,13 @@
 import * as tf from "@tensorflow/tfjs";
-import { backend } from "../../lib/engine/backend.ts";
+import { backend, type BackendName } from "../../lib/engine/backend.ts";
 import { findBlas } from "../../lib/engine/blas.ts";
 import { type Faces, fused } from "../../lib/engine/fused.ts";
 import { type GemmOptions, installGemm } from "../../lib/engine/gemm.ts";
 import * as plain from "../../lib/engine/plain.ts";
 import type { Drop, Linear, Norm } from "../../lib/engine/plain.ts";
 import { dropoutFactors, keyOf, normals, words } from "../../lib/engine/random.ts";
-import { type Config, dispose, init, type LanguageModel, leaves, presets } from "../../lib/model/mod.ts";
-import { adamState, disposeAdam, objective, pretrainDefaults, train } from "../../lib/train/mod.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
+import { lossesOf } from "./updates.ts";
 
 /** Every product that can be had here; the passes between differ with it, too. */
 const uses: NonNullable<GemmOptions["use"]>[] = ["simd", "relaxed"];
@@ -325,31 +324,10 @@ Deno.test("neither tensors nor the heap grow with use, and the bits are the same
 });
 
 Deno.test("50 updates of a small model have the same losses with fast faces and with plain ones", async () => {
-  const config: Config = { ...presets.smoke, vocabulary: 60, dropout: 0.1 };
-  const [N, T, updates] = [3, 21, 50];
-  const run = async (name: "wasm" | "cpu") => {
+  const run = async (name: BackendName) => {
     await backend(name);
     assertEquals(fused() !== undefined, name === "wasm");
-    const lm = { config, parameters: init(config, 1) } as LanguageModel;
-    const variables = leaves(lm.parameters).map(([, leaf]) => leaf);
-    const state = adamState(variables);
-    const losses: number[] = [];
-    const adam = { ...pretrainDefaults, warmup: 0.1, updates };
-    const batch = (update: number) => ({
-      ids: ids(`batch ${update}`, N * T, 60),
-      lengths: Int32Array.from([T, 9, 2]),
-    });
-    const drop = { rate: 0.1, seed: 1 };
-    const job = {
-      variables,
-      state,
-      adam,
-      losses: (update: number) => objective(lm, batch(update), 0, { ...drop, update }),
-    };
-    for await (const { loss } of train(job)) losses.push(loss);
-    disposeAdam(state);
-    dispose(lm.parameters);
-    return losses;
+    return await lossesOf(50);
   };
   try {
     const expected = await run("cpu");

@@ -29,7 +29,9 @@ async function compile(
   let wasm: Uint8Array<ArrayBuffer> | undefined;
   let text = "";
   // A first page that is always there halves the checks of an address where engines make them in code.
-  const options = "--importMemory --initialMemory 1 --maximumMemory 65536 --runtime stub -O3 --noAssert --enable simd".split(" ");
+  const options =
+    "--importMemory --initialMemory 1 --maximumMemory 65536 --runtime stub -O3 --noAssert --enable simd"
+      .split(" ");
   if (relaxed) options.push("--enable", "relaxed-simd");
   const { error, stderr } = await asc.main([
     file,

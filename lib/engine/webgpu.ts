@@ -1,0 +1,78 @@
+import * as tf from "@tensorflow/tfjs";
+import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
+import { InputError } from "../errors.ts";
+import type { Installed } from "./gemm.ts";
+import { checkParity } from "./parity.ts";
+
+/** The device's adapter, if there is one. OpenGL is left to those who ask for it: to compile for it takes minutes. */
+export async function findAdapter(): Promise<GPUAdapter | null> {
+  const variable = "DENO_WEBGPU_BACKEND";
+  const { state } = await Deno.permissions.query({ name: "env", variable });
+  if (state === "granted" && !Deno.env.has(variable)) Deno.env.set(variable, "vulkan,metal,dx12");
+  return await navigator.gpu.requestAdapter();
+}
+
+/**
+ * Starts tfjs' backend "webgpu" and makes it the current one. Its package is loaded here alone, so that others do
+ * not pay for it.
+ *
+ * @throws {InputError} If there is no device, or it computes wrongly.
+ */
+export async function startWebgpu(): Promise<Installed> {
+  if (!("gpu" in navigator)) {
+    throw new InputError(
+      'Cannot use backend "webgpu" as this Deno offers no WebGPU: a newer one does, or --unstable-webgpu',
+    );
+  }
+  if (!await findAdapter()) {
+    throw new InputError(
+      `Cannot use backend "webgpu" as there is no device: it takes a GPU with a driver for Vulkan, Metal or ` +
+        "Direct3D 12, or Debian's mesa-vulkan-drivers, which is one in software",
+    );
+  }
+  await import("@tensorflow/tfjs-backend-webgpu");
+  tf.env().set("WEBGPU_CPU_FORWARD", false); // Else a value's bits depend on whether it was read before.
+  tf.env().set("WEBGPU_MATMUL_PROGRAM_TYPE", 3); // The one of them that adds in the same order each time.
+  if (!await tf.setBackend("webgpu")) throw new InputError(`Cannot start backend "webgpu" on this device`);
+  const backend = tf.backend() as WebGPUBackend;
+  if (!guarded.has(backend)) guard(backend);
+  await checkParity();
+  const { description, device, vendor, architecture, isFallbackAdapter } = backend.device.adapterInfo;
+  const products = [description || device, architecture, `vendor ${vendor}`].filter(Boolean).join(", ");
+  const faster = 'this device is software: backend "wasm" is faster';
+  return { products, ...(isFallbackAdapter && { faster }) };
+}
+
+const guarded = new WeakSet<WebGPUBackend>();
+const filters = ["validation", "out-of-memory", "internal"] as const;
+
+/**
+ * Makes a read fail where the device refused something before it, a buffer above its limit for one: by itself it
+ * gives what stood in the buffer. What cannot be read at once in Deno says so, too.
+ */
+function guard(backend: WebGPUBackend): void {
+  guarded.add(backend);
+  const { device, tensorMap } = backend;
+  const watch = () => filters.forEach((filter) => device.pushErrorScope(filter));
+  watch();
+  const read = backend.read.bind(backend);
+  backend.read = async (id) => {
+    const [outcome] = await Promise.allSettled([read(id)]);
+    const scopes = filters.map(() => device.popErrorScope());
+    watch();
+    const refused = (await Promise.all(scopes)).find((error) => error !== null);
+    if (refused) {
+      const why = refused.message.replace(/\s+/g, " ").replace(/\.? ?$/, "");
+      throw new InputError(
+        `Cannot compute on backend "webgpu" as its device refused: ${why}; a smaller batch or another backend may do`,
+      );
+    }
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value;
+  };
+  const readSync = backend.readSync.bind(backend);
+  backend.readSync = (id) => {
+    if (tensorMap.get(id).values) return readSync(id);
+    throw new InputError('Cannot read a tensor at once on backend "webgpu": await its data()');
+  };
+}
