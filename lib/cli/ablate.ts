@@ -12,6 +12,7 @@ import {
   number,
   numbers,
   type Place,
+  placeOptions,
   run,
   start,
 } from "./command.ts";
@@ -57,6 +58,7 @@ for (
     ...modelOptions(usual.preset).filter(({ long }) => long !== "--dropout"), // Each training has its own.
     ...adamOptions(usual.pretrain, "pretrain-"),
     ...adamOptions(usual.finetune, "finetune-"),
+    ...placeOptions().filter(({ long }) => long === "--backend"), // An arm has one thread: they run side by side.
   ]
 ) command.addOption(option);
 

@@ -5,28 +5,11 @@ import { checkWritable } from "../files.ts";
 import { type PositionScale, positionScales, type Preset, preset, presets, variants } from "../model/mod.ts";
 import { type AdamOptions, schedules } from "../train/mod.ts";
 
-/** Where a command computes, as each is told. */
-export interface Place {
-  /** One of the engine's; the fastest without a GPU unless given. */
-  backend?: BackendName;
-  /** Threads; as many as there are cores unless given. */
-  threads?: number;
-}
-
 /**
- * Runs a command on the arguments of this process, its {@linkcode Place} among them. Bad input is one sentence on standard
- * error and exit code 2, nothing else; a bug keeps its stack and exits with 1.
+ * Runs a command on the arguments of this process. Bad input is one sentence on standard error and exit code 2,
+ * nothing else; a bug keeps its stack and exits with 1.
  */
 export async function run(command: Command): Promise<void> {
-  command
-    .addOption(
-      new Option("--backend <name>", "where to compute (default: the fastest without a GPU)").choices(
-        backends,
-      ),
-    )
-    .addOption(
-      new Option("--threads <number>", "threads of one model (default: the cores)").argParser(number),
-    );
   try {
     await command.exitOverride().showSuggestionAfterError().parseAsync(Deno.args, { from: "user" });
   } catch (error) {
@@ -48,6 +31,22 @@ export function interruptible(): AbortSignal {
     controller.abort();
   });
   return controller.signal;
+}
+
+/** Where a command computes. */
+export interface Place {
+  /** One of the engine's; the fastest without a GPU unless given. */
+  backend?: BackendName;
+  /** Threads; as many as there are cores unless given. */
+  threads?: number;
+}
+
+/** Options that make a {@linkcode Place}. */
+export function placeOptions(): Option[] {
+  return [
+    new Option("--backend <name>", "where to compute (default: the fastest without a GPU)").choices(backends),
+    new Option("--threads <number>", "threads of one model (default: the cores)").argParser(number),
+  ];
 }
 
 /** Starts a backend and says which it is and why. */

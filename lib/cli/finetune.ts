@@ -9,6 +9,7 @@ import {
   interruptible,
   number,
   type Place,
+  placeOptions,
   run,
   start,
 } from "./command.ts";
@@ -28,7 +29,7 @@ const command = new Command("finetune")
   .option("--out <file>", "where the tuned model goes; nowhere unless given")
   .option("--save-every <n>", "updates between checkpoints, where there is --out", number, 100)
   .action(main);
-for (const option of adamOptions(finetuneDefaults)) command.addOption(option);
+for (const option of [...adamOptions(finetuneDefaults), ...placeOptions()]) command.addOption(option);
 
 interface Options extends Place {
   model: string;

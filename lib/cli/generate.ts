@@ -3,7 +3,7 @@ import { backend } from "../engine/mod.ts";
 import { generate, loadReleased } from "../model/mod.ts";
 import { loadBpe } from "../text/mod.ts";
 import { loadModel } from "../train/mod.ts";
-import { given, interruptible, number, type Place, run } from "./command.ts";
+import { given, interruptible, number, type Place, placeOptions, run } from "./command.ts";
 
 const command = new Command("generate")
   .description("Continues a text.")
@@ -20,6 +20,7 @@ const command = new Command("generate")
   )
   .option("--seed <n>", "of the sampling", number, 1)
   .action(main);
+for (const option of placeOptions()) command.addOption(option);
 
 interface Options extends Place {
   model: string;

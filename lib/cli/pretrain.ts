@@ -20,6 +20,7 @@ import {
   modelOptions,
   number,
   type Place,
+  placeOptions,
   run,
   start,
 } from "./command.ts";
@@ -44,7 +45,7 @@ const command = new Command("pretrain")
   .option("--seed <n>", "of initialisation, data order and dropout", number, 1)
   .option("--save-every <n>", "updates between checkpoints", number, 100)
   .action(main);
-for (const option of [...modelOptions(presets.mini), ...adamOptions(pretrainDefaults)]) {
+for (const option of [...modelOptions(presets.mini), ...adamOptions(pretrainDefaults), ...placeOptions()]) {
   command.addOption(option);
 }
 

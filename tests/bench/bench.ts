@@ -1,0 +1,328 @@
+/**
+ * `deno task bench`: one update of GPT-1, forward pass, backward pass and Adam, in this kit and in others, all on
+ * one machine in one run. Every round gives each program one update, one after the other, so that what the machine
+ * does besides strikes all alike; ratios are taken within a round.
+ *
+ * @module
+ */
+import { table } from "arquero";
+import { Command, Option } from "commander";
+import { cpus } from "node:os";
+import * as tf from "@tensorflow/tfjs";
+import { number, run } from "../../lib/cli/command.ts";
+import { InputError } from "../../lib/errors.ts";
+import { writeWhole } from "../../lib/files.ts";
+import { Contender, type Lap, type Size } from "./contender.ts";
+
+/** Sizes by name: the smallest that anyone trains, one that fills a laptop's evening, the paper's. */
+const sizes: Readonly<Record<string, Omit<Size, "dropout">>> = {
+  small: { layers: 4, width: 128, heads: 4, context: 128, vocabulary: 4096, batch: 16 },
+  middle: { layers: 6, width: 256, heads: 4, context: 256, vocabulary: 4096, batch: 8 },
+  gpt1: { layers: 12, width: 768, heads: 12, context: 512, vocabulary: 40478, batch: 1 },
+};
+
+/** Operations of an update of `sgemm.ts`. */
+const SGEMM = 8 * 2 * 1024 ** 3;
+
+/** A program, and how it is started. */
+interface Entry {
+  readonly name: string;
+  readonly threads: number;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** What was measured of a program at a size. */
+interface Measured {
+  readonly name: string;
+  readonly threads: number;
+  /** What it says of itself. */
+  readonly about?: string;
+  /** Of each round, in ms. */
+  readonly laps: readonly number[];
+  /** Bytes. */
+  readonly peak?: number;
+  /** Why it could not be measured. */
+  readonly failure?: string;
+}
+
+const cores = navigator.hardwareConcurrency;
+
+const command = new Command("bench")
+  .description(
+    "Times one update of GPT-1 in this kit, in stock tfjs, in gpt-tfjs and in PyTorch, interleaved.",
+  )
+  .addOption(
+    new Option("--sizes <names>", "of the models").default(Object.keys(sizes), Object.keys(sizes).join(","))
+      .argParser((text) => text.split(",")),
+  )
+  .option("--only <text>", "programs whose name holds this", "")
+  .option("--rounds <n>", "updates of each program", number, 9)
+  .option("--limit <seconds>", "of each program at a size; it makes one update at least", number, 60)
+  .option("--dropout <share>", "dropped at each site (§4.1: 0.1)", number, 0.1)
+  .option("--threads <n>", "where a program uses several", number, cores)
+  .option("--python <path>", "a Python, with PyTorch if that is to be measured", "python3")
+  .option("--out <folder>", "where bench.json and report.md go", "data/results/bench")
+  .action(main);
+
+interface Options {
+  sizes: string[];
+  only: string;
+  rounds: number;
+  limit: number;
+  dropout: number;
+  threads: number;
+  python: string;
+  out: string;
+}
+
+async function main(options: Options): Promise<void> {
+  const { dropout, rounds, limit, out } = options;
+  for (const name of options.sizes) {
+    if (!Object.hasOwn(sizes, name)) {
+      throw new InputError(`Cannot measure size ${name} as the sizes are ${Object.keys(sizes).join(", ")}`);
+    }
+  }
+  const torch = await pytorchOf(options.python);
+  const results: Record<string, Measured[]> = {};
+  for (const name of options.sizes) {
+    const size = { ...sizes[name]!, dropout };
+    results[name] = [];
+    for (const group of entriesOf(options, torch, name === "gpt1")) {
+      results[name].push(...await race(name, size, group, rounds, limit));
+    }
+  }
+  const report = reportOf(results, dropout);
+  const made = {
+    settings: { ...options, sizes: Object.fromEntries(options.sizes.map((name) => [name, sizes[name]])) },
+    machine: `${cpus()[0]?.model ?? Deno.build.arch}, ${cores} cores, ${Deno.build.os}`,
+    versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"] },
+    ended: new Date().toISOString(),
+    results,
+  };
+  await Deno.mkdir(out, { recursive: true });
+  const text = `On ${made.machine}, Deno ${made.versions.deno}.\n\n${report}`;
+  await writeWhole(`${out}/bench.json`, JSON.stringify(made, null, 2) + "\n");
+  await writeWhole(`${out}/report.md`, text);
+  console.log(text);
+}
+
+/** PyTorch's version and the library that multiplies in it, if that Python has it. */
+async function pytorchOf(python: string): Promise<{ python: string; library: string } | undefined> {
+  const code =
+    "import os, torch; print(os.path.join(os.path.dirname(torch.__file__), 'lib', 'libtorch_cpu.so'))";
+  try {
+    const { success, stdout } = await new Deno.Command(python, { args: ["-c", code] }).output();
+    if (success) return { python, library: new TextDecoder().decode(stdout).trim() };
+  } catch { /* said below */ }
+  console.error(`PyTorch is not measured: ${python} has no torch; --python names another`);
+  return undefined;
+}
+
+/** Who takes part, in groups that are measured together: so many large models do not fit in memory at once. */
+function entriesOf(
+  { only, threads }: Options,
+  torch: { python: string; library: string } | undefined,
+  large: boolean,
+): Entry[][] {
+  const here = (file: string) => new URL(file, import.meta.url).pathname;
+  const deno = (file: string, ...args: string[]) => ({
+    command: Deno.execPath(),
+    args: [
+      "run",
+      "--quiet",
+      "--allow-read",
+      "--allow-env",
+      "--allow-ffi",
+      "--allow-sys",
+      here(file),
+      ...args,
+    ],
+  });
+  const several = threads > 1 ? [1, threads] : [1];
+  const each = (entry: (threads: number) => Entry) => several.map(entry);
+  const fast = [
+    ...each((threads) => ({ name: "sgemm", threads, ...deno("sgemm.ts", `${threads}`) })),
+    ...each((threads) => ({ name: "this kit, BLAS", threads, ...deno("kit.ts", "blas", `${threads}`) })),
+    ...each((threads) => ({
+      name: "this kit, own kernel",
+      threads,
+      ...deno("kit.ts", "relaxed", `${threads}`),
+    })),
+    ...(torch
+      ? [
+        ...each((threads) => ({
+          name: "this kit, PyTorch's BLAS",
+          threads,
+          ...deno("kit.ts", "blas", `${threads}`),
+          env: { GPT1_BLAS: torch.library },
+        })),
+        ...each((threads) => ({
+          name: "PyTorch eager",
+          threads,
+          command: torch.python,
+          args: [here("torch_gpt.py"), `${threads}`],
+        })),
+      ]
+      : []),
+  ];
+  const peer = deno("gpt_tfjs.ts");
+  const slow = [
+    { name: "tfjs wasm, stock operations", threads: 1, ...deno("stock.ts") },
+    // Its package stays out of the kit's lock.
+    {
+      name: "gpt-tfjs",
+      threads: 1,
+      ...peer,
+      args: ["run", "--no-lock", "--no-config", ...peer.args.slice(1)],
+    },
+  ];
+  const chosen = (entries: Entry[]) =>
+    entries.filter(({ name }) => name === "sgemm" || name.toLowerCase().includes(only.toLowerCase()));
+  return (large ? [fast, ...slow.map((entry) => [entry])] : [[...fast, ...slow]]).map(chosen);
+}
+
+/** Measures programs together. */
+async function race(
+  label: string,
+  size: Size,
+  entries: readonly Entry[],
+  rounds: number,
+  limit: number,
+): Promise<Measured[]> {
+  const runners = [];
+  for (const entry of entries) {
+    const { command, args, env } = entry;
+    const contender = new Contender(command, [...args, JSON.stringify(size)], env);
+    const runner = { entry, contender, laps: [] as Lap[], spent: 0, about: "", failure: "" };
+    runners.push(runner);
+    await attempt(runner, async () => void (runner.about = await contender.ready()));
+  }
+  const lap = (runner: typeof runners[number]) =>
+    attempt(runner, async () => {
+      const lap = await runner.contender.lap();
+      runner.laps.push(lap);
+      runner.spent += lap.ms / 1e3;
+    });
+  for (let round = -WARM_UP; round < rounds; round++) {
+    for (const runner of runners) {
+      if (runner.failure || runner.spent > limit) continue;
+      console.error(`${label}: ${runner.entry.name}, round ${round + 1} of ${rounds}`);
+      await lap(runner);
+      // What was compiled and fetched is a small part of what took that long; else the first updates do not count.
+      if (round < 0 && runner.spent < limit / 4) runner.laps.pop();
+    }
+  }
+  return await Promise.all(
+    runners.map(async ({ entry: { name, threads }, contender, laps, about, failure }) => {
+      await contender.end();
+      const peak = laps.at(-1)?.peak;
+      return {
+        name,
+        threads,
+        ...(about && { about }),
+        laps: laps.map(({ ms }) => ms),
+        ...(peak && { peak }),
+        ...(failure && { failure }),
+      };
+    }),
+  );
+}
+
+/** Updates of each program before its first round. */
+const WARM_UP = 2;
+
+async function attempt(runner: { failure: string }, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    runner.failure = (error as Error).message;
+    console.error(`  failed: ${runner.failure}`);
+  }
+}
+
+/** The operations of the products that an update cannot do without; half of attention's square is masked. */
+function operations({ layers, width, context, vocabulary, batch }: Omit<Size, "dropout">): number {
+  const tokens = batch * context;
+  const affine = 2 * tokens * (12 * layers * width ** 2 + vocabulary * width);
+  const attention = 2 * layers * tokens * (context + 1) * width;
+  return 3 * (affine + attention); // Backward, each product has two.
+}
+
+const median = (values: readonly number[]) => {
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
+};
+
+/** How many times as fast `a` is as `b`: the median of the rounds, and their range. */
+function ratio(a: Measured, b: Measured): { median: number; low: number; high: number } {
+  const length = Math.min(a.laps.length, b.laps.length);
+  // One that made fewer updates made them in the first rounds.
+  const ratios = Array.from({ length }, (_, i) => b.laps[i]! / a.laps[i]!);
+  return { median: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) };
+}
+
+const digits = (value: number) => value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+
+/** The tables, and what is compared. */
+function reportOf(results: Readonly<Record<string, readonly Measured[]>>, dropout: number): string {
+  const parts: string[] = [];
+  for (const [name, measured] of Object.entries(results)) {
+    const size = sizes[name]!;
+    const find = (name: string, threads: number) =>
+      measured.find((entry) => entry.name === name && entry.threads === threads && entry.laps.length > 0);
+    const rows = measured.filter(({ name }) => name !== "sgemm").map((entry) => {
+      const { name: program, threads, laps, peak, failure } = entry;
+      if (laps.length === 0) {
+        return { program, threads, ms: failure ?? "", "tokens/s": "", MFU: "", memory: "", "× PyTorch": "" };
+      }
+      const ms = median(laps);
+      const sgemm = find("sgemm", threads), torch = find("PyTorch eager", threads);
+      const share = sgemm && operations(size) / ms / (SGEMM / median(sgemm.laps));
+      return {
+        program,
+        threads,
+        ms: `${digits(ms)} [${digits(Math.min(...laps))}, ${digits(Math.max(...laps))}]`,
+        "tokens/s": digits(size.batch * size.context / ms * 1e3),
+        MFU: share === undefined ? "" : `${(100 * share).toFixed(0)} %`,
+        memory: peak ? `${digits(peak / 2 ** 30)} GiB` : "",
+        "× PyTorch": torch ? ratio(entry, torch).median.toFixed(2) : "",
+      };
+    });
+    const { layers, width, heads, context, vocabulary, batch } = size;
+    parts.push(
+      `**${name}**: ${layers} layers, width ${width}, ${heads} heads, context ${context}, vocabulary ${vocabulary}, ` +
+        `batch ${batch}, dropout ${dropout}`,
+      table(Object.fromEntries(
+        Object.keys(rows[0] ?? {}).map((key) => [
+          key,
+          rows.map((row) => row[key as keyof typeof row]),
+        ]),
+      )).toMarkdown().trim(),
+    );
+    const compared: [string, number, string, number][] = [];
+    for (const threads of new Set(measured.map(({ threads }) => threads))) {
+      for (const kit of ["this kit, BLAS", "this kit, own kernel", "this kit, PyTorch's BLAS"]) {
+        compared.push([kit, threads, "PyTorch eager", threads]);
+      }
+      compared.push(["this kit, BLAS", threads, "tfjs wasm, stock operations", 1]);
+      compared.push(["this kit, BLAS", threads, "gpt-tfjs", 1]);
+      if (threads > 1) compared.push(["this kit, BLAS", threads, "this kit, BLAS", 1]);
+    }
+    const lines = compared.flatMap(([a, aThreads, b, bThreads]) => {
+      const [first, second] = [find(a, aThreads), find(b, bThreads)];
+      if (!first || !second) return [];
+      const { median, low, high } = ratio(first, second);
+      const threads = (count: number) => `${count} thread${count === 1 ? "" : "s"}`;
+      return [
+        `- ${a}, ${threads(aThreads)}: ${digits(median)} × as fast as ${b}, ${threads(bThreads)} ` +
+        `(rounds: ${digits(low)} to ${digits(high)})`,
+      ];
+    });
+    parts.push(lines.join("\n"));
+  }
+  return parts.join("\n\n") + "\n";
+}
+
+await run(command);
