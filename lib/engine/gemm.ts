@@ -69,10 +69,8 @@ export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promi
   }
   const backend = tf.backend() as WasmBackend;
   const { memory } = backend.wasm.asm;
-  const { blas, form, name, faster } = await choose(use);
-  // A thread's module is read from its file; where that or sharing cannot be, this thread does it all.
-  const alone = !isShared(memory) || !await mayRead(new URL("./thread.ts", import.meta.url));
-  const count = alone ? 1 : threads;
+  const { blas, form, name, faster = await lacking(memory, threads) } = await choose(use);
+  const count = await lacking(memory, threads) ? 1 : threads;
 
   const { constants, scratch } = placesOn(backend, form, count);
   const orders = scratch.slice(1, count).map((scratch) => ({
@@ -122,9 +120,19 @@ async function choose(
   return { form, name: `own kernel, ${form === "relaxed" ? "relaxed " : ""}SIMD`, faster };
 }
 
-async function mayRead(path: URL): Promise<boolean> {
-  if (path.protocol !== "file:") return false;
-  return (await Deno.permissions.query({ name: "read", path })).state === "granted";
+/** What is in the way of several threads, where they are wanted. */
+async function lacking(memory: WebAssembly.Memory, threads: number): Promise<string | undefined> {
+  if (threads === 1) return undefined;
+  if (!isShared(memory)) {
+    return `${threads} threads are faster: call backend() before tfjs starts "wasm" by itself`;
+  }
+  const path = new URL("./thread.ts", import.meta.url);
+  if (
+    path.protocol === "file:" && (await Deno.permissions.query({ name: "read", path })).state === "granted"
+  ) {
+    return undefined;
+  }
+  return `${threads} threads are faster: run from files, with --allow-read`;
 }
 
 /** Places on a heap, taken once for as long as the backend lives. */

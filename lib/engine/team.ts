@@ -102,10 +102,12 @@ function startMember(names: readonly string[], orders: Omit<Orders, "state" | "q
   });
   worker.unref(); // A program ends when it has nothing else to do.
   worker.on("error", () => Atomics.store(state, At.health, Health.failed));
-  const check = () => {
-    if (Atomics.load(state, At.health) === Health.failed) {
-      throw new InputError("Cannot go on as a thread of the engine has failed: one thread works");
-    }
+  const check = (what: string) => {
+    const health = Atomics.load(state, At.health);
+    if (health === Health.well) return;
+    const said = new TextDecoder().decode(new Uint8Array(queue.buffer).slice()).split("\0", 1)[0];
+    const why = health === Health.failed ? said : `it has not said a word in ${START / 1e3} s`;
+    throw new InputError(`Cannot ${what} another thread of the engine as ${why}: one thread works`);
   };
   let written = 0;
   /** Waits until the thread has read all but so many numbers. */
@@ -113,7 +115,7 @@ function startMember(names: readonly string[], orders: Omit<Orders, "state" | "q
     for (let tries = 0; ((written - Atomics.load(state, At.read)) | 0) > left; tries++) {
       if (tries < PATIENCE) continue;
       Atomics.wait(state, At.read, Atomics.load(state, At.read), 1);
-      check();
+      check("go on with");
     }
   };
   const push = (call: number, args: readonly (number | boolean)[]) => {
@@ -131,9 +133,7 @@ function startMember(names: readonly string[], orders: Omit<Orders, "state" | "q
   const start = () => {
     // Waiting without the event loop, which ends a program where nothing else is to be done.
     Atomics.wait(state, At.health, Health.starting, START);
-    if (Atomics.load(state, At.health) !== Health.well) {
-      throw new InputError("Cannot start another thread of the engine on this machine: one thread works");
-    }
+    check("start");
   };
   return { calls, start, wait, end: () => push(-1, []) };
 }

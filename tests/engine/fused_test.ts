@@ -9,14 +9,18 @@ import { dropoutFactors, keyOf, normals, words } from "../../lib/engine/random.t
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 import { lossesOf } from "./updates.ts";
 
-/** Every product that can be had here; the passes between differ with it, too. */
-const uses: NonNullable<GemmOptions["use"]>[] = ["simd", "relaxed"];
-if (await findBlas()) uses.push("blas");
+/** Every product that can be had here, which the passes between differ with, too; alone, and divided. */
+const uses: Required<GemmOptions>[] = [
+  { use: "simd", threads: 1 },
+  { use: "simd", threads: 3 },
+  { use: "relaxed", threads: 2 },
+];
+if (await findBlas()) uses.push({ use: "blas", threads: 2 });
 
 /** The fast faces, with a product. */
-async function fast(use: GemmOptions["use"] = "simd"): Promise<Faces> {
-  await backend("wasm");
-  await installGemm(use && { use });
+async function fast(options: GemmOptions): Promise<Faces> {
+  await backend("wasm", { threads: 1 });
+  await installGemm(options);
   const faces = fused();
   assert(faces);
   return faces;
@@ -75,7 +79,7 @@ function compare(what: string, actual: Op, expected: Op, inputs: tf.Tensor[]): v
 /** Runs a test with each product, and looks for tensors left behind. */
 function withEach(name: string, body: (f: Faces) => void | Promise<void>): void {
   for (const use of uses) {
-    Deno.test(`${use}: ${name}`, async () => {
+    Deno.test(`${use.use}, ${use.threads} threads: ${name}`, async () => {
       const faces = await fast(use);
       const before = tf.memory().numTensors;
       tf.engine().startScope();
@@ -87,7 +91,7 @@ function withEach(name: string, body: (f: Faces) => void | Promise<void>): void 
 }
 
 withEach("a linear map and GELU are the plain ones, with all gradients", (f) => {
-  for (const rows of [1, 3, 65]) {
+  for (const rows of [1, 3, 65, 200]) {
     for (const [width, out] of [[1, 1], [5, 7], [8, 12], [33, 31], [64, 130]] as const) {
       const inputs = [draw("x", [rows, width]), draw("w", [width, out]), draw("b", [out])];
       for (const face of ["linear", "linearGelu"] as const) {
@@ -118,7 +122,7 @@ withEach("GELU is exact from end to end, and NaN stays NaN", (f) => {
 });
 
 withEach("a residual's norm is the plain one, with all gradients", (f) => {
-  for (const shape of [[1, 1], [1, 8], [3, 5], [2, 7, 24], [5, 33], [70, 130]]) {
+  for (const shape of [[1, 1], [1, 8], [3, 5], [2, 7, 24], [5, 33], [70, 130], [300, 130]]) {
     const d = shape.at(-1)!;
     const inputs = [draw("x", shape), draw("y", shape), draw("gain", [d]), draw("bias", [d])];
     for (const drop of drops) {
@@ -148,7 +152,7 @@ withEach("attention to scores of any size stays finite", (f) => {
 });
 
 Deno.test("with our own product no token changes a bit of attention before it, or sees one from after it", async () => {
-  for (const use of ["simd", "relaxed"] as const) {
+  for (const use of uses.filter(({ use }) => use !== "blas")) {
     const f = await fast(use);
     for (const drop of drops) {
       tf.tidy(() => {
@@ -168,7 +172,7 @@ Deno.test("with our own product no token changes a bit of attention before it, o
 });
 
 withEach("rows that a table is asked for, and their gradients, are the plain ones", (f) => {
-  for (const [V, d] of [[1, 1], [7, 5], [43, 24], [9, 130]] as const) {
+  for (const [V, d] of [[1, 1], [7, 5], [43, 24], [9, 130], [400, 130]] as const) {
     for (const shape of [[1], [50], [3, 7]]) {
       const picked = tf.tensor(ids("ids", tf.util.sizeFromShape(shape), V), shape, "int32");
       const of = (f: Faces): Op => (table) => f.embedding(table as tf.Tensor2D, picked);
@@ -210,7 +214,7 @@ withEach("cross-entropy is the plain one, with both gradients, rows without weig
 });
 
 withEach("what is dropped is what the generator says, to the bit, with the gradient to match", (f) => {
-  for (const count of [1, 3, 4, 15, 16, 17, 1023, 1024, 1025, 5000]) {
+  for (const count of [1, 3, 4, 15, 16, 17, 1023, 1024, 1025, 5000, 70001]) {
     for (const rate of [0.1, 0.5, 0.9, 1e-6, 0.999999]) {
       const drop = { rate, key: keyOf(count, "drop") };
       const factors = dropoutFactors(drop.key, count, rate).slice();
@@ -273,7 +277,7 @@ withEach("gradients are the slopes of the values", (f) => {
 });
 
 withEach("Adam and the norm are the plain ones, and change no clone", (f) => {
-  for (const shape of [[1], [7], [4, 33], [2000]]) {
+  for (const shape of [[1], [7], [4, 33], [2000], [270, 260]]) {
     const step = { factor: 0.7, rate: 1e-2, decay: 0.01, b1: 0.9, b2: 0.999, epsilon: 1e-8 };
     const run = (f: Faces) => {
       const start = draw("p", shape);

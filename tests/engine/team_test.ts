@@ -1,0 +1,175 @@
+import * as tf from "@tensorflow/tfjs";
+import { backend } from "../../lib/engine/backend.ts";
+import { findBlas } from "../../lib/engine/blas.ts";
+import { callsOn, CONSTANTS, scratchBytes } from "../../lib/engine/calls.ts";
+import { type GemmOptions, installGemm } from "../../lib/engine/gemm.ts";
+import type { WasmBackend } from "../../lib/engine/heap.ts";
+import { keyOf, words } from "../../lib/engine/random.ts";
+import { share, startTeam } from "../../lib/engine/team.ts";
+import { type Config, dispose, init, leaves } from "../../lib/model/mod.ts";
+import { adamState, disposeAdam, objective, pretrainDefaults, train } from "../../lib/train/mod.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
+
+const blas = await findBlas();
+
+/** Every bit of a model after some updates that are large enough to be divided. */
+async function trained(options: GemmOptions): Promise<string> {
+  await backend("wasm", { threads: 1 });
+  await installGemm(options);
+  const config: Config = {
+    layers: 2,
+    heads: 3,
+    width: 48,
+    context: 70,
+    vocabulary: 900,
+    positions: { kind: "learned" },
+    variant: "paper",
+    dropout: 0.1,
+  };
+  const parameters = init(config, 1);
+  const variables = leaves(parameters).map(([, leaf]) => leaf);
+  const state = adamState(variables);
+  const [N, T] = [5, config.context];
+  const ids = Int32Array.from(words(keyOf(1, "ids"), N * T), (word) => word % config.vocabulary);
+  const lengths = Int32Array.from([T, T, 41, 7, T]);
+  const losses: number[] = [];
+  const job = {
+    variables,
+    state,
+    adam: { ...pretrainDefaults, updates: 4 },
+    losses: (update: number) =>
+      objective({ config, parameters }, { ids, lengths }, 0, { rate: 0.1, seed: 1, update }),
+  };
+  for await (const { loss, norm } of train(job)) losses.push(loss, norm);
+  const bits = variables.map((variable) => [...new Uint32Array(variable.dataSync().slice().buffer)]);
+  disposeAdam(state);
+  dispose(parameters);
+  return JSON.stringify([losses, bits]);
+}
+
+Deno.test("with our own product a model's bits are the same for any number of threads", async () => {
+  for (const use of ["simd", "relaxed"] as const) {
+    const alone = await trained({ use });
+    for (const threads of [2, 3, 4]) {
+      assertEquals(await trained({ use, threads }), alone, `${threads} threads`);
+    }
+  }
+});
+
+Deno.test({
+  name: `with BLAS (${blas?.name ?? "none found, or no --allow-ffi"}) they are the same for the same number`,
+  ignore: !blas,
+  async fn() {
+    for (const threads of [1, 2]) {
+      assertEquals(await trained({ use: "blas", threads }), await trained({ use: "blas", threads }));
+    }
+  },
+});
+
+Deno.test("shares are whole units that follow each other to the end", () => {
+  for (const count of [0, 1, 5, 63, 64, 65, 130, 1000]) {
+    for (const parts of [1, 2, 3, 7]) {
+      for (const unit of [1, 64]) {
+        let next = 0;
+        for (let part = 0; part < parts; part++) {
+          const [first, end] = share(count, part, parts, unit);
+          assertEquals(first, next);
+          assert(end === count || end % unit === 0);
+          next = end;
+        }
+        assertEquals(next, count);
+      }
+    }
+  }
+});
+
+Deno.test("a queue takes more calls than it holds, and they are made in their order", () => {
+  const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536, shared: true });
+  const orders = { memory, form: "simd", blas: undefined, constants: 64, scratch: 65536 } as const;
+  assert(scratchBytes("simd", memory) < 2 ** 21 && CONSTANTS <= 64);
+  const team = startTeam(callsOn(memory, "simd", undefined, 64, 2 ** 21 + 65536), [orders]);
+  try {
+    const at = 2 ** 22 - 4096, x = new Float32Array(memory.buffer, at, 4), count = 20_000;
+    x.fill(1);
+    team.run(Infinity, ({ scaled }, part) => {
+      if (part === 1) { for (let i = 0; i < count; i++) scaled(4, at, i % 2 ? 0.5 : 2, at); }
+    });
+    assertEquals([...x], [1, 1, 1, 1]);
+    team.run(Infinity, ({ scaled, addBias }, part) => {
+      if (part === 1) { for (let i = 0; i < 10; i++) scaled(4, at, 2, at), addBias(1, 4, at, at); }
+    });
+    assertEquals(x[0], 4 ** 10);
+  } finally {
+    team.end();
+  }
+});
+
+Deno.test("threads see what a growing heap gains", async () => {
+  await backend("wasm", { threads: 1 });
+  const { memory } = (tf.backend() as WasmBackend).wasm.asm;
+  const multiply = (place: tf.Tensor) => {
+    const [a, b] = [place.slice(0, 40_000).reshape([200, 200]), place.slice(1000, 40_000).reshape([200, 200])];
+    return tf.matMul(a, b).dataSync();
+  };
+  await installGemm({ use: "simd" });
+  const expected = tf.tidy(() => multiply(tf.linspace(-1, 1, 50_000)));
+  await installGemm({ use: "simd", threads: 3 });
+  tf.tidy(() => {
+    for (let i = 0; i < 20; i++) {
+      const before = memory.buffer.byteLength;
+      while (memory.buffer.byteLength === before) tf.zeros([2 ** 22]);
+      assertEquals(multiply(tf.linspace(-1, 1, 50_000)), expected, `${before} bytes`);
+    }
+  });
+});
+
+Deno.test("a thread that does not start is an error, not a wait", async () => {
+  const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536, shared: true });
+  const own = callsOn(memory, "simd", undefined, 64, 65536);
+  const orders = {
+    memory,
+    form: "simd",
+    blas: "/nowhere/libblas.so",
+    constants: 64,
+    scratch: 65536,
+  } as const;
+  await assertRefused(
+    () => startTeam(own, [orders]),
+    /^Cannot start another thread of the engine as it does not open: .*: one thread works$/s,
+  );
+});
+
+Deno.test("a number of threads that cannot be is refused", async () => {
+  for (const threads of [0, 1.5, NaN, -1]) {
+    await assertRefused(
+      () => backend("wasm", { threads }),
+      /^Cannot compute with .* threads as it must be a whole/,
+    );
+  }
+});
+
+Deno.test({
+  name: "without leave to read the threads' module one thread does it all, and says what is missing",
+  permissions: { read: false, env: true, ffi: false },
+  async fn() {
+    const { products, faster } = await backend("wasm", { threads: 2 });
+    assert(products.endsWith(", 1 thread"), products);
+    assert(faster);
+  },
+});
+
+Deno.test("a program whose threads wait for work ends by itself", async () => {
+  const code = `import { backend } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
+    console.log((await backend("wasm", { threads: 2 })).products);`;
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(file, code);
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const args = ["run", "--quiet", "--config", config, "--allow-read", "--allow-env", file];
+    const { stdout, code: exit } = await new Deno.Command(Deno.execPath(), { args }).output();
+    assertEquals(exit, 0);
+    assert(new TextDecoder().decode(stdout).includes("2 threads"));
+  } finally {
+    await Deno.remove(file);
+  }
+});
