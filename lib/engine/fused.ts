@@ -84,7 +84,13 @@ function operation<T extends tf.Tensor>(inputs: tf.Tensor[], forward: (taped: bo
   return tf.customGrad((...args: (tf.Tensor | tf.GradSaveFunc)[]) => {
     const { value, saved = [], back } = forward(true);
     (args.at(-1) as tf.GradSaveFunc)(saved); // A closure's tensors are gone by the time of the gradient.
-    return { value, gradFunc: back };
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
+      const gradients = back(dy, saved);
+      // What the backward pass made is of no more use to it, and half of all that would lie there at its end.
+      if (dy.scopeId === tf.engine().state.activeScope.id) dy.dispose();
+      return gradients;
+    };
+    return { value, gradFunc };
   })(...inputs) as T;
 }
 

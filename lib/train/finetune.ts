@@ -6,6 +6,7 @@ import {
   checkDropout,
   checkSeed,
   clone,
+  dispose,
   type LanguageModel,
   leaves,
   SPECIALS,
@@ -14,6 +15,7 @@ import { type AdamOptions, adamState, checkAdam, disposeAdam } from "./adam.ts";
 import { batchOf, shuffled } from "./batches.ts";
 import { resume, saveModel } from "./checkpoint.ts";
 import { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
+import { checkMemory } from "./memory.ts";
 import { train, type Training, training, type TrainingRecord } from "./loop.ts";
 import { type Batch, checkLambda, objective } from "./objectives.ts";
 import { checkWhole } from "./options.ts";
@@ -47,8 +49,8 @@ export const finetuneDefaults = {
  *
  * Iterate it for a record of each update, or await it for the tuned copy; the model itself stays as it is.
  *
- * @throws {InputError} If λ or another option is out of its range, the task is not well-formed, or the
- * checkpoint is not this run's.
+ * @throws {InputError} If λ or another option is out of its range, the task is not well-formed, an update does not
+ * fit into memory, or the checkpoint is not this run's.
  *
  * @example
  * ```ts
@@ -96,6 +98,19 @@ export function finetune(
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
     const tuned = startTask(lm, task, seed);
+    let complete = false;
+    try {
+      const sequences = examples.train.reduce((most, { sequences }) => Math.max(most, sequences.length), 1);
+      checkMemory(tuned, size, sequences, examples.longest);
+      yield* learn(tuned);
+      complete = true;
+      return tuned;
+    } finally {
+      if (!complete) dispose(tuned.parameters); // Nobody gets it.
+    }
+  }());
+
+  async function* learn(tuned: LanguageModel): AsyncGenerator<TrainingRecord, void> {
     const variables = leaves(tuned.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
     const state = adamState(variables);
     const pick = shuffled(seed, examples.train.length, size);
@@ -127,8 +142,7 @@ export function finetune(
     } finally {
       disposeAdam(state);
     }
-    return tuned;
-  }());
+  }
 }
 
 /** Examples as a batch; in `paper` as wide as the whole task, whose positions take part in the softmax. */

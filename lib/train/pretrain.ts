@@ -4,6 +4,7 @@ import { checkDropout, checkSeed, type LanguageModel, leaves } from "../model/mo
 import { type AdamOptions, adamState, checkAdam, disposeAdam } from "./adam.ts";
 import { tokensOf, windowBatches } from "./batches.ts";
 import { resume, saveModel } from "./checkpoint.ts";
+import { checkMemory } from "./memory.ts";
 import { checkWhole } from "./options.ts";
 import { train, type Training, training, type TrainingRecord } from "./loop.ts";
 import { objective } from "./objectives.ts";
@@ -49,8 +50,8 @@ export const pretrainDefaults = {
  * Iterate it for a record of each update, or await it for the model.
  *
  * @param lm Trained in place.
- * @throws {InputError} If an option is out of its range, the text does not fill a window, or the checkpoint
- * is not this run's.
+ * @throws {InputError} If an option is out of its range, the text does not fill a window, an update does not fit
+ * into memory, or the checkpoint is not this run's.
  *
  * @example
  * ```ts
@@ -84,6 +85,7 @@ export function pretrain(
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
     const ids = tokensOf(corpus.train, lm.tokenizer);
     const batchAt = windowBatches(ids, lm.config.context, batch, seed);
+    checkMemory(lm, batch, 1, lm.config.context);
     const variables = leaves(lm.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
     const state = adamState(variables);
     const text = createHash("sha256").update(new Uint8Array(ids.buffer)).digest("hex").slice(0, 16);

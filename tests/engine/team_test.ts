@@ -108,7 +108,10 @@ Deno.test("threads see what a growing heap gains", async () => {
   await backend("wasm", { threads: 1 });
   const { memory } = (tf.backend() as WasmBackend).wasm.asm;
   const multiply = (place: tf.Tensor) => {
-    const [a, b] = [place.slice(0, 40_000).reshape([200, 200]), place.slice(1000, 40_000).reshape([200, 200])];
+    const [a, b] = [
+      place.slice(0, 40_000).reshape([200, 200]),
+      place.slice(1000, 40_000).reshape([200, 200]),
+    ];
     return tf.matMul(a, b).dataSync();
   };
   await installGemm({ use: "simd" });

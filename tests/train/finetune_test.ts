@@ -85,6 +85,8 @@ Deno.test("training, evaluation and generation leave as many tensors as they fou
       assertEquals(tf.memory().numTensors, before, `${task.name}, λ = ${lambda}`);
     }
   }
+  for await (const _ of finetune(lm, tasks[0]!, { batch: 8 })) break;
+  assertEquals(tf.memory().numTensors, before, "fine-tuning that was left early");
   await scoreText(lm, text);
   assertEquals(tf.memory().numTensors, before, "score of a text");
   await generate(lm, "sun", { tokens: 20 });

@@ -1,0 +1,64 @@
+import * as tf from "@tensorflow/tfjs";
+import { InputError } from "../errors.ts";
+import { type Config, leaves, type Parameters } from "../model/mod.ts";
+
+/** Where WebAssembly's heap ends. */
+const END = 2 ** 32;
+/** What lies between tensors, as a share of them: what `tests/train/memory_test.ts` measures stays below. */
+const GAPS = 1.08;
+
+/**
+ * Bytes of the wasm heap that an update of N sequences of T tokens takes beside parameters and moments.
+ *
+ * @param trained Number of parameters that get a gradient.
+ */
+export function updateBytes(
+  { layers, heads, width: d, vocabulary: V, variant }: Config,
+  trained: number,
+  N: number,
+  T: number,
+): number {
+  const rows = N * T;
+  // Of each block: queries, keys and values, 3; attention's result, and the map after it; the residual's norm, with
+  // and without gain; GELU's input and result, 4 each; the map after it; its norm. And the probabilities.
+  const states = layers * (18 * rows * d + heads * N * T * T);
+  // Ends of the network, and what the backward pass has in hand.
+  const hand = 8 * rows * d + Math.max(16 * rows * d, 256 * V, 2 ** 21);
+  // The gradients of the output's and the input's table before they are added; `paper` copies the table to drop from it.
+  const tables = (variant === "paper" ? 5 : 2) * V * d;
+  return 4 * (trained + states + hand + tables) * GAPS;
+}
+
+/**
+ * Refuses an update that the wasm heap cannot hold, before its moments are made. Other backends have no such end.
+ *
+ * @param batch Examples of an update.
+ * @param sequences Sequences of an example.
+ * @param T Tokens of the longest one.
+ * @throws {InputError} With an estimate, and the largest batch that fits.
+ */
+export function checkMemory(
+  { config, parameters }: { readonly config: Config; readonly parameters: Parameters },
+  batch: number,
+  sequences: number,
+  T: number,
+): void {
+  if (tf.getBackend() !== "wasm") return;
+  const trained = leaves(parameters).reduce(
+    (sum, [, { trainable, size }]) => sum + (trainable ? size : 0),
+    0,
+  );
+  const there = tf.memory().numBytes + 2 * 4 * trained;
+  const estimate = (batch: number) => there + updateBytes(config, trained, batch * sequences, T);
+  if (estimate(batch) <= END) return;
+  let fits = batch - 1;
+  while (fits > 0 && estimate(fits) > END) fits--;
+  throw new InputError(
+    `Cannot train on batches of ${batch} with ${
+      sequences * batch
+    } sequences of ${T} tokens as an update takes some ` +
+      `${(estimate(batch) / 2 ** 30).toFixed(1)} GiB and backend "wasm" ends at 4 GiB: ${
+        fits > 0 ? `a batch of ${fits} fits` : "a smaller model or context may fit"
+      }`,
+  );
+}

@@ -1,0 +1,116 @@
+import * as tf from "@tensorflow/tfjs";
+import { backend } from "../../lib/engine/mod.ts";
+import { type Config, dispose, gpt, presets } from "../../lib/model/mod.ts";
+import { trainBpe } from "../../lib/text/mod.ts";
+import { finetune, pretrain } from "../../lib/train/mod.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
+
+const base = { positions: { kind: "learned" }, dropout: 0.1 } as const;
+
+/** What emscripten may take at once beyond what is asked for, and what a heap holds before the first tensor. */
+const STEP = 96 * 2 ** 20, START = 16 * 2 ** 20;
+
+Deno.test("neither tensors nor the heap grow over 1,000 updates", async () => {
+  await backend("wasm", { threads: 2 });
+  const { memory } = (tf.backend() as unknown as { wasm: { asm: { memory: WebAssembly.Memory } } }).wasm.asm;
+  const text = "the cat sat on the mat and the dog sat on the cat ".repeat(200);
+  const config = { ...presets.smoke, heads: 4, width: 64, context: 64 }; // Large enough for both threads.
+  const lm = gpt(config, { tokenizer: trainBpe(text, { merges: 20 }), seed: 1 });
+  let at: [tensors: number, bytes: number] | undefined;
+  for await (const { update } of pretrain(lm, { train: text }, { updates: 1003, batch: 6 })) {
+    const now: [number, number] = [tf.memory().numTensors, memory.buffer.byteLength];
+    if (update === 3) at = now; // By then all that is kept has been made.
+    if (update > 3 && update % 100 === 3) assertEquals(now, at, `update ${update}`);
+  }
+  dispose(lm.parameters);
+});
+
+Deno.test("an update takes as much of the heap as is foretold, in both variants", async () => {
+  const cases: [Config, number, number][] = [
+    [
+      { ...base, variant: "clean", layers: 8, heads: 4, width: 128, context: 128, vocabulary: 300 },
+      32,
+      128,
+    ],
+    [
+      { ...base, variant: "paper", layers: 6, heads: 4, width: 192, context: 256, vocabulary: 4096 },
+      16,
+      256,
+    ],
+    [
+      { ...base, variant: "paper", layers: 1, heads: 2, width: 256, context: 64, vocabulary: 40_000 },
+      8,
+      64,
+    ],
+    [
+      { ...base, variant: "clean", layers: 1, heads: 2, width: 256, context: 64, vocabulary: 40_000 },
+      8,
+      64,
+    ],
+  ];
+  for (const order of cases) {
+    const args = [
+      "run",
+      "--quiet",
+      "--allow-read",
+      "--allow-env",
+      "--allow-ffi",
+      "heap.ts",
+      JSON.stringify(order),
+    ];
+    const command = new Deno.Command(Deno.execPath(), { args, cwd: new URL(".", import.meta.url) });
+    const { stdout, stderr } = await command.output();
+    const text = new TextDecoder().decode(stdout);
+    assert(text, new TextDecoder().decode(stderr));
+    const [taken, foretold] = JSON.parse(text) as [number, number];
+    const mib = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
+    const said = `${JSON.stringify(order)} took ${mib(taken)}, ${mib(foretold)} was foretold`;
+    assert(taken <= foretold + START + STEP, said);
+    assert(taken >= 0.75 * foretold, said);
+  }
+});
+
+Deno.test("an update too large for the heap is refused before it starts, with what would fit", async () => {
+  await backend("wasm");
+  const text = "the cat sat on the mat ".repeat(40_000);
+  const config = { ...presets.smoke, layers: 12, width: 768, heads: 12, context: 512 };
+  const lm = gpt(config, { tokenizer: trainBpe(text, { merges: 5 }), seed: 1 });
+  const { memory } = (tf.backend() as unknown as { wasm: { asm: { memory: WebAssembly.Memory } } }).wasm.asm;
+  const before = [tf.memory().numTensors, memory.buffer.byteLength];
+  const run = (batch: number) => pretrain(lm, { train: text }, { batch, updates: 1 });
+  const refusal = new RegExp(
+    "^Cannot train on batches of 64 with 64 sequences of 512 tokens as an update takes some " +
+      '\\d+\\.\\d GiB and backend "wasm" ends at 4 GiB: a batch of (\\d+) fits$',
+  );
+  await assertRefused(async () => await run(64), refusal);
+  assertEquals([tf.memory().numTensors, memory.buffer.byteLength], before);
+  const { message } = await Promise.resolve(run(64)).then(
+    () => new Error("accepted"),
+    (error: Error) => error,
+  );
+  const most = Number(refusal.exec(message)![1]);
+  assert(most >= 2 && most < 8, message);
+  await assertRefused(async () => await run(most + 1), /^Cannot train on batches of/);
+  const examples = Array.from(
+    { length: 70 },
+    (_, label) => ({ text: "the cat ".repeat(300), label: label % 2 }),
+  );
+  const task = {
+    name: "cats",
+    kind: "classification" as const,
+    labels: ["no", "yes"],
+    measures: ["accuracy" as const],
+    train: examples,
+    validation: examples,
+    test: examples,
+    source: "this test",
+    licence: "MIT",
+    about: "long texts",
+  };
+  await assertRefused(
+    async () => await finetune(lm, task, { batch: 64 }),
+    /GiB and backend "wasm" ends at 4 GiB/,
+  );
+  assertEquals(tf.memory().numTensors, before[0]);
+  dispose(lm.parameters);
+});
