@@ -11,7 +11,7 @@ import { cpus } from "node:os";
 import * as tf from "@tensorflow/tfjs";
 import { number, run } from "../../lib/cli/command.ts";
 import { InputError } from "../../lib/errors.ts";
-import { writeWhole } from "../../lib/files.ts";
+import { checkWritable, writeWhole } from "../../lib/files.ts";
 import { Contender, type Lap, type Size } from "./contender.ts";
 
 /** Sizes by name: the smallest that anyone trains, one that fills a laptop's evening, the paper's. */
@@ -48,13 +48,15 @@ interface Measured {
 }
 
 const cores = navigator.hardwareConcurrency;
+/** What can be measured. */
+const all = [...Object.keys(sizes), "arms"];
 
 const command = new Command("bench")
   .description(
     "Times one update of GPT-1 in this kit, in stock tfjs, in gpt-tfjs and in PyTorch, interleaved.",
   )
   .addOption(
-    new Option("--sizes <names>", "of the models").default(Object.keys(sizes), Object.keys(sizes).join(","))
+    new Option("--sizes <names>", "of the models; arms is a study of two").default(all, all.join(","))
       .argParser((text) => text.split(",")),
   )
   .option("--only <text>", "programs whose name holds this", "")
@@ -80,32 +82,70 @@ interface Options {
 async function main(options: Options): Promise<void> {
   const { dropout, rounds, limit, out } = options;
   for (const name of options.sizes) {
-    if (!Object.hasOwn(sizes, name)) {
-      throw new InputError(`Cannot measure size ${name} as the sizes are ${Object.keys(sizes).join(", ")}`);
+    if (!all.includes(name)) {
+      throw new InputError(`Cannot measure size ${name} as there are ${all.join(", ")}`);
     }
   }
+  await checkWritable(`${out}/bench.json`);
   const torch = await pytorchOf(options.python);
   const results: Record<string, Measured[]> = {};
-  for (const name of options.sizes) {
+  for (const name of options.sizes.filter((name) => name !== "arms")) {
     const size = { ...sizes[name]!, dropout };
     results[name] = [];
     for (const group of entriesOf(options, torch, name === "gpt1")) {
       results[name].push(...await race(name, size, group, rounds, limit));
     }
   }
-  const report = reportOf(results, dropout);
+  const arms = options.sizes.includes("arms") ? await armsSideBySide() : undefined;
+  const report = reportOf(results, dropout) + (arms ? `\n${armsReport(arms)}\n` : "");
   const made = {
     settings: { ...options, sizes: Object.fromEntries(options.sizes.map((name) => [name, sizes[name]])) },
     machine: `${cpus()[0]?.model ?? Deno.build.arch}, ${cores} cores, ${Deno.build.os}`,
     versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"] },
     ended: new Date().toISOString(),
     results,
+    ...(arms && { arms }),
   };
-  await Deno.mkdir(out, { recursive: true });
   const text = `On ${made.machine}, Deno ${made.versions.deno}.\n\n${report}`;
-  await writeWhole(`${out}/bench.json`, JSON.stringify(made, null, 2) + "\n");
-  await writeWhole(`${out}/report.md`, text);
+  await writeWhole(`${out}/bench.json`, [JSON.stringify(made, null, 2) + "\n"]);
+  await writeWhole(`${out}/report.md`, [text]);
   console.log(text);
+}
+
+/** Milliseconds of a study of two arms, by one worker and by two, in each round. */
+type Arms = Readonly<Record<"one" | "two", number[]>>;
+
+async function armsSideBySide(): Promise<Arms> {
+  const arms: Arms = { one: [], two: [] };
+  for (let round = 1; round <= ARMS_ROUNDS; round++) {
+    for (const [workers, count] of [["one", 1], ["two", 2]] as const) {
+      console.error(`arms: ${workers} at a time, round ${round} of ${ARMS_ROUNDS}`);
+      const args = [
+        "run",
+        "--quiet",
+        "--allow-all",
+        new URL("arms.ts", import.meta.url).pathname,
+        `${count}`,
+      ];
+      const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+      if (!success) throw new Error(new TextDecoder().decode(stderr));
+      arms[workers].push(Number(new TextDecoder().decode(stdout)));
+    }
+  }
+  return arms;
+}
+
+const ARMS_ROUNDS = 3;
+
+function armsReport({ one, two }: Arms): string {
+  const ratios = one.map((ms, i) => ms / two[i]!);
+  const seconds = (values: readonly number[]) => digits(median(values) / 1e3);
+  return `**arms**: a study of two arms takes ${seconds(one)} s one after the other, ${
+    seconds(two)
+  } s side by side: ` +
+    `${digits(median(ratios))} × as fast (rounds: ${digits(Math.min(...ratios))} to ${
+      digits(Math.max(...ratios))
+    })`;
 }
 
 /** PyTorch's version and the library that multiplies in it, if that Python has it. */
@@ -180,7 +220,11 @@ function entriesOf(
   ];
   const chosen = (entries: Entry[]) =>
     entries.filter(({ name }) => name === "sgemm" || name.toLowerCase().includes(only.toLowerCase()));
-  return (large ? [fast, ...slow.map((entry) => [entry])] : [[...fast, ...slow]]).map(chosen);
+  const apart = [
+    ...several.map((count) => fast.filter(({ threads }) => threads === count)),
+    ...slow.map((x) => [x]),
+  ];
+  return (large ? apart : [[...fast, ...slow]]).map(chosen);
 }
 
 /** Measures programs together. */
@@ -191,25 +235,23 @@ async function race(
   rounds: number,
   limit: number,
 ): Promise<Measured[]> {
-  const runners = [];
-  for (const entry of entries) {
+  const runners = entries.map((entry) => {
     const { command, args, env } = entry;
     const contender = new Contender(command, [...args, JSON.stringify(size)], env);
-    const runner = { entry, contender, laps: [] as Lap[], spent: 0, about: "", failure: "" };
-    runners.push(runner);
-    await attempt(runner, async () => void (runner.about = await contender.ready()));
+    return { entry, contender, laps: [] as Lap[], spent: 0, about: "", failure: "" };
+  });
+  for (const runner of runners) {
+    await attempt(runner, async () => void (runner.about = await runner.contender.ready()));
   }
-  const lap = (runner: typeof runners[number]) =>
-    attempt(runner, async () => {
-      const lap = await runner.contender.lap();
-      runner.laps.push(lap);
-      runner.spent += lap.ms / 1e3;
-    });
   for (let round = -WARM_UP; round < rounds; round++) {
     for (const runner of runners) {
       if (runner.failure || runner.spent > limit) continue;
       console.error(`${label}: ${runner.entry.name}, round ${round + 1} of ${rounds}`);
-      await lap(runner);
+      await attempt(runner, async () => {
+        const lap = await runner.contender.lap();
+        runner.laps.push(lap);
+        runner.spent += lap.ms / 1e3;
+      });
       // What was compiled and fetched is a small part of what took that long; else the first updates do not count.
       if (round < 0 && runner.spent < limit / 4) runner.laps.pop();
     }
