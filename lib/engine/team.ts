@@ -35,8 +35,11 @@ export const Health = { starting: 0, well: 1, failed: 2 } as const;
 
 /** Numbers in a queue, a power of two, so that the place of one is its count's lower bits. */
 const SIZE = 2 ** 14;
-/** Tries to see a change before whoever waits goes to sleep: some 50 µs, as long as it takes to wake up. */
-export const PATIENCE = 4000;
+/**
+ * Tries to see a change before whoever waits goes to sleep, some 100 µs: longer than most pauses between two
+ * operations. With a fifth of it an update of a small model takes an eighth more, for waking up.
+ */
+export const PATIENCE = 20_000;
 /** Milliseconds in which a thread must have started. */
 const START = 10_000;
 

@@ -17,7 +17,7 @@ try {
     callsOn(memory, form, blas, constants, scratch),
   ) as ((...args: number[]) => void)[];
   say(Health.well);
-  const mask = queue.length - 1;
+  const mask = queue.length - 1, args: number[] = [];
   for (let read = 0, tries = 0;;) {
     if (Atomics.load(state, At.written) === read) {
       if (tries++ === 0) Atomics.notify(state, At.read);
@@ -30,7 +30,8 @@ try {
     tries = 0;
     const call = queue[read & mask]!, count = queue[(read + 1) & mask]!;
     if (call < 0) break;
-    const args = Array.from({ length: count }, (_, i) => queue[(read + 2 + i) & mask]!);
+    args.length = count;
+    for (let i = 0; i < count; i++) args[i] = queue[(read + 2 + i) & mask]!;
     calls[call]!(...args);
     read = (read + count + 2) | 0;
     Atomics.store(state, At.read, read);

@@ -59,7 +59,7 @@ const command = new Command("bench")
     new Option("--sizes <names>", "of the models; arms is a study of two").default(all, all.join(","))
       .argParser((text) => text.split(",")),
   )
-  .option("--only <text>", "programs whose name holds this", "")
+  .option("--only <texts>", "programs whose name holds one of these", (text) => text.split(","), [""])
   .option("--rounds <n>", "updates of each program", number, 9)
   .option("--limit <seconds>", "of each program at a size; it makes one update at least", number, 60)
   .option("--dropout <share>", "dropped at each site (§4.1: 0.1)", number, 0.1)
@@ -70,7 +70,7 @@ const command = new Command("bench")
 
 interface Options {
   sizes: string[];
-  only: string;
+  only: string[];
   rounds: number;
   limit: number;
   dropout: number;
@@ -219,7 +219,9 @@ function entriesOf(
     },
   ];
   const chosen = (entries: Entry[]) =>
-    entries.filter(({ name }) => name === "sgemm" || name.toLowerCase().includes(only.toLowerCase()));
+    entries.filter(({ name }) =>
+      name === "sgemm" || only.some((text) => name.toLowerCase().includes(text.toLowerCase()))
+    );
   const apart = [
     ...several.map((count) => fast.filter(({ threads }) => threads === count)),
     ...slow.map((x) => [x]),
