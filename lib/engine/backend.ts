@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-wasm";
 import { InputError } from "../errors.ts";
-import { shareClones } from "./fused.ts";
+import { replaceKernels } from "./fused.ts";
 import { type Installed, installGemm } from "./gemm.ts";
 import { startShared } from "./heap.ts";
 import { startWebgpu } from "./webgpu.ts";
@@ -91,7 +91,7 @@ export async function backend(
 
 async function startWasm(threads: number): Promise<Installed | undefined> {
   if (!await startShared(() => tf.setBackend("wasm")).catch(() => false)) return undefined;
-  shareClones();
+  replaceKernels();
   return await installGemm({ threads });
 }
 

@@ -19,6 +19,7 @@ export type Passes = Record<
   | "softmax"
   | "softmaxBack"
   | "crossEntropy"
+  | "add"
   | "scaled"
   | "gather"
   | "scatter"

@@ -51,21 +51,43 @@ export function fused(): Faces | undefined {
 }
 
 /**
- * Makes a clone on backend "wasm" share its tensor's buffer, as on the other backends, where it would copy: what
- * is saved for a gradient is a clone.
+ * Replaces two kernels of tfjs' wasm backend that gradients are full of. A clone shares its tensor's buffer, as on
+ * the other backends, where it would copy: what is saved for a gradient is a clone. And a sum of two tensors of one
+ * shape is divided among the threads.
  */
-export function shareClones(): void {
-  if (!tf.getKernel("Identity", "wasm")) return;
-  tf.unregisterKernel("Identity", "wasm");
-  tf.registerKernel({
-    kernelName: "Identity",
-    backendName: "wasm",
-    kernelFunc({ inputs, backend }) {
-      const { dataId, shape, dtype } = inputs["x"]!;
-      (backend as WasmBackend).incRef(dataId);
-      return { dataId, shape, dtype };
-    },
+export function replaceKernels(): void {
+  replace("Identity", () => ({ inputs, backend }) => {
+    const { dataId, shape, dtype } = inputs["x"]!;
+    (backend as WasmBackend).incRef(dataId);
+    return { dataId, shape, dtype };
   });
+  replace("Add", (stock) => (args) => {
+    const { a, b } = args.inputs as { a: tf.TensorInfo; b: tf.TensorInfo };
+    const backend = args.backend as WasmBackend, team = teamOn(backend);
+    const alike = a.dtype === "float32" && b.dtype === "float32" && tf.util.arraysEqual(a.shape, b.shape);
+    if (!team || !alike) return stock(args);
+    const out = backend.makeOutput(a.shape, "float32");
+    const [x, y, sum] = [a, b, out].map(({ dataId }) => backend.getMemoryOffset(dataId) >>> 0) as Three;
+    const n = tf.util.sizeFromShape(a.shape);
+    team.run(n * ELEMENT, ({ add }, part, parts) => {
+      const [first, end] = share(n, part, parts, STRETCH);
+      if (first < end) add(end - first, x + 4 * first, y + 4 * first, sum + 4 * first);
+    });
+    return out;
+  });
+}
+
+type Three = [number, number, number];
+
+const replaced = new Set<string>();
+
+/** Replaces a kernel of backend "wasm", once. */
+function replace(kernelName: string, make: (stock: tf.KernelFunc) => tf.KernelFunc): void {
+  const config = tf.getKernel(kernelName, "wasm");
+  if (!config || replaced.has(kernelName)) return;
+  replaced.add(kernelName);
+  tf.unregisterKernel(kernelName, "wasm");
+  tf.registerKernel({ ...config, kernelFunc: make(config.kernelFunc) });
 }
 
 /** What the operations keep on a heap, whoever works on it. */
@@ -166,6 +188,15 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
     divide(rows, 1, ELEMENT * d, (calls, first, some) => {
       calls.scatter(count, d, x, ids, table, first, first + some);
     });
+
+  /** Drops from elements of which the first is the one numbered `start`. */
+  const drops = (start: number, size: number, from: number, to: number, dropping: Dropping) => {
+    const [masks] = room.take(team.threads * masksOf(1024));
+    divide(size, STRETCH, ELEMENT, (calls, first, count, part) => {
+      const [x, y, own] = [from + 4 * first, to + 4 * first, masks + part * masksOf(1024)];
+      calls.dropped(start + first, count, x, y, ...dropping, own);
+    });
+  };
 
   /** Sizes of a linear map. */
   const sizes = (x: tf.Tensor, weight: tf.Tensor) => {
@@ -336,15 +367,33 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
       if (dropping[2] === 0) return x;
       const dropped = (x: tf.Tensor) => {
         const y = make(x.shape);
-        const [from, to] = [at(x), at(y)];
-        const [masks] = room.take(team.threads * masksOf(1024));
-        divide(x.size, STRETCH, ELEMENT, (calls, first, count, part) => {
-          const own = masks + part * masksOf(1024);
-          calls.dropped(first, count, from + 4 * first, to + 4 * first, ...dropping, own);
-        });
+        drops(0, x.size, at(x), at(y), dropping);
         return y;
       };
       return operation([x], () => ({ value: dropped(x), back: (dy) => [dropped(dy)] }));
+    },
+
+    stackedDropout(tables, drop) {
+      const dropping = droppingOf(drop);
+      if (dropping[2] === 0) return tf.concat(tables);
+      const firsts = tables.map((_, i) => tables.slice(0, i).reduce((sum, { size }) => sum + size, 0));
+      const rows = tables.reduce((sum, { shape }) => sum + shape[0], 0);
+      return operation(tables, () => {
+        const value = make([rows, tables[0]!.shape[1]]);
+        const to = at(value);
+        tables.forEach((x, i) => drops(firsts[i]!, x.size, at(x), to + 4 * firsts[i]!, dropping));
+        return {
+          value,
+          back(dy) {
+            const from = at(dy);
+            return tables.map(({ shape, size }, i) => {
+              const dx = make(shape);
+              drops(firsts[i]!, size, from + 4 * firsts[i]!, at(dx), dropping);
+              return dx;
+            });
+          },
+        };
+      });
     },
 
     attention(qkv, heads, drop) {

@@ -27,6 +27,7 @@ export {
   norm,
   type Past,
   residualNorm,
+  stackedDropout,
   tiedCrossEntropy,
 } from "./ops.ts";
 export {

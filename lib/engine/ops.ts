@@ -37,6 +37,16 @@ export function dropout<T extends tf.Tensor>(x: T, drop?: Drop): T {
 }
 
 /**
+ * `dropout` of tables one below the other: as one matrix, and without a copy of it that has nothing dropped.
+ *
+ * @param tables Each (rows, d).
+ * @returns (all rows, d)
+ */
+export function stackedDropout(tables: tf.Tensor2D[], drop?: Drop): tf.Tensor2D {
+  return faces().stackedDropout(tables, drop);
+}
+
+/**
  * Causal attention of all heads, `softmax(q·kᵀ/√(d/H) masked)·v`, a query seeing the keys up to its own place.
  *
  * @param qkv Queries, keys and values side by side (N, T, 3d).

@@ -57,6 +57,11 @@ const cases: readonly Case[] = [
     };
   }),
   { name: "dropout", shapes: [[3, 43]], run: withGradients((x) => plain.dropout(x!, drop)) },
+  {
+    name: "stackedDropout",
+    shapes: [[5, 7], [3, 7]],
+    run: withGradients((a, b) => plain.stackedDropout([a, b] as tf.Tensor2D[], drop)),
+  },
   ...([[2, 5, 3, 3], [1, 68, 2, 8]] as const).map(([N, T, heads, size]): Case => ({
     name: "attention",
     shapes: [[N, T, 3 * heads * size]],

@@ -75,6 +75,11 @@ export function dropout<T extends tf.Tensor>(x: T, drop?: Drop): T {
   return x.mul(tf.tensor(dropoutFactors(drop.key, x.size, drop.rate), x.shape)) as T;
 }
 
+/** As in `ops.ts`. */
+export function stackedDropout(tables: tf.Tensor2D[], drop?: Drop): tf.Tensor2D {
+  return dropout(tf.concat(tables), drop);
+}
+
 /** Keys and values of the tokens read so far, each (N, H, S, d/H). */
 export interface Past {
   /** Keys. */

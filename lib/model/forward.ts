@@ -10,6 +10,7 @@ import {
   linearGelu,
   type Past,
   residualNorm,
+  stackedDropout,
 } from "../engine/ops.ts";
 import { threefry } from "../engine/random.ts";
 import type { Config } from "./config.ts";
@@ -74,24 +75,27 @@ export function forward(
   drop?: Dropout,
   cache?: Cache,
 ): States {
-  const [, T] = ids.shape; // (N, T)
+  const [N, T] = ids.shape;
   const { heads: H, width: d, context, variant, positions: { kind, scale = "matched" } } = config;
   const past = cache?.[0]?.k.shape[2] ?? 0;
   if (past + T > context) {
     throw new InputError(`Cannot read ${past + T} tokens as the context is ${context}`);
   }
 
-  const tokens: tf.Tensor = parameters.tokens_embed.weight; // (V, d)
+  const tokens: tf.Tensor2D = parameters.tokens_embed.weight; // (V, d)
+  const [V] = tokens.shape;
   const places = parameters.positions_embed?.weight.slice([past, 0], [T, d]); // (T, d)
-  const matrix = () => places ? tf.concat([tokens, places]) : tokens; // (V+T, d)
-  let [input, place, we] = [tokens, places as tf.Tensor | undefined, undefined as tf.Tensor | undefined];
-  if (variant === "paper" && drop) {
-    // One mask drops from the matrix itself, for every use of a row and for the output alike.
-    we = dropout(matrix(), dropAt(drop, 0)); // (V+T, d)
-    [input, place] = places ? tf.split(we, [tokens.shape[0]!, T]) as [tf.Tensor, tf.Tensor] : [we, places];
-  }
+  const all = places ? [tokens, places] : [tokens];
+  // `paper` drops from the matrix itself, by one mask for every use of a row and for the output alike.
+  const we = variant === "paper" && drop ? stackedDropout(all, dropAt(drop, 0)) : undefined; // (V+T, d)
 
-  let x = embedding(input as tf.Tensor2D, ids); // (N, T, d)
+  let [x, place]: [tf.Tensor, tf.Tensor | undefined] = [tokens, places];
+  if (we) {
+    const rows = tf.concat([ids.flatten(), tf.range(V, we.shape[0], 1, "int32")]);
+    const found = embedding(we, rows); // (N·T + T, d): one lookup, as the gradient of each is a matrix
+    x = found.slice([0, 0], [N * T, d]).reshape([N, T, d]); // (N, T, d)
+    place &&= found.slice([N * T, 0], [T, d]); // (T, d)
+  } else x = embedding(tokens, ids); // (N, T, d)
   if (scale === "sqrt-width") x = x.mul(Math.sqrt(d));
   if (place) x = x.add(place); // (N, T, d)
   if (variant === "clean") x = dropout(x, dropAt(drop, 0));
@@ -108,12 +112,12 @@ export function forward(
     if (read) grown.push({ k: read.k, v: read.v }); // Without `a`, which nobody would free.
   }
   const withPlaces = variant === "paper" && positionsAreTrained(kind);
-  let table: tf.Tensor | undefined;
+  let table: tf.Tensor2D | undefined;
   return {
     h: x as tf.Tensor3D,
     get table() {
       // At GPT-1's size the matrix is 125 MB, which a reader of states alone need not copy.
-      return (table ??= withPlaces ? we ?? matrix() : input) as tf.Tensor2D; // (V+T, d) or (V, d)
+      return table ??= withPlaces ? we ?? tf.concat(all) : we ? we.slice([0, 0], [V, d]) : tokens; // (V+T or V, d)
     },
     ...(cache && { cache: grown }),
   };

@@ -226,6 +226,27 @@ withEach("what is dropped is what the generator says, to the bit, with the gradi
   }
 });
 
+withEach("tables of which something is dropped together are as one, with their gradients", (f) => {
+  for (const [first, second, d] of [[1, 1, 1], [5, 3, 7], [300, 40, 130]] as const) {
+    for (const drop of drops) {
+      const of = (f: Faces): Op => (...tables) => f.stackedDropout(tables as tf.Tensor2D[], drop);
+      const inputs = [draw("a", [first, d]), draw("b", [second, d])];
+      compare(`${first} and ${second} × ${d}, ${drop?.rate}`, of(f), of(plain), inputs);
+      compare(`${first} × ${d}, ${drop?.rate}`, of(f), of(plain), inputs.slice(0, 1));
+    }
+  }
+});
+
+withEach("sums of tensors are those of the definition, divided or not", () => {
+  for (const shape of [[1], [7, 5], [300, 130]]) {
+    const [a, b] = [draw("a", shape), draw("b", shape)];
+    const [x, y] = [a.dataSync(), b.dataSync()];
+    assertEquals(a.add(b).dataSync(), x.map((value, i) => value + y[i]!) as Float32Array);
+    assertClose(a.add(1).dataSync(), x.map((value) => value + 1), "of a number");
+    assertEquals(a.cast("int32").add(b.cast("int32")).dtype, "int32");
+  }
+});
+
 withEach("gradients are the slopes of the values", (f) => {
   const drop: Drop = { rate: 0.3, key: [5, 6] };
   const targets = tf.tensor1d([3, 0, 6, 2, 2], "int32"), w = tf.tensor1d([0.5, 0, 1, 2, 0.1]);

@@ -335,6 +335,14 @@ export function crossEntropy(rows: i32, n: i32, logits: usize, targets: usize, w
   }
 }
 
+/** `out` = x + y. */
+export function add(n: i32, x: usize, y: usize, out: usize): void {
+  for (let j = 0; j < n; j += 4) {
+    const at = 4 * j, left = n - j;
+    set(out + at, f32x4.add(get(x + at, left), get(y + at, left)), left);
+  }
+}
+
 /** `out` = x·factor. */
 export function scaled(n: i32, x: usize, factor: f32, out: usize): void {
   const by = f32x4.splat(factor);
