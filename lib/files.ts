@@ -49,6 +49,11 @@ export async function checkWritable(path: string): Promise<void> {
   await Deno.remove(`${path}.probe`);
 }
 
+/** Whether there is a file or folder. */
+export function exists(path: string): Promise<boolean> {
+  return Deno.stat(path).then(() => true, () => false);
+}
+
 /** Reads a file whole; a missing or unreadable one is an {@linkcode InputError} that says what it was for. */
 export async function readWhole(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
   try {

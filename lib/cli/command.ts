@@ -1,7 +1,7 @@
 import { type Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { backend, type BackendName, backends } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { checkWritable } from "../files.ts";
+import { checkWritable, exists } from "../files.ts";
 import { type PositionScale, positionScales, type Preset, preset, presets, variants } from "../model/mod.ts";
 import { type AdamOptions, schedules } from "../train/mod.ts";
 
@@ -111,7 +111,7 @@ export function modelOptions(usual: Preset): Option[] {
  * @throws {InputError} If it cannot, or there is a file already: what took hours is not replaced in silence.
  */
 export async function checkOut(path: string): Promise<void> {
-  if (await Deno.stat(path).then(() => true, () => false)) {
+  if (await exists(path)) {
     throw new InputError(`Cannot write ${path} as it is there already: remove it or name another file`);
   }
   await checkWritable(path);

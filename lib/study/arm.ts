@@ -1,4 +1,5 @@
 import type { Task } from "../data/mod.ts";
+import { exists } from "../files.ts";
 import { dispose, gpt, type PositionKind } from "../model/mod.ts";
 import {
   evaluate,
@@ -68,7 +69,7 @@ export async function* runArm(
   const left: Arm["finetune"][number][] = [];
   for (const run of arm.finetune) if (await missing(run)) left.push(run);
 
-  const modelIsThere = await Deno.stat(model).then(() => true, () => false);
+  const modelIsThere = await exists(model);
   if (await missing(arm.pretrain) || (left.length > 0 && !modelIsThere)) {
     const { path } = arm.pretrain;
     const lm = gpt(arm.preset, { tokenizer, seed });

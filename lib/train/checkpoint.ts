@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
-import { readWhole, writeWhole } from "../files.ts";
+import { exists, readWhole, writeWhole } from "../files.ts";
 import {
   addHead,
   type Archive,
@@ -194,7 +194,7 @@ export async function resume(
   lm: LanguageModel,
   { state, settings }: Progress,
 ): Promise<boolean> {
-  if (!await Deno.stat(path).then(() => true, () => false)) return false;
+  if (!await exists(path)) return false;
   const { tensors, metadata } = await open(path);
   if (metadata["settings"] === undefined) {
     throw new InputError(`Cannot resume from ${path} as it holds a finished model and not a run`);

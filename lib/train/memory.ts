@@ -24,8 +24,9 @@ export function updateBytes(
   const states = layers * (18 * rows * d + heads * N * T * T);
   // Ends of the network, and what the backward pass has in hand.
   const hand = 8 * rows * d + Math.max(16 * rows * d, 256 * V, 2 ** 21);
-  // The gradients of the output's and the input's table before they are added; `paper` copies the table to drop from it.
-  const tables = (variant === "paper" ? 5 : 2) * V * d;
+  // The gradients of the output's and the input's table before they are added; `paper` copies the table to drop from
+  // it. The half is what the heap's gaps are larger for tensors as large as these.
+  const tables = (variant === "paper" ? 4 : 2.5) * V * d;
   return 4 * (trained + states + hand + tables) * GAPS;
 }
 

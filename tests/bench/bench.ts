@@ -14,11 +14,17 @@ import { InputError } from "../../lib/errors.ts";
 import { checkWritable, writeWhole } from "../../lib/files.ts";
 import { Contender, type Lap, type Size } from "./contender.ts";
 
-/** Sizes by name: the smallest that anyone trains, one that fills a laptop's evening, the paper's. */
-const sizes: Readonly<Record<string, Omit<Size, "dropout">>> = {
-  small: { layers: 4, width: 128, heads: 4, context: 128, vocabulary: 4096, batch: 16 },
-  middle: { layers: 6, width: 256, heads: 4, context: 256, vocabulary: 4096, batch: 8 },
-  gpt1: { layers: 12, width: 768, heads: 12, context: 512, vocabulary: 40478, batch: 1 },
+const small = { layers: 4, width: 128, heads: 4, context: 128, vocabulary: 4096, batch: 16, dropout: 0.1 };
+
+/**
+ * Sizes by name: the smallest that anyone trains, with the paper's dropout (§4.1) and, as dropout is dear in
+ * PyTorch, without; one that fills a laptop's evening; the paper's.
+ */
+const sizes: Readonly<Record<string, Size>> = {
+  small,
+  undropped: { ...small, dropout: 0 },
+  middle: { layers: 6, width: 256, heads: 4, context: 256, vocabulary: 4096, batch: 8, dropout: 0.1 },
+  gpt1: { layers: 12, width: 768, heads: 12, context: 512, vocabulary: 40478, batch: 1, dropout: 0.1 },
 };
 
 /** Operations of an update of `sgemm.ts`. */
@@ -62,7 +68,6 @@ const command = new Command("bench")
   .option("--only <texts>", "programs whose name holds one of these", (text) => text.split(","), [""])
   .option("--rounds <n>", "updates of each program", number, 9)
   .option("--limit <seconds>", "of each program at a size; it makes one update at least", number, 60)
-  .option("--dropout <share>", "dropped at each site (§4.1: 0.1)", number, 0.1)
   .option("--threads <n>", "where a program uses several", number, cores)
   .option("--python <path>", "a Python, with PyTorch if that is to be measured", "python3")
   .option("--out <folder>", "where bench.json and report.md go", "data/results/bench")
@@ -73,14 +78,13 @@ interface Options {
   only: string[];
   rounds: number;
   limit: number;
-  dropout: number;
   threads: number;
   python: string;
   out: string;
 }
 
 async function main(options: Options): Promise<void> {
-  const { dropout, rounds, limit, out } = options;
+  const { rounds, limit, out } = options;
   for (const name of options.sizes) {
     if (!all.includes(name)) {
       throw new InputError(`Cannot measure size ${name} as there are ${all.join(", ")}`);
@@ -90,14 +94,14 @@ async function main(options: Options): Promise<void> {
   const torch = await pytorchOf(options.python);
   const results: Record<string, Measured[]> = {};
   for (const name of options.sizes.filter((name) => name !== "arms")) {
-    const size = { ...sizes[name]!, dropout };
+    const size = sizes[name]!;
     results[name] = [];
     for (const group of entriesOf(options, torch, name === "gpt1")) {
       results[name].push(...await race(name, size, group, rounds, limit));
     }
   }
   const arms = options.sizes.includes("arms") ? await armsSideBySide() : undefined;
-  const report = reportOf(results, dropout) + (arms ? `\n${armsReport(arms)}\n` : "");
+  const report = reportOf(results) + (arms ? `\n${armsReport(arms)}\n` : "");
   const made = {
     settings: { ...options, sizes: Object.fromEntries(options.sizes.map((name) => [name, sizes[name]])) },
     machine: `${cpus()[0]?.model ?? Deno.build.arch}, ${cores} cores, ${Deno.build.os}`,
@@ -287,7 +291,7 @@ async function attempt(runner: { failure: string }, work: () => Promise<void>): 
 }
 
 /** The operations of the products that an update cannot do without; half of attention's square is masked. */
-function operations({ layers, width, context, vocabulary, batch }: Omit<Size, "dropout">): number {
+function operations({ layers, width, context, vocabulary, batch }: Size): number {
   const tokens = batch * context;
   const affine = 2 * tokens * (12 * layers * width ** 2 + vocabulary * width);
   const attention = 2 * layers * tokens * (context + 1) * width;
@@ -310,7 +314,7 @@ function ratio(a: Measured, b: Measured): { median: number; low: number; high: n
 const digits = (value: number) => value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 
 /** The tables, and what is compared. */
-function reportOf(results: Readonly<Record<string, readonly Measured[]>>, dropout: number): string {
+function reportOf(results: Readonly<Record<string, readonly Measured[]>>): string {
   const parts: string[] = [];
   for (const [name, measured] of Object.entries(results)) {
     const size = sizes[name]!;
@@ -334,7 +338,7 @@ function reportOf(results: Readonly<Record<string, readonly Measured[]>>, dropou
         "× PyTorch": torch ? ratio(entry, torch).median.toFixed(2) : "",
       };
     });
-    const { layers, width, heads, context, vocabulary, batch } = size;
+    const { layers, width, heads, context, vocabulary, batch, dropout } = size;
     parts.push(
       `**${name}**: ${layers} layers, width ${width}, ${heads} heads, context ${context}, vocabulary ${vocabulary}, ` +
         `batch ${batch}, dropout ${dropout}`,
