@@ -2,11 +2,12 @@ import { assert, assertEquals } from "./assert.ts";
 
 const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
 
+/** A text without what the formatter changes: it aligns tables. */
+const bare = (text: string) =>
+  text.replace(/-{2,}:?/g, "-").replace(/[\s|:]+/g, " ").replace(/\\|_|\*/g, "");
+
 Deno.test("the README's studies are those that stand in data/studies, to the digit", async () => {
   const readme = await read("README.md");
-  // The formatter aligns tables; what they hold is the same.
-  const bare = (text: string) =>
-    text.replace(/-{2,}:?/g, "-").replace(/[\s|:]+/g, " ").replace(/\\|_|\*/g, "");
   let seen = 0;
   for await (const { name } of Deno.readDir(new URL("../data/studies", import.meta.url))) {
     const [, shown = ""] = readme.split(`<!-- ${name} -->`);
@@ -21,6 +22,15 @@ Deno.test("the README's studies are those that stand in data/studies, to the dig
     seen++;
   }
   assert(seen > 0);
+});
+
+Deno.test("the README's benchmark is the one that stands in data/bench", async () => {
+  const [, shown = ""] = (await read("README.md")).split("<!-- bench -->");
+  const report = await read("data/bench/report.md");
+  assert(bare(shown).includes(bare(report).trim()), "README.md does not hold data/bench/report.md");
+  const { results, arms } = JSON.parse(await read("data/bench/bench.json"));
+  assertEquals(Object.keys(results), ["small", "undropped", "middle", "gpt1"]);
+  assert(arms.one.length >= 3);
 });
 
 Deno.test("every command that the README gives is a task", async () => {

@@ -151,6 +151,8 @@ function placesOn(
   return own;
 }
 
+type Three = [number, number, number];
+
 /** Shapes and addresses of one `BatchMatMul`, then the product. */
 function batchMatMul(
   team: Team,
@@ -169,7 +171,7 @@ function batchMatMul(
   const batch = tf.util.sizeFromShape(outer);
   if (batch * M * N === 0) return out;
 
-  const [pa, pb, pc] = [a, b, out].map((x) => backend.getMemoryOffset(x.dataId)) as [number, number, number];
+  const [pa, pb, pc] = [a, b, out].map(({ dataId }) => backend.getMemoryOffset(dataId) >>> 0) as Three;
   if (K === 0) {
     new Float32Array(backend.wasm.asm.memory.buffer, pc, batch * M * N).fill(0);
     return out;

@@ -81,9 +81,12 @@ export function startTeam(own: Calls, others: readonly Omit<Orders, "state" | "q
     run(cost, work) {
       if (cost < SMALL || members.length === 0) return work(own, 0, 1);
       const parts = members.length + 1;
-      members.forEach(({ calls }, i) => work(calls, i + 1, parts));
-      work(own, 0, parts);
-      members.forEach((member) => member.wait());
+      try {
+        members.forEach(({ calls }, i) => work(calls, i + 1, parts));
+        work(own, 0, parts);
+      } finally {
+        members.forEach((member) => member.wait()); // Else they would work on what is freed when an error is thrown.
+      }
     },
     end: () => members.forEach((member) => member.end()),
   };
