@@ -61,8 +61,9 @@ export function assertClose(
       continue;
     }
     const difference = Math.abs(actual[i]! - expected[i]!);
-    // NaN must not pass for small.
-    if (!(difference <= worst)) [worst, at] = [difference, i];
+    if (difference <= worst) continue;
+    [worst, at] = [difference, i];
+    if (Number.isNaN(difference)) break; // It must not pass for small, here or when the next one is looked at.
   }
   const ratio = scale > 0 ? worst / scale : worst;
   assert(

@@ -31,9 +31,9 @@ export function backendInUse(): string {
 /** How a backend computes. */
 export interface BackendOptions {
   /**
-   * Threads that share each operation, on backend "wasm": all cores unless given, at most half of more than four
-   * logical ones, which are second threads of a core or slow ones. The same seed gives the same bits for the same
-   * number of them.
+   * Threads that share each operation, on backend "wasm": all cores unless given, half of more than four logical
+   * ones, which are second threads of a core or slow ones. The same seed gives the same bits for the same number of
+   * them.
    */
   readonly threads?: number;
 }

@@ -157,15 +157,13 @@ type Call = (...args: number[]) => void;
 
 /** `cblas_sgemm` by Fortran's `sgemm_`, for which rows are columns. */
 function rowMajor(sgemm: Call): Call {
-  const ints = new Int32Array(8), factors = new Float32Array(ints.buffer, 24, 2);
-  const forms = new Uint8Array(2).map((_, i) => "NT".charCodeAt(i));
-  const [at, no] = [ints, forms].map((x) => Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(x))));
+  const ints = new Int32Array(9), factors = new Float32Array(ints.buffer, 24, 2);
+  new Uint8Array(ints.buffer, 32).set(new TextEncoder().encode("NT"));
+  const at = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(ints)));
   return (_, opA, opB, M, N, K, alpha, a, lda, b, ldb, beta, c, ldc) => {
     ints.set([N!, M!, K!, ldb!, lda!, ldc!]), factors.set([alpha!, beta!]);
-    const [formA, formB] = [no! + opA! - PLAIN, no! + opB! - PLAIN];
-    const [n, m, k, nextB, nextA, nextC] = [at!, at! + 4, at! + 8, at! + 12, at! + 16, at! + 20];
-    sgemm(formB, formA, n, m, k, at! + 24, b!, nextB, a!, nextA, at! + 28, c!, nextC);
-    return forms; // Which keeps it from being freed.
+    const formA = at + 32 + opA! - PLAIN, formB = at + 32 + opB! - PLAIN;
+    sgemm(formB, formA, at, at + 4, at + 8, at + 24, b!, at + 12, a!, at + 16, at + 28, c!, at + 20);
   };
 }
 

@@ -8,7 +8,7 @@ import { bind, type Simd } from "./heap.ts";
 import { fused, gemm } from "./kernels/wasm.ts";
 
 /** The passes of `fused.as.ts`, by their names there. */
-export type Passes = Record<
+type Passes = Record<
   | "dropped"
   | "addBias"
   | "sumRows"

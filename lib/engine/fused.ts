@@ -11,7 +11,7 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import type { Calls } from "./calls.ts";
 import { teamOn } from "./gemm.ts";
-import { Scratch, type WasmBackend } from "./heap.ts";
+import { addressOf, outputOn, Scratch, type WasmBackend } from "./heap.ts";
 import type * as plain from "./plain.ts";
 import type { Drop } from "./plain.ts";
 import { share, type Team } from "./team.ts";
@@ -66,8 +66,8 @@ export function replaceKernels(): void {
     const backend = args.backend as WasmBackend, team = teamOn(backend);
     const alike = a.dtype === "float32" && b.dtype === "float32" && tf.util.arraysEqual(a.shape, b.shape);
     if (!team || !alike) return stock(args);
-    const out = backend.makeOutput(a.shape, "float32");
-    const [x, y, sum] = [a, b, out].map(({ dataId }) => backend.getMemoryOffset(dataId) >>> 0) as Three;
+    const out = outputOn(backend, a.shape);
+    const x = addressOf(backend, a), y = addressOf(backend, b), sum = addressOf(backend, out);
     const n = tf.util.sizeFromShape(a.shape);
     team.run(n * ELEMENT, ({ add }, part, parts) => {
       const [first, end] = share(n, part, parts, STRETCH);
@@ -76,8 +76,6 @@ export function replaceKernels(): void {
     return out;
   });
 }
-
-type Three = [number, number, number];
 
 const replaced = new Set<string>();
 
@@ -140,20 +138,10 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
   /** Where a tensor lies. */
   const at = (x: tf.Tensor, dtype = "float32"): number => {
     if (x.dtype !== dtype) throw new InputError(`Cannot compute with ${x.dtype} where ${dtype} is wanted`);
-    return backend.getMemoryOffset(x.dataId) >>> 0;
+    return addressOf(backend, x);
   };
   /** A tensor that holds anything. */
-  const make = (shape: number[]): tf.Tensor => {
-    const info = backend.makeOutput(shape, "float32");
-    const tensor = tf.engine().makeTensorFromTensorInfo(info);
-    if (at(tensor) === 0 && tensor.size > 0) {
-      tensor.dispose();
-      throw new InputError(
-        `Cannot make a tensor of shape [${shape}] as backend "wasm" ends at 4 GiB: a smaller batch or model fits`,
-      );
-    }
-    return tensor;
-  };
+  const make = (shape: number[]): tf.Tensor => tf.engine().makeTensorFromTensorInfo(outputOn(backend, shape));
   const floats = (address: number, length: number) => new Float32Array(memory.buffer, address, length);
 
   /** What a thread does with the `count` items from `first` on; `part` is its number. */
@@ -215,7 +203,7 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
     return {
       y,
       run: () =>
-        divide(rows, BLOCK, 2 * width * out, (calls, first, count) => {
+        divide(rows, 1, 2 * width * out, (calls, first, count) => {
           product(
             calls,
             AB,
@@ -506,12 +494,12 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
         const [w, dW] = [at(table), dTable ? at(dTable) : 0];
         if (dTable && count === 0) floats(dW, dTable.size).fill(0);
         for (let start = 0; start < count; start += chunk) {
-          const n = Math.min(chunk, count - start), some = states + 4 * d * start;
-          divide(n, 1, 2 * V * d, (calls, first, count) => {
-            const row = start + first, own = logits + 4 * V * first;
-            product(calls, ABt, [count, V, d], states + 4 * d * row, d, w, d, own, V);
-            calls.crossEntropy(count, V, own, ends + 4 * row, taped ? factors + 4 * row : 0, found + 8 * row);
-            if (taped) product(calls, AB, [count, d, V], own, V, w, d, dStates + 4 * d * row, d);
+          const n = Math.min(chunk, count - start), from = states + 4 * d * start;
+          divide(n, 1, 2 * V * d, (calls, first, some) => {
+            const row = start + first, tile = logits + 4 * V * first;
+            product(calls, ABt, [some, V, d], states + 4 * d * row, d, w, d, tile, V);
+            calls.crossEntropy(some, V, tile, ends + 4 * row, taped ? factors + 4 * row : 0, found + 8 * row);
+            if (taped) product(calls, AB, [some, d, V], tile, V, w, d, dStates + 4 * d * row, d);
           });
           if (!taped) continue;
           divide(V, 1, 2 * n * d, (calls, first, count) => {
@@ -521,7 +509,7 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
               [count, d, n],
               logits + 4 * first,
               V,
-              some,
+              from,
               d,
               dW + 4 * d * first,
               d,

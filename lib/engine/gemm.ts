@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import { type Blas, findBlas } from "./blas.ts";
 import { callsOn, CONSTANTS, scratchBytes } from "./calls.ts";
-import { allocate, isShared, runs, type Simd, type WasmBackend } from "./heap.ts";
+import { addressOf, allocate, isShared, outputOn, runs, type Simd, type WasmBackend } from "./heap.ts";
 import { gemm as kernel } from "./kernels/wasm.ts";
 import { share, startTeam, type Team } from "./team.ts";
 
@@ -69,8 +69,10 @@ export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promi
   }
   const backend = tf.backend() as WasmBackend;
   const { memory } = backend.wasm.asm;
-  const { blas, form, name, faster = await lacking(memory, threads) } = await choose(use);
-  const count = await lacking(memory, threads) ? 1 : threads;
+  const { blas, form, name, faster } = await choose(use);
+  const missing = await lacking(memory, threads);
+  const count = missing ? 1 : threads;
+  const advice = [faster, missing].filter(Boolean).join("; ");
 
   const { constants, scratch } = placesOn(backend, form, count);
   const orders = scratch.slice(1, count).map((scratch) => ({
@@ -81,8 +83,9 @@ export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promi
     scratch,
   }));
   const team = startTeam(callsOn(memory, form, blas, constants, scratch[0]!), orders);
-  teams.get(backend)?.end();
+  const before = teams.get(backend);
   teams.set(backend, team);
+  before?.end();
 
   stock ??= tf.getKernel("BatchMatMul", "wasm")!;
   const fallback = stock.kernelFunc;
@@ -95,7 +98,7 @@ export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promi
   };
   tf.unregisterKernel("BatchMatMul", "wasm");
   tf.registerKernel({ ...stock, kernelFunc });
-  return { products: `${name}, ${count} thread${count === 1 ? "" : "s"}`, ...(faster && { faster }) };
+  return { products: `${name}, ${count} thread${count === 1 ? "" : "s"}`, ...(advice && { faster: advice }) };
 }
 
 /** What multiplies, the form of SIMD for the rest, and what would be faster. */
@@ -151,8 +154,6 @@ function placesOn(
   return own;
 }
 
-type Three = [number, number, number];
-
 /** Shapes and addresses of one `BatchMatMul`, then the product. */
 function batchMatMul(
   team: Team,
@@ -167,11 +168,11 @@ function batchMatMul(
   const N = transposeB ? bRows : bColumns;
   const [aOuter, bOuter] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
   const outer = tf.broadcast_util.assertAndGetBroadcastShape(aOuter, bOuter);
-  const out = backend.makeOutput([...outer, M, N], "float32");
+  const out = outputOn(backend, [...outer, M, N]);
   const batch = tf.util.sizeFromShape(outer);
   if (batch * M * N === 0) return out;
 
-  const [pa, pb, pc] = [a, b, out].map(({ dataId }) => backend.getMemoryOffset(dataId) >>> 0) as Three;
+  const pa = addressOf(backend, a), pb = addressOf(backend, b), pc = addressOf(backend, out);
   if (K === 0) {
     new Float32Array(backend.wasm.asm.memory.buffer, pc, batch * M * N).fill(0);
     return out;

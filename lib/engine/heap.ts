@@ -4,6 +4,7 @@
  *
  * @module
  */
+import * as tf from "@tensorflow/tfjs";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { InputError } from "../errors.ts";
 
@@ -47,13 +48,23 @@ export function isShared(memory: WebAssembly.Memory): boolean {
 /** What stands before a memory's limits in a module's bytes: it has two of them; it has, and is shared. */
 const [LIMITED, SHARED] = [1, 3];
 
+/** The start that was asked for last. */
+let last: Promise<unknown> = Promise.resolve();
+
 /**
  * Starts tfjs' wasm backend with a heap that threads can share: its memory has a limit, as a shared one must,
  * and nothing else in a module tells the one kind from the other. Where that is not so, nothing is changed.
  */
-export async function startShared(start: () => Promise<boolean>): Promise<boolean> {
+export function startShared(start: () => Promise<boolean>): Promise<boolean> {
+  const done = last.then(() => withShared(start)); // One after the other, so that each puts back what it found.
+  last = done.catch(() => {});
+  return done;
+}
+
+async function withShared(start: () => Promise<boolean>): Promise<boolean> {
   const { instantiate } = WebAssembly;
-  WebAssembly.instantiate = ((source: BufferSource, imports: WebAssembly.Imports) => {
+  WebAssembly.instantiate = ((source: BufferSource | WebAssembly.Module, imports?: WebAssembly.Imports) => {
+    if (source instanceof WebAssembly.Module) return instantiate(source, imports);
     const bytes = ArrayBuffer.isView(source)
       ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice()
       : new Uint8Array(source).slice();
@@ -85,9 +96,30 @@ function limitsOf(bytes: Uint8Array): number | undefined {
   return undefined;
 }
 
+/** Where a tensor lies. */
+export function addressOf(backend: WasmBackend, { dataId }: tf.TensorInfo): number {
+  return backend.getMemoryOffset(dataId) >>> 0;
+}
+
+/**
+ * A tensor that holds anything.
+ *
+ * @throws {InputError} If the heap has no room for it.
+ */
+export function outputOn(backend: WasmBackend, shape: number[]): tf.TensorInfo {
+  const info = backend.makeOutput(shape, "float32");
+  if (addressOf(backend, info) === 0 && tf.util.sizeFromShape(shape) > 0) {
+    backend.disposeData(info.dataId, true);
+    throw new InputError(
+      `Cannot make a tensor of shape [${shape}] as backend "wasm" ends at 4 GiB: a smaller batch or model fits`,
+    );
+  }
+  return info;
+}
+
 /** Bytes of the heap that begin where a line of the cache does. */
 export function allocate({ wasm }: WasmBackend, bytes: number): { block: number; start: number } {
-  const block = wasm._malloc(bytes + LINE) >>> 0;
+  const block = bytes < 2 ** 32 - LINE ? wasm._malloc(bytes + LINE) >>> 0 : 0;
   if (block === 0) {
     throw new InputError(
       `Cannot take ${bytes} bytes as backend "wasm" ends at 4 GiB: a smaller batch or model fits`,

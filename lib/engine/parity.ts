@@ -125,13 +125,12 @@ async function measure(backend: string): Promise<Float32Array[][]> {
   }
 }
 
-/** The largest difference, as a share of the largest expected magnitude. */
-function difference(actual: Float32Array, expected: Float32Array): number {
+/** The largest difference, as a share of the largest expected magnitude; NaN if one is. */
+export function difference(actual: Float32Array, expected: Float32Array): number {
   let [worst, scale] = [0, 0];
   expected.forEach((wanted, i) => {
     scale = Math.max(scale, Math.abs(wanted));
-    const apart = Math.abs(actual[i]! - wanted);
-    if (!(apart <= worst)) worst = apart; // NaN must not pass for small.
+    worst = Math.max(worst, Math.abs(actual[i]! - wanted)); // Which NaN stays in.
   });
   return scale > 0 ? worst / scale : worst;
 }
@@ -157,10 +156,7 @@ export async function checkParity(): Promise<void> {
     const expected = await measure("cpu");
     const actual = await measure(name);
     cases.forEach(({ name: operation }, i) => {
-      const off = actual[i]!.reduce((most, x, j) => {
-        const here = difference(x, expected[i]![j]!);
-        return here <= most ? most : here;
-      }, 0);
+      const off = Math.max(...actual[i]!.map((x, j) => difference(x, expected[i]![j]!)));
       if (off <= TOLERANCE) return;
       throw new InputError(
         `Cannot compute on backend "${name}" as its ${operation} is off by ${

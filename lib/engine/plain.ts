@@ -121,7 +121,7 @@ export function attentionOver(
   return { a: mixed.transpose([0, 2, 1, 3]).reshape([N, T, d]), k, v };
 }
 
-/** As in `ops.ts`; wasm has no gradient of `gather` and a GPU's scatter no order: the gradient is a product. */
+/** As in `ops.ts`; wasm has no gradient of `gather`, and a GPU's scatter has no order: there it is a product. */
 export function embedding(table: tf.Tensor2D, ids: tf.Tensor): tf.Tensor {
   const flat = ids.flatten() as tf.Tensor1D;
   const lookup = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
@@ -130,6 +130,7 @@ export function embedding(table: tf.Tensor2D, ids: tf.Tensor): tf.Tensor {
     return {
       value: rows.gather(flat),
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        if (tf.getBackend() !== "webgpu") return tf.scatterND(saved[0]!.expandDims(1), dy, table.shape);
         const row = tf.range(0, table.shape[0], 1, "int32").expandDims(1); // (V, 1)
         return tf.matMul(row.equal(saved[0]!).cast("float32"), dy); // (V, d)
       },

@@ -8,7 +8,7 @@ import { openBlas } from "./blas.ts";
 import { callsOn } from "./calls.ts";
 import { At, Health, type Orders, PATIENCE } from "./team.ts";
 
-const { memory, form, blas: path, constants, scratch, state, queue } = workerData as Orders;
+const { memory, form, blas: path, constants, scratch, state, queue, why } = workerData as Orders;
 
 try {
   const blas = path === undefined ? undefined : openBlas(path);
@@ -18,7 +18,7 @@ try {
   ) as ((...args: number[]) => void)[];
   say(Health.well);
   const mask = queue.length - 1, args: number[] = [];
-  for (let read = 0, tries = 0;;) {
+  for (let read = 0, tries = 0; Atomics.load(state, At.ending) === 0;) {
     if (Atomics.load(state, At.written) === read) {
       if (tries++ === 0) Atomics.notify(state, At.read);
       if (tries < PATIENCE) continue;
@@ -29,7 +29,6 @@ try {
     }
     tries = 0;
     const call = queue[read & mask]!, count = queue[(read + 1) & mask]!;
-    if (call < 0) break;
     args.length = count;
     for (let i = 0; i < count; i++) args[i] = queue[(read + 2 + i) & mask]!;
     calls[call]!(...args);
@@ -37,8 +36,7 @@ try {
     Atomics.store(state, At.read, read);
   }
 } catch (error) {
-  const why = new Uint8Array(queue.buffer).fill(0); // Whoever waits finds it in the queue, which nobody reads now.
-  why.set(new TextEncoder().encode((error as Error).message.slice(0, 1000)));
+  why.set(new TextEncoder().encode((error as Error).message).subarray(0, why.length));
   say(Health.failed);
 }
 

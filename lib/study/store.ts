@@ -83,7 +83,7 @@ async function provenance(seconds: number): Promise<Provenance> {
 }
 
 /** The revision that is checked out here, read from git's own files so that no permission to run is needed. */
-async function gitRevision(): Promise<string | undefined> {
+export async function gitRevision(): Promise<string | undefined> {
   const read = (path: string) => Deno.readTextFile(`.git/${path}`).then((text) => text.trim(), () => "");
   const head = await read("HEAD");
   const ref = /^ref: (.+)$/.exec(head)?.[1];

@@ -1,4 +1,3 @@
-import { setImmediate as immediate } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import { type AdamOptions, type AdamState, adamUpdate, globalNorm, rateAt } from "./adam.ts";
@@ -42,8 +41,8 @@ export interface Job {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The longest that the loop keeps timers, signals and a notebook's stop button waiting, in ms. */
-const PATIENCE = 30;
+/** How long the loop keeps timers, signals and a notebook's stop button waiting, in ms: a pause takes some 3. */
+const PATIENCE = 300;
 
 /**
  * The one loop. It trains until the schedule ends, the signal aborts or the reader leaves; in each case what
@@ -74,7 +73,7 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
         seconds: (performance.now() - start) / 1e3,
       };
       if (performance.now() - breath > PATIENCE) {
-        await immediate(); // A timer would take some 3 ms.
+        await new Promise((resume) => setTimeout(resume)); // An immediate would let signals wait.
         breath = performance.now();
       }
     }

@@ -2,8 +2,8 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import { type Config, leaves, type Parameters } from "../model/mod.ts";
 
-/** Where WebAssembly's heap ends. */
-const END = 2 ** 32;
+/** Where WebAssembly's heap ends, less what tfjs itself has there. */
+const END = 2 ** 32 - 2 ** 24;
 /** What lies between tensors, as a share of them: what `tests/train/memory_test.ts` measures stays below. */
 const GAPS = 1.08;
 

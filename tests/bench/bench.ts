@@ -12,9 +12,11 @@ import * as tf from "@tensorflow/tfjs";
 import { number, run } from "../../lib/cli/command.ts";
 import { InputError } from "../../lib/errors.ts";
 import { checkWritable, writeWhole } from "../../lib/files.ts";
+import { gitRevision } from "../../lib/study/store.ts";
 import { Contender, type Lap, type Size } from "./contender.ts";
 
 const small = { layers: 4, width: 128, heads: 4, context: 128, vocabulary: 4096, batch: 16, dropout: 0.1 };
+const middle = { layers: 6, width: 256, heads: 4, context: 256, vocabulary: 4096, batch: 8, dropout: 0.1 };
 
 /**
  * Sizes by name: the smallest that anyone trains, with the paper's dropout (§4.1) and, as dropout is dear in
@@ -22,8 +24,9 @@ const small = { layers: 4, width: 128, heads: 4, context: 128, vocabulary: 4096,
  */
 const sizes: Readonly<Record<string, Size>> = {
   small,
-  undropped: { ...small, dropout: 0 },
-  middle: { layers: 6, width: 256, heads: 4, context: 256, vocabulary: 4096, batch: 8, dropout: 0.1 },
+  "small-undropped": { ...small, dropout: 0 },
+  middle,
+  "middle-undropped": { ...middle, dropout: 0 },
   gpt1: { layers: 12, width: 768, heads: 12, context: 512, vocabulary: 40478, batch: 1, dropout: 0.1 },
 };
 
@@ -45,8 +48,10 @@ interface Measured {
   readonly threads: number;
   /** What it says of itself. */
   readonly about?: string;
-  /** Of each round, in ms. */
-  readonly laps: readonly number[];
+  /** Which programs took turns with it. */
+  readonly group: number;
+  /** Milliseconds of an update, by round. */
+  readonly laps: Readonly<Record<number, number>>;
   /** Bytes. */
   readonly peak?: number;
   /** Why it could not be measured. */
@@ -96,16 +101,18 @@ async function main(options: Options): Promise<void> {
   for (const name of options.sizes.filter((name) => name !== "arms")) {
     const size = sizes[name]!;
     results[name] = [];
-    for (const group of entriesOf(options, torch, name === "gpt1")) {
-      results[name].push(...await race(name, size, group, rounds, limit));
+    for (const [group, entries] of entriesOf(options, torch, name).entries()) {
+      results[name].push(...await race(name, size, group, entries, rounds, limit));
     }
   }
   const arms = options.sizes.includes("arms") ? await armsSideBySide() : undefined;
   const report = reportOf(results) + (arms ? `\n${armsReport(arms)}\n` : "");
+  const revision = await gitRevision();
   const made = {
     settings: { ...options, sizes: Object.fromEntries(options.sizes.map((name) => [name, sizes[name]])) },
     machine: `${cpus()[0]?.model ?? Deno.build.arch}, ${cores} cores, ${Deno.build.os}`,
     versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"] },
+    ...(revision && { revision }),
     ended: new Date().toISOString(),
     results,
     ...(arms && { arms }),
@@ -168,7 +175,7 @@ async function pytorchOf(python: string): Promise<{ python: string; library: str
 function entriesOf(
   { only, threads }: Options,
   torch: { python: string; library: string } | undefined,
-  large: boolean,
+  size: string,
 ): Entry[][] {
   const here = (file: string) => new URL(file, import.meta.url).pathname;
   const deno = (file: string, ...args: string[]) => ({
@@ -188,18 +195,30 @@ function entriesOf(
   const each = (entry: (threads: number) => Entry) => several.map(entry);
   const fast = [
     ...each((threads) => ({ name: "sgemm", threads, ...deno("sgemm.ts", `${threads}`) })),
-    ...each((threads) => ({ name: "this kit, BLAS", threads, ...deno("kit.ts", "blas", `${threads}`) })),
+    ...each((threads) => ({
+      name: "this kit, BLAS",
+      threads,
+      ...deno("kit.ts", "blas", `${threads}`, "clean"),
+    })),
+    // As OpenAI's code does it, dropout acts on the whole matrix of embeddings, which is large in GPT-1 alone.
+    ...(size === "gpt1"
+      ? each((threads) => ({
+        name: "this kit, BLAS, paper",
+        threads,
+        ...deno("kit.ts", "blas", `${threads}`, "paper"),
+      }))
+      : []),
     ...each((threads) => ({
       name: "this kit, own kernel",
       threads,
-      ...deno("kit.ts", "relaxed", `${threads}`),
+      ...deno("kit.ts", "relaxed", `${threads}`, "clean"),
     })),
     ...(torch
       ? [
         ...each((threads) => ({
           name: "this kit, PyTorch's BLAS",
           threads,
-          ...deno("kit.ts", "blas", `${threads}`),
+          ...deno("kit.ts", "blas", `${threads}`, "clean"),
           env: { GPT1_BLAS: torch.library },
         })),
         ...each((threads) => ({
@@ -226,17 +245,20 @@ function entriesOf(
     entries.filter(({ name }) =>
       name === "sgemm" || only.some((text) => name.toLowerCase().includes(text.toLowerCase()))
     );
-  const apart = [
-    ...several.map((count) => fast.filter(({ threads }) => threads === count)),
-    ...slow.map((x) => [x]),
-  ];
-  return (large ? apart : [[...fast, ...slow]]).map(chosen);
+  const groups = size === "gpt1"
+    ? [
+      ...several.map((count) => fast.filter(({ threads }) => threads === count)),
+      ...slow.map((entry) => [entry]),
+    ]
+    : [[...fast, ...(size.endsWith("undropped") ? [] : slow)]];
+  return groups.map(chosen);
 }
 
 /** Measures programs together. */
 async function race(
   label: string,
   size: Size,
+  group: number,
   entries: readonly Entry[],
   rounds: number,
   limit: number,
@@ -244,33 +266,38 @@ async function race(
   const runners = entries.map((entry) => {
     const { command, args, env } = entry;
     const contender = new Contender(command, [...args, JSON.stringify(size)], env);
-    return { entry, contender, laps: [] as Lap[], spent: 0, about: "", failure: "" };
+    return { entry, contender, laps: new Map<number, Lap>(), spent: 0, about: "", failure: "" };
   });
   for (const runner of runners) {
     await attempt(runner, async () => void (runner.about = await runner.contender.ready()));
   }
-  for (let round = -WARM_UP; round < rounds; round++) {
-    for (const runner of runners) {
-      if (runner.failure || runner.spent > limit) continue;
-      console.error(`${label}: ${runner.entry.name}, round ${round + 1} of ${rounds}`);
+  for (let round = 1 - WARM_UP; round <= rounds; round++) {
+    const first = (round + WARM_UP) % runners.length; // Each is at some time after each, or nearly so.
+    for (const runner of [...runners.slice(first), ...runners.slice(0, first)]) {
+      // A slow one has no time for rounds that do not count; what was compiled is a small part of its first update.
+      const slow = round > 0 && runner.spent > limit || round <= 0 && runner.spent > limit / 4;
+      if (runner.failure || slow) continue;
+      console.error(`${label}: ${runner.entry.name}, round ${round} of ${rounds}`);
       await attempt(runner, async () => {
         const lap = await runner.contender.lap();
-        runner.laps.push(lap);
+        runner.laps.set(round, lap);
         runner.spent += lap.ms / 1e3;
       });
-      // What was compiled and fetched is a small part of what took that long; else the first updates do not count.
-      if (round < 0 && runner.spent < limit / 4) runner.laps.pop();
     }
   }
   return await Promise.all(
     runners.map(async ({ entry: { name, threads }, contender, laps, about, failure }) => {
       await contender.end();
-      const peak = laps.at(-1)?.peak;
+      const counted = [...laps].filter(([round]) => round > 0);
+      const peak = [...laps.values()].at(-1)?.peak;
       return {
         name,
         threads,
+        group,
         ...(about && { about }),
-        laps: laps.map(({ ms }) => ms),
+        laps: Object.fromEntries(
+          (counted.length > 0 ? counted : [...laps]).map(([round, { ms }]) => [round, ms]),
+        ),
         ...(peak && { peak }),
         ...(failure && { failure }),
       };
@@ -303,11 +330,17 @@ const median = (values: readonly number[]) => {
   return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
 };
 
-/** How many times as fast `a` is as `b`: the median of the rounds, and their range. */
-function ratio(a: Measured, b: Measured): { median: number; low: number; high: number } {
-  const length = Math.min(a.laps.length, b.laps.length);
-  // One that made fewer updates made them in the first rounds.
-  const ratios = Array.from({ length }, (_, i) => b.laps[i]! / a.laps[i]!);
+const timesOf = ({ laps }: Measured) => Object.values(laps);
+
+/**
+ * How many times as fast `a` is as `b`: the median over the rounds that both were in, and the range. Of programs
+ * that took no turns, the ratio of their medians.
+ */
+function ratio(a: Measured, b: Measured): { median: number; low?: number; high?: number } {
+  const ratios = Object.entries(a.laps)
+    .filter(([round]) => a.group === b.group && Number(round) in b.laps)
+    .map(([round, ms]) => b.laps[Number(round)]! / ms);
+  if (ratios.length === 0) return { median: median(timesOf(b)) / median(timesOf(a)) };
   return { median: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) };
 }
 
@@ -319,15 +352,16 @@ function reportOf(results: Readonly<Record<string, readonly Measured[]>>): strin
   for (const [name, measured] of Object.entries(results)) {
     const size = sizes[name]!;
     const find = (name: string, threads: number) =>
-      measured.find((entry) => entry.name === name && entry.threads === threads && entry.laps.length > 0);
+      measured.find((entry) => entry.name === name && entry.threads === threads && timesOf(entry).length > 0);
     const rows = measured.filter(({ name }) => name !== "sgemm").map((entry) => {
-      const { name: program, threads, laps, peak, failure } = entry;
+      const { name: program, threads, peak, failure } = entry;
+      const laps = timesOf(entry);
       if (laps.length === 0) {
         return { program, threads, ms: failure ?? "", "tokens/s": "", MFU: "", memory: "", "× PyTorch": "" };
       }
       const ms = median(laps);
       const sgemm = find("sgemm", threads), torch = find("PyTorch eager", threads);
-      const share = sgemm && operations(size) / ms / (SGEMM / median(sgemm.laps));
+      const share = sgemm && operations(size) / ms / (SGEMM / median(timesOf(sgemm)));
       return {
         program,
         threads,
@@ -351,7 +385,11 @@ function reportOf(results: Readonly<Record<string, readonly Measured[]>>): strin
     );
     const compared: [string, number, string, number][] = [];
     for (const threads of new Set(measured.map(({ threads }) => threads))) {
-      for (const kit of ["this kit, BLAS", "this kit, own kernel", "this kit, PyTorch's BLAS"]) {
+      for (
+        const kit of ["BLAS", "BLAS, paper", "own kernel", "PyTorch's BLAS"].map((what) =>
+          `this kit, ${what}`
+        )
+      ) {
         compared.push([kit, threads, "PyTorch eager", threads]);
       }
       compared.push(["this kit, BLAS", threads, "tfjs wasm, stock operations", 1]);
@@ -363,9 +401,11 @@ function reportOf(results: Readonly<Record<string, readonly Measured[]>>): strin
       if (!first || !second) return [];
       const { median, low, high } = ratio(first, second);
       const threads = (count: number) => `${count} thread${count === 1 ? "" : "s"}`;
+      const range = low && high
+        ? `(rounds: ${digits(low)} to ${digits(high)})`
+        : "(not in turns: of the medians)";
       return [
-        `- ${a}, ${threads(aThreads)}: ${digits(median)} × as fast as ${b}, ${threads(bThreads)} ` +
-        `(rounds: ${digits(low)} to ${digits(high)})`,
+        `- ${a}, ${threads(aThreads)}: ${digits(median)} × as fast as ${b}, ${threads(bThreads)} ${range}`,
       ];
     });
     parts.push(lines.join("\n"));

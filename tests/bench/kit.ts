@@ -9,12 +9,12 @@ import { init, leaves } from "../../lib/model/mod.ts";
 import { adamState, objective, pretrainDefaults, train } from "../../lib/train/mod.ts";
 import { serve } from "./contender.ts";
 
-const [use, threads] = Deno.args as ["blas" | "relaxed" | "simd", string];
+const [use, threads, variant] = Deno.args as ["blas" | "relaxed", string, "clean" | "paper"];
 
 await serve(async ({ dropout, batch, ...size }) => {
   await backend("wasm", { threads: 1 });
   const { products } = await installGemm({ use, threads: Number(threads) });
-  const config = { ...size, positions: { kind: "learned" }, variant: "clean", dropout } as const;
+  const config = { ...size, positions: { kind: "learned" }, variant, dropout } as const;
   const parameters = init(config, 1);
   const variables = leaves(parameters).map(([, leaf]) => leaf);
   const lengths = new Int32Array(batch).fill(size.context);

@@ -38,7 +38,7 @@ await serve(async ({ layers, width: d, heads: H, context: T, vocabulary: V, batc
     return x.sub(mean).mul(variance.add(1e-5).rsqrt()).mul(gain).add(bias);
   };
   const gelu = (x: tf.Tensor) =>
-    x.mul(0.5).mul(x.add(x.pow(3).mul(0.044715)).mul(Math.sqrt(2 / Math.PI)).tanh().add(1));
+    x.mul(0.5).mul(x.add(x.mul(x).mul(x).mul(0.044715)).mul(Math.sqrt(2 / Math.PI)).tanh().add(1));
   const drop = <X extends tf.Tensor>(x: X) => dropout > 0 ? tf.dropout(x, dropout) as X : x;
   const split = (x: tf.Tensor) => x.reshape([N, T, H, d / H]).transpose([0, 2, 1, 3]);
   const forward = (ids: tf.Tensor2D) => {
@@ -50,7 +50,7 @@ await serve(async ({ layers, width: d, heads: H, context: T, vocabulary: V, batc
       x = normed(x.add(drop(linear(mixed, out))), norm1);
       x = normed(x.add(drop(linear(gelu(linear(x, wide)), narrow))), norm2);
     }
-    return tf.matMul(x.reshape([N * T, d]), tokens, false, true).reshape([N, T, V]);
+    return tf.matMul(x.slice([0, 0, 0], [N, T - 1, d]).reshape([N * (T - 1), d]), tokens, false, true);
   };
 
   return {
@@ -59,7 +59,7 @@ await serve(async ({ layers, width: d, heads: H, context: T, vocabulary: V, batc
       const loss = tf.tidy(() => {
         const ids = tf.tensor2d(batch, [N, T], "int32");
         return optimizer.minimize(() => {
-          const logits = forward(ids).slice([0, 0], [N, T - 1]).reshape([N * (T - 1), V]);
+          const logits = forward(ids); // (N·(T − 1), V)
           const targets = tf.oneHot(ids.slice([0, 1]).flatten(), V);
           return tf.losses.softmaxCrossEntropy(targets, logits);
         }, true)!;

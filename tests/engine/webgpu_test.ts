@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { difference } from "../../lib/engine/parity.ts";
 import { backend, backendInUse, type BackendName } from "../../lib/engine/backend.ts";
 import { findAdapter } from "../../lib/engine/webgpu.ts";
 import { dispose, generate, gpt, presets } from "../../lib/model/mod.ts";
@@ -155,4 +156,15 @@ Deno.test("without a device WebGPU is refused with what to do, and the backend b
   assert(/^InputError: Cannot use backend "webgpu" as there is no device: .*Vulkan/.test(none!), none);
   assert(/^InputError: Cannot use backend "webgpu" as this Deno offers no WebGPU/.test(old!), old);
   assertEquals(now, "cpu: plain JavaScript");
+});
+
+Deno.test("a single NaN is not taken for small, wherever it stands", () => {
+  for (const at of [0, 1, 2]) {
+    const off = difference(
+      Float32Array.from([0, 1, 2], (x, i) => i === at ? NaN : x),
+      Float32Array.of(0, 1, 2),
+    );
+    assert(Number.isNaN(off));
+  }
+  assertEquals(difference(Float32Array.of(0, 1, 4), Float32Array.of(0, 1, 2)), 1);
 });

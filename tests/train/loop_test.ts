@@ -1,0 +1,66 @@
+import * as tf from "@tensorflow/tfjs";
+import { backend } from "../../lib/engine/mod.ts";
+import { adamState, disposeAdam, pretrainDefaults, train } from "../../lib/train/mod.ts";
+import { assert, assertEquals } from "../assert.ts";
+
+await backend("cpu");
+
+/** A job whose updates take so long, and nothing else. */
+function busy(ms: number, updates: number) {
+  const x = tf.variable(tf.scalar(1));
+  return {
+    variables: [x],
+    adam: { ...pretrainDefaults, updates },
+    state: adamState([x]),
+    losses: () => {
+      for (const begin = performance.now(); performance.now() - begin < ms;);
+      return { loss: x.square() as tf.Scalar };
+    },
+  };
+}
+
+Deno.test("a signal is heard while updates follow each other, within a second", async () => {
+  let heard: number | undefined;
+  const hear = () => heard = performance.now();
+  Deno.addSignalListener("SIGUSR1", hear);
+  const job = busy(60, 60);
+  let sent = 0;
+  try {
+    for await (const { update } of train(job)) {
+      if (update === 4) {
+        Deno.kill(Deno.pid, "SIGUSR1");
+        sent = performance.now();
+      }
+      if (heard !== undefined) break;
+    }
+  } finally {
+    Deno.removeSignalListener("SIGUSR1", hear);
+    disposeAdam(job.state);
+    tf.dispose(job.variables);
+  }
+  assert(heard !== undefined && heard - sent < 1000, `heard after ${heard! - sent} ms`);
+});
+
+Deno.test("a loss that is not finite ends the run, names the update, and leaves what was reached", async () => {
+  const x = tf.variable(tf.scalar(1));
+  const state = adamState([x]);
+  let at: number | undefined, saved = 0;
+  const job = {
+    variables: [x],
+    state,
+    adam: { ...pretrainDefaults, updates: 10 },
+    losses: (update: number) => ({ loss: x.mul(update === 3 ? Infinity : 1) as tf.Scalar }),
+    save: () => Promise.resolve(void (saved = state.update)),
+    saveEvery: 2,
+  };
+  let said = "";
+  try {
+    for await (const _ of train(job)) at = x.dataSync()[0];
+  } catch (error) {
+    said = (error as Error).message;
+  }
+  assert(/^Cannot make update 4 as its loss is (Infinity|NaN) and its gradient's norm/.test(said), said);
+  assertEquals([x.dataSync()[0], state.update, saved], [at, 3, 2]);
+  disposeAdam(state);
+  x.dispose();
+});
