@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "./assert.ts";
+import { type Made, reportOf, summaryOf } from "./bench/report.ts";
 
 const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
 
@@ -25,11 +26,13 @@ Deno.test("the README's studies are those that stand in data/studies, to the dig
 
 Deno.test("the README's benchmark is the one that stands in data/bench", async () => {
   const [, shown = ""] = (await read("README.md")).split("<!-- bench -->");
-  const report = await read("data/bench/report.md");
-  assert(bare(shown).includes(bare(report).trim()), "README.md does not hold data/bench/report.md");
-  const { results, arms } = JSON.parse(await read("data/bench/bench.json"));
+  const made = JSON.parse(await read("data/bench/bench.json")) as Made;
+  assertEquals(await read("data/bench/report.md"), reportOf(made));
+  assertEquals(await read("data/bench/summary.md"), summaryOf(made));
+  assert(bare(shown).includes(bare(summaryOf(made)).trim()), "README.md does not hold data/bench/summary.md");
+  const { results, arms } = made;
   assertEquals(Object.keys(results), ["small", "small-undropped", "middle", "middle-undropped", "gpt1"]);
-  assert(arms.one.length >= 3);
+  assert(arms!.one.length >= 3);
 });
 
 Deno.test("every command that the README gives is a task", async () => {

@@ -69,8 +69,10 @@ async function withShared(start: () => Promise<boolean>): Promise<boolean> {
       ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice()
       : new Uint8Array(source).slice();
     const at = limitsOf(bytes);
-    if (at !== undefined && bytes[at] === LIMITED) bytes[at] = SHARED;
-    return instantiate(bytes, imports);
+    if (at === undefined || bytes[at] !== LIMITED) return instantiate(source, imports);
+    bytes[at] = SHARED;
+    // A shared memory reserves all the addresses that it may ever have; some machines have not so many to give.
+    return instantiate(bytes, imports).catch(() => instantiate(source, imports));
   }) as typeof instantiate;
   try {
     return await start();

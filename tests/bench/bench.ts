@@ -5,7 +5,6 @@
  *
  * @module
  */
-import { table } from "arquero";
 import { Command, Option } from "commander";
 import { cpus } from "node:os";
 import * as tf from "@tensorflow/tfjs";
@@ -14,24 +13,7 @@ import { InputError } from "../../lib/errors.ts";
 import { checkWritable, writeWhole } from "../../lib/files.ts";
 import { gitRevision } from "../../lib/study/store.ts";
 import { Contender, type Lap, type Size } from "./contender.ts";
-
-const small = { layers: 4, width: 128, heads: 4, context: 128, vocabulary: 4096, batch: 16, dropout: 0.1 };
-const middle = { layers: 6, width: 256, heads: 4, context: 256, vocabulary: 4096, batch: 8, dropout: 0.1 };
-
-/**
- * Sizes by name: the smallest that anyone trains, with the paper's dropout (§4.1) and, as dropout is dear in
- * PyTorch, without; one that fills a laptop's evening; the paper's.
- */
-const sizes: Readonly<Record<string, Size>> = {
-  small,
-  "small-undropped": { ...small, dropout: 0 },
-  middle,
-  "middle-undropped": { ...middle, dropout: 0 },
-  gpt1: { layers: 12, width: 768, heads: 12, context: 512, vocabulary: 40478, batch: 1, dropout: 0.1 },
-};
-
-/** Operations of an update of `sgemm.ts`. */
-const SGEMM = 8 * 2 * 1024 ** 3;
+import { type Arms, type Made, type Measured, reportOf, sizes, summaryOf } from "./report.ts";
 
 /** A program, and how it is started. */
 interface Entry {
@@ -40,22 +22,6 @@ interface Entry {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-}
-
-/** What was measured of a program at a size. */
-interface Measured {
-  readonly name: string;
-  readonly threads: number;
-  /** What it says of itself. */
-  readonly about?: string;
-  /** Which programs took turns with it. */
-  readonly group: number;
-  /** Milliseconds of an update, by round. */
-  readonly laps: Readonly<Record<number, number>>;
-  /** Bytes. */
-  readonly peak?: number;
-  /** Why it could not be measured. */
-  readonly failure?: string;
 }
 
 const cores = navigator.hardwareConcurrency;
@@ -106,25 +72,25 @@ async function main(options: Options): Promise<void> {
     }
   }
   const arms = options.sizes.includes("arms") ? await armsSideBySide() : undefined;
-  const report = reportOf(results) + (arms ? `\n${armsReport(arms)}\n` : "");
   const revision = await gitRevision();
-  const made = {
-    settings: { ...options, sizes: Object.fromEntries(options.sizes.map((name) => [name, sizes[name]])) },
+  const made: Made = {
+    settings: {
+      sizes: Object.fromEntries(Object.keys(results).map((name) => [name, sizes[name]])),
+      rounds,
+      limit,
+    },
     machine: `${cpus()[0]?.model ?? Deno.build.arch}, ${cores} cores, ${Deno.build.os}`,
-    versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"] },
+    versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"]! },
     ...(revision && { revision }),
     ended: new Date().toISOString(),
     results,
     ...(arms && { arms }),
   };
-  const text = `On ${made.machine}, Deno ${made.versions.deno}.\n\n${report}`;
   await writeWhole(`${out}/bench.json`, [JSON.stringify(made, null, 2) + "\n"]);
-  await writeWhole(`${out}/report.md`, [text]);
-  console.log(text);
+  await writeWhole(`${out}/report.md`, [reportOf(made)]);
+  await writeWhole(`${out}/summary.md`, [summaryOf(made)]);
+  console.log(`${reportOf(made)}\n${summaryOf(made)}`);
 }
-
-/** Milliseconds of a study of two arms, by one worker and by two, in each round. */
-type Arms = Readonly<Record<"one" | "two", number[]>>;
 
 async function armsSideBySide(): Promise<Arms> {
   const arms: Arms = { one: [], two: [] };
@@ -147,17 +113,6 @@ async function armsSideBySide(): Promise<Arms> {
 }
 
 const ARMS_ROUNDS = 3;
-
-function armsReport({ one, two }: Arms): string {
-  const ratios = one.map((ms, i) => ms / two[i]!);
-  const seconds = (values: readonly number[]) => digits(median(values) / 1e3);
-  return `**arms**: a study of two arms takes ${seconds(one)} s one after the other, ${
-    seconds(two)
-  } s side by side: ` +
-    `${digits(median(ratios))} × as fast (rounds: ${digits(Math.min(...ratios))} to ${
-      digits(Math.max(...ratios))
-    })`;
-}
 
 /** PyTorch's version and the library that multiplies in it, if that Python has it. */
 async function pytorchOf(python: string): Promise<{ python: string; library: string } | undefined> {
@@ -315,102 +270,6 @@ async function attempt(runner: { failure: string }, work: () => Promise<void>): 
     runner.failure = (error as Error).message;
     console.error(`  failed: ${runner.failure}`);
   }
-}
-
-/** The operations of the products that an update cannot do without; half of attention's square is masked. */
-function operations({ layers, width, context, vocabulary, batch }: Size): number {
-  const tokens = batch * context;
-  const affine = 2 * tokens * (12 * layers * width ** 2 + vocabulary * width);
-  const attention = 2 * layers * tokens * (context + 1) * width;
-  return 3 * (affine + attention); // Backward, each product has two.
-}
-
-const median = (values: readonly number[]) => {
-  const sorted = values.toSorted((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
-};
-
-const timesOf = ({ laps }: Measured) => Object.values(laps);
-
-/**
- * How many times as fast `a` is as `b`: the median over the rounds that both were in, and the range. Of programs
- * that took no turns, the ratio of their medians.
- */
-function ratio(a: Measured, b: Measured): { median: number; low?: number; high?: number } {
-  const ratios = Object.entries(a.laps)
-    .filter(([round]) => a.group === b.group && Number(round) in b.laps)
-    .map(([round, ms]) => b.laps[Number(round)]! / ms);
-  if (ratios.length === 0) return { median: median(timesOf(b)) / median(timesOf(a)) };
-  return { median: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) };
-}
-
-const digits = (value: number) => value >= 100 ? value.toFixed(0) : value.toPrecision(3);
-
-/** The tables, and what is compared. */
-function reportOf(results: Readonly<Record<string, readonly Measured[]>>): string {
-  const parts: string[] = [];
-  for (const [name, measured] of Object.entries(results)) {
-    const size = sizes[name]!;
-    const find = (name: string, threads: number) =>
-      measured.find((entry) => entry.name === name && entry.threads === threads && timesOf(entry).length > 0);
-    const rows = measured.filter(({ name }) => name !== "sgemm").map((entry) => {
-      const { name: program, threads, peak, failure } = entry;
-      const laps = timesOf(entry);
-      if (laps.length === 0) {
-        return { program, threads, ms: failure ?? "", "tokens/s": "", MFU: "", memory: "", "× PyTorch": "" };
-      }
-      const ms = median(laps);
-      const sgemm = find("sgemm", threads), torch = find("PyTorch eager", threads);
-      const share = sgemm && operations(size) / ms / (SGEMM / median(timesOf(sgemm)));
-      return {
-        program,
-        threads,
-        ms: `${digits(ms)} [${digits(Math.min(...laps))}, ${digits(Math.max(...laps))}]`,
-        "tokens/s": digits(size.batch * size.context / ms * 1e3),
-        MFU: share === undefined ? "" : `${(100 * share).toFixed(0)} %`,
-        memory: peak ? `${digits(peak / 2 ** 30)} GiB` : "",
-        "× PyTorch": torch ? ratio(entry, torch).median.toFixed(2) : "",
-      };
-    });
-    const { layers, width, heads, context, vocabulary, batch, dropout } = size;
-    parts.push(
-      `**${name}**: ${layers} layers, width ${width}, ${heads} heads, context ${context}, vocabulary ${vocabulary}, ` +
-        `batch ${batch}, dropout ${dropout}`,
-      table(Object.fromEntries(
-        Object.keys(rows[0] ?? {}).map((key) => [
-          key,
-          rows.map((row) => row[key as keyof typeof row]),
-        ]),
-      )).toMarkdown().trim(),
-    );
-    const compared: [string, number, string, number][] = [];
-    for (const threads of new Set(measured.map(({ threads }) => threads))) {
-      for (
-        const kit of ["BLAS", "BLAS, paper", "own kernel", "PyTorch's BLAS"].map((what) =>
-          `this kit, ${what}`
-        )
-      ) {
-        compared.push([kit, threads, "PyTorch eager", threads]);
-      }
-      compared.push(["this kit, BLAS", threads, "tfjs wasm, stock operations", 1]);
-      compared.push(["this kit, BLAS", threads, "gpt-tfjs", 1]);
-      if (threads > 1) compared.push(["this kit, BLAS", threads, "this kit, BLAS", 1]);
-    }
-    const lines = compared.flatMap(([a, aThreads, b, bThreads]) => {
-      const [first, second] = [find(a, aThreads), find(b, bThreads)];
-      if (!first || !second) return [];
-      const { median, low, high } = ratio(first, second);
-      const threads = (count: number) => `${count} thread${count === 1 ? "" : "s"}`;
-      const range = low && high
-        ? `(rounds: ${digits(low)} to ${digits(high)})`
-        : "(not in turns: of the medians)";
-      return [
-        `- ${a}, ${threads(aThreads)}: ${digits(median)} × as fast as ${b}, ${threads(bThreads)} ${range}`,
-      ];
-    });
-    parts.push(lines.join("\n"));
-  }
-  return parts.join("\n\n") + "\n";
 }
 
 await run(command);

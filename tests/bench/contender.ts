@@ -81,7 +81,8 @@ export class Contender {
   /** Starts a process. */
   constructor(command: string, args: readonly string[], env: Record<string, string> = {}) {
     const piped = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
-    this.#child = new Deno.Command(command, { args: [...args], env, ...piped }).spawn();
+    this.#child = new Deno.Command(command, { args: [...args], env: { NO_COLOR: "1", ...env }, ...piped })
+      .spawn();
     this.#answers = lines(this.#child.stdout);
     this.#input = this.#child.stdin.getWriter();
     this.#complaint = new Response(this.#child.stderr).text();
@@ -110,6 +111,7 @@ export class Contender {
     const { value } = await this.#answers.next();
     if (typeof value === "string") return value;
     const said = (await this.#complaint).trim().split("\n");
-    throw new Error(said.findLast((line) => /error|cannot/i.test(line)) ?? said.at(-1) ?? "it ended");
+    const reason = said.findLast((line) => /error|cannot/i.test(line)) ?? said.at(-1) ?? "it ended";
+    throw new Error(reason.replace(/^error: (Uncaught )?(\(in promise\) )?/, ""));
   }
 }

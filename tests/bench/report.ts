@@ -1,0 +1,225 @@
+/**
+ * What a run of the benchmark says: all of it, and what the README quotes.
+ *
+ * @module
+ */
+import { table } from "arquero";
+import type { Size } from "./contender.ts";
+
+const small = { layers: 4, width: 128, heads: 4, context: 128, vocabulary: 4096, batch: 16, dropout: 0.1 };
+const middle = { layers: 6, width: 256, heads: 4, context: 256, vocabulary: 4096, batch: 8, dropout: 0.1 };
+
+/**
+ * Sizes by name: the smallest that anyone trains, with the paper's dropout (§4.1) and, as dropout is dear in
+ * PyTorch, without; one that fills a laptop's evening; the paper's.
+ */
+export const sizes: Readonly<Record<string, Size>> = {
+  small,
+  "small-undropped": { ...small, dropout: 0 },
+  middle,
+  "middle-undropped": { ...middle, dropout: 0 },
+  gpt1: { layers: 12, width: 768, heads: 12, context: 512, vocabulary: 40478, batch: 1, dropout: 0.1 },
+};
+
+/** Operations of an update of `sgemm.ts`. */
+const SGEMM = 8 * 2 * 1024 ** 3;
+
+/** What was measured of a program at a size. */
+export interface Measured {
+  readonly name: string;
+  readonly threads: number;
+  /** What it says of itself. */
+  readonly about?: string;
+  /** Which programs took turns with it. */
+  readonly group: number;
+  /** Milliseconds of an update, by round. */
+  readonly laps: Readonly<Record<number, number>>;
+  /** Bytes. */
+  readonly peak?: number;
+  /** Why it could not be measured. */
+  readonly failure?: string;
+}
+
+/** Milliseconds of a study of two arms, by one worker and by two, in each round. */
+export type Arms = Readonly<Record<"one" | "two", number[]>>;
+
+/** A run of the benchmark. */
+export interface Made {
+  /** What was asked. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Processor, cores and system. */
+  readonly machine: string;
+  /** Of Deno, V8 and tfjs. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** Of the kit. */
+  readonly revision?: string;
+  /** When it ended, ISO 8601. */
+  readonly ended: string;
+  /** What was measured, by size. */
+  readonly results: Readonly<Record<string, readonly Measured[]>>;
+  /** Two arms by one worker and by two, if they were run. */
+  readonly arms?: Arms;
+}
+
+function armsReport({ one, two }: Arms): string {
+  const ratios = one.map((ms, i) => ms / two[i]!);
+  const seconds = (values: readonly number[]) => digits(median(values) / 1e3);
+  return `**arms**: a study of two arms takes ${seconds(one)} s one after the other, ${
+    seconds(two)
+  } s side by side: ` +
+    `${digits(median(ratios))} × as fast (rounds: ${digits(Math.min(...ratios))} to ${
+      digits(Math.max(...ratios))
+    })`;
+}
+
+/** The operations of the products that an update cannot do without; half of attention's square is masked. */
+function operations({ layers, width, context, vocabulary, batch }: Size): number {
+  const tokens = batch * context;
+  const affine = 2 * tokens * (12 * layers * width ** 2 + vocabulary * width);
+  const attention = 2 * layers * tokens * (context + 1) * width;
+  return 3 * (affine + attention); // Backward, each product has two.
+}
+
+const median = (values: readonly number[]) => {
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
+};
+
+const timesOf = ({ laps }: Measured) => Object.values(laps);
+
+/**
+ * How many times as fast `a` is as `b`: the median over the rounds that both were in, and the range. Of programs
+ * that took no turns, the ratio of their medians.
+ */
+function ratio(a: Measured, b: Measured): { median: number; low?: number; high?: number } {
+  const ratios = Object.entries(a.laps)
+    .filter(([round]) => a.group === b.group && Number(round) in b.laps)
+    .map(([round, ms]) => b.laps[Number(round)]! / ms);
+  if (ratios.length === 0) return { median: median(timesOf(b)) / median(timesOf(a)) };
+  return { median: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) };
+}
+
+const digits = (value: number) => value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+
+/** What was measured where, in a line. */
+function headline({ machine, versions, results }: Made): string {
+  const about = (name: string) =>
+    Object.values(results).flat().find((entry) => entry.name === name)?.about?.replace(
+      /( through FFI| eager)?,.*/,
+      "",
+    );
+  const [blas, theirs, torch] = ["this kit, BLAS", "this kit, PyTorch's BLAS", "PyTorch eager"].map(about);
+  return `On ${machine}; Deno ${versions["deno"]}` + (blas ? `; the BLAS is ${blas}` : "") +
+    (torch ? `; ${torch}${theirs ? `, which brings ${theirs}` : ""}` : "") + ".";
+}
+
+/** The programs of one name and number of threads that were measured. */
+function finder(measured: readonly Measured[]) {
+  return (name: string, threads: number) =>
+    measured.find((entry) => entry.name === name && entry.threads === threads && timesOf(entry).length > 0);
+}
+
+/** The share of the machine's rate of products that an update reaches. */
+function shareOf(size: Size, entry: Measured, sgemm: Measured | undefined): string {
+  if (!sgemm) return "";
+  const share = operations(size) / median(timesOf(entry)) / (SGEMM / median(timesOf(sgemm)));
+  return `${(100 * share).toFixed(0)} %`;
+}
+
+/** A table in Markdown. */
+function markdown(rows: readonly Readonly<Record<string, string | number>>[]): string {
+  const columns = Object.keys(rows[0] ?? {}).map((key) => [key, rows.map((row) => row[key])]);
+  return table(Object.fromEntries(columns)).toMarkdown().trim();
+}
+
+/** How many times as fast, size by size: what the README quotes. */
+export function summaryOf(made: Made): string {
+  const rows = Object.entries(made.results).flatMap(([name, measured]) => {
+    const find = finder(measured);
+    return [...new Set(measured.map(({ threads }) => threads))].flatMap((threads) => {
+      const kit = find("this kit, BLAS", threads), torch = find("PyTorch eager", threads);
+      if (!kit) return [];
+      const times = (a: Measured | undefined, b: Measured | undefined) =>
+        a && b ? digits(ratio(a, b).median) : "";
+      return [{
+        size: name,
+        threads,
+        "tokens/s": digits(sizes[name]!.batch * sizes[name]!.context / median(timesOf(kit)) * 1e3),
+        MFU: shareOf(sizes[name]!, kit, find("sgemm", threads)),
+        "× PyTorch eager": times(kit, torch),
+        "with PyTorch's BLAS": times(find("this kit, PyTorch's BLAS", threads), torch),
+        "without BLAS": times(find("this kit, own kernel", threads), torch),
+        "× stock tfjs": times(kit, find("tfjs wasm, stock operations", 1)),
+        "× gpt-tfjs": times(kit, find("gpt-tfjs", 1)),
+      }];
+    });
+  });
+  const parts = [headline(made), markdown(rows), ...(made.arms ? [armsReport(made.arms)] : [])];
+  return parts.join("\n\n") + "\n";
+}
+
+/** All that was measured, and what is compared. */
+export function reportOf(made: Made): string {
+  const parts: string[] = [headline(made)];
+  for (const [name, measured] of Object.entries(made.results)) {
+    const size = sizes[name]!;
+    const find = finder(measured);
+    const rows = measured.filter(({ name }) => name !== "sgemm").map((entry) => {
+      const { name: program, threads, peak, failure } = entry;
+      const laps = timesOf(entry);
+      if (laps.length === 0) {
+        return { program, threads, ms: failure ?? "", "tokens/s": "", MFU: "", memory: "", "× PyTorch": "" };
+      }
+      const ms = median(laps);
+      const torch = find("PyTorch eager", threads);
+      return {
+        program,
+        threads,
+        ms: `${digits(ms)} [${digits(Math.min(...laps))}, ${digits(Math.max(...laps))}]`,
+        "tokens/s": digits(size.batch * size.context / ms * 1e3),
+        MFU: shareOf(size, entry, find("sgemm", threads)),
+        memory: peak ? `${digits(peak / 2 ** 30)} GiB` : "",
+        "× PyTorch": torch ? ratio(entry, torch).median.toFixed(2) : "",
+      };
+    });
+    const { layers, width, heads, context, vocabulary, batch, dropout } = size;
+    parts.push(
+      `**${name}**: ${layers} layers, width ${width}, ${heads} heads, context ${context}, vocabulary ${vocabulary}, ` +
+        `batch ${batch}, dropout ${dropout}`,
+      table(Object.fromEntries(
+        Object.keys(rows[0] ?? {}).map((key) => [
+          key,
+          rows.map((row) => row[key as keyof typeof row]),
+        ]),
+      )).toMarkdown().trim(),
+    );
+    const compared: [string, number, string, number][] = [];
+    for (const threads of new Set(measured.map(({ threads }) => threads))) {
+      for (
+        const kit of ["BLAS", "BLAS, paper", "own kernel", "PyTorch's BLAS"].map((what) =>
+          `this kit, ${what}`
+        )
+      ) {
+        compared.push([kit, threads, "PyTorch eager", threads]);
+      }
+      compared.push(["this kit, BLAS", threads, "tfjs wasm, stock operations", 1]);
+      compared.push(["this kit, BLAS", threads, "gpt-tfjs", 1]);
+      if (threads > 1) compared.push(["this kit, BLAS", threads, "this kit, BLAS", 1]);
+    }
+    const lines = compared.flatMap(([a, aThreads, b, bThreads]) => {
+      const [first, second] = [find(a, aThreads), find(b, bThreads)];
+      if (!first || !second) return [];
+      const { median, low, high } = ratio(first, second);
+      const threads = (count: number) => `${count} thread${count === 1 ? "" : "s"}`;
+      const range = low && high
+        ? `(rounds: ${digits(low)} to ${digits(high)})`
+        : "(not in turns: of the medians)";
+      return [
+        `- ${a}, ${threads(aThreads)}: ${digits(median)} × as fast as ${b}, ${threads(bThreads)} ${range}`,
+      ];
+    });
+    parts.push(lines.join("\n"));
+  }
+  if (made.arms) parts.push(armsReport(made.arms));
+  return parts.join("\n\n") + "\n";
+}
