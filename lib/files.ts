@@ -49,6 +49,16 @@ export async function checkWritable(path: string): Promise<void> {
   await Deno.remove(`${path}.probe`);
 }
 
+/** A stream's lines, as they come; what follows the last line break is left out. */
+export async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string, void> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop()!;
+    yield* parts;
+  }
+}
+
 /** Whether there is a file or folder. */
 export function exists(path: string): Promise<boolean> {
   return Deno.stat(path).then(() => true, () => false);

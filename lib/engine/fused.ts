@@ -11,7 +11,7 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import type { Calls } from "./calls.ts";
 import { teamOn } from "./gemm.ts";
-import { addressOf, outputOn, Scratch, type WasmBackend } from "./heap.ts";
+import { addressOf, outputOn, replaceKernel, Scratch, type WasmBackend } from "./heap.ts";
 import type * as plain from "./plain.ts";
 import type { Drop } from "./plain.ts";
 import { share, type Team } from "./team.ts";
@@ -56,12 +56,12 @@ export function fused(): Faces | undefined {
  * shape is divided among the threads.
  */
 export function replaceKernels(): void {
-  replace("Identity", () => ({ inputs, backend }) => {
+  replaceKernel("Identity", () => ({ inputs, backend }) => {
     const { dataId, shape, dtype } = inputs["x"]!;
     (backend as WasmBackend).incRef(dataId);
     return { dataId, shape, dtype };
   });
-  replace("Add", (stock) => (args) => {
+  replaceKernel("Add", (stock) => (args) => {
     const { a, b } = args.inputs as { a: tf.TensorInfo; b: tf.TensorInfo };
     const backend = args.backend as WasmBackend, team = teamOn(backend);
     const alike = a.dtype === "float32" && b.dtype === "float32" && tf.util.arraysEqual(a.shape, b.shape);
@@ -75,17 +75,6 @@ export function replaceKernels(): void {
     });
     return out;
   });
-}
-
-const replaced = new Set<string>();
-
-/** Replaces a kernel of backend "wasm", once. */
-function replace(kernelName: string, make: (stock: tf.KernelFunc) => tf.KernelFunc): void {
-  const config = tf.getKernel(kernelName, "wasm");
-  if (!config || replaced.has(kernelName)) return;
-  replaced.add(kernelName);
-  tf.unregisterKernel(kernelName, "wasm");
-  tf.registerKernel({ ...config, kernelFunc: make(config.kernelFunc) });
 }
 
 /** What the operations keep on a heap, whoever works on it. */
@@ -191,33 +180,20 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
     const [width, out] = weight.shape as [number, number];
     return { width, out, rows: x.size / width };
   };
-  /** A linear map's product, and what is done with each thread's rows of it. */
+  /** A linear map's product into `y`, and what is done with each thread's rows of it. */
   const times = (
     x: tf.Tensor,
     weight: tf.Tensor,
+    y: tf.Tensor,
     then: (calls: Calls, first: number, rows: number) => void,
   ) => {
     const { width, out, rows } = sizes(x, weight);
-    const y = make([...x.shape.slice(0, -1), out]);
     const [px, w, py] = [at(x), at(weight), at(y)];
-    return {
-      y,
-      run: () =>
-        divide(rows, 1, 2 * width * out, (calls, first, count) => {
-          product(
-            calls,
-            AB,
-            [count, out, width],
-            px + 4 * width * first,
-            width,
-            w,
-            out,
-            py + 4 * out * first,
-            out,
-          );
-          then(calls, first, count);
-        }),
-    };
+    divide(rows, 1, 2 * width * out, (calls, first, count) => {
+      const from = px + 4 * width * first, to = py + 4 * out * first;
+      product(calls, AB, [count, out, width], from, width, w, out, to, out);
+      then(calls, first, count);
+    });
   };
   /**
    * The gradients of a linear map. `inner` makes a block's rows of the product's gradient, unless they are there,
@@ -235,17 +211,8 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
     const [px, w, toX, toW] = [at(x), at(weight), at(dx), at(dWeight)];
     divide(rows, BLOCK, 2 * width * out, (calls, first, count) => {
       blocks(first, count, (first, count, block) => inner(calls, first, count, sums + 4 * out * block));
-      product(
-        calls,
-        ABt,
-        [count, width, out],
-        dy + 4 * out * first,
-        out,
-        w,
-        out,
-        toX + 4 * width * first,
-        width,
-      );
+      const from = dy + 4 * out * first, to = toX + 4 * width * first;
+      product(calls, ABt, [count, width, out], from, out, w, out, to, width);
     });
     team.run(2 * rows * width * out, (calls, part, parts) => {
       if (part === 0) calls.sumRows(blocksOf(rows), out, sums, at(dBias));
@@ -260,11 +227,9 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
     linear(x, { weight, bias }) {
       return operation([x, weight, bias], () => {
         const { out, rows } = sizes(x, weight);
-        const b = at(bias);
-        const { y, run } = times(x, weight, (calls, first, count) => {
-          calls.addBias(count, out, at(y) + 4 * out * first, b);
-        });
-        run();
+        const y = make([...x.shape.slice(0, -1), out]);
+        const [b, to] = [at(bias), at(y)];
+        times(x, weight, y, (calls, first, count) => calls.addBias(count, out, to + 4 * out * first, b));
         return {
           value: y,
           saved: [x, weight],
@@ -282,13 +247,13 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
     linearGelu(x, { weight, bias }) {
       return operation([x, weight, bias], (taped) => {
         const { out, rows } = sizes(x, weight);
-        const b = at(bias);
-        const { y, run } = times(x, weight, (calls, first, count) => {
-          const row = 4 * out * first;
-          calls.gelu(count, out, at(y) + row, b, at(value) + row);
-        });
+        const y = make([...x.shape.slice(0, -1), out]);
         const value = taped ? make(y.shape) : y;
-        run();
+        const [b, inner, outer] = [at(bias), at(y), at(value)];
+        times(x, weight, y, (calls, first, count) => {
+          const row = 4 * out * first;
+          calls.gelu(count, out, inner + row, b, outer + row);
+        });
         return {
           value,
           saved: [x, weight, y], // Which holds the slopes now.
@@ -503,18 +468,8 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
           });
           if (!taped) continue;
           divide(V, 1, 2 * n * d, (calls, first, count) => {
-            product(
-              calls,
-              AtB,
-              [count, d, n],
-              logits + 4 * first,
-              V,
-              from,
-              d,
-              dW + 4 * d * first,
-              d,
-              start > 0,
-            );
+            const column = logits + 4 * first, to = dW + 4 * d * first;
+            product(calls, AtB, [count, d, n], column, V, from, d, to, d, start > 0);
           });
         }
         if (dh) scatter(count, d, dStates, ids, at(dh), h.shape[0]);

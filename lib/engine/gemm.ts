@@ -2,7 +2,16 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import { type Blas, findBlas } from "./blas.ts";
 import { callsOn, CONSTANTS, scratchBytes } from "./calls.ts";
-import { addressOf, allocate, isShared, outputOn, runs, type Simd, type WasmBackend } from "./heap.ts";
+import {
+  addressOf,
+  allocate,
+  isShared,
+  outputOn,
+  replaceKernel,
+  runs,
+  type Simd,
+  type WasmBackend,
+} from "./heap.ts";
 import { gemm as kernel } from "./kernels/wasm.ts";
 import { share, startTeam, type Team } from "./team.ts";
 
@@ -24,9 +33,6 @@ export interface Installed {
   /** What would be faster, and how to get it, where there is such a thing. */
   readonly faster?: string;
 }
-
-/** The kernel of tfjs; it still refuses what is not float32. */
-let stock: tf.KernelConfig | undefined;
 
 /** What works on a heap, the same object until something else is installed. */
 const teams = new WeakMap<WasmBackend, Team>();
@@ -74,7 +80,7 @@ export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promi
   const count = missing ? 1 : threads;
   const advice = [faster, missing].filter(Boolean).join("; ");
 
-  const { constants, scratch } = placesOn(backend, form, count);
+  const { constants, scratch } = placesOn(backend, count, blas ? 0 : scratchBytes(form, memory));
   const orders = scratch.slice(1, count).map((scratch) => ({
     memory,
     form,
@@ -87,17 +93,12 @@ export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promi
   teams.set(backend, team);
   before?.end();
 
-  stock ??= tf.getKernel("BatchMatMul", "wasm")!;
-  const fallback = stock.kernelFunc;
-  const kernelFunc: tf.KernelFunc = (args) => {
+  replaceKernel("BatchMatMul", (stock) => (args) => {
     const { a, b } = args.inputs as { a: tf.TensorInfo; b: tf.TensorInfo };
-    const backend = args.backend as WasmBackend;
-    const team = teams.get(backend);
-    if (!team || a.dtype !== "float32" || b.dtype !== "float32") return fallback(args);
+    const backend = args.backend as WasmBackend, team = teams.get(backend);
+    if (!team || a.dtype !== "float32" || b.dtype !== "float32") return stock(args); // Which refuses other types.
     return batchMatMul(team, backend, a, b, args.attrs as unknown as tf.BatchMatMulAttrs);
-  };
-  tf.unregisterKernel("BatchMatMul", "wasm");
-  tf.registerKernel({ ...stock, kernelFunc });
+  });
   return { products: `${name}, ${count} thread${count === 1 ? "" : "s"}`, ...(advice && { faster: advice }) };
 }
 
@@ -141,15 +142,15 @@ async function lacking(memory: WebAssembly.Memory, threads: number): Promise<str
 /** Places on a heap, taken once for as long as the backend lives. */
 const places = new WeakMap<WasmBackend, { constants: number; scratch: number[] }>();
 
-/** The places of the calls' constants and of each thread's scratch. */
+/** The places of the calls' constants and of each thread's scratch: 0 where none is wanted. */
 function placesOn(
   backend: WasmBackend,
-  form: Simd,
   threads: number,
+  bytes: number,
 ): { constants: number; scratch: number[] } {
   let own = places.get(backend);
   if (!own) places.set(backend, own = { constants: allocate(backend, CONSTANTS).start, scratch: [] });
-  const bytes = scratchBytes(form, backend.wasm.asm.memory);
+  if (bytes === 0) return { constants: own.constants, scratch: Array<number>(threads).fill(0) };
   while (own.scratch.length < threads) own.scratch.push(allocate(backend, bytes).start);
   return own;
 }

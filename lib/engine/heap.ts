@@ -98,6 +98,17 @@ function limitsOf(bytes: Uint8Array): number | undefined {
   return undefined;
 }
 
+const replaced = new Set<string>();
+
+/** Replaces a kernel of tfjs' wasm backend, once; the new one may call the old. */
+export function replaceKernel(kernelName: string, make: (stock: tf.KernelFunc) => tf.KernelFunc): void {
+  const config = tf.getKernel(kernelName, "wasm");
+  if (!config || replaced.has(kernelName)) return;
+  replaced.add(kernelName);
+  tf.unregisterKernel(kernelName, "wasm");
+  tf.registerKernel({ ...config, kernelFunc: make(config.kernelFunc) });
+}
+
 /** Where a tensor lies. */
 export function addressOf(backend: WasmBackend, { dataId }: tf.TensorInfo): number {
   return backend.getMemoryOffset(dataId) >>> 0;

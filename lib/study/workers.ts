@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { lines } from "../files.ts";
 import type { ArmStep } from "./arm.ts";
 import type { StudySettings } from "./settings.ts";
 
@@ -122,15 +123,6 @@ function tryKill(child: Deno.ChildProcess): void {
   try {
     child.kill("SIGINT");
   } catch { /* gone */ }
-}
-
-async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const parts = (rest + text).split("\n");
-    rest = parts.pop()!;
-    yield* parts;
-  }
 }
 
 async function lastLine(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {

@@ -5,6 +5,7 @@
  * @module
  */
 import { resourceUsage } from "node:process";
+import { lines } from "../../lib/files.ts";
 
 /** A model's size, and what it is trained on. */
 export interface Size {
@@ -58,16 +59,6 @@ export async function serve(start: (size: Size) => Promise<Learner>): Promise<vo
     const ms = performance.now() - begin;
     const lap: Lap = { ms, loss, peak: resourceUsage().maxRSS * 1024 };
     console.log(JSON.stringify(lap));
-  }
-}
-
-/** A stream's lines. */
-export async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string, void> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const parts = (rest + text).split("\n");
-    rest = parts.pop()!;
-    yield* parts;
   }
 }
 

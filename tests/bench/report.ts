@@ -186,12 +186,7 @@ export function reportOf(made: Made): string {
     parts.push(
       `**${name}**: ${layers} layers, width ${width}, ${heads} heads, context ${context}, vocabulary ${vocabulary}, ` +
         `batch ${batch}, dropout ${dropout}`,
-      table(Object.fromEntries(
-        Object.keys(rows[0] ?? {}).map((key) => [
-          key,
-          rows.map((row) => row[key as keyof typeof row]),
-        ]),
-      )).toMarkdown().trim(),
+      markdown(rows),
     );
     const compared: [string, number, string, number][] = [];
     for (const threads of new Set(measured.map(({ threads }) => threads))) {

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import type { WasmBackend } from "../../lib/engine/heap.ts";
 import { backend, type BackendName } from "../../lib/engine/backend.ts";
 import { findBlas } from "../../lib/engine/blas.ts";
 import { type Faces, fused } from "../../lib/engine/fused.ts";
@@ -321,8 +322,7 @@ withEach("Adam and the norm are the plain ones, and change no clone", (f) => {
 Deno.test("neither tensors nor the heap grow with use, and the bits are the same each time", async () => {
   for (const use of uses) {
     const f = await fast(use);
-    const { memory } =
-      (tf.backend() as unknown as { wasm: { asm: { memory: WebAssembly.Memory } } }).wasm.asm;
+    const { memory } = (tf.backend() as WasmBackend).wasm.asm;
     const drop: Drop = { rate: 0.1, key: [1, 2] };
     const [N, T, d] = [2, 21, 24];
     const table = draw("table", [43, d], 0.3);

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import type { WasmBackend } from "../../lib/engine/heap.ts";
 import { backend } from "../../lib/engine/backend.ts";
 import { findBlas } from "../../lib/engine/blas.ts";
 import { type GemmOptions, installGemm } from "../../lib/engine/gemm.ts";
@@ -22,7 +23,7 @@ function draw(name: string, shape: number[]): tf.Tensor {
 
 /** The heap of backend "wasm". */
 function heap(): WebAssembly.Memory {
-  return (tf.backend() as unknown as { wasm: { asm: { memory: WebAssembly.Memory } } }).wasm.asm.memory;
+  return (tf.backend() as WasmBackend).wasm.asm.memory;
 }
 
 /** Installs a product and looks for leaks of what it is used for. */
@@ -171,8 +172,7 @@ Deno.test("gradients flow through the installed product", async () => {
 Deno.test("the product survives a heap that grows, and does not grow it itself", async () => {
   await withGemm({ use: "simd" }, () => {
     check(33, 31, 64, false, true);
-    const { memory } =
-      (tf.backend() as unknown as { wasm: { asm: { memory: WebAssembly.Memory } } }).wasm.asm;
+    const { memory } = (tf.backend() as WasmBackend).wasm.asm;
     const before = memory.buffer.byteLength;
     tf.zeros([before / 4]).dispose();
     const grown = memory.buffer.byteLength;

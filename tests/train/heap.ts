@@ -1,5 +1,6 @@
 /** One update of a model in a process of its own: prints the bytes that its heap grew by, and those foretold. */
 import * as tf from "@tensorflow/tfjs";
+import type { WasmBackend } from "../../lib/engine/heap.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { type Config, init, leaves } from "../../lib/model/mod.ts";
 import { adamState, objective, pretrainDefaults, train } from "../../lib/train/mod.ts";
@@ -7,7 +8,7 @@ import { updateBytes } from "../../lib/train/memory.ts";
 
 const [config, N, T] = JSON.parse(Deno.args[0]!) as [Config, number, number];
 await backend("wasm", { threads: 2 });
-const { memory } = (tf.backend() as unknown as { wasm: { asm: { memory: WebAssembly.Memory } } }).wasm.asm;
+const { memory } = (tf.backend() as WasmBackend).wasm.asm;
 const parameters = init(config, 1);
 const variables = leaves(parameters).map(([, leaf]) => leaf);
 const state = adamState(variables);

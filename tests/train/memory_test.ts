@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import type { WasmBackend } from "../../lib/engine/heap.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { type Config, dispose, gpt, presets } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
@@ -12,7 +13,7 @@ const STEP = 96 * 2 ** 20, START = 16 * 2 ** 20;
 
 Deno.test("neither tensors nor the heap grow over 1,000 updates", async () => {
   await backend("wasm", { threads: 2 });
-  const { memory } = (tf.backend() as unknown as { wasm: { asm: { memory: WebAssembly.Memory } } }).wasm.asm;
+  const { memory } = (tf.backend() as WasmBackend).wasm.asm;
   const text = "the cat sat on the mat and the dog sat on the cat ".repeat(200);
   const config = { ...presets.smoke, heads: 4, width: 64, context: 64 }; // Large enough for both threads.
   const lm = gpt(config, { tokenizer: trainBpe(text, { merges: 20 }), seed: 1 });
@@ -75,7 +76,7 @@ Deno.test("an update too large for the heap is refused before it starts, with wh
   const text = "the cat sat on the mat ".repeat(40_000);
   const config = { ...presets.smoke, layers: 12, width: 768, heads: 12, context: 512 };
   const lm = gpt(config, { tokenizer: trainBpe(text, { merges: 5 }), seed: 1 });
-  const { memory } = (tf.backend() as unknown as { wasm: { asm: { memory: WebAssembly.Memory } } }).wasm.asm;
+  const { memory } = (tf.backend() as WasmBackend).wasm.asm;
   const before = [tf.memory().numTensors, memory.buffer.byteLength];
   const run = (batch: number) => pretrain(lm, { train: text }, { batch, updates: 1 });
   const refusal = new RegExp(
