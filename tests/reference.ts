@@ -139,7 +139,7 @@ export function batchFor(task: Case["task"]): Batch {
   return {
     ids: Int32Array.from(ids.flat()),
     lengths: Int32Array.from(lengths),
-    ...(task !== "lm" && { labels: Int32Array.from(labels) }),
+    ...(task !== "lm" && { labels: Float32Array.from(labels) }),
   };
 }
 

@@ -7,12 +7,15 @@
 export { type Corpus, corpus, type CorpusEntry, listCorpora, type Source } from "./corpus.ts";
 export {
   checkTask,
+  isGraded,
   type Measure,
+  measures,
   type Split,
   subset,
   type SubsetOptions,
   type Task,
   type TaskOf,
+  type ZeroShot,
 } from "./task.ts";
 export { listTasks, task, type TaskEntry, type TaskOptions } from "./tasks.ts";
 export type { Example, Examples, Kind } from "../text/inputs.ts";

@@ -2,8 +2,26 @@ import { InputError } from "../errors.ts";
 import { type Example, inputs, type Kind } from "../text/inputs.ts";
 import { byHash } from "./hash.ts";
 
-/** What a task is scored by: accuracy, F1 of label 1, Matthews' correlation. All are shares, 1 is best. */
-export type Measure = "accuracy" | "f1" | "matthews";
+/**
+ * What a task is scored by: accuracy, F1 of label 1, Matthews' correlation; of grades the correlations of Pearson
+ * and Spearman. 1 is best.
+ */
+export const measures = ["accuracy", "f1", "matthews", "pearson", "spearman"] as const;
+
+/** One of {@linkcode measures}. */
+export type Measure = typeof measures[number];
+
+/**
+ * How a model that was only pre-trained answers (section 5 of the paper, "zero-shot behaviours"):
+ *
+ * - `acceptability`: yes, if the text's mean log-probability of a token is above a threshold;
+ * - `word`: the label whose word is the likeliest after the text and the prompt;
+ * - `choice`: the choice of the highest mean log-probability after the context;
+ * - `ending`: the choice after whose beginning the ending that all choices share has the highest one.
+ */
+export type ZeroShot =
+  | { readonly by: "acceptability" | "choice" | "ending" }
+  | { readonly by: "word"; readonly prompt: string; readonly words: readonly string[] };
 
 /** The parts of a task: to learn from, to choose settings by, to report. */
 export type Split = "train" | "validation" | "test";
@@ -14,7 +32,10 @@ export interface TaskOf<K extends Kind> {
   readonly name: string;
   /** Which of the four input transformations of section 3.3 it takes. */
   readonly kind: K;
-  /** Name of each label; of each position for multiple choice. */
+  /**
+   * Name of each label; of each position for multiple choice. Where a task is scored by a correlation they are
+   * grades, 0, 1, …, and an example's label may stand between two.
+   */
   readonly labels: readonly string[];
   /** Examples to learn from. */
   readonly train: readonly Example<K>[];
@@ -24,6 +45,8 @@ export interface TaskOf<K extends Kind> {
   readonly test: readonly Example<K>[];
   /** What it is scored by, the primary one first. */
   readonly measures: readonly Measure[];
+  /** How it is answered without fine-tuning, if there is a way; `choice` for multiple choice unless given. */
+  readonly zeroShot?: ZeroShot;
   /** Where the examples come from. */
   readonly source: string;
   /** Under which terms they come. */
@@ -34,6 +57,11 @@ export interface TaskOf<K extends Kind> {
 
 /** A task of any kind; its `kind` tells which. */
 export type Task = { [K in Kind]: TaskOf<K> }[Kind];
+
+/** Whether a task's labels are grades, as it is scored by a correlation. */
+export function isGraded({ measures }: Pick<Task, "measures">): boolean {
+  return measures.some((measure) => measure === "pearson" || measure === "spearman");
+}
 
 /** How many examples {@linkcode subset} keeps of each split; all of them where nothing is given. */
 export interface SubsetOptions {
@@ -85,10 +113,13 @@ export function subset<T extends Task>(task: T, options: SubsetOptions): T {
 
 /**
  * An order in which every beginning has about the labels of the whole: the r-th example of a label that n
- * have stands at (r + ½)/n.
+ * have stands at (r + ½)/n. Grades count as the nearest whole one.
  */
 function stratified<E extends { readonly label: number }>(all: readonly E[], seed: number): E[] {
-  const groups = Map.groupBy(byHash(all, (example) => JSON.stringify(example), seed), ({ label }) => label);
+  const groups = Map.groupBy(
+    byHash(all, (example) => JSON.stringify(example), seed),
+    ({ label }) => Math.round(label),
+  );
   return [...groups].sort(([a], [b]) => a - b)
     .flatMap(([, group]) => group.map((example, r) => ({ example, at: (r + 0.5) / group.length })))
     .sort((a, b) => a.at - b.at).map(({ example }) => example);
@@ -124,7 +155,7 @@ function stratified<E extends { readonly label: number }>(all: readonly E[], see
  * ```
  */
 export function checkTask<T extends Task>(task: T): T {
-  const { name, kind, labels, measures } = task;
+  const { name, kind, labels } = task;
   if (!Object.hasOwn(inputs, kind)) {
     throw new InputError(
       `Cannot use task "${name}" as its kind is "${kind}": kinds are ${Object.keys(inputs).join(", ")}`,
@@ -135,17 +166,14 @@ export function checkTask<T extends Task>(task: T): T {
       `Cannot use task "${name}" as it needs at least 2 labels: current number is ${labels.length}`,
     );
   }
-  for (const measure of measures) {
-    if (!MEASURES.includes(measure)) {
-      throw new InputError(
-        `Cannot score task "${name}" by "${measure}" as measures are ${MEASURES.join(", ")}`,
-      );
+  const known = measures.join(", ");
+  for (const measure of task.measures) {
+    if (!measures.includes(measure)) {
+      throw new InputError(`Cannot score task "${name}" by "${measure}" as measures are ${known}`);
     }
   }
-  if (measures.length === 0) {
-    throw new InputError(
-      `Cannot score task "${name}" as it names no measure: measures are ${MEASURES.join(", ")}`,
-    );
+  if (task.measures.length === 0) {
+    throw new InputError(`Cannot score task "${name}" as it names no measure: measures are ${known}`);
   }
   for (const split of ["train", "validation", "test"] as const) {
     const examples: readonly Record<string, unknown>[] = task[split].map((example) => ({ ...example }));
@@ -159,9 +187,8 @@ export function checkTask<T extends Task>(task: T): T {
   return task;
 }
 
-const MEASURES: readonly Measure[] = ["accuracy", "f1", "matthews"];
-
-function checkExample(example: Record<string, unknown>, where: string, { kind, labels }: Task): void {
+function checkExample(example: Record<string, unknown>, where: string, task: Task): void {
+  const { kind, labels } = task;
   const isText = (value: unknown) => typeof value === "string" && value.trim() !== "";
   for (const [field, type] of Object.entries(inputs[kind].fields)) {
     const value = example[field];
@@ -182,6 +209,12 @@ function checkExample(example: Record<string, unknown>, where: string, { kind, l
     }
   }
   const { label } = example;
+  if (isGraded(task)) {
+    if (typeof label === "number" && label >= 0 && label <= labels.length - 1) return;
+    throw new InputError(
+      `Cannot use grade ${show(label)} of ${where} as its grades are numbers from 0 to ${labels.length - 1}`,
+    );
+  }
   if (typeof label !== "number" || !Object.hasOwn(labels, label)) {
     const names = labels.map((text, i) => `${i} (${text})`);
     throw new InputError(

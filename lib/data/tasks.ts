@@ -24,13 +24,19 @@ export interface TaskEntry {
   readonly megabytes: number;
 }
 
-const KNOWN: readonly TaskEntry[] = [
+/** A task that can be had by its name. */
+interface Known extends TaskEntry {
+  load(options: TaskOptions): Promise<Task>;
+}
+
+const KNOWN: readonly Known[] = [
   {
     name: "imdb",
     kind: "classification",
     about: "Does a film review praise or pan?",
     licence: "free for research, with citation (Maas et al. 2011); package: MIT",
     megabytes: 25.5,
+    load: imdb,
   },
   {
     name: "kind",
@@ -38,8 +44,15 @@ const KNOWN: readonly TaskEntry[] = [
     about: "Which of four kinds of thing does a definition describe?",
     licence: "WordNet 3.1 licence, copyright 2011 Princeton University",
     megabytes: 10.5,
+    load: kind,
   },
 ];
+
+/** The kind of each task that is known when a program is written. */
+interface Kinds {
+  imdb: "classification";
+  kind: "choice";
+}
 
 /**
  * Lists the tasks that {@linkcode task} knows by name. It downloads nothing.
@@ -54,7 +67,7 @@ const KNOWN: readonly TaskEntry[] = [
  * ```
  */
 export function listTasks(): readonly TaskEntry[] {
-  return KNOWN;
+  return KNOWN.map(({ load: _, ...entry }) => entry);
 }
 
 /**
@@ -64,7 +77,7 @@ export function listTasks(): readonly TaskEntry[] {
  * - `"imdb"`: is a film review positive? The last 90 words of each of 49,000 reviews.
  * - `"kind"`: which of four kinds of thing does a definition of WordNet describe?
  *
- * @param name `"imdb"` or `"kind"`
+ * @param name One of {@linkcode listTasks}
  * @param options Settings of the task
  * @returns The task, its examples in an order that looks random and is always the same
  * @throws {InputError} If there is no such task, an option cannot be used, or the download fails
@@ -77,23 +90,24 @@ export function listTasks(): readonly TaskEntry[] {
  * console.log(labels.length, test[0]?.choices.length); // 4 4
  * ```
  */
-export function task(name: "imdb", options?: TaskOptions): Promise<TaskOf<"classification">>;
-/** Loads task `kind`: multiple choice. */
-export function task(name: "kind", options?: TaskOptions): Promise<TaskOf<"choice">>;
+export function task<Name extends keyof Kinds>(
+  name: Name,
+  options?: TaskOptions,
+): Promise<TaskOf<Kinds[Name]>>;
 /** Loads a task by a name that is known when the program runs. */
 export function task(name: string, options?: TaskOptions): Promise<Task>;
 export async function task(name: string, options: TaskOptions = {}): Promise<Task> {
-  if (name === "imdb") return await imdb(options);
-  if (name !== "kind") {
-    const known = KNOWN.map((entry) => entry.name).join(" and ");
+  const known = KNOWN.find((entry) => entry.name === name);
+  if (!known) {
+    const names = KNOWN.map((entry) => entry.name).join(", ");
     throw new InputError(
-      `Cannot load task "${name}" as there is none of that name: known tasks are ${known}`,
+      `Cannot load task "${name}" as there is none of that name: known tasks are ${names}`,
     );
   }
-  if (options.words !== undefined) {
+  if (options.words !== undefined && name !== "imdb") {
     throw new InputError(
-      `Cannot set words to ${options.words} for task "kind" as only task "imdb" has that option`,
+      `Cannot set words to ${options.words} for task "${name}" as only task "imdb" has that option`,
     );
   }
-  return await kind();
+  return await known.load(options);
 }

@@ -8,14 +8,15 @@ import type { Tokenizer } from "./bpe.ts";
 export type Kind = "classification" | "entailment" | "similarity" | "choice";
 
 /**
- * The fields of an example of each kind. A label is an index: into the task's labels, or of the right choice.
+ * The fields of an example of each kind. A label is an index: into the task's labels, or of the right choice;
+ * a grade may stand between two labels.
  */
 export interface Examples {
   /** One text and its class. */
   classification: { readonly text: string; readonly label: number };
   /** Two texts in an order that matters. */
   entailment: { readonly premise: string; readonly hypothesis: string; readonly label: number };
-  /** Two texts in no order. */
+  /** Two texts in no order, and their class or how alike they are. */
   similarity: { readonly first: string; readonly second: string; readonly label: number };
   /** A context (a story, or a document and a question) and at least two continuations or answers. */
   choice: { readonly context: string; readonly choices: readonly string[]; readonly label: number };
@@ -203,11 +204,12 @@ function textsOf(example: unknown, kind: Kind, fields: Input["fields"]): Map<str
     texts.set(field, value);
   }
   const { label } = values as { label?: unknown };
-  const labels = Math.min(...[...texts.values()].map((list) => list.length > 1 ? list.length : Infinity));
-  if (typeof label !== "number" || !Number.isInteger(label) || label < 0 || label >= labels) {
+  const choices = Math.min(...[...texts.values()].map((list) => list.length > 1 ? list.length : Infinity));
+  const index = choices < Infinity; // A label of other kinds may be a grade.
+  if (typeof label !== "number" || !(label >= 0 && label < choices) || (index && !Number.isInteger(label))) {
     throw new InputError(
-      `Cannot build an example of kind ${kind} as label must be an integer ` +
-        `${labels === Infinity ? "of at least 0" : `from 0 to ${labels - 1}`}: current label is ${label}`,
+      `Cannot build an example of kind ${kind} as label must be ` +
+        `${index ? `an integer from 0 to ${choices - 1}` : "a number from 0"}: current label is ${label}`,
     );
   }
   return texts;

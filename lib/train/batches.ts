@@ -68,7 +68,7 @@ export function windowBatches(
  *
  * @param width The longest sequence's length unless given.
  */
-export function batchOf(sequences: readonly Int32Array[], labels?: Int32Array, width?: number): Batch {
+export function batchOf(sequences: readonly Int32Array[], labels?: Float32Array, width?: number): Batch {
   const lengths = Int32Array.from(sequences, (sequence) => sequence.length);
   const T = width ?? lengths.reduce((a, b) => Math.max(a, b), 0);
   const ids = new Int32Array(sequences.length * T);

@@ -151,7 +151,7 @@ export function exampleBatch(
   { longest }: EncodedTask,
   { config }: LanguageModel,
 ): Batch {
-  const labels = Int32Array.from(rows, ({ label }) => label);
+  const labels = Float32Array.from(rows, ({ label }) => label);
   return batchOf(
     rows.flatMap(({ sequences }) => sequences),
     labels,

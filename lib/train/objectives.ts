@@ -9,8 +9,11 @@ export interface Batch {
   readonly ids: Int32Array;
   /** Real tokens of each sequence (N). */
   readonly lengths: Int32Array;
-  /** Labels of the examples (B), where there is a task; the N sequences stand example by example. */
-  readonly labels?: Int32Array;
+  /**
+   * Labels of the examples (B), where there is a task; the N sequences stand example by example. A grade may stand
+   * between two labels.
+   */
+  readonly labels?: Float32Array;
 }
 
 /** Losses of a batch, in nats; scalars. */
@@ -57,11 +60,27 @@ export function objective(
     return { loss: L1, L1 };
   }
   const logits = classify(parameters, task!.kind, h, batch.lengths, batch.labels.length, drop); // (B, classes)
-  const hit = tf.oneHot(tf.tensor1d(batch.labels, "int32"), logits.shape[1]).cast("float32");
-  const L2 = logits.logSoftmax().mul(hit).sum(1).mean().neg() as tf.Scalar;
+  const L2 = logits.logSoftmax().mul(targetsOf(batch.labels, logits.shape[1])).sum(1).mean()
+    .neg() as tf.Scalar;
   if (lambda === 0) return { loss: L2, L2 };
   const L1 = languageModelLoss(h, table, batch);
   return { loss: L2.add(L1.mul(lambda)), L1, L2 };
+}
+
+/**
+ * Labels as distributions: all on the label, or shared between the two grades on either side by nearness, as
+ * OpenAI's `stsb_label_encoding` does for STS-B.
+ *
+ * @returns (B, classes)
+ */
+function targetsOf(labels: Float32Array, classes: number): tf.Tensor2D {
+  const targets = new Float32Array(labels.length * classes);
+  labels.forEach((label, b) => {
+    const below = Math.floor(label);
+    targets[b * classes + below] = 1 - (label - below);
+    if (label > below) targets[b * classes + below + 1] = label - below;
+  });
+  return tf.tensor2d(targets, [labels.length, classes]);
 }
 
 /**

@@ -154,7 +154,7 @@ Deno.test("a subset of a size that cannot be is refused", () => {
 
 Deno.test("a task of no known name, and an option that it lacks, are refused", async () => {
   await rejects(task("IMDB"), {
-    message: 'Cannot load task "IMDB" as there is none of that name: known tasks are imdb and kind',
+    message: 'Cannot load task "IMDB" as there is none of that name: known tasks are imdb, kind',
   });
   await rejects(task("kind", { words: 9 }), {
     name: "InputError",
@@ -203,4 +203,22 @@ Deno.test("multiple choice must have as many choices as labels, none empty", () 
   refuse(row("blue"), /current value is "blue"/);
   refuse(row(["blue", ""]), /current value is \["blue",""\]/);
   refuse(row(["blue", "red"], 2), /Cannot use label 2/);
+});
+
+Deno.test("a task scored by a correlation may have grades between its labels, and no others", () => {
+  const pair = { first: "a dog runs", second: "a cat runs", label: 2.4 };
+  const graded: TaskOf<"similarity"> = {
+    ...mine,
+    kind: "similarity",
+    labels: ["0", "1", "2", "3"],
+    measures: ["pearson", "spearman"],
+    train: [pair],
+    validation: [pair],
+    test: [pair],
+  };
+  strictEqual(checkTask(graded), graded);
+  throws(() => checkTask({ ...graded, test: [{ ...pair, label: 3.1 }] }), {
+    message: 'Cannot use grade 3.1 of test example 0 in task "mine" as its grades are numbers from 0 to 3',
+  });
+  throws(() => checkTask({ ...graded, measures: ["accuracy"] }), /Cannot use label 2\.4/);
 });
