@@ -119,9 +119,9 @@ Deno.test("an example that is not of its kind is refused with a clear sentence",
       "label must be an integer of at least 0: current label is -1",
     ],
     [
-      { text: "a", label: 0.5 },
+      { text: "a", label: -1 },
       "classification",
-      "label must be an integer of at least 0: current label is 0.5",
+      "label must be a number from 0: current label is -1",
     ],
   ];
   for (const [example, kind, message] of cases) {
