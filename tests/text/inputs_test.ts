@@ -112,11 +112,11 @@ Deno.test("an example that is not of its kind is refused with a clear sentence",
       "choice",
       "label must be an integer from 0 to 1: current label is 2",
     ],
-    [{ text: "a" }, "classification", "label must be an integer of at least 0: current label is undefined"],
+    [{ text: "a" }, "classification", "label must be a number from 0: current label is undefined"],
     [
       { text: "a", label: -1 },
       "classification",
-      "label must be an integer of at least 0: current label is -1",
+      "label must be a number from 0: current label is -1",
     ],
     [
       { text: "a", label: -1 },
