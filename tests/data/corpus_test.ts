@@ -1,5 +1,5 @@
 import { ok, rejects, strictEqual } from "node:assert/strict";
-import { corpus, listCorpora } from "../../lib/data/mod.ts";
+import { corpus, listCorpora, task } from "../../lib/data/mod.ts";
 
 /** Runs in a folder of its own, which goes afterwards. */
 async function inFolder(
@@ -28,18 +28,47 @@ for (const { name } of listCorpora()) {
     ok(share > 0.08 && share < 0.14, `share ${share}`);
     const seen = new Set(train.split("\n"));
     strictEqual(heldout.split("\n").filter((line) => line.length >= 40 && seen.has(line)).length, 0);
-    ok(sources.every(({ characters }) => characters > 50_000));
+    const characters = sources.reduce((sum, { characters }) => sum + characters, 0);
+    ok(Math.abs(characters / (train.length + heldout.length) - 1) < 1e-3);
   });
 
-  Deno.test(`corpus ${name} is clean prose, a paragraph a line`, async () => {
+  Deno.test(`corpus ${name} has a paragraph a line, and white space only between words`, async () => {
+    const { train, heldout } = await corpus(name);
+    for (const text of [train, heldout]) ok(!/[^\n\P{Cc}]|\n\n| {2}|^\s|\s$|<br/u.test(text));
+  });
+}
+
+for (const name of ["books", "moby-dick"]) {
+  Deno.test(`corpus ${name} is prose, without marks and headings`, async () => {
     const { train, heldout } = await corpus(name);
     for (const text of [train, heldout]) {
-      ok(!/gutenberg|[\r\t_*]|\n\n| {2}|^\s|\s$/i.test(text));
+      ok(!/gutenberg|[_*]/i.test(text));
       ok(!/^(chapter [\divxlc]+|\[.*\]|finis|the end)\.?$/im.test(text));
       ok(text.includes("--"));
     }
   });
 }
+
+Deno.test("corpus reviews trains on the reviews that task imdb trains on, and never sees those of its test", async () => {
+  const { train, heldout } = await corpus("reviews");
+  const imdb = await task("imdb", { words: 10_000 });
+  strictEqual(train, imdb.train.map(({ text }) => text).join("\n"));
+  strictEqual(heldout, imdb.validation.map(({ text }) => text).join("\n"));
+  const lines = new Set(`${train}\n${heldout}`.split("\n"));
+  strictEqual(imdb.test.filter(({ text }) => lines.has(text)).length, 0);
+});
+
+Deno.test("corpora joined by + are one after the other, in training and held out", async () => {
+  const [joined, moby, speeches] = [
+    await corpus("moby-dick+speeches"),
+    await corpus("moby-dick"),
+    await corpus("speeches"),
+  ];
+  strictEqual(joined.train, `${moby.train}\n${speeches.train}`);
+  strictEqual(joined.heldout, `${moby.heldout}\n${speeches.heldout}`);
+  strictEqual(joined.sources.length, moby.sources.length + speeches.sources.length);
+  await rejects(corpus("moby-dick+sermons"), { message: /no such file or folder: known corpora are books/ });
+});
 
 Deno.test("corpus moby-dick begins with chapter 1, and holds out from the start of a chapter to the epilogue", async () => {
   const { train, heldout } = await corpus("moby-dick");
@@ -106,7 +135,7 @@ Deno.test("what cannot be a corpus is named", async () => {
     await rejects(corpus(name), {
       name: "InputError",
       message:
-        `Cannot open corpus "${name}" as there is no such file or folder: known corpora are books and moby-dick`,
+        `Cannot open corpus "${name}" as there is no such file or folder: known corpora are books, moby-dick, reviews, speeches`,
     });
   }
 });
