@@ -33,6 +33,39 @@ export function shuffled(seed: number, count: number, size: number): (update: nu
   };
 }
 
+/** Batches within whose examples those of a length are put together: enough to pad little, few enough to stay mixed. */
+const POOL = 64;
+
+/**
+ * As {@linkcode shuffled}, for items of different lengths: of an epoch's random order each stretch of 64 batches is
+ * sorted by length before it is cut, and the batches come in a random order.
+ *
+ * @param seed Arms that share it see the same items in the same order.
+ * @param lengths Tokens of each item.
+ * @param size Items of a batch; no more than there are items are taken.
+ */
+export function shuffledByLength(
+  seed: number,
+  lengths: readonly number[],
+  size: number,
+): (update: number) => Uint32Array {
+  const count = lengths.length, each = Math.min(size, count);
+  const perEpoch = Math.floor(count / each);
+  let [epoch, order, turns] = [-1, new Uint32Array(), new Uint32Array()];
+  return (update) => {
+    const now = Math.floor(update / perEpoch);
+    if (now !== epoch) {
+      [epoch, order] = [now, permutation(keyOf(seed, "order", now), count).subarray(0, perEpoch * each)];
+      for (let at = 0; at < order.length; at += POOL * each) {
+        order.subarray(at, at + POOL * each).sort((a, b) => lengths[a]! - lengths[b]!); // Stable: of one length, at random.
+      }
+      turns = permutation(keyOf(seed, "turns", now), perEpoch);
+    }
+    const at = turns[update % perEpoch]! * each;
+    return order.subarray(at, at + each);
+  };
+}
+
 /**
  * Batches of contiguous windows of a text (§4.1), cut anew in each epoch: the first window begins at a random
  * token of the first `context`, so that no token always stands at the same place.

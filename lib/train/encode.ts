@@ -6,7 +6,9 @@ import { type Tokenizer, transform } from "../text/mod.ts";
 export interface EncodedExample {
   /** Tokens of its sequences (§3.3). */
   readonly sequences: readonly Int32Array[];
-  /** Index of its label, or of the right choice. */
+  /** Tokens of the longest of them. */
+  readonly length: number;
+  /** Index of its label, or of the right choice; or its grade. */
   readonly label: number;
 }
 
@@ -51,8 +53,9 @@ function encode(task: Task, tokenizer: Tokenizer, context: number): EncodedTask 
     examples.map((example): EncodedExample => {
       const { sequences, cut: texts } = transform(example, task.kind, tokenizer, context);
       cut += texts;
-      for (const { length } of sequences) longest = Math.max(longest, length);
-      return { sequences, label: example.label };
+      const length = Math.max(...sequences.map(({ length }) => length));
+      longest = Math.max(longest, length);
+      return { sequences, length, label: example.label };
     });
   const [train, validation, test] = [read(task.train), read(task.validation), read(task.test)];
   const sum = createHash("sha256");

@@ -1,18 +1,20 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Task } from "../data/mod.ts";
 import { keyOf, normals } from "../engine/mod.ts";
+import { InputError } from "../errors.ts";
 import {
   addHead,
   checkDropout,
   checkSeed,
   clone,
   dispose,
+  init,
   type LanguageModel,
   leaves,
   SPECIALS,
 } from "../model/mod.ts";
 import { type AdamOptions, adamState, checkAdam, disposeAdam } from "./adam.ts";
-import { batchOf, shuffled } from "./batches.ts";
+import { batchOf, shuffledByLength } from "./batches.ts";
 import { resume, saveModel } from "./checkpoint.ts";
 import { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
 import { checkMemory } from "./memory.ts";
@@ -31,7 +33,12 @@ export interface FinetuneOptions extends Partial<Omit<AdamOptions, "updates">>, 
   readonly batch?: number;
   /** Share dropped at each site (§4.1: 0.1); the configuration's unless given. */
   readonly dropout?: number;
-  /** Of head, special tokens, data order and dropout; the model's own unless given. */
+  /**
+   * Layers taken over from pre-training (Figure 2): all unless given; with 0 the embeddings alone, with −1 nothing, so
+   * that the model is trained from scratch. The others start at random.
+   */
+  readonly transfer?: number;
+  /** Of head, layers not taken over, special tokens, data order and dropout; the model's own unless given. */
   readonly seed?: number;
 }
 
@@ -84,8 +91,9 @@ export function finetune(
   options: FinetuneOptions = {},
 ): Training<LanguageModel> {
   const { lambda = 0.5, epochs = 3, batch = 32, dropout = lm.config.dropout, seed = lm.seed } = options;
-  const { checkpoint, saveEvery = 100, signal } = options;
+  const { transfer = lm.config.layers, checkpoint, saveEvery = 100, signal } = options;
   const { rate, schedule, warmup, decay, clip } = { ...finetuneDefaults, ...options };
+  checkTransfer(transfer, lm.config.layers);
   checkLambda(lambda);
   checkDropout(dropout);
   checkSeed(seed);
@@ -97,7 +105,7 @@ export function finetune(
   checkAdam(adam);
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
-    const tuned = startTask(lm, task, seed);
+    const tuned = startTask(lm, task, seed, transfer);
     let complete = false;
     try {
       const sequences = examples.train.reduce((most, { sequences }) => Math.max(most, sequences.length), 1);
@@ -113,7 +121,7 @@ export function finetune(
   async function* learn(tuned: LanguageModel): AsyncGenerator<TrainingRecord, void> {
     const variables = leaves(tuned.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
     const state = adamState(variables);
-    const pick = shuffled(seed, examples.train.length, size);
+    const pick = shuffledByLength(seed, examples.train.map(({ length }) => length), size);
     const settings = {
       run: "finetune",
       ...adam,
@@ -122,6 +130,7 @@ export function finetune(
       batch,
       dropout,
       seed,
+      transfer,
       task: task.name,
       examples: examples.digest,
     };
@@ -159,14 +168,54 @@ export function exampleBatch(
   );
 }
 
+/** Share of the positions that an epoch's updates read which hold no token but padding. */
+export function paddingShare({ train }: EncodedTask, batch: number, seed: number): number {
+  const pick = shuffledByLength(seed, train.map(({ length }) => length), batch);
+  let [tokens, positions] = [0, 0];
+  for (let update = 0; update < Math.max(1, Math.floor(train.length / batch)); update++) {
+    const sequences = Array.from(pick(update), (i) => train[i]!.sequences).flat();
+    const lengths = sequences.map(({ length }) => length);
+    positions += lengths.length * Math.max(...lengths);
+    tokens += lengths.reduce((a, b) => a + b, 0);
+  }
+  return 1 - tokens / positions;
+}
+
+/** Checks a number of layers to take over.
+ *
+ * @throws {InputError} If it is not a whole number from −1 to the model's layers. */
+export function checkTransfer(transfer: number, layers: number): void {
+  if (!Number.isInteger(transfer) || transfer < -1 || transfer > layers) {
+    throw new InputError(
+      `Cannot take over ${transfer} layers as their number must be a whole number from -1, which is nothing, ` +
+        `to ${layers}, which is all`,
+    );
+  }
+}
+
+/** Whether fine-tuning begins with a pre-trained leaf: embeddings count as layer 0, what ends the network as its last. */
+function isTransferred(name: string, transfer: number, layers: number): boolean {
+  if (/_embed\./.test(name)) return transfer >= 0;
+  const layer = /^h\.(\d+)\./.exec(name)?.[1];
+  return transfer > (layer === undefined ? layers - 1 : Number(layer));
+}
+
 /**
  * A copy of the model that is ready for a task: a new head, and rows for [Start], [Delim] and [Extract] that
  * pre-training never used. `paper` draws them from N(0, 0.02), as OpenAI's code does; `clean` sets them
  * among the trained tokens, at their mean plus that noise, where small models learn pair tasks that they
  * otherwise do not.
  */
-function startTask(lm: LanguageModel, task: Task, seed: number): LanguageModel {
+function startTask(lm: LanguageModel, task: Task, seed: number, transfer: number): LanguageModel {
   const parameters = clone(lm.parameters);
+  if (transfer < lm.config.layers) {
+    const start = init(lm.config, seed);
+    const fresh = new Map(leaves(start));
+    for (const [name, leaf] of leaves(parameters)) {
+      if (fresh.has(name) && !isTransferred(name, transfer, lm.config.layers)) leaf.assign(fresh.get(name)!);
+    }
+    dispose(start);
+  }
   addHead(parameters, task.kind, task.labels.length, seed);
   const { weight } = parameters.tokens_embed;
   const [V, d] = [lm.config.vocabulary, lm.config.width];

@@ -13,11 +13,11 @@ export {
   globalNorm,
   rateAt,
 } from "./adam.ts";
-export { batchOf, shuffled, windowBatches } from "./batches.ts";
+export { batchOf, shuffled, shuffledByLength, windowBatches } from "./batches.ts";
 export { loadModel, type Progress, resume, saveModel } from "./checkpoint.ts";
 export { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
 export { evaluate, scoreText, type TaskScore, type TextScore } from "./evaluate.ts";
-export { finetune, finetuneDefaults, type FinetuneOptions } from "./finetune.ts";
+export { checkTransfer, finetune, finetuneDefaults, type FinetuneOptions, paddingShare } from "./finetune.ts";
 export { type Job, train, type Training, training, type TrainingRecord } from "./loop.ts";
 export { ngramBaselines } from "./ngram.ts";
 export { type Batch, checkLambda, languageModelLoss, type Losses, objective } from "./objectives.ts";

@@ -1,4 +1,4 @@
-import { batchOf, shuffled, windowBatches } from "../../lib/train/mod.ts";
+import { batchOf, shuffled, shuffledByLength, windowBatches } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 
 Deno.test("an epoch meets every item once, in an order of its own, and leaves out what fills no batch", () => {
@@ -40,4 +40,40 @@ Deno.test("sequences of unequal length are padded on the right with 0", () => {
   const { ids, lengths } = batchOf([Int32Array.of(5, 6), Int32Array.of(7, 8, 9)]);
   assertEquals([[...ids], [...lengths]], [[5, 6, 0, 7, 8, 9], [2, 3]]);
   assertEquals([...batchOf([Int32Array.of(5)], undefined, 3).ids], [5, 0, 0]);
+});
+
+Deno.test("batches of one length each meet every item once an epoch, in another order in the next, with less padding", () => {
+  const lengths = Array.from({ length: 1000 }, (_, i) => 5 + (i * 7919) % 60);
+  const [mixed, sorted] = [shuffled(3, 1000, 16), shuffledByLength(3, lengths, 16)];
+  const epoch = (pick: typeof mixed, number: number) =>
+    Array.from({ length: 62 }, (_, i) => [...pick(62 * number + i)]);
+  for (const number of [0, 1]) {
+    const items = epoch(sorted, number).flat();
+    assertEquals(new Set(items).size, 62 * 16);
+    assertEquals(items.toSorted(), epoch(mixed, number).flat().toSorted(), "the same items are left out");
+  }
+  assert(epoch(sorted, 0).join() !== epoch(sorted, 1).join());
+  assertEquals(
+    [...shuffledByLength(3, lengths, 16)(70)],
+    [...sorted(70)],
+    "a function of seed and update alone",
+  );
+
+  const waste = (batches: number[][]) => {
+    const widths = batches.map((batch) => Math.max(...batch.map((i) => lengths[i]!)));
+    const read = widths.reduce((sum, width) => sum + 16 * width, 0);
+    return 1 - batches.flat().reduce((sum, i) => sum + lengths[i]!, 0) / read;
+  };
+  assert(waste(epoch(mixed, 0)) > 0.4 && waste(epoch(sorted, 0)) < 0.04);
+  const order = epoch(sorted, 0).map((batch) => lengths[batch[0]!]!);
+  const rises = order.filter((length, i) => i > 0 && length >= order[i - 1]!).length;
+  assert(rises > 20 && rises < 42, `batches come in a random order of length: ${rises} of 61 rise`);
+});
+
+Deno.test("items of one length come in the same groups in no two epochs", () => {
+  const lengths = Array.from({ length: 256 }, () => 9);
+  const pick = shuffledByLength(1, lengths, 16);
+  const groups = (number: number) =>
+    new Set(Array.from({ length: 16 }, (_, i) => [...pick(16 * number + i)].toSorted().join()));
+  assert(groups(0).isDisjointFrom(groups(1)));
 });

@@ -121,6 +121,41 @@ Deno.test("a run may be iterated for its records and then awaited, or only await
   await assertRefused(() => left, /^Cannot give the result of a run that was left/);
 });
 
+Deno.test("of the pre-trained layers as many are taken over as are asked for, the rest starts at random", async () => {
+  const lm = gpt({ ...presets.smoke, context: 16 }, { tokenizer, seed: 1 });
+  for await (const _ of pretrain(lm, { train: text }, { updates: 3, batch: 2, rate: 1e-2 }));
+  const other = gpt({ ...presets.smoke, context: 16 }, { tokenizer, seed: 7 });
+  const changed = async (transfer: number) => {
+    // Stopped before its first update, a run leaves what it began with.
+    const run = finetune(lm, tasks[0]!, { transfer, seed: 7, signal: AbortSignal.abort() });
+    const tuned = await run;
+    const from = new Map(leaves(lm.parameters)), random = new Map(leaves(other.parameters));
+    const kept: string[] = [];
+    for (const [name, leaf] of leaves(tuned.parameters)) {
+      if (!from.has(name) || leaf.rank < 2) continue;
+      const same = (a: tf.Tensor, b: tf.Tensor) => tf.tidy(() => a.equal(b).all().dataSync()[0] === 1);
+      const [a, b, c] = [leaf, from.get(name)!, random.get(name)!].map((t) =>
+        t.slice([0, 0], [Math.min(t.shape[0]!, tokenizer.size), -1])
+      );
+      if (same(a!, b!)) kept.push(name);
+      else assert(same(a!, c!), `${name} is neither as pre-trained nor as drawn`);
+      tf.dispose([a!, b!, c!]);
+    }
+    dispose(tuned.parameters);
+    return kept.map((name) => name.replace(/\.(attn|mlp)\..*|\.weight$/, ""));
+  };
+  assertEquals(new Set(await changed(-1)), new Set());
+  assertEquals(new Set(await changed(0)), new Set(["tokens_embed", "positions_embed"]));
+  assertEquals(new Set(await changed(1)), new Set(["tokens_embed", "positions_embed", "h.0"]));
+  assertEquals(new Set(await changed(2)), new Set(["tokens_embed", "positions_embed", "h.0", "h.1"]));
+  await assertRefused(
+    () => finetune(lm, tasks[0]!, { transfer: 3 }),
+    /^Cannot take over 3 layers as .* from -1, which is nothing, to 2, which is all$/,
+  );
+  dispose(lm.parameters);
+  dispose(other.parameters);
+});
+
 Deno.test("a text too long is cut as the paper cuts it, and counted", () => {
   const long = words.join(" ");
   const one = { text: long, label: 0 };
