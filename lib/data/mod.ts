@@ -17,5 +17,5 @@ export {
   type TaskOf,
   type ZeroShot,
 } from "./task.ts";
-export { listTasks, task, type TaskEntry, type TaskOptions } from "./tasks.ts";
+export { listTasks, task, type TaskEntry, type TaskKinds, type TaskOptions } from "./tasks.ts";
 export type { Example, Examples, Kind } from "../text/inputs.ts";

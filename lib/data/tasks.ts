@@ -49,8 +49,10 @@ const KNOWN: readonly Known[] = [
 ];
 
 /** The kind of each task that is known when a program is written. */
-interface Kinds {
+export interface TaskKinds {
+  /** One text. */
   imdb: "classification";
+  /** A context and four choices. */
   kind: "choice";
 }
 
@@ -90,10 +92,10 @@ export function listTasks(): readonly TaskEntry[] {
  * console.log(labels.length, test[0]?.choices.length); // 4 4
  * ```
  */
-export function task<Name extends keyof Kinds>(
+export function task<Name extends keyof TaskKinds>(
   name: Name,
   options?: TaskOptions,
-): Promise<TaskOf<Kinds[Name]>>;
+): Promise<TaskOf<TaskKinds[Name]>>;
 /** Loads a task by a name that is known when the program runs. */
 export function task(name: string, options?: TaskOptions): Promise<Task>;
 export async function task(name: string, options: TaskOptions = {}): Promise<Task> {
