@@ -1,22 +1,31 @@
 import * as tf from "@tensorflow/tfjs";
-import type { Task } from "../data/mod.ts";
+import { isGraded, type Measure, type Split, type Task } from "../data/mod.ts";
 import { InputError } from "../errors.ts";
 import { classify, forward, type LanguageModel } from "../model/mod.ts";
 import { batchOf, tokensOf } from "./batches.ts";
 import { encodeTask } from "./encode.ts";
 import { exampleBatch } from "./finetune.ts";
-import { languageModelLoss } from "./objectives.ts";
+import { bootstrap, type Interval, scoreInterval } from "./measures.ts";
+import { languageModelLoss, targetOf } from "./objectives.ts";
 
-/** How well a model of any kind foretells a text. */
-export interface TextScore {
+/** How well a text is foretold. */
+export interface TextMeasures {
   /** Nats a token; comparable between models of one tokenizer. */
   readonly loss: number;
   /** exp(loss), a token's. */
   readonly perplexity: number;
   /** Bits a character of the text; comparable between tokenizers. */
   readonly bitsPerCharacter: number;
+}
+
+/** How well a model of any kind foretells a text, with 95 % intervals over the text's windows. */
+export interface TextScore extends TextMeasures {
   /** How many tokens were foretold. */
   readonly tokens: number;
+  /** Lower ends of the intervals. */
+  readonly low: TextMeasures;
+  /** Upper ends. */
+  readonly high: TextMeasures;
 }
 
 /** Sequences of one evaluation step: enough to keep matrix products busy, few enough to fit a small heap. */
@@ -39,10 +48,28 @@ export function evaluationWindows(ids: Int32Array, context: number, limit = Infi
   });
 }
 
-/** A loss as a score of a text. */
-export function textScore(loss: number, tokens: number, text: string, ids: Int32Array): TextScore {
-  const bitsPerCharacter = loss / Math.LN2 * ids.length / text.length;
-  return { loss, perplexity: Math.exp(loss), bitsPerCharacter, tokens };
+/**
+ * A model's losses as a score of a text.
+ *
+ * @param losses Nats a token, of each window.
+ * @param tokens How many tokens of a window are foretold.
+ */
+export function textScore(
+  losses: readonly number[],
+  tokens: number,
+  text: string,
+  ids: Int32Array,
+): TextScore {
+  const { value, low, high } = bootstrap(
+    losses.length,
+    (rows) => rows.reduce((sum, row) => sum + losses[row]!, 0) / rows.length,
+  );
+  const measures = (loss: number): TextMeasures => ({
+    loss,
+    perplexity: Math.exp(loss),
+    bitsPerCharacter: loss / Math.LN2 * ids.length / text.length,
+  });
+  return { ...measures(value), tokens: tokens * losses.length, low: measures(low), high: measures(high) };
 }
 
 /**
@@ -67,39 +94,64 @@ export function textScore(loss: number, tokens: number, text: string, ids: Int32
  */
 export async function scoreText(lm: LanguageModel, text: string, limit?: number): Promise<TextScore> {
   const ids = tokensOf(text, lm.tokenizer);
-  const windows = evaluationWindows(ids, lm.config.context, limit);
-  let total = 0;
+  const { context, width } = lm.config;
+  const windows = evaluationWindows(ids, context, limit);
+  const losses: number[] = [];
   for (let at = 0; at < windows.length; at += EVALUATION_BATCH) {
-    const batch = batchOf(windows.slice(at, at + EVALUATION_BATCH));
-    const loss = tf.tidy(() => {
-      const N = batch.lengths.length;
-      const { h } = forward(
-        lm.parameters,
-        lm.config,
-        tf.tensor2d(batch.ids, [N, lm.config.context], "int32"),
-      );
-      return languageModelLoss(h, lm.parameters.tokens_embed.weight, batch);
+    const some = windows.slice(at, at + EVALUATION_BATCH);
+    const found = tf.tidy(() => {
+      const ids = tf.tensor2d(batchOf(some).ids, [some.length, context], "int32");
+      const { h } = forward(lm.parameters, lm.config, ids);
+      return tf.stack(some.map((window, n) => {
+        const states = h.slice([n, 0, 0], [1, context, width]);
+        return languageModelLoss(states, lm.parameters.tokens_embed.weight, batchOf([window]));
+      }));
     });
-    total += (await loss.data())[0]! * batch.lengths.length;
-    loss.dispose();
+    losses.push(...await found.data());
+    found.dispose();
   }
-  return textScore(total / windows.length, windows.length * (lm.config.context - 1), text, ids);
+  return textScore(losses, context - 1, text, ids);
 }
 
-/** How well a model does a task. */
-export interface TaskScore {
-  /** Share of examples for which the label is the likeliest. */
-  readonly accuracy: number;
-  /** Mean cross-entropy of the labels, L2, in nats. */
-  readonly loss: number;
+/** How well a task is done, with 95 % intervals over its examples. */
+export interface TaskScore extends Interval {
+  /** The task's primary measure: `value`, `low` and `high` are of it. */
+  readonly measure: Measure;
+  /** Each of the task's measures. */
+  readonly measures: Readonly<Partial<Record<Measure, Interval>>>;
+  /** Label of each example as it was guessed; or its grade. */
+  readonly predictions: readonly number[];
   /** Examples seen. */
   readonly examples: number;
+}
+
+/** Predictions for a split as scores by the task's measures. */
+export function scoreOf(task: Task, split: Split, predictions: readonly number[]): TaskScore {
+  const labels = task[split].map(({ label }) => label);
+  const scores = task.measures.map((measure) =>
+    [measure, scoreInterval(measure, predictions, labels)] as const
+  );
+  const [measure, primary] = scores[0]!;
+  return {
+    measure,
+    ...primary,
+    measures: Object.fromEntries(scores),
+    predictions,
+    examples: predictions.length,
+  };
+}
+
+/** How well a fine-tuned model does a task. */
+export interface Evaluation extends TaskScore {
+  /** Mean cross-entropy of the labels, L2, in nats. */
+  readonly loss: number;
   /** Scores of each example's labels, or choices. */
   readonly logits: readonly Float32Array[];
 }
 
 /**
- * How well a fine-tuned model does a task, without dropout.
+ * How well a fine-tuned model does a task, without dropout. A label is the likeliest one; a grade is the mean of the
+ * grades, each as likely as the model finds it.
  *
  * @param split Which examples; `test` unless given.
  * @throws {InputError} If the model has no head for a task of this kind.
@@ -110,14 +162,11 @@ export interface TaskScore {
  *
  * const imdb = await task("imdb");
  * const tuned = await finetune(await loadModel("data/results/mini.safetensors"), imdb);
- * console.log((await evaluate(tuned, imdb)).accuracy);
+ * const { value, low, high } = await evaluate(tuned, imdb);
+ * console.log(`accuracy ${value}, 95 % interval ${low} to ${high}`);
  * ```
  */
-export async function evaluate(
-  lm: LanguageModel,
-  task: Task,
-  split: "train" | "validation" | "test" = "test",
-): Promise<TaskScore> {
+export async function evaluate(lm: LanguageModel, task: Task, split: Split = "test"): Promise<Evaluation> {
   if (lm.task?.kind !== task.kind || lm.task.labels.length !== task.labels.length) {
     const head = lm.task ? `a head for ${lm.task.kind} of ${lm.task.labels.length} labels` : "no head";
     throw new InputError(
@@ -126,10 +175,12 @@ export async function evaluate(
   }
   const encoded = encodeTask(task, lm.tokenizer, lm.config.context);
   const rows = encoded[split];
-  const logits: Float32Array[] = [];
+  const logits = new Array<Float32Array>(rows.length);
   const perBatch = Math.max(1, Math.floor(2 * EVALUATION_BATCH / rows[0]!.sequences.length));
-  for (let at = 0; at < rows.length; at += perBatch) {
-    const batch = exampleBatch(rows.slice(at, at + perBatch), encoded, lm);
+  const order = [...rows.keys()].sort((a, b) => rows[a]!.length - rows[b]!.length); // Little padding.
+  for (let at = 0; at < order.length; at += perBatch) {
+    const some = order.slice(at, at + perBatch);
+    const batch = exampleBatch(some.map((i) => rows[i]!), encoded, lm);
     const scores = tf.tidy(() => {
       const N = batch.lengths.length;
       const { h } = forward(
@@ -141,15 +192,20 @@ export async function evaluate(
     });
     const flat = await scores.data<"float32">();
     const width = scores.shape[1];
-    for (let i = 0; i < scores.shape[0]; i++) logits.push(flat.slice(i * width, (i + 1) * width));
+    some.forEach((i, row) => logits[i] = flat.slice(row * width, (row + 1) * width));
     scores.dispose();
   }
-  let [right, loss] = [0, 0];
-  logits.forEach((scores, i) => {
-    const label = rows[i]!.label;
+  const graded = isGraded(task);
+  let loss = 0;
+  const predictions = logits.map((scores, i) => {
+    const { label } = rows[i]!;
     const top = Math.max(...scores);
-    if (scores[label] === top) right++;
-    loss += Math.log(scores.reduce((sum, score) => sum + Math.exp(score - top), 0)) - (scores[label]! - top);
+    const powers = Array.from(scores, (score) => Math.exp(score - top));
+    const sum = powers.reduce((a, b) => a + b, 0);
+    targetOf(label, scores.length).forEach((share, k) =>
+      loss += share * (Math.log(sum) - (scores[k]! - top))
+    );
+    return graded ? powers.reduce((mean, power, k) => mean + k * power / sum, 0) : scores.indexOf(top);
   });
-  return { accuracy: right / rows.length, loss: loss / rows.length, examples: rows.length, logits };
+  return { ...scoreOf(task, split, predictions), loss: loss / rows.length, logits };
 }

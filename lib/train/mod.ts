@@ -16,7 +16,15 @@ export {
 export { batchOf, shuffled, shuffledByLength, windowBatches } from "./batches.ts";
 export { loadModel, type Progress, resume, saveModel } from "./checkpoint.ts";
 export { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
-export { evaluate, scoreText, type TaskScore, type TextScore } from "./evaluate.ts";
+export {
+  evaluate,
+  type Evaluation,
+  scoreText,
+  type TaskScore,
+  type TextMeasures,
+  type TextScore,
+} from "./evaluate.ts";
+export { bootstrap, type Interval, score, scoreInterval } from "./measures.ts";
 export { checkTransfer, finetune, finetuneDefaults, type FinetuneOptions, paddingShare } from "./finetune.ts";
 export { type Job, train, type Training, training, type TrainingRecord } from "./loop.ts";
 export { ngramBaselines } from "./ngram.ts";
@@ -24,3 +32,4 @@ export { type Batch, checkLambda, languageModelLoss, type Losses, objective } fr
 export { checkWhole } from "./options.ts";
 export { pretrain, pretrainDefaults, type PretrainOptions, type RunOptions } from "./pretrain.ts";
 export { type Schedule, schedules } from "./schedules.ts";
+export { zeroShot } from "./zeroshot.ts";

@@ -53,16 +53,14 @@ export function ngramBaselines(
     const own = Math.max(0, (pairs.get(before * V + id) ?? 0) - DISCOUNT);
     return (own + DISCOUNT * followers[before]! * unigram(id)) / times;
   };
-  let [loss1, loss2, tokens] = [0, 0, 0];
-  for (const window of evaluationWindows(unseen, context, limit)) {
-    for (let i = 1; i < window.length; i++) {
-      loss1 -= Math.log(unigram(window[i]!));
-      loss2 -= Math.log(bigram(window[i - 1]!, window[i]!));
-      tokens++;
-    }
-  }
-  return {
-    unigram: textScore(loss1 / tokens, tokens, heldout, unseen),
-    bigram: textScore(loss2 / tokens, tokens, heldout, unseen),
+  const windows = evaluationWindows(unseen, context, limit);
+  const scoreBy = (probability: (before: number, id: number) => number) => {
+    const losses = windows.map((window) => {
+      let loss = 0;
+      for (let i = 1; i < context; i++) loss -= Math.log(probability(window[i - 1]!, window[i]!));
+      return loss / (context - 1);
+    });
+    return textScore(losses, context - 1, heldout, unseen);
   };
+  return { unigram: scoreBy((_, id) => unigram(id)), bigram: scoreBy(bigram) };
 }

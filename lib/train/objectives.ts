@@ -60,27 +60,23 @@ export function objective(
     return { loss: L1, L1 };
   }
   const logits = classify(parameters, task!.kind, h, batch.lengths, batch.labels.length, drop); // (B, classes)
-  const L2 = logits.logSoftmax().mul(targetsOf(batch.labels, logits.shape[1])).sum(1).mean()
-    .neg() as tf.Scalar;
+  const targets = tf.tensor2d(Array.from(batch.labels, (label) => targetOf(label, logits.shape[1])));
+  const L2 = logits.logSoftmax().mul(targets).sum(1).mean().neg() as tf.Scalar;
   if (lambda === 0) return { loss: L2, L2 };
   const L1 = languageModelLoss(h, table, batch);
   return { loss: L2.add(L1.mul(lambda)), L1, L2 };
 }
 
 /**
- * Labels as distributions: all on the label, or shared between the two grades on either side by nearness, as
- * OpenAI's `stsb_label_encoding` does for STS-B.
- *
- * @returns (B, classes)
+ * A label as a distribution over the labels: all on itself; or a grade shared between the two on either side by
+ * nearness, as OpenAI's `stsb_label_encoding` does for STS-B.
  */
-function targetsOf(labels: Float32Array, classes: number): tf.Tensor2D {
-  const targets = new Float32Array(labels.length * classes);
-  labels.forEach((label, b) => {
-    const below = Math.floor(label);
-    targets[b * classes + below] = 1 - (label - below);
-    if (label > below) targets[b * classes + below + 1] = label - below;
-  });
-  return tf.tensor2d(targets, [labels.length, classes]);
+export function targetOf(label: number, classes: number): number[] {
+  const below = Math.floor(label);
+  const target = new Array<number>(classes).fill(0);
+  target[below] = 1 - (label - below);
+  if (label > below) target[below + 1] = label - below;
+  return target;
 }
 
 /**
