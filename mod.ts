@@ -58,6 +58,7 @@ export {
 // Training
 export {
   evaluate,
+  type Evaluation,
   finetune,
   type FinetuneOptions,
   loadModel,
@@ -70,14 +71,16 @@ export {
   type TextScore,
   type Training,
   type TrainingRecord,
+  zeroShot,
 } from "./lib/train/mod.ts";
 
 // Studies
 export {
   ablate,
+  compare,
   report,
+  studies,
   type Study,
-  studyDefaults,
   type StudyOptions,
   type StudyRecord,
 } from "./lib/study/mod.ts";

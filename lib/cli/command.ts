@@ -3,15 +3,16 @@ import { backend, type BackendName, backends } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { checkWritable, exists } from "../files.ts";
 import { type PositionScale, positionScales, type Preset, preset, presets, variants } from "../model/mod.ts";
-import { type AdamOptions, schedules } from "../train/mod.ts";
+import { rounded } from "../study/mod.ts";
+import { type AdamOptions, type Interval, schedules } from "../train/mod.ts";
 
 /**
- * Runs a command on the arguments of this process. Bad input is one sentence on standard error and exit code 2,
+ * Runs a command on arguments, those of this process unless others are given. Bad input is one sentence on standard error and exit code 2,
  * nothing else; a bug keeps its stack and exits with 1.
  */
-export async function run(command: Command): Promise<void> {
+export async function run(command: Command, args: string[] = Deno.args): Promise<void> {
   try {
-    await command.exitOverride().showSuggestionAfterError().parseAsync(Deno.args, { from: "user" });
+    await command.exitOverride().showSuggestionAfterError().parseAsync(args, { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) Deno.exit(error.exitCode === 0 ? 0 : 2); // It has said why.
     if (!(error instanceof InputError)) throw error;
@@ -129,6 +130,12 @@ export function adamOptions(defaults: Omit<AdamOptions, "updates">, prefix = "")
     option("decay", "weight decay of matrices"),
     option("clip", "largest norm of the gradient, 0 for any"),
   ];
+}
+
+/** A share and its interval in percent: `71.3 [69.6, 73.0] %`. */
+export function inPercent({ value, low, high }: Interval): string {
+  const [middle, ...ends] = [value, low, high].map((share) => rounded(100 * share, 50 * (high - low)));
+  return `${middle} [${ends.join(", ")}] %`;
 }
 
 /** The entries that were given, without those left out. */

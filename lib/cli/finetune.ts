@@ -1,10 +1,19 @@
 import { Command, Option } from "commander";
-import { listTasks, subset, task } from "../data/mod.ts";
-import { encodeTask, evaluate, finetune, finetuneDefaults, loadModel, saveModel } from "../train/mod.ts";
+import { atMost, listTasks, task } from "../data/mod.ts";
+import {
+  encodeTask,
+  evaluate,
+  finetune,
+  finetuneDefaults,
+  loadModel,
+  paddingShare,
+  saveModel,
+} from "../train/mod.ts";
 import {
   adamOptions,
   checkOut,
   given,
+  inPercent,
   interrupted,
   interruptible,
   number,
@@ -20,6 +29,11 @@ const command = new Command("finetune")
   .requiredOption("--model <file>", "a pre-trained model, as `deno task pretrain` writes it")
   .requiredOption("--task <name>", listTasks().map(({ name }) => name).join(" or "))
   .option("--lambda <number>", "weight of the auxiliary objective; 0 trains on the task alone", number, 0.5)
+  .option(
+    "--transfer <n>",
+    "layers taken over from pre-training, 0 for the embeddings, -1 for nothing (default: all)",
+    number,
+  )
   .option("--epochs <n>", "passes over the training examples", number, 3)
   .option("--batch <n>", "examples of an update", number, 32)
   .option("--seed <n>", "of head, data order and dropout", number, 1)
@@ -35,6 +49,7 @@ interface Options extends Place {
   model: string;
   task: string;
   lambda: number;
+  transfer?: number;
   epochs: number;
   batch: number;
   seed: number;
@@ -46,7 +61,7 @@ interface Options extends Place {
 }
 
 async function main(options: Options & Record<string, unknown>): Promise<void> {
-  const { lambda, epochs, batch, seed, out, saveEvery } = options;
+  const { lambda, transfer, epochs, batch, seed, out, saveEvery } = options;
   if (out) await checkOut(out);
   const signal = interruptible();
   await start(options);
@@ -54,15 +69,20 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   // About as many words as the context holds: what is too long is cut at its end, where the verdict stands.
   const { words = Math.floor(0.47 * lm.config.context) } = options;
   const limits = { train: options.trainExamples, test: options.testExamples };
-  const data = subset(await task(options.task, options.task === "imdb" ? { words } : {}), limits);
-  const { cut } = encodeTask(data, lm.tokenizer, lm.config.context);
-  if (cut > 0) console.error(`${cut} texts were cut to fit the context of ${lm.config.context} tokens`);
+  const data = atMost(await task(options.task, options.task === "imdb" ? { words } : {}), limits);
+  const encoded = encodeTask(data, lm.tokenizer, lm.config.context);
+  const padding = (100 * paddingShare(encoded, batch, seed)).toFixed(1);
+  console.error(
+    `${encoded.cut} texts were cut to fit the context of ${lm.config.context} tokens; ` +
+      `${padding} % of what an update reads is padding`,
+  );
 
   const { rate, schedule, warmup, decay, clip } = options as Record<string, unknown>;
   const optimiser = given({ rate, schedule, warmup, decay, clip }) as Partial<typeof finetuneDefaults>;
   const checkpoint = out && `${out}.part`;
   const tuning = finetune(lm, data, {
     ...optimiser,
+    ...given({ transfer }),
     lambda,
     epochs,
     batch,
@@ -79,12 +99,9 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   }
   const tuned = await tuning;
   for (const split of ["train", "validation", "test"] as const) {
-    const { accuracy, loss, examples } = await evaluate(tuned, data, split);
-    console.log(
-      `${split.padEnd(10)} accuracy ${(100 * accuracy).toFixed(1)} %, loss ${
-        loss.toFixed(3)
-      }, ${examples} examples`,
-    );
+    const { measures, loss, examples } = await evaluate(tuned, data, split);
+    const scores = Object.entries(measures).map(([name, score]) => `${name} ${inPercent(score)}`);
+    console.log(`${split.padEnd(10)} ${scores.join(", ")}, loss ${loss.toFixed(3)}, ${examples} examples`);
   }
   if (out && checkpoint) {
     await saveModel(out, tuned);

@@ -1,23 +1,29 @@
 import { Command, Option } from "commander";
-import { corpus, listCorpora } from "../data/mod.ts";
+import { atMost, corpus, listCorpora, type Measure, task } from "../data/mod.ts";
 import { countParameters, gpt, positionKinds, presets } from "../model/mod.ts";
+import { store, stored } from "../study/mod.ts";
 import { trainBpe } from "../text/mod.ts";
 import {
+  type Interval,
   ngramBaselines,
   pretrain,
   pretrainDefaults,
   saveModel,
   scoreText,
   type TextScore,
+  type TrainingRecord,
+  zeroShot,
 } from "../train/mod.ts";
 import {
   adamOptions,
   checkOut,
   chosenPreset,
   given,
+  inPercent,
   interrupted,
   interruptible,
   modelOptions,
+  names,
   number,
   type Place,
   placeOptions,
@@ -40,6 +46,12 @@ const command = new Command("pretrain")
   .addOption(
     new Option("--positions <kind>", "how a token knows its place").choices(positionKinds).default("learned"),
   )
+  .option(
+    "--zero-shot <tasks>",
+    "scores these tasks without fine-tuning at updates 1, 2, 4, … (Figure 2), into FILE.zeroshot.json",
+    names(),
+  )
+  .option("--zero-shot-examples <n>", "of each of these tasks' test examples, at the most", number, 500)
   .option("--updates <n>", "updates", number, 2000)
   .option("--batch <n>", "windows of an update", number, 16)
   .option("--seed <n>", "of initialisation, data order and dropout", number, 1)
@@ -54,6 +66,8 @@ interface Options extends Place {
   corpus: string;
   merges: number;
   positions: typeof positionKinds[number];
+  zeroShot?: string[];
+  zeroShotExamples: number;
   updates: number;
   batch: number;
   seed: number;
@@ -79,16 +93,35 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   const { rate, schedule, warmup, decay, clip } = options as Record<string, unknown>;
   const checkpoint = `${out}.part`;
   const optimiser = given({ rate, schedule, warmup, decay, clip }) as Partial<typeof pretrainDefaults>;
-  await watch(pretrain(lm, text, { ...optimiser, updates, batch, checkpoint, saveEvery, signal }));
+  const asked = await Promise.all((options.zeroShot ?? []).map((name) => task(name)));
+  const tasks = asked.map((task) => atMost(task, { test: options.zeroShotExamples }));
+  const settings = {
+    ...lm.config,
+    seed,
+    corpus: text.name,
+    ...pretrainDefaults,
+    ...optimiser,
+    updates,
+    batch,
+  };
+  const about = { ...settings, tasks: options.zeroShot, examples: options.zeroShotExamples };
+  const curveFile = `${out}.zeroshot.json`;
+  const curve = tasks.length > 0 ? (await stored<Point[]>(curveFile, about))?.result ?? [] : [];
+  const training = pretrain(lm, text, { ...optimiser, updates, batch, checkpoint, saveEvery, signal });
+  await watch(tasks.length > 0 ? scored(training) : training);
   if (signal.aborted) {
     return interrupted(`Stopped before the end: the same command goes on from ${checkpoint}`);
   }
   await saveModel(out, lm);
   await Deno.remove(checkpoint);
 
-  const line = (name: string, { loss, perplexity, bitsPerCharacter }: TextScore) =>
+  for (const { update, task, measure, ...score } of curve) {
+    console.log(`${task} without fine-tuning at update ${update}: ${measure} ${inPercent(score)}`);
+  }
+  const line = (name: string, { loss, perplexity, bitsPerCharacter, low, high }: TextScore) =>
     console.log(
-      `${name.padEnd(8)} ${bitsPerCharacter.toFixed(3)} bits per character, ` +
+      `${name.padEnd(8)} ${bitsPerCharacter.toFixed(3)} [${low.bitsPerCharacter.toFixed(3)}, ` +
+        `${high.bitsPerCharacter.toFixed(3)}] bits per character, ` +
         `${loss.toFixed(3)} nats and perplexity ${perplexity.toFixed(1)} per token`,
     );
   console.log(`Held-out text of ${text.name}:`);
@@ -97,6 +130,29 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   line("bigram", bigram);
   line("model", await scoreText(lm, text.heldout));
   console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
+
+  /** The run, in which the model answers the tasks at updates 1, 2, 4, … and the last. */
+  async function* scored(run: AsyncIterable<TrainingRecord>): AsyncGenerator<TrainingRecord> {
+    const begin = performance.now();
+    for await (const record of run) {
+      yield record;
+      const { update } = record;
+      if (!Number.isInteger(Math.log2(update)) && update < updates) continue;
+      if (curve.some((point) => point.update === update)) continue; // Kept by a run that went further than its save.
+      for (const task of tasks) {
+        const { measure, value, low, high } = await zeroShot(lm, task);
+        curve.push({ update, task: task.name, measure, value, low, high });
+      }
+      await store(curveFile, about, curve, (performance.now() - begin) / 1e3);
+    }
+  }
+}
+
+/** A task's score at an update. */
+interface Point extends Interval {
+  readonly update: number;
+  readonly task: string;
+  readonly measure: Measure;
 }
 
 await run(command);

@@ -6,6 +6,7 @@
  */
 export { type Corpus, corpus, type CorpusEntry, listCorpora, type Source } from "./corpus.ts";
 export {
+  atMost,
   checkTask,
   isGraded,
   type Measure,

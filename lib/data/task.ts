@@ -111,6 +111,14 @@ export function subset<T extends Task>(task: T, options: SubsetOptions): T {
   return { ...task, train: take("train"), validation: take("validation"), test: take("test") };
 }
 
+/** At the most so many examples of each split, as {@linkcode subset} takes them; `Infinity` takes all. */
+export function atMost<T extends Task>(task: T, { train = Infinity, test = Infinity }: SubsetOptions): T {
+  return subset(task, {
+    train: Math.min(train, task.train.length),
+    test: Math.min(test, task.test.length),
+  });
+}
+
 /**
  * An order in which every beginning has about the labels of the whole: the r-th example of a label that n
  * have stands at (r + ½)/n. Grades count as the nearest whole one.

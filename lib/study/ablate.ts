@@ -2,7 +2,7 @@ import { checkWritable, writeWhole } from "../files.ts";
 import { ngramBaselines, type Training, training, type TrainingRecord } from "../train/mod.ts";
 import { type ArmStep, type Finetuned, type Pretrained, runArm } from "./arm.ts";
 import { type Plan, planOf, runsOf } from "./plan.ts";
-import { checkStudy, studyDefaults, type StudyOptions, type StudySettings } from "./settings.ts";
+import { checkStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
 import { store, stored } from "./store.ts";
 import { report, type Study, studyJson, studyOf } from "./tables.ts";
 import { sideBySide } from "./workers.ts";
@@ -42,7 +42,7 @@ export interface StudyRecord {
  * ```
  */
 export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord> {
-  const { signal, workers = navigator.hardwareConcurrency, ...study } = { ...studyDefaults, ...options };
+  const { signal, workers = navigator.hardwareConcurrency, ...study } = { ...studies.ablate, ...options };
   checkStudy(study);
 
   return training(async function* (): AsyncGenerator<StudyRecord, Study> {
@@ -101,6 +101,24 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     await writeWhole(`${study.folder}/report.md`, [report(result)]);
     return result;
   }());
+}
+
+/**
+ * GPT-1 beside other language models of its size (Table 5, and beyond): a pre-LN block as in GPT-2, an encoder with
+ * BERT's objective, the paper's LSTM; all under the same loop, tasks, seeds and budget. It is {@linkcode ablate} with
+ * other settings to begin with.
+ *
+ * @throws {InputError} If an option is out of its range or the folder cannot be written to.
+ *
+ * @example
+ * ```ts ignore
+ * import { compare } from "../mod.ts";
+ *
+ * (await compare({ models: ["gpt1", "lstm"], tasks: ["kind"], seeds: 3 })).table.print();
+ * ```
+ */
+export function compare(options: StudyOptions = {}): Training<Study, StudyRecord> {
+  return ablate({ ...studies.compare, ...options });
 }
 
 async function* oneByOne(

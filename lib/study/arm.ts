@@ -3,41 +3,50 @@ import { exists } from "../files.ts";
 import { dispose, gpt, type PositionKind } from "../model/mod.ts";
 import {
   evaluate,
+  type Evaluation,
   finetune,
   loadModel,
   pretrain,
   saveModel,
+  score,
   scoreText,
-  type TaskScore,
   type TextScore,
   type TrainingRecord,
 } from "../train/mod.ts";
 import type { Arm, Plan, Planned } from "./plan.ts";
-import type { StudySettings } from "./settings.ts";
+import type { StudyModel, StudySettings } from "./settings.ts";
 import { store, stored } from "./store.ts";
 
 /** What a pre-training run found. */
 export interface Pretrained {
-  /** Its arm. */
+  /** Which language model. */
+  readonly model: StudyModel;
+  /** Its positions. */
   readonly positions: PositionKind;
   /** Its seed. */
   readonly seed: number;
-  /** On the held-out text. */
-  readonly heldout: TextScore;
+  /** On the held-out text; an encoder foretells none. */
+  readonly heldout?: TextScore;
 }
 
 /** What a fine-tuning run found. */
-export interface Finetuned extends Omit<TaskScore, "logits"> {
+export interface Finetuned extends Omit<Evaluation, "logits" | "predictions"> {
   /** Name of the task. */
   readonly task: string;
-  /** Position kind of its arm. */
+  /** Which language model. */
+  readonly model: StudyModel;
+  /** Its positions. */
   readonly positions: PositionKind;
   /** λ of its arm. */
   readonly lambda: number;
+  /** Layers that it began with: −1 for none, 0 for the embeddings. */
+  readonly transfer: number;
+  /** Layers that there are. */
+  readonly layers: number;
   /** Its seed. */
   readonly seed: number;
-  /** Accuracy of naming the most frequent label, or choice, of the test examples. */
-  readonly majority: number;
+  /** The primary measure of whoever gives all test examples one answer, the best of them. */
+  readonly constant: number;
   /** Texts of the task that were cut to fit the context. */
   readonly cut: number;
 }
@@ -62,7 +71,7 @@ export async function* runArm(
   { pretrain: pretraining, finetune: finetuning, heldoutWindows, saveEvery }: StudySettings,
   signal?: AbortSignal,
 ): AsyncGenerator<ArmStep, void> {
-  const { positions, seed } = arm;
+  const { model: kind, preset, positions, seed } = arm;
   const model = `${arm.pretrain.path}.safetensors`;
   const keep = { saveEvery, ...(signal && { signal }) };
   const missing = async ({ path, settings }: Planned) => !(await stored(`${path}.json`, settings));
@@ -78,9 +87,15 @@ export async function* runArm(
       const run = pretrain(lm, books, { ...pretraining, ...keep, checkpoint: `${path}.part` });
       for await (const record of run) yield stepOf(arm.pretrain, record);
       if (signal?.aborted) return;
-      const heldout = await scoreText(lm, books.heldout, heldoutWindows);
+      const found: Pretrained = {
+        model: kind,
+        positions,
+        seed,
+        ...(preset.architecture !== "bert" && {
+          heldout: await scoreText(lm, books.heldout, heldoutWindows),
+        }),
+      };
       await saveModel(model, lm);
-      const found: Pretrained = { positions, seed, heldout };
       await store(`${path}.json`, arm.pretrain.settings, found, (performance.now() - begin) / 1e3);
       await Deno.remove(`${path}.part`);
     } finally {
@@ -92,24 +107,33 @@ export async function* runArm(
   const lm = { ...await loadModel(model), tokenizer };
   try {
     for (const planned of left) {
-      const { task, lambda, cut, path, settings } = planned;
+      const { task, lambda, transfer, cut, path, settings } = planned;
       const begin = performance.now();
-      const run = finetune(lm, task, { ...finetuning, ...keep, lambda, checkpoint: `${path}.part` });
+      const run = finetune(lm, task, {
+        ...finetuning,
+        ...keep,
+        lambda,
+        transfer,
+        checkpoint: `${path}.part`,
+      });
       for await (const record of run) yield stepOf(planned, record);
       const tuned = await run;
       try {
         if (signal?.aborted) return;
-        const { logits: _, ...score } = await evaluate(tuned, task);
-        const found: Finetuned = {
+        const { logits: _, predictions: __, ...found } = await evaluate(tuned, task);
+        const result: Finetuned = {
           task: task.name,
+          model: kind,
           positions,
           lambda,
+          transfer,
+          layers: preset.layers,
           seed,
-          ...score,
-          majority: majority(task),
+          ...found,
+          constant: constant(task),
           cut,
         };
-        await store(`${path}.json`, settings, found, (performance.now() - begin) / 1e3);
+        await store(`${path}.json`, settings, result, (performance.now() - begin) / 1e3);
         await Deno.remove(`${path}.part`);
       } finally {
         dispose(tuned.parameters);
@@ -120,9 +144,9 @@ export async function* runArm(
   }
 }
 
-function majority({ test }: Task): number {
-  const counts = Map.groupBy<number, { label: number }>(test, ({ label }) => label);
-  return Math.max(...[...counts.values()].map(({ length }) => length)) / test.length;
+function constant({ test, labels, measures }: Task): number {
+  const truth = test.map(({ label }) => label);
+  return Math.max(...labels.map((_, label) => score(measures[0]!, truth.map(() => label), truth)));
 }
 
 function stepOf({ name }: Planned, record: TrainingRecord): ArmStep {

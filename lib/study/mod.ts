@@ -3,9 +3,17 @@
  *
  * @module
  */
-export { ablate, type StudyRecord } from "./ablate.ts";
+export { ablate, compare, type StudyRecord } from "./ablate.ts";
 export type { Finetuned, Pretrained } from "./arm.ts";
-export { checkStudy, smokeStudy, studyDefaults, type StudyOptions, type StudySettings } from "./settings.ts";
+export {
+  checkStudy,
+  smoke,
+  studies,
+  type StudyModel,
+  studyModels,
+  type StudyOptions,
+  type StudySettings,
+} from "./settings.ts";
 export { difference, type Estimate, estimate, rounded, shown, verdict } from "./statistics.ts";
 export { type Provenance, runPath, store, type Stored, stored } from "./store.ts";
 export { report, type Study, studyOf } from "./tables.ts";

@@ -1,23 +1,44 @@
 import type { Corpus, Task } from "../data/mod.ts";
 import { InputError } from "../errors.ts";
-import { checkConfig, type PositionKind, type Preset, presets } from "../model/mod.ts";
+import { checkConfig, type PositionKind, type Preset, presets, withArchitecture } from "../model/mod.ts";
 import {
   type AdamOptions,
   checkAdam,
   checkLambda,
+  checkTransfer,
   checkWhole,
   finetuneDefaults,
   pretrainDefaults,
 } from "../train/mod.ts";
 
+/**
+ * The language models that a study compares, each of a preset's size: GPT-1; a block that normalises first, as
+ * GPT-2's; an encoder with BERT's objective; an LSTM with as many parameters, and one of the paper's 2048 units
+ * (Table 5).
+ */
+export const studyModels = {
+  gpt1: (preset: Preset): Preset => preset,
+  gpt2: (preset: Preset): Preset => withArchitecture(preset, "gpt2"),
+  bert: (preset: Preset): Preset => withArchitecture(preset, "bert"),
+  lstm: (preset: Preset): Preset => withArchitecture(preset, "lstm"),
+  "lstm-2048": (preset: Preset): Preset => withArchitecture(preset, "lstm", { units: 2048 }),
+};
+
+/** One of {@linkcode studyModels}. */
+export type StudyModel = keyof typeof studyModels;
+
 /** A study: which arms, how many seeds, how much of everything. */
 export interface StudySettings {
-  /** The model's size. Its position kind is replaced by each arm's. */
+  /** The model's size. Its architecture and its position kind are replaced by each arm's. */
   readonly preset: Preset;
-  /** Position kinds to compare. */
+  /** Language models to compare. */
+  readonly models: readonly StudyModel[];
+  /** Position kinds to compare; an LSTM has none. */
   readonly positions: readonly PositionKind[];
-  /** Values of λ to compare. */
+  /** Values of λ to compare; an encoder has no L1, and is fine-tuned with λ = 0 alone. */
   readonly lambda: readonly number[];
+  /** Layers to begin fine-tuning with (Figure 2): `all`, or a number, of which 0 is the embeddings and −1 nothing. */
+  readonly transfer: readonly (number | "all")[];
   /** Tasks, by name or as values of one's own. */
   readonly tasks: readonly (string | Task)[];
   /** How many seeds each arm is run with: 1, 2, …. */
@@ -56,11 +77,12 @@ export interface StudyOptions extends Partial<StudySettings> {
   readonly signal?: AbortSignal;
 }
 
-/** The study that `deno task ablate` runs: sized for ten minutes on two cores. */
-export const studyDefaults: StudySettings = {
+const ablation: StudySettings = {
   preset: { ...presets.mini, layers: 2, context: 64 },
+  models: ["gpt1"],
   positions: ["learned", "sinusoidal"],
   lambda: [0, 0.5],
+  transfer: ["all"],
   tasks: ["imdb", "kind"],
   seeds: 3,
   corpus: "books",
@@ -75,20 +97,62 @@ export const studyDefaults: StudySettings = {
   saveEvery: 500,
 };
 
-/** A study that shows within a minute that everything works, and finds out nothing. */
-export const smokeStudy: StudySettings = {
-  ...studyDefaults,
-  preset: presets.smoke,
-  seeds: 2,
-  merges: 200,
-  pretrain: { ...studyDefaults.pretrain, updates: 40, batch: 8 },
-  finetune: { ...studyDefaults.finetune, batch: 8, epochs: 1 },
-  words: 20,
-  trainExamples: 32,
-  testExamples: 32,
-  heldoutWindows: 16,
-  folder: "data/results/smoke",
+/**
+ * Studies by name, as `deno task` runs them; any setting may be replaced.
+ *
+ * - `ablate`: learned and sinusoidal positions, λ = 0 and 0.5; sized for ten minutes on two cores.
+ * - `compare`: GPT-1 and other language models of its size, under the same loop, tasks, seeds and budget, λ = 0.
+ * - `suite`: what pre-training buys on a task of every kind: `mini`, pre-trained on all that npm gives, and from
+ *   scratch; an hour and a half on two cores.
+ */
+export const studies: {
+  readonly ablate: StudySettings;
+  readonly compare: StudySettings;
+  readonly suite: StudySettings;
+} = {
+  ablate: ablation,
+  compare: {
+    ...ablation,
+    models: ["gpt1", "gpt2", "bert", "lstm"],
+    positions: ["learned"],
+    lambda: [0],
+    folder: "data/results/compare",
+  },
+  suite: {
+    ...ablation,
+    preset: presets.mini,
+    positions: ["learned"],
+    lambda: [0.5],
+    transfer: ["all", -1],
+    tasks: ["imdb", "hypernym", "verses", "gloss-similarity", "kind"],
+    corpus: "books+reviews+speeches",
+    merges: 4000,
+    pretrain: { ...ablation.pretrain, rate: 1e-3, updates: 8000, batch: 16 },
+    finetune: { ...ablation.finetune, batch: 32 },
+    words: 60,
+    trainExamples: 10000,
+    testExamples: 2000,
+    folder: "data/results/suite",
+  },
 };
+
+/** A study made so small that it shows within a minute that everything works, and finds out nothing. */
+export function smoke(study: StudySettings): StudySettings {
+  return {
+    ...study,
+    preset: presets.smoke,
+    corpus: ablation.corpus,
+    seeds: 2,
+    merges: 200,
+    pretrain: { ...study.pretrain, updates: 40, batch: 8 },
+    finetune: { ...study.finetune, batch: 8, epochs: 1 },
+    words: 20,
+    trainExamples: 32,
+    testExamples: 32,
+    heldoutWindows: 16,
+    folder: `${study.folder}-smoke`,
+  };
+}
 
 /**
  * Checks a study before anything is read.
@@ -96,8 +160,10 @@ export const smokeStudy: StudySettings = {
  * @throws {InputError} If a setting is out of its range.
  */
 export function checkStudy(study: StudySettings): void {
-  const { preset, positions, lambda, tasks, seeds, merges, pretrain, finetune, saveEvery } = study;
-  for (const [name, list] of Object.entries<readonly unknown[]>({ positions, lambda, tasks })) {
+  const { preset, models, positions, lambda, transfer, tasks, seeds, merges, pretrain, finetune, saveEvery } =
+    study;
+  const lists = { models, positions, lambda, transfer, tasks };
+  for (const [name, list] of Object.entries<readonly unknown[]>(lists)) {
     if (list.length === 0) throw new InputError(`Cannot run a study as ${name} is empty`);
     if (new Set(list).size < list.length) {
       throw new InputError(`Cannot run a study as ${name} names one arm twice`);
@@ -109,11 +175,27 @@ export function checkStudy(study: StudySettings): void {
     );
   }
   lambda.forEach(checkLambda);
-  for (const kind of positions) {
-    checkConfig({ ...preset, positions: { ...preset.positions, kind }, vocabulary: 1 });
+  for (const model of models) {
+    if (!Object.hasOwn(studyModels, model)) {
+      throw new InputError(
+        `Cannot compare model "${model}" as the models are ${Object.keys(studyModels).join(", ")}`,
+      );
+    }
+    for (const arm of presetsOf(study, model)) {
+      checkConfig({ ...arm, vocabulary: 1 });
+      transfer.forEach((layers) => layers === "all" || checkTransfer(layers, arm.layers));
+    }
   }
   checkAdam(pretrain);
   checkAdam({ ...finetune, updates: 1 });
   checkWhole({ merges, batch: pretrain.batch, epochs: finetune.epochs, saveEvery });
   checkWhole({ batch: finetune.batch });
+}
+
+/** A model's presets: one for each position kind, if it has positions. */
+export function presetsOf({ preset, positions }: StudySettings, model: StudyModel): Preset[] {
+  const arms = positions.map((kind) =>
+    studyModels[model]({ ...preset, positions: { ...preset.positions, kind } })
+  );
+  return arms[0]?.architecture === "lstm" ? arms.slice(0, 1) : arms;
 }

@@ -17,7 +17,7 @@ export interface Study {
   readonly baselines: { readonly unigram: TextScore; readonly bigram: TextScore };
   /** Held-out bits per character: baselines, then an arm a row. */
   readonly language: ColumnTable;
-  /** Test accuracy in %, an arm a row. */
+  /** Each task's primary measure on its test examples in %, an arm a row. */
   readonly table: ColumnTable;
   /** Paired differences between arms that differ in one setting. */
   readonly differences: ColumnTable;
@@ -53,11 +53,41 @@ export function report({ language, table, findings }: Study): string {
   return [
     "**Held-out text, bits per character**",
     language.toMarkdown(),
-    "**Test accuracy**",
+    "**Test scores**",
     table.toMarkdown(),
     "**Differences between arms, paired by seed** (intervals are 95 %, over seeds, not corrected for their number)",
     findings.map((finding) => `- ${finding}`).join("\n"),
   ].map((part) => part.trim()).join("\n\n") + "\n";
+}
+
+/** What arms may differ in: a column of the tables, and words. */
+interface Factor {
+  readonly name: string;
+  /** What a run has of it. */
+  level(run: Run): string;
+  /** The same in a sentence. */
+  words(run: Run): string;
+  /** Which of its levels are compared with one another. */
+  readonly pairs: "all" | "with the first";
+}
+
+type Run = Pick<Finetuned, "model" | "positions"> & Partial<Finetuned>;
+
+const factors: readonly Factor[] = [
+  factor("model", ({ model }) => model, "with the first"),
+  factor("positions", ({ positions }) => positions, "all"),
+  { ...factor("λ", ({ lambda }) => String(lambda), "all"), words: ({ lambda }) => `λ = ${lambda}` },
+  factor("start", startOf, "with the first"),
+];
+
+function factor(name: string, level: Factor["level"], pairs: Factor["pairs"]): Factor {
+  return { name, level, words: level, pairs };
+}
+
+/** Where fine-tuning began (Figure 2). */
+function startOf({ transfer, layers }: Run): string {
+  if (transfer === layers) return "pre-trained";
+  return transfer === -1 ? "from scratch" : transfer === 0 ? "embeddings alone" : `${transfer} layers`;
 }
 
 /** Puts the results of runs into tables and sentences. */
@@ -68,39 +98,31 @@ export function studyOf(
   complete: boolean,
   failures: readonly string[] = [],
 ): Study {
+  const readers = pretrained.filter(({ heldout }) => heldout);
+  const ofText = factors.slice(0, 2).filter(variesIn(readers));
+  const nameOf = (run: Run) => wordsOf(run, ofText) || run.positions;
+  const models = groups(readers, nameOf);
   const language = [
     ...Object.entries(baselines).map(([model, score]) => ({
       model: `${model} baseline`,
       ...estimate([score.bitsPerCharacter]),
     })),
-    ...groups(pretrained, ({ positions }) => positions)
-      .map(([positions, runs]) => ({ model: positions, ...estimate(runs.map(bits)) })),
+    ...models.map(([model, runs]) => ({ model, ...estimate(runs.map(bits)) })),
   ];
+
   const byTask = groups(finetuned, ({ task }) => task).flatMap(([, runs]) => runs);
-  const arms = groups(byTask, ({ task, positions, lambda }) => `${task}|${positions}|${lambda}`)
-    .map(([, runs]) => ({ arm: runs[0]!, ...estimate(runs.map(accuracy)) }));
+  const ofTasks = factors.filter(variesIn(byTask));
+  const arms = groups(byTask, (run) => `${run.task}, ${wordsOf(run, ofTasks)}`)
+    .map(([, runs]) => ({ arm: runs[0]!, ...estimate(runs.map(points)) }));
   const rows: Row[] = [
-    ...groups(pretrained, ({ positions }) => positions).map(([positions, runs]) => ({
+    ...models.map(([model, runs]) => ({
       held: "held-out text",
-      comparison: `${positions} − bigram baseline`,
+      comparison: `${model} − bigram baseline`,
       unit: "bits per character",
       ...estimate(runs.map((run) => bits(run) - baselines.bigram.bitsPerCharacter)),
     })),
-    ...contrasts(pretrained, () => "held-out text", ({ positions }) => positions, bits, "bits per character"),
-    ...contrasts(
-      byTask,
-      ({ task, lambda }) => `${task}, λ = ${lambda}`,
-      ({ positions }) => positions,
-      accuracy,
-      "points of accuracy",
-    ),
-    ...contrasts(
-      byTask.toSorted((a, b) => b.lambda - a.lambda), // What the auxiliary objective adds: λ less 0.
-      ({ task, positions }) => `${task}, ${positions}`,
-      ({ lambda }) => `λ ${lambda}`,
-      accuracy,
-      "points of accuracy",
-    ),
+    ...contrasts(readers, ofText, () => "held-out text", bits, () => "bits per character"),
+    ...contrasts(byTask, ofTasks, ({ task }) => task, points, ({ measure }) => `points of ${measure}`),
   ];
   return {
     complete,
@@ -115,11 +137,11 @@ export function studyOf(
     }),
     table: table({
       task: arms.map(({ arm }) => arm.task),
-      positions: arms.map(({ arm }) => arm.positions),
-      λ: arms.map(({ arm }) => String(arm.lambda)),
+      measure: arms.map(({ arm }) => arm.measure),
+      ...Object.fromEntries(ofTasks.map(({ name, level }) => [name, arms.map(({ arm }) => level(arm))])),
       n: arms.map(({ n }) => n),
-      "majority, %": arms.map(({ arm }) => (100 * arm.majority).toFixed(1)),
-      "accuracy, % [95 %]": arms.map((row) => shown(row)),
+      "one answer, %": arms.map(({ arm }) => (100 * arm.constant).toFixed(1)),
+      "score, % [95 %]": arms.map((row) => shown(row)),
     }),
     differences: table({
       where: rows.map(({ held }) => held),
@@ -137,34 +159,48 @@ export function studyOf(
   };
 }
 
-const bits = ({ heldout }: Pretrained) => heldout.bitsPerCharacter;
-const accuracy = ({ accuracy }: Finetuned) => 100 * accuracy;
+const bits = ({ heldout }: Pretrained) => heldout!.bitsPerCharacter;
+const points = ({ value }: Finetuned) => 100 * value;
+
+/** Whether a factor has several levels in these runs. */
+function variesIn(runs: readonly Run[]): (factor: Factor) => boolean {
+  return ({ level }) => new Set(runs.map(level)).size > 1;
+}
+
+function wordsOf(run: Run, factors: readonly Factor[]): string {
+  return factors.map(({ words }) => words(run)).join(", ");
+}
 
 /** Rows by a key, in the order of first appearance. */
 function groups<R>(runs: readonly R[], key: (run: R) => string): [string, R[]][] {
   return [...Map.groupBy(runs, key)];
 }
 
-/** Every pair of levels of one setting, while `held` tells what stays the same; paired by seed. */
-function contrasts<R extends { readonly seed: number }>(
+/** Pairs of levels of each factor, while the others stay the same; paired by seed. */
+function contrasts<R extends Run & { readonly seed: number }>(
   runs: readonly R[],
-  held: (run: R) => string,
-  level: (run: R) => string,
+  factors: readonly Factor[],
+  where: (run: R) => string,
   value: (run: R) => number,
-  unit: string,
+  unit: (run: R) => string,
 ): Row[] {
-  return groups(runs, held).flatMap(([where, group]) => {
-    const levels = groups(group, level);
-    return levels.flatMap(([a, first], i) =>
-      levels.slice(i + 1).flatMap(([b, second]) => {
-        const pairs = first.flatMap((run) => {
+  return factors.flatMap((factor) => {
+    const others = factors.filter((other) => other !== factor);
+    const held = (run: R) => [where(run), ...others.map(({ words }) => words(run))].join(", ");
+    return groups(runs, held).flatMap(([held, group]) => {
+      const levels = groups(group, (run) => factor.words(run).replace(" =", ""));
+      if (factor.name === "λ") levels.sort(([, [a]], [, [b]]) => b!.lambda! - a!.lambda!); // What L1 adds: λ less 0.
+      const pairs = levels.flatMap((a, i) => levels.slice(i + 1).map((b) => [a, b] as const));
+      const wanted = factor.pairs === "all" ? pairs : pairs.filter(([a]) => a === levels[0]);
+      return wanted.flatMap(([[a, first], [b, second]]) => {
+        const both = first.flatMap((run) => {
           const twin = second.find(({ seed }) => seed === run.seed);
           return twin ? [[value(run), value(twin)] as const] : [];
         });
-        if (pairs.length === 0) return []; // The study was stopped before these arms shared a seed.
-        const both = difference(pairs.map(([x]) => x), pairs.map(([, y]) => y));
-        return [{ held: where, comparison: `${a} − ${b}`, unit, ...both }];
-      })
-    );
+        if (both.length === 0) return []; // The study was stopped before these arms shared a seed.
+        const found = difference(both.map(([x]) => x), both.map(([, y]) => y));
+        return [{ held, comparison: `${a} − ${b}`, unit: unit(first[0]!), ...found }];
+      });
+    });
   });
 }

@@ -5,7 +5,7 @@
  */
 import { backend } from "../../lib/engine/mod.ts";
 import { presets } from "../../lib/model/mod.ts";
-import { ablate, studyDefaults } from "../../lib/study/mod.ts";
+import { ablate, studies } from "../../lib/study/mod.ts";
 
 const workers = Number(Deno.args[0]);
 await backend("wasm", { threads: 1 });
@@ -37,8 +37,8 @@ await ablate({
   seeds: 1,
   corpus: { name: "sea", train, heldout: train.slice(0, 20_000), dropped: 0, sources: [], ...made },
   merges: 300,
-  pretrain: { ...studyDefaults.pretrain, updates: 120, batch: 8, dropout: 0.1 },
-  finetune: { ...studyDefaults.finetune, epochs: 1 },
+  pretrain: { ...studies.ablate.pretrain, updates: 120, batch: 8, dropout: 0.1 },
+  finetune: { ...studies.ablate.finetune, epochs: 1 },
   trainExamples: examples.length,
   testExamples: examples.length,
   folder,

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { Corpus, Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { presets } from "../../lib/model/mod.ts";
-import { ablate, smokeStudy, studyOf, type StudyOptions } from "../../lib/study/mod.ts";
+import { ablate, smoke, studies, studyOf, type StudyOptions } from "../../lib/study/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 
 await backend();
@@ -34,13 +34,14 @@ const task: Task = {
   licence: "MIT",
   about: "toy",
 };
+const tiny = smoke(studies.ablate);
 const small = (folder: string): StudyOptions => ({
-  ...smokeStudy,
+  ...tiny,
   preset: { ...presets.smoke, layers: 1, width: 8, context: 12 },
   corpus,
   tasks: [task],
   merges: 20,
-  pretrain: { ...smokeStudy.pretrain, updates: 4, batch: 2 },
+  pretrain: { ...tiny.pretrain, updates: 4, batch: 2 },
   trainExamples: 16,
   testExamples: 16,
   saveEvery: 1,
@@ -160,22 +161,36 @@ Deno.test("a study with another setting does not take over results of the first"
 });
 
 Deno.test("tables hold means, intervals and paired differences as worked out by hand", () => {
-  const score = { loss: 1, perplexity: Math.E, bitsPerCharacter: 2, tokens: 1 };
-  const run = (positions: "learned" | "sinusoidal", lambda: number, seed: number, accuracy: number) => ({
+  const one = { loss: 1, perplexity: Math.E, bitsPerCharacter: 2 };
+  const score = { ...one, tokens: 1, low: one, high: one };
+  const model = "gpt1" as const;
+  const run = (positions: "learned" | "sinusoidal", lambda: number, seed: number, value: number) => ({
     task: "sky",
+    model: "gpt1" as const,
     positions,
     lambda,
+    transfer: 2,
+    layers: 2,
     seed,
-    accuracy,
-    majority: 0.5,
+    measure: "accuracy" as const,
+    measures: {},
+    value,
+    low: 0,
+    high: 1,
+    constant: 0.5,
     loss: 1,
     examples: 100,
     cut: 0,
   });
   const found = studyOf(
     [1, 2].flatMap((seed) => [
-      { positions: "learned" as const, seed, heldout: { ...score, bitsPerCharacter: 1.8 } },
-      { positions: "sinusoidal" as const, seed, heldout: { ...score, bitsPerCharacter: 1.8 + seed / 10 } },
+      { model, positions: "learned" as const, seed, heldout: { ...score, bitsPerCharacter: 1.8 } },
+      {
+        model,
+        positions: "sinusoidal" as const,
+        seed,
+        heldout: { ...score, bitsPerCharacter: 1.8 + seed / 10 },
+      },
     ]),
     [
       run("learned", 0, 1, 0.5),

@@ -3,7 +3,16 @@ import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { dispose, generate, gpt, leaves, presets } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
-import { encodeTask, evaluate, finetune, ngramBaselines, pretrain, scoreText } from "../../lib/train/mod.ts";
+import {
+  encodeTask,
+  evaluate,
+  finetune,
+  ngramBaselines,
+  pretrain,
+  score,
+  scoreText,
+  targetOf,
+} from "../../lib/train/mod.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 
 await backend();
@@ -63,12 +72,52 @@ Deno.test("a task of each kind is learned, and the model that it began from stay
   const before = leaves(lm.parameters).map(([, leaf]) => leaf.dataSync().slice());
   for (const task of tasks) {
     const tuned = await finetune(lm, task, { lambda: 0.5, epochs: 12, batch: 8, rate: 5e-3, warmup: 0.1 });
-    const { accuracy, examples } = await evaluate(tuned, task);
-    assertEquals([task.name, accuracy, examples], [task.name, 1, 24]);
+    const { measure, value, examples } = await evaluate(tuned, task);
+    assertEquals([task.name, measure, value, examples], [task.name, "accuracy", 1, 24]);
     dispose(tuned.parameters);
   }
   assertEquals(leaves(lm.parameters).map(([, leaf]) => leaf.dataSync()), before);
   dispose(lm.parameters);
+});
+
+Deno.test("grades are learned as shares of the two around them, and told as the mean of all (§3.3, STS-B)", async () => {
+  const grades = rows.map(({ word, label }, i) => ({
+    first: word,
+    second: says(label),
+    label: label + i % 3 / 2,
+  }));
+  const task: Task = {
+    name: "how alike",
+    kind: "similarity",
+    labels: ["0", "1", "2"],
+    ...about,
+    measures: ["pearson", "spearman"],
+    ...split(grades),
+  };
+  // A grade of 1.5 is half a 1 and half a 2: entropy is what a perfect model is left with.
+  assertEquals(targetOf(1.5, 3), [0, 0.5, 0.5]);
+  assertEquals(targetOf(2, 3), [0, 0, 1]);
+  assertClose(targetOf(0.2, 3), [0.8, 0.2, 0], "nearness");
+  const tuned = await finetune(fresh(), task, { lambda: 0, epochs: 30, batch: 8, rate: 5e-3, warmup: 0.1 });
+  const { measure, value, measures, predictions, logits, loss } = await evaluate(tuned, task);
+  assertEquals([measure, Object.keys(measures)], ["pearson", ["pearson", "spearman"]]);
+  assert(
+    value > 0.6 && value === score("pearson", predictions, grades.map(({ label }) => label)),
+    `${value}`,
+  );
+  const probabilities = logits.map((row) => {
+    const powers = Array.from(row, Math.exp), sum = powers.reduce((a, b) => a + b);
+    return powers.map((power) => power / sum);
+  });
+  assertClose(predictions, probabilities.map((p) => p[1]! + 2 * p[2]!), "means", { relative: 1e-5 });
+  const entropies = grades.map(({ label }, i) =>
+    targetOf(label, 3).reduce(
+      (sum, share, k) => share > 0 ? sum - share * Math.log(probabilities[i]![k]!) : sum,
+      0,
+    )
+  );
+  assertClose([loss], [entropies.reduce((a, b) => a + b) / 24], "cross-entropy", { relative: 1e-5 });
+  dispose(tuned.parameters);
 });
 
 Deno.test("training, evaluation and generation leave as many tensors as they found", async () => {

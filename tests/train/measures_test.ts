@@ -1,0 +1,65 @@
+import { bootstrap, score, scoreInterval } from "../../lib/train/mod.ts";
+import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
+
+// SciPy 1.17.1 gave the values that are not worked out beside them: stats.pearsonr, spearmanr, bootstrap.
+const said = [1, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0, 1];
+const are = [1, 0, 0, 1, 0, 1, 1, 0, 1, 0, 0, 1];
+const grades = [3.2, 1.0, 4.4, 2.5, 2.5, 0.0, 5.0, 3.9, 1.7, 2.5];
+const truth = [3.0, 0.6, 4.8, 2.0, 3.2, 0.0, 4.2, 4.2, 2.0, 1.4];
+const near = (actual: number, expected: number, what: string, relative = 1e-12) =>
+  assertClose([actual], [expected], what, { relative });
+
+Deno.test("measures of labels are those of a hand computation and of SciPy", () => {
+  near(score("accuracy", said, are), 9 / 12, "accuracy");
+  near(score("f1", said, are), 2 * 5 / (7 + 6), "f1: five hits, seven said, six are");
+  near(score("matthews", said, are), 0.5070925528371101, "matthews is the correlation of 0 and 1");
+  near(score("matthews", [1, 0, 0], [0, 1, 1]), -1, "all wrong");
+});
+
+Deno.test("correlations of grades are SciPy's, ranks of equal ones shared", () => {
+  near(score("pearson", grades, truth), 0.9346427641909993, "pearson");
+  near(score("spearman", grades, truth), 0.9074246958036138, "spearman");
+  near(score("spearman", [1, 2, 3, 4], [10, 100, 1000, 1e4]), 1, "any rising curve");
+});
+
+Deno.test("a measure that is not defined is 0, as GLUE counts it", () => {
+  assertEquals(score("matthews", [1, 1, 1], [1, 0, 1]), 0);
+  assertEquals(score("f1", [0, 0], [0, 1]), 0);
+  assertEquals(score("pearson", [2, 2, 2], [1, 2, 3]), 0);
+  assertEquals(score("spearman", [1, 2, 3], [4, 4, 4]), 0);
+});
+
+Deno.test("predictions that do not fit the labels are refused", async () => {
+  await assertRefused(() => score("f1", [1], [1, 0]), /^Cannot score 1 predictions of 2 labels as /);
+  await assertRefused(() => scoreInterval("accuracy", [], []), /^Cannot score 0 predictions of 0 labels/);
+});
+
+Deno.test("bootstrap intervals are SciPy's within the noise of resampling", () => {
+  const x = Array.from({ length: 200 }, (_, i) => (i * 37) % 101 / 10);
+  const y = x.map((value, i) => value + (i * 53) % 29 / 3);
+  const mean = bootstrap(200, (rows) => rows.reduce((sum, row) => sum + x[row]!, 0) / rows.length);
+  near(mean.value, 5.0045, "mean");
+  assertClose([mean.low, mean.high], [4.596, 5.4135], "of a mean", { relative: 0.01 });
+  const pearson = scoreInterval("pearson", x, y);
+  near(pearson.value, 0.7168647085773525, "pearson");
+  assertClose([pearson.low, pearson.high], [0.6575711997, 0.7691963163], "of Pearson's", { relative: 0.015 });
+  const spearman = scoreInterval("spearman", x, y);
+  near(spearman.value, 0.709157610571417, "spearman");
+  assertClose([spearman.low, spearman.high], [0.6396314465, 0.7644747673], "of Spearman's", {
+    relative: 0.015,
+  });
+});
+
+Deno.test("the interval of an accuracy covers the true one about as often as it says, and is the same each time", () => {
+  let covered = 0;
+  for (let trial = 0; trial < 200; trial++) {
+    // Right with probability 0.7: a sample of 150 by a multiplicative generator, of its own for each trial.
+    let state = trial * 2654435761 + 12345;
+    const next = () => (state = (state * 1664525 + 1013904223) % 2 ** 32) / 2 ** 32;
+    const right = Array.from({ length: 150 }, () => Number(next() < 0.7));
+    const { low, high } = scoreInterval("accuracy", right, right.map(() => 1));
+    if (low <= 0.7 && 0.7 <= high) covered++;
+  }
+  assert(covered >= 180 && covered <= 199, `${covered} of 200`);
+  assertEquals(scoreInterval("f1", said, are), scoreInterval("f1", said, are));
+});

@@ -1,0 +1,146 @@
+import * as tf from "@tensorflow/tfjs";
+import type { Task, TaskOf } from "../../lib/data/mod.ts";
+import { backend } from "../../lib/engine/mod.ts";
+import { dispose, forward, gpt, type LanguageModel, presets, tokenLogits } from "../../lib/model/mod.ts";
+import { trainBpe } from "../../lib/text/mod.ts";
+import { pretrain, score, zeroShot } from "../../lib/train/mod.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
+
+await backend();
+
+const text = Array.from(
+  { length: 300 },
+  (_, i) => i % 2 ? "the sun is very warm ." : "the snow is very cold .",
+).join("\n");
+const tokenizer = trainBpe(text + " the rain because it was wet dry", { merges: 60 });
+const lm = gpt({ ...presets.smoke, context: 24, dropout: 0 }, { tokenizer, seed: 1 });
+await pretrain(lm, { train: text }, { updates: 200, batch: 8, rate: 5e-3 });
+
+const about = { measures: ["accuracy" as const], source: "this test", licence: "MIT", about: "toy" };
+const split = <E>(examples: E[]) => ({ train: examples, validation: examples, test: examples });
+
+/** Log-probability of each token of a text but the first, one text at a time and with no help of zeroShot's. */
+function logProbabilities(lm: LanguageModel, ids: number[]): number[] {
+  return tf.tidy(() => {
+    const { h } = forward(lm.parameters, lm.config, tf.tensor2d([ids], undefined, "int32"));
+    const logits = tokenLogits(lm.parameters, h.squeeze([0]) as tf.Tensor2D);
+    const logs = logits.logSoftmax().arraySync() as number[][];
+    return ids.slice(1).map((id, t) => logs[t]![id]!);
+  });
+}
+const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
+const mean = (values: number[]) => sum(values) / values.length;
+const ids = (text: string) => [...tokenizer.encode(text)];
+const newline = tokenizer.encoder.get("\n</w>")!;
+
+Deno.test("a sentiment is the word that is likelier after very (§5)", async () => {
+  const task: Task = {
+    name: "weather",
+    kind: "classification",
+    labels: ["cold", "warm"],
+    ...about,
+    zeroShot: { by: "word", prompt: "very", words: ["cold", "warm"] },
+    ...split(["the snow is", "the sun is", "the sun is", "the snow is"].map((text, i) => ({
+      text,
+      label: [0, 1, 1, 0][i]!,
+    }))),
+  };
+  const found = await zeroShot(lm, task);
+  assertEquals([found.value, found.predictions, found.measure], [1, [0, 1, 1, 0], "accuracy"]);
+  const after = logProbabilities(lm, [newline, ...ids("the snow is very cold")]);
+  const other = logProbabilities(lm, [newline, ...ids("the snow is very warm")]);
+  assert(sum(after.slice(-1)) > sum(other.slice(-1)), "cold is what the model expects");
+});
+
+Deno.test("a choice is the one of the highest mean log-probability after the context (§5)", async () => {
+  const rows = [
+    { context: "the sun is", choices: ["very cold .", "very warm ."], label: 1 },
+    { context: "the snow", choices: ["is very cold .", "wet dry rain because it was"], label: 0 },
+    { context: "the snow is very", choices: ["dry", "cold"], label: 1 },
+  ];
+  const task: Task = { name: "what", kind: "choice", labels: ["first", "second"], ...about, ...split(rows) };
+  const { predictions } = await zeroShot(lm, task);
+  const expected = rows.map(({ context, choices }) => {
+    const worth = choices.map((choice) => {
+      const whole = [newline, ...ids(context), ...ids(choice)];
+      return mean(logProbabilities(lm, whole).slice(ids(context).length));
+    });
+    return worth.indexOf(Math.max(...worth));
+  });
+  assertEquals(predictions, expected);
+});
+
+Deno.test("a pronoun is the referent after which the shared ending has the highest mean log-probability (§5)", async () => {
+  const rows = [
+    { context: "the rain was wet because", choices: ["the sun is very warm .", "the snow is very warm ."] },
+    { context: "it was", choices: ["sun is very cold .", "snow is very cold ."] },
+  ].map((row, label) => ({ ...row, label }));
+  const task: Task = {
+    name: "who",
+    kind: "choice",
+    labels: ["first", "second"],
+    zeroShot: { by: "ending" },
+    ...about,
+    ...split(rows),
+  };
+  const { predictions } = await zeroShot(lm, task);
+  const expected = rows.map(({ context, choices }) => {
+    const shared = ids(choices[0]!.replace(/^.*?(?=is)/, "")).length; // "is very …", the same in both
+    const worth = choices.map((choice) =>
+      mean(logProbabilities(lm, [newline, ...ids(context), ...ids(choice)]).slice(-shared))
+    );
+    return worth.indexOf(Math.max(...worth));
+  });
+  assertEquals(predictions, expected);
+});
+
+Deno.test("a text is acceptable above the threshold that is best on training examples (§5)", async () => {
+  const texts = [
+    "the sun is very warm .",
+    "warm very the . sun is",
+    "the snow is very cold .",
+    "cold . the very is snow",
+  ];
+  const rows = texts.map((text, i) => ({ text, label: 1 - i % 2 }));
+  const task: TaskOf<"classification"> = {
+    name: "grammar",
+    kind: "classification",
+    labels: ["no", "yes"],
+    ...about,
+    measures: ["matthews"],
+    zeroShot: { by: "acceptability" },
+    ...split(rows),
+  };
+  const means = texts.map((text) => mean(logProbabilities(lm, [newline, ...ids(text)])));
+  assert(Math.min(means[0]!, means[2]!) > Math.max(means[1]!, means[3]!), `${means}`);
+  const found = await zeroShot(lm, task);
+  assertEquals([found.value, found.predictions], [1, [1, 0, 1, 0]]);
+  assertEquals(score("matthews", found.predictions, rows.map(({ label }) => label)), 1);
+});
+
+Deno.test("a text longer than the context is read from behind; nothing leaks; other tasks are refused", async () => {
+  const long = "the snow is very cold . ".repeat(20);
+  const rows = [{ context: long + "the sun is", choices: ["very cold .", "very warm ."], label: 1 }];
+  const task: Task = { name: "long", kind: "choice", labels: ["first", "second"], ...about, ...split(rows) };
+  const before = tf.memory().numTensors;
+  const { predictions } = await zeroShot(lm, task);
+  assertEquals(tf.memory().numTensors, before);
+  const worth = rows[0]!.choices.map((choice) => {
+    const whole = [...ids(rows[0]!.context), ...ids(choice)].slice(-24);
+    return mean(logProbabilities(lm, whole).slice(-ids(choice).length));
+  });
+  assertEquals(predictions, [worth.indexOf(Math.max(...worth))]);
+  const pair: Task = {
+    name: "pair",
+    kind: "similarity",
+    labels: ["no", "yes"],
+    ...about,
+    ...split([{ first: "sun", second: "warm", label: 1 }]),
+  };
+  await assertRefused(
+    () => zeroShot(lm, pair),
+    /^Cannot answer task "pair" without fine-tuning as there is no heuristic/,
+  );
+});
+
+globalThis.addEventListener("unload", () => dispose(lm.parameters));
