@@ -10,11 +10,11 @@ await backend();
 
 const text = Array.from(
   { length: 300 },
-  (_, i) => i % 2 ? "the sun is very warm ." : "the snow is very cold .",
+  (_, i) => (i * i + (i >> 3)) % 3 ? "the sun is very warm ." : "the snow is very cold .",
 ).join("\n");
 const tokenizer = trainBpe(text + " the rain because it was wet dry", { merges: 60 });
 const lm = gpt({ ...presets.smoke, context: 24, dropout: 0 }, { tokenizer, seed: 1 });
-await pretrain(lm, { train: text }, { updates: 200, batch: 8, rate: 5e-3 });
+await pretrain(lm, { train: text }, { updates: 60, batch: 8, rate: 5e-3 });
 
 const about = { measures: ["accuracy" as const], source: "this test", licence: "MIT", about: "toy" };
 const split = <E>(examples: E[]) => ({ train: examples, validation: examples, test: examples });
@@ -34,7 +34,7 @@ const ids = (text: string) => [...tokenizer.encode(text)];
 const newline = tokenizer.encoder.get("\n</w>")!;
 
 Deno.test("a sentiment is the word that is likelier after very (§5)", async () => {
-  const task: Task = {
+  const task: TaskOf<"classification"> = {
     name: "weather",
     kind: "classification",
     labels: ["cold", "warm"],
@@ -46,10 +46,14 @@ Deno.test("a sentiment is the word that is likelier after very (§5)", async () 
     }))),
   };
   const found = await zeroShot(lm, task);
-  assertEquals([found.value, found.predictions, found.measure], [1, [0, 1, 1, 0], "accuracy"]);
-  const after = logProbabilities(lm, [newline, ...ids("the snow is very cold")]);
-  const other = logProbabilities(lm, [newline, ...ids("the snow is very warm")]);
-  assert(sum(after.slice(-1)) > sum(other.slice(-1)), "cold is what the model expects");
+  const expected = task.test.map(({ text }) => {
+    const [cold, warm] = ["cold", "warm"].map((word) =>
+      logProbabilities(lm, [newline, ...ids(`${text} very ${word}`)]).at(-1)!
+    );
+    return Number(warm! > cold!);
+  });
+  assertEquals([found.predictions, found.measure, found.examples], [expected, "accuracy", 4]);
+  assertEquals(found.value, score("accuracy", expected, task.test.map(({ label }) => label)));
 });
 
 Deno.test("a choice is the one of the highest mean log-probability after the context (§5)", async () => {
