@@ -61,6 +61,7 @@ export {
   finetune,
   type FinetuneOptions,
   loadModel,
+  type NgramBaselines,
   ngramBaselines,
   pretrain,
   type PretrainOptions,

@@ -88,13 +88,14 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
 
   const line = (name: string, { loss, perplexity, bitsPerCharacter }: TextScore) =>
     console.log(
-      `${name.padEnd(8)} ${bitsPerCharacter.toFixed(3)} bits per character, ` +
+      `${name.padEnd(10)} ${bitsPerCharacter.toFixed(3)} bits per character, ` +
         `${loss.toFixed(3)} nats and perplexity ${perplexity.toFixed(1)} per token`,
     );
   console.log(`Held-out text of ${text.name}:`);
-  const { unigram, bigram } = ngramBaselines(text.train, text.heldout, tokenizer, preset.context);
+  const { unigram, bigram, kneserNey } = ngramBaselines(text.train, text.heldout, tokenizer, preset.context);
   line("unigram", unigram);
   line("bigram", bigram);
+  line("Kneser–Ney", kneserNey);
   line("model", await scoreText(lm, text.heldout));
   console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
 }

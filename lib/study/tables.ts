@@ -1,5 +1,5 @@
 import { type ColumnTable, table } from "arquero";
-import type { TextScore } from "../train/mod.ts";
+import type { NgramBaselines } from "../train/mod.ts";
 import type { Finetuned, Pretrained } from "./arm.ts";
 import { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
 
@@ -13,8 +13,8 @@ export interface Study {
   readonly pretrained: readonly Pretrained[];
   /** Results of the fine-tuning runs. */
   readonly finetuned: readonly Finetuned[];
-  /** What one and two tokens of context foretell of the same held-out text. */
-  readonly baselines: { readonly unigram: TextScore; readonly bigram: TextScore };
+  /** What models that count n-grams make of the same held-out text. */
+  readonly baselines: NgramBaselines;
   /** Held-out bits per character: baselines, then an arm a row. */
   readonly language: ColumnTable;
   /** Test accuracy in %, an arm a row. */
@@ -24,6 +24,13 @@ export interface Study {
   /** The differences in words. */
   readonly findings: readonly string[];
 }
+
+/** The baselines in the order of their strength, and what tables call them. */
+const baselineNames = [
+  ["unigram", "unigram baseline"],
+  ["bigram", "bigram baseline"],
+  ["kneserNey", "Kneser–Ney baseline"],
+] as const;
 
 interface Row extends Estimate {
   readonly held: string;
@@ -69,10 +76,7 @@ export function studyOf(
   failures: readonly string[] = [],
 ): Study {
   const language = [
-    ...Object.entries(baselines).map(([model, score]) => ({
-      model: `${model} baseline`,
-      ...estimate([score.bitsPerCharacter]),
-    })),
+    ...baselineNames.map(([key, model]) => ({ model, ...estimate([baselines[key].bitsPerCharacter]) })),
     ...groups(pretrained, ({ positions }) => positions)
       .map(([positions, runs]) => ({ model: positions, ...estimate(runs.map(bits)) })),
   ];
@@ -80,12 +84,14 @@ export function studyOf(
   const arms = groups(byTask, ({ task, positions, lambda }) => `${task}|${positions}|${lambda}`)
     .map(([, runs]) => ({ arm: runs[0]!, ...estimate(runs.map(accuracy)) }));
   const rows: Row[] = [
-    ...groups(pretrained, ({ positions }) => positions).map(([positions, runs]) => ({
-      held: "held-out text",
-      comparison: `${positions} − bigram baseline`,
-      unit: "bits per character",
-      ...estimate(runs.map((run) => bits(run) - baselines.bigram.bitsPerCharacter)),
-    })),
+    ...baselineNames.slice(1).flatMap(([key, model]) =>
+      groups(pretrained, ({ positions }) => positions).map(([positions, runs]) => ({
+        held: "held-out text",
+        comparison: `${positions} − ${model}`,
+        unit: "bits per character",
+        ...estimate(runs.map((run) => bits(run) - baselines[key].bitsPerCharacter)),
+      }))
+    ),
     ...contrasts(pretrained, () => "held-out text", ({ positions }) => positions, bits, "bits per character"),
     ...contrasts(
       byTask,
