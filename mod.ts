@@ -62,6 +62,7 @@ export {
   finetune,
   type FinetuneOptions,
   loadModel,
+  type NgramBaselines,
   ngramBaselines,
   pretrain,
   type PretrainOptions,

@@ -120,14 +120,15 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   }
   const line = (name: string, { loss, perplexity, bitsPerCharacter, low, high }: TextScore) =>
     console.log(
-      `${name.padEnd(8)} ${bitsPerCharacter.toFixed(3)} [${low.bitsPerCharacter.toFixed(3)}, ` +
+      `${name.padEnd(10)} ${bitsPerCharacter.toFixed(3)} [${low.bitsPerCharacter.toFixed(3)}, ` +
         `${high.bitsPerCharacter.toFixed(3)}] bits per character, ` +
         `${loss.toFixed(3)} nats and perplexity ${perplexity.toFixed(1)} per token`,
     );
   console.log(`Held-out text of ${text.name}:`);
-  const { unigram, bigram } = ngramBaselines(text.train, text.heldout, tokenizer, preset.context);
+  const { unigram, bigram, kneserNey } = ngramBaselines(text.train, text.heldout, tokenizer, preset.context);
   line("unigram", unigram);
   line("bigram", bigram);
+  line("Kneser–Ney", kneserNey);
   line("model", await scoreText(lm, text.heldout));
   console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
 

@@ -1,5 +1,5 @@
 import { type ColumnTable, table } from "arquero";
-import type { TextScore } from "../train/mod.ts";
+import type { NgramBaselines } from "../train/mod.ts";
 import type { Finetuned, Pretrained } from "./arm.ts";
 import { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
 
@@ -13,8 +13,8 @@ export interface Study {
   readonly pretrained: readonly Pretrained[];
   /** Results of the fine-tuning runs. */
   readonly finetuned: readonly Finetuned[];
-  /** What one and two tokens of context foretell of the same held-out text. */
-  readonly baselines: { readonly unigram: TextScore; readonly bigram: TextScore };
+  /** What models that count n-grams make of the same held-out text. */
+  readonly baselines: NgramBaselines;
   /** Held-out bits per character: baselines, then an arm a row. */
   readonly language: ColumnTable;
   /** Each task's primary measure on its test examples in %, an arm a row. */
@@ -24,6 +24,13 @@ export interface Study {
   /** The differences in words. */
   readonly findings: readonly string[];
 }
+
+/** The baselines in the order of their strength, and what tables call them. */
+const baselineNames = [
+  ["unigram", "unigram baseline"],
+  ["bigram", "bigram baseline"],
+  ["kneserNey", "Kneser–Ney baseline"],
+] as const;
 
 interface Row extends Estimate {
   readonly held: string;
@@ -103,10 +110,7 @@ export function studyOf(
   const nameOf = (run: Run) => wordsOf(run, ofText) || run.positions;
   const models = groups(readers, nameOf);
   const language = [
-    ...Object.entries(baselines).map(([model, score]) => ({
-      model: `${model} baseline`,
-      ...estimate([score.bitsPerCharacter]),
-    })),
+    ...baselineNames.map(([key, model]) => ({ model, ...estimate([baselines[key].bitsPerCharacter]) })),
     ...models.map(([model, runs]) => ({ model, ...estimate(runs.map(bits)) })),
   ];
 
@@ -115,12 +119,14 @@ export function studyOf(
   const arms = groups(byTask, (run) => `${run.task}, ${wordsOf(run, ofTasks)}`)
     .map(([, runs]) => ({ arm: runs[0]!, ...estimate(runs.map(points)) }));
   const rows: Row[] = [
-    ...models.map(([model, runs]) => ({
-      held: "held-out text",
-      comparison: `${model} − bigram baseline`,
-      unit: "bits per character",
-      ...estimate(runs.map((run) => bits(run) - baselines.bigram.bitsPerCharacter)),
-    })),
+    ...baselineNames.slice(1).flatMap(([key, baseline]) =>
+      models.map(([model, runs]) => ({
+        held: "held-out text",
+        comparison: `${model} − ${baseline}`,
+        unit: "bits per character",
+        ...estimate(runs.map((run) => bits(run) - baselines[key].bitsPerCharacter)),
+      }))
+    ),
     ...contrasts(readers, ofText, () => "held-out text", bits, () => "bits per character"),
     ...contrasts(byTask, ofTasks, ({ task }) => task, points, ({ measure }) => `points of ${measure}`),
   ];

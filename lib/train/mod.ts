@@ -26,9 +26,17 @@ export {
 } from "./evaluate.ts";
 export { bootstrap, type Interval, score, scoreInterval } from "./measures.ts";
 export { checkTransfer, finetune, finetuneDefaults, type FinetuneOptions, paddingShare } from "./finetune.ts";
+export { kneserNey } from "./kneserney.ts";
 export { type Job, train, type Training, training, type TrainingRecord } from "./loop.ts";
-export { ngramBaselines } from "./ngram.ts";
-export { type Batch, checkLambda, languageModelLoss, type Losses, objective, targetOf } from "./objectives.ts";
+export { type NgramBaselines, ngramBaselines } from "./ngram.ts";
+export {
+  type Batch,
+  checkLambda,
+  languageModelLoss,
+  type Losses,
+  objective,
+  targetOf,
+} from "./objectives.ts";
 export { checkWhole } from "./options.ts";
 export { pretrain, pretrainDefaults, type PretrainOptions, type RunOptions } from "./pretrain.ts";
 export { type Schedule, schedules } from "./schedules.ts";

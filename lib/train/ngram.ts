@@ -1,18 +1,25 @@
-import { evaluationWindows, type TextScore, textScore } from "./evaluate.ts";
-import { tokensOf } from "./batches.ts";
 import type { Tokenizer } from "../text/mod.ts";
+import { tokensOf } from "./batches.ts";
+import { evaluationWindows, type TextScore, textScore } from "./evaluate.ts";
+import { absoluteDiscounting, kneserNey, ORDER } from "./kneserney.ts";
 
-/** What absolute discounting takes from each seen pair's count. */
-const DISCOUNT = 0.75;
+/** What models that count n-grams make of a held-out text. */
+export interface NgramBaselines {
+  /** Tokens alone, one added to every count. */
+  readonly unigram: TextScore;
+  /** Pairs with absolute discounting, the rest shared out by the unigrams: the mark that a pre-trained model must pass. */
+  readonly bigram: TextScore;
+  /** Modified Kneser–Ney ({@linkcode kneserNey}): the mark that a good one passes. */
+  readonly kneserNey: TextScore;
+}
 
 /**
- * What a model of two tokens at most makes of a held-out text: the mark that a pre-trained model must pass.
- *
- * Both are estimated on the whole training text and scored on the very tokens that {@linkcode scoreText} scores:
- * unigrams with one added to every count; bigrams with absolute discounting, the rest shared out by the unigrams.
+ * What models that count n-grams make of a held-out text. They are estimated on the whole training text and scored on
+ * the very tokens that {@linkcode scoreText} scores, with no more context than a model has there.
  *
  * @param limit Windows at the most, as for the model.
- * @throws {InputError} If the held-out text does not fill a window.
+ * @param order Tokens of the longest n-grams of Kneser–Ney; 5 unless given.
+ * @throws {InputError} If the held-out text does not fill a window, or the order is not a whole number from 1.
  *
  * @example
  * ```ts
@@ -20,8 +27,8 @@ const DISCOUNT = 0.75;
  * import { ngramBaselines } from "./mod.ts";
  *
  * const text = "to be or not to be that is the question ".repeat(20);
- * const { unigram, bigram } = ngramBaselines(text, text, trainBpe(text, { merges: 10 }), 32);
- * console.log(bigram.loss < unigram.loss); // true
+ * const { unigram, bigram, kneserNey } = ngramBaselines(text, text, trainBpe(text, { merges: 10 }), 32);
+ * console.log(kneserNey.loss < bigram.loss && bigram.loss < unigram.loss); // true
  * ```
  */
 export function ngramBaselines(
@@ -30,37 +37,23 @@ export function ngramBaselines(
   tokenizer: Tokenizer,
   context: number,
   limit?: number,
-): { unigram: TextScore; bigram: TextScore } {
+  order: number = ORDER,
+): NgramBaselines {
   const [ids, unseen] = [tokensOf(train, tokenizer), tokensOf(heldout, tokenizer)];
-  const V = tokenizer.size;
-  const counts = new Float64Array(V);
-  const followers = new Float64Array(V); // How many different tokens follow.
-  const follows = new Float64Array(V); // How often any token follows.
-  const pairs = new Map<number, number>();
-  ids.forEach((id, i) => {
-    counts[id]!++;
-    if (i === 0) return;
-    const before = ids[i - 1]!;
-    const seen = pairs.get(before * V + id) ?? 0;
-    pairs.set(before * V + id, seen + 1);
-    follows[before]!++;
-    if (seen === 0) followers[before]!++;
-  });
-  const unigram = (id: number) => (counts[id]! + 1) / (ids.length + V);
-  const bigram = (before: number, id: number) => {
-    const times = follows[before]!;
-    if (times === 0) return unigram(id);
-    const own = Math.max(0, (pairs.get(before * V + id) ?? 0) - DISCOUNT);
-    return (own + DISCOUNT * followers[before]! * unigram(id)) / times;
-  };
   const windows = evaluationWindows(unseen, context, limit);
-  const scoreBy = (probability: (before: number, id: number) => number) => {
-    const losses = windows.map((window) => {
-      let loss = 0;
-      for (let i = 1; i < context; i++) loss -= Math.log(probability(window[i - 1]!, window[i]!));
-      return loss / (context - 1);
-    });
+  const score = (probabilities: (sequence: Int32Array) => Float64Array): TextScore => {
+    const losses = windows.map((window) =>
+      -probabilities(window).subarray(1).reduce((sum, p) => sum + Math.log(p), 0) / (context - 1)
+    );
     return textScore(losses, context - 1, heldout, unseen);
   };
-  return { unigram: scoreBy((_, id) => unigram(id)), bigram: scoreBy(bigram) };
+  const V = tokenizer.size;
+  const counts = new Float64Array(V);
+  for (const id of ids) counts[id]!++;
+  const unigram = counts.map((count) => (count + 1) / (ids.length + V));
+  return {
+    unigram: score((sequence) => Float64Array.from(sequence, (id) => unigram[id]!)),
+    bigram: score(absoluteDiscounting(ids, unigram)),
+    kneserNey: score(kneserNey(ids, V, order)),
+  };
 }

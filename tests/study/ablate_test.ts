@@ -199,12 +199,17 @@ Deno.test("tables hold means, intervals and paired differences as worked out by 
       run("learned", 0.5, 2, 0.81),
       run("sinusoidal", 0, 1, 0.4),
     ],
-    { unigram: { ...score, bitsPerCharacter: 3 }, bigram: { ...score, bitsPerCharacter: 2.5 } },
+    {
+      unigram: { ...score, bitsPerCharacter: 3 },
+      bigram: { ...score, bitsPerCharacter: 2.5 },
+      kneserNey: { ...score, bitsPerCharacter: 1.7 },
+    },
     false,
   );
   assertEquals(found.language.array("model"), [
     "unigram baseline",
     "bigram baseline",
+    "Kneser–Ney baseline",
     "learned",
     "sinusoidal",
   ]);
@@ -214,6 +219,10 @@ Deno.test("tables hold means, intervals and paired differences as worked out by 
     "held-out text: learned − bigram baseline = -0.70 [-0.70, -0.70] bits per character, 2 seeds: " +
     "not distinguishable",
     "held-out text: sinusoidal − bigram baseline = -0.55 [-1.19, 0.09] bits per character, 2 seeds: " +
+    "not distinguishable",
+    "held-out text: learned − Kneser–Ney baseline = +0.10 [0.10, 0.10] bits per character, 2 seeds: " +
+    "not distinguishable",
+    "held-out text: sinusoidal − Kneser–Ney baseline = +0.25 [-0.39, 0.89] bits per character, 2 seeds: " +
     "not distinguishable",
     "held-out text: learned − sinusoidal = -0.15 [-0.79, 0.49] bits per character, 2 seeds: " +
     "not distinguishable",

@@ -3,16 +3,7 @@ import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { dispose, generate, gpt, leaves, presets } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
-import {
-  encodeTask,
-  evaluate,
-  finetune,
-  ngramBaselines,
-  pretrain,
-  score,
-  scoreText,
-  targetOf,
-} from "../../lib/train/mod.ts";
+import { encodeTask, evaluate, finetune, pretrain, score, scoreText, targetOf } from "../../lib/train/mod.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 
 await backend();
@@ -235,16 +226,4 @@ Deno.test("bad input to training is refused in one sentence", async () => {
   await assertRefused(() => finetune(lm, stray), /label 2 .*sky.* 0 \(bad\) and 1 \(good\)/);
   await assertRefused(() => evaluate(lm, task), /^Cannot evaluate on sky .* the model has no head$/);
   dispose(lm.parameters);
-});
-
-Deno.test("the n-gram baselines are those of a hand computation", () => {
-  // Ids of «a b a b a c»: three a, two b, one c; pairs ab 2, ba 2, ac 1.
-  const tiny = trainBpe("a b a b a c", { merges: 0 });
-  const V = tiny.size;
-  const { unigram, bigram } = ngramBaselines("a b a b a c", "a b", tiny, 2);
-  const p = (count: number) => (count + 1) / (6 + V);
-  assertClose([unigram.loss], [-Math.log(p(2))], "unigram", { relative: 1e-12 });
-  // After a (three times, two kinds of follower): (2 − 0.75 + 0.75 · 2 · p(b)) / 3.
-  assertClose([bigram.loss], [-Math.log((1.25 + 1.5 * p(2)) / 3)], "bigram", { relative: 1e-12 });
-  assertClose([bigram.bitsPerCharacter], [bigram.loss / Math.LN2 * 2 / 3], "bits", { relative: 1e-12 });
 });
