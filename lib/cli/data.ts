@@ -69,7 +69,9 @@ async function bring(
         bar.show({
           done: bytes / file.bytes,
           left: (performance.now() - since) / 1e3 / (bytes - first) * (file.bytes - bytes),
-          text: bytes < file.bytes ? `${name}, ${megabytes(file.bytes)} MB` : `checking and unpacking ${name}`,
+          text: bytes < file.bytes
+            ? `${name}, ${megabytes(file.bytes)} MB`
+            : `checking and unpacking ${name}`,
         });
       },
     });
