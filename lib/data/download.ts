@@ -122,26 +122,30 @@ async function receive({ url, bytes }: Pinned, part: string, options: DownloadOp
     await response.body?.cancel();
     response = await ask(at = 0);
   }
-  const stop = async (error: InputError) => {
-    await response.body?.cancel();
-    return error;
-  };
-  const { status, statusText, headers } = response;
+  const { status, statusText, headers, body } = response;
   const [, from, total] = headers.get("content-range")?.match(/^bytes (\d+)-\d+\/(\d+|\*)$/) ?? [];
-  if (status === 200) at = 0; // Ranges are a server's choice.
-  else if (status !== 206) throw await stop(lost(`the server says ${status} ${statusText}`.trim()));
-  else if (Number(from) !== at) throw await stop(lost("the server sends another part than was asked for"));
-  const announced = status === 206 ? total : headers.get("content-length");
-  // What is there stays: a page that asks to log in is as wrong as another version of the file.
-  if (announced && announced !== "*" && Number(announced) !== bytes) {
-    throw await stop(lost(`the server has ${announced} bytes where ${bytes} are expected`));
+  const announced = Number((status === 206 ? total : headers.get("content-length")) ?? NaN); // "*" is unknown, too.
+  const wrong = status !== 200 && status !== 206
+    ? lost(`the server says ${status} ${statusText}`.trim())
+    : status === 206 && Number(from) !== at
+    ? lost("the server sends another part than was asked for")
+    : announced >= 0 && announced !== bytes
+    ? new InputError(
+      `Cannot download ${url} as what the server has is not the file that is known: ` +
+        `expected ${bytes} bytes, found ${announced}`,
+    )
+    : undefined;
+  if (wrong) { // What is there stays: it may be a page that asks to log in, which another time does not come.
+    await body?.cancel();
+    throw wrong;
   }
+  if (status === 200) at = 0; // Ranges are a server's choice.
 
   using file = await Deno.open(part, { write: true, create: true });
   await file.truncate(at);
   await file.seek(at, Deno.SeekMode.Start);
   onProgress?.(at);
-  const reader = (response.body ?? new Blob().stream()).getReader();
+  const reader = (body ?? new Blob().stream()).getReader();
   for (let step = await network(reader.read()); !step.done; step = await network(reader.read())) {
     const chunk = step.value;
     if (at + chunk.length > bytes) {

@@ -105,7 +105,7 @@ export async function unpack(archive: string, folder: string, signal?: AbortSign
   });
 }
 
-/** What macOS adds of its own: `Icon\r` stands in SNLI and MultiNLI. */
+/** What macOS adds of its own: `Icon\r` stands in SNLI's archive. */
 function isLitter(part: string): boolean {
   return part === "__MACOSX" || part === ".DS_Store" || part === "Icon\r" || part.startsWith("._");
 }
