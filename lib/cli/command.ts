@@ -23,12 +23,14 @@ export async function run(command: Command, args: string[] = Deno.args): Promise
 
 /**
  * A signal that aborts at the first Ctrl-C, so that what was reached is saved; the second ends the process.
+ *
+ * @param after What is done first.
  */
-export function interruptible(): AbortSignal {
+export function interruptible(after = " after this update"): AbortSignal {
   const controller = new AbortController();
   Deno.addSignalListener("SIGINT", () => {
     if (controller.signal.aborted) Deno.exit(130);
-    console.error("\nStopping after this update; press Ctrl-C again to leave at once");
+    console.error(`\nStopping${after}; press Ctrl-C again to leave at once`);
     controller.abort();
   });
   return controller.signal;

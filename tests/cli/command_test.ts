@@ -117,7 +117,7 @@ for (const [sentence, name, ...args] of refused) {
 }
 
 Deno.test("each command explains itself", async () => {
-  for (const name of ["ablate", "compare", "suite", "pretrain", "finetune", "generate"]) {
+  for (const name of ["ablate", "compare", "suite", "pretrain", "finetune", "generate", "data"]) {
     const { code, out } = await run(name, "--help");
     assertEquals(code, 0);
     assert(out.startsWith(`Usage: ${name}`), out);

@@ -1,0 +1,98 @@
+import { Argument, Command } from "commander";
+import { type Download, downloads, fileName } from "../data/downloads.ts";
+import { obtain } from "../data/obtain.ts";
+import { InputError } from "../errors.ts";
+import { exists } from "../files.ts";
+import { interrupted, interruptible, run } from "./command.ts";
+import { progress } from "./progress.ts";
+
+const command = new Command("data")
+  .description(
+    "Brings the original files of benchmarks to data/cache/<name>: downloads them, checks size and SHA-256, unpacks " +
+      "them. Stopped, it goes on when called again. Without a network, or for what is given out on request only, " +
+      "--from takes a copy of your own.",
+  )
+  .addArgument(
+    new Argument("[names...]", "which data sets").choices(downloads.map(({ name }) => name)),
+  )
+  .option("--folder <folder>", "where they go", "data/cache")
+  .option("--from <path>", "your own copy: the published files, in a folder or as they are")
+  .option("--list", "tell all names, sizes and licences, and which are there")
+  .action(main);
+
+interface Options {
+  folder: string;
+  from?: string;
+  list?: true;
+}
+
+async function main(names: string[], { folder, from, list }: Options): Promise<void> {
+  if (list) return await tell(folder);
+  if (names.length === 0) {
+    throw new InputError("Cannot tell which data sets are wanted as none is named: --list tells all of them");
+  }
+  const signal = interruptible("");
+  for (const set of downloads.filter(({ name }) => names.includes(name))) {
+    const target = `${folder}/${set.name}`;
+    if (await exists(target)) {
+      console.error(`${target} is there already: remove it to have it anew`);
+      continue;
+    }
+    try {
+      const checked = await bring(set, folder, from, signal);
+      console.log(`${set.name}: ${target}${checked ? "" : ", not checked as no checksum of it is known"}`);
+      console.log(`  licence: ${set.licence}\n  cite: ${set.citation}`);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return interrupted("Stopped before the end: the same command goes on from there");
+    }
+  }
+}
+
+/** Obtains a set and shows how far it is. */
+async function bring(
+  set: Download,
+  folder: string,
+  from: string | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let bar: ReturnType<typeof progress> | undefined;
+  let [current, first, since] = ["", 0, 0];
+  try {
+    return await obtain(set, folder, {
+      from,
+      signal,
+      onProgress(file, bytes) {
+        const name = fileName(file);
+        if (name !== current) [current, first, since] = [name, bytes, performance.now()];
+        bar ??= progress();
+        bar.show({
+          done: bytes / file.bytes,
+          left: (performance.now() - since) / 1e3 / (bytes - first) * (file.bytes - bytes),
+          text: bytes < file.bytes
+            ? `${name}, ${megabytes(file.bytes)} MB`
+            : `checking and unpacking ${name}`,
+        });
+      },
+    });
+  } finally {
+    bar?.end();
+  }
+}
+
+/** All data sets as a table. */
+async function tell(folder: string): Promise<void> {
+  const rows = [["name", "MB", "there", "licence"]];
+  for (const { name, files, licence } of downloads) {
+    const size = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    const there = await exists(`${folder}/${name}`);
+    rows.push([name, size > 0 ? megabytes(size) : "–", there ? "yes" : "no", licence]);
+  }
+  for (const [name, size, there, licence] of rows) {
+    console.log(`${name!.padEnd(12)}${size!.padStart(7)}  ${there!.padEnd(6)} ${licence}`);
+  }
+}
+
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(bytes < 1e6 ? 2 : 1);
+
+await run(command);

@@ -1,0 +1,234 @@
+/** A file that anybody may fetch, and what it must be. */
+export interface Pinned {
+  /** Where its authors, or the benchmark that took it over, keep it. */
+  readonly url: string;
+  /** Its size. */
+  readonly bytes: number;
+  /** Its SHA-256, in hexadecimal digits. */
+  readonly sha256: string;
+  /** What it is called, unless it is an archive to unpack. */
+  readonly as?: string;
+}
+
+/** A data set: its files, and under which terms they come. */
+export interface Download {
+  /** As the command and the task call it. */
+  readonly name: string;
+  /** One archive, or files as they are; none if no file may be fetched without asking first. */
+  readonly files: readonly Pinned[];
+  /** A copy that is taken unchecked, as no checksum of it is known. */
+  readonly own?: {
+    /** How the names of its files end. */
+    readonly ending: string;
+    /** Which files they are and where one asks for them. */
+    readonly about: string;
+  };
+  /** As far as known, in a line. */
+  readonly licence: string;
+  /** Authors, year, title, venue. */
+  readonly citation: string;
+}
+
+/** The file's own name: the last of its address, unless it is told. */
+export function fileName({ url, as }: Pinned): string {
+  return as ?? new URL(url).pathname.split("/").at(-1)!;
+}
+
+const GLUE = "https://dl.fbaipublicfiles.com/glue/data";
+const SENTEVAL = "https://dl.fbaipublicfiles.com/senteval/senteval_data";
+
+/**
+ * The data sets that `deno task data` knows, most of them those of the paper's section 4.2.
+ *
+ * Sizes and checksums are those of Hugging Face's datasets 1.17.0 (`dataset_infos.json`). The table of
+ * TensorFlow Datasets has the same for GLUE, except `qqp`, and for `snli`; others publish the same for `qqp`,
+ * `race` and `scitail`. For `copa`, `sick` and `winograd` there is this one witness.
+ */
+export const downloads: readonly Download[] = [
+  {
+    name: "sst2",
+    files: [{
+      url: `${GLUE}/SST-2.zip`,
+      bytes: 7439277,
+      sha256: "d67e16fb55739c1b32cdce9877596db1c127dc322d93c082281f64057c16deaa",
+    }],
+    licence: "none given; published by Stanford for research",
+    citation: "Socher et al. 2013, Recursive Deep Models for Semantic Compositionality, EMNLP",
+  },
+  {
+    name: "cola",
+    files: [{
+      url: `${GLUE}/CoLA.zip`,
+      bytes: 376971,
+      sha256: "f212fcd832b8f7b435fb991f101abf89f96b933ab400603bf198960dfc32cbff",
+    }],
+    licence: "MIT; the sentences are quoted from linguistic publications",
+    citation: "Warstadt, Singh and Bowman 2019, Neural Network Acceptability Judgments, TACL",
+  },
+  {
+    name: "mrpc",
+    files: [
+      {
+        url: `${SENTEVAL}/msr_paraphrase_train.txt`,
+        bytes: 1047044,
+        sha256: "60a9b09084528f0673eedee2b69cb941920f0b8cd0eeccefc464a98768457f89",
+        as: "msr_paraphrase_train.txt",
+      },
+      {
+        url: `${SENTEVAL}/msr_paraphrase_test.txt`,
+        bytes: 441275,
+        sha256: "a04e271090879aaba6423d65b94950c089298587d9c084bf9cd7439bd785f784",
+        as: "msr_paraphrase_test.txt",
+      },
+      {
+        url: `${GLUE}/mrpc_dev_ids.tsv`,
+        bytes: 6222,
+        sha256: "971d7767d81b997fd9060ade0ec23c4fc31cbb226a55d1bd4a1bac474eb81dc7",
+        as: "mrpc_dev_ids.tsv",
+      },
+    ],
+    licence: "Microsoft Research's own terms",
+    citation: "Dolan and Brockett 2005, Automatically Constructing a Corpus of Sentential Paraphrases, IWP",
+  },
+  {
+    name: "stsb",
+    files: [{
+      url: `${GLUE}/STS-B.zip`,
+      bytes: 802872,
+      sha256: "e60a6393de5a8b5b9bac5020a1554b54e3691f9d600b775bd131e613ac179c85",
+    }],
+    licence: "scores CC BY-SA 4.0; the sentences have licences of their own",
+    citation: "Cer et al. 2017, SemEval-2017 Task 1: Semantic Textual Similarity, SemEval",
+  },
+  {
+    name: "qqp",
+    files: [{
+      url: `${GLUE}/QQP-clean.zip`,
+      bytes: 41696084,
+      sha256: "40e7c862c04eb26ee04b67fd900e76c45c6ba8e6d8fab4f8f1f8072a1a3fbae0",
+    }],
+    licence: "Quora's terms of service: not for commerce",
+    citation: "Iyer, Dandekar and Csernai 2017, First Quora Dataset Release: Question Pairs, Quora",
+  },
+  {
+    name: "mnli",
+    files: [{
+      url: `${GLUE}/MNLI.zip`,
+      bytes: 312783507,
+      sha256: "e7c1d896d26ed6caf700110645df426cc2d8ebf02a5ab743d5a5c68ac1c83633",
+    }],
+    licence: "mostly the licence of the OANC; fiction CC BY 3.0, CC BY-SA 3.0 or public domain",
+    citation: "Williams, Nangia and Bowman 2018, A Broad-Coverage Challenge Corpus (MultiNLI), NAACL",
+  },
+  {
+    name: "qnli",
+    files: [{
+      url: `${GLUE}/QNLIv2.zip`,
+      bytes: 10627589,
+      sha256: "e634e78627a29adaecd4f955359b22bf5e70f2cbd93b493f2d624138a0c0e5f5",
+    }],
+    licence: "CC BY-SA 4.0, as SQuAD, of which it is made",
+    citation: "Rajpurkar et al. 2016, SQuAD, EMNLP; as pairs: Wang et al. 2019, GLUE, ICLR",
+  },
+  {
+    name: "rte",
+    files: [{
+      url: `${GLUE}/RTE.zip`,
+      bytes: 697150,
+      sha256: "6bf86de103ecd335f3441bd43574d23fef87ecc695977a63b82d5efb206556ee",
+    }],
+    licence: "none given; published by PASCAL and NIST for research",
+    citation: "Dagan et al. 2006, Bar-Haim et al. 2006, Giampiccolo et al. 2007, Bentivogli et al. 2009, " +
+      "Recognising Textual Entailment 1, 2, 3 and 5, PASCAL and TAC",
+  },
+  {
+    name: "wnli",
+    files: [{
+      url: `${GLUE}/WNLI.zip`,
+      bytes: 28999,
+      sha256: "ae0e8e4d16f4d46d4a0a566ec7ecceccfd3fbfaa4a7a4b4e02848c0f2561ac46",
+    }],
+    licence: "none given; made of Winograd schemas, which are CC BY 4.0",
+    citation: "Levesque, Davis and Morgenstern 2012, The Winograd Schema Challenge, KR; as pairs: " +
+      "Wang et al. 2019, GLUE, ICLR",
+  },
+  {
+    name: "snli",
+    files: [{
+      url: "https://nlp.stanford.edu/projects/snli/snli_1.0.zip",
+      bytes: 94550081,
+      sha256: "afb3d70a5af5d8de0d9d81e2637e0fb8c22d1235c2749d83125ca43dab0dbd3e",
+    }],
+    licence: "CC BY-SA 4.0",
+    citation: "Bowman et al. 2015, A Large Annotated Corpus for Learning Natural Language Inference, EMNLP",
+  },
+  {
+    name: "scitail",
+    files: [{
+      url: "http://data.allenai.org.s3.amazonaws.com/downloads/SciTailV1.1.zip",
+      bytes: 14174621,
+      sha256: "3fccd37350a94ca280b75998568df85fc2fc62843a3198d644fcbf858e6943d5",
+    }],
+    licence: "Apache 2.0, as its card at Hugging Face (bigbio) says",
+    citation: "Khot, Sabharwal and Clark 2018, SciTaiL: Entailment from Science Question Answering, AAAI",
+  },
+  {
+    name: "sick",
+    files: [{
+      url: "https://zenodo.org/record/2787612/files/SICK.zip?download=1",
+      bytes: 217584,
+      sha256: "da272af924399fc2de4889ed55383e38822c10d16c4a949a89d597d09a0b7912",
+    }],
+    licence: "CC BY-NC-SA 3.0",
+    citation: "Marelli et al. 2014, A SICK Cure for Compositional Distributional Semantic Models, LREC",
+  },
+  {
+    name: "race",
+    files: [{
+      url: "http://www.cs.cmu.edu/~glai1/data/race/RACE.tar.gz",
+      bytes: 25443609,
+      sha256: "b2769cc9fdc5c546a693300eb9a966cec6870bd349fbc44ed5225f8ad33006e5",
+    }],
+    licence: "for research that is not commercial; the passages belong to others",
+    citation: "Lai et al. 2017, RACE: Large-scale ReAding Comprehension Dataset From Examinations, EMNLP",
+  },
+  {
+    name: "copa",
+    files: [{
+      url: "https://dl.fbaipublicfiles.com/glue/superglue/data/v2/COPA.zip",
+      bytes: 43986,
+      sha256: "405906cddac74bc1e1ce8220f1107d1025b66a25ef10149d91b10bb30651125f",
+    }],
+    own: {
+      ending: ".xml",
+      about: "the original's copa-dev.xml and copa-test.xml, from people.ict.usc.edu/~gordon/copa.html",
+    },
+    licence: "BSD 2-Clause",
+    citation: "Roemmele, Bejan and Gordon 2011, Choice of Plausible Alternatives, AAAI Spring Symposium; " +
+      "as downloaded: Wang et al. 2019, SuperGLUE, NeurIPS",
+  },
+  {
+    name: "winograd",
+    files: [{
+      url: "https://cs.nyu.edu/faculty/davise/papers/WinogradSchemas/WSCollection.xml",
+      bytes: 113235,
+      sha256: "98c845a5b33c109f2c49742e726fac592bbb1fdc3b3706b604de12f9c9f58c91",
+      as: "WSCollection.xml",
+    }],
+    licence: "CC BY 4.0",
+    citation: "Levesque, Davis and Morgenstern 2012, The Winograd Schema Challenge, KR",
+  },
+  {
+    name: "story-cloze",
+    files: [],
+    own: {
+      ending: ".csv",
+      about:
+        "the files that its authors send to whoever signs the form on cs.rochester.edu/nlp/rocstories, " +
+        'such as "cloze_test_val__spring2016 - cloze_test_ALL_val.csv"',
+    },
+    licence: "by signed form; not to be passed on",
+    citation: "Mostafazadeh et al. 2016, A Corpus and Cloze Evaluation for Deeper Understanding of " +
+      "Commonsense Stories, NAACL",
+  },
+];

@@ -1,0 +1,178 @@
+import { downloads } from "../../lib/data/downloads.ts";
+import { assert, assertEquals } from "../assert.ts";
+import { contents, zip } from "../data/archives.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
+const [, ...task] = (tasks.data as string).split(" ");
+
+/** Starts the command with the permissions that its task has. */
+function start(args: string[], env: Record<string, string> = {}): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: [...task, ...args],
+    cwd: root,
+    env,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function run(
+  args: string[],
+  env?: Record<string, string>,
+): Promise<{ code: number; out: string; err: string }> {
+  const { code, stdout, stderr } = await start(args, env).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
+  return { code, out: decode(stdout), err: decode(stderr) };
+}
+
+const top = await Deno.makeTempDir();
+globalThis.addEventListener("unload", () => Deno.removeSync(top, { recursive: true }));
+const cache = `${top}/cache`;
+await Deno.mkdir(`${top}/mine/copa`, { recursive: true });
+await Deno.writeFile(`${top}/mine/cloze.zip`, zip({ name: "cloze/val.csv", text: "1,2" }));
+await Deno.writeFile(
+  `${top}/mine/hostile.zip`,
+  zip({ name: "val.csv", text: "1" }, { name: "../../out.csv", text: "2" }),
+);
+await Deno.writeFile(`${top}/mine/SST-2.zip`, zip({ name: "SST-2/dev.tsv", text: "sentence\tlabel\n" }));
+await Deno.writeTextFile(`${top}/mine/copa/copa-dev.xml`, "<copa-corpus/>");
+
+Deno.test("data tells all names, sizes and licences, and which are there", async () => {
+  await Deno.mkdir(`${top}/some/sick`, { recursive: true });
+  const { code, out, err } = await run(["--list", "--folder", `${top}/some`]);
+  assertEquals([code, err], [0, ""]);
+  const rows = out.split("\n").slice(1);
+  assertEquals(rows.map((row) => row.split(" ")[0]), downloads.map(({ name }) => name));
+  for (const [i, { licence }] of downloads.entries()) assert(rows[i]!.endsWith(licence), rows[i]);
+  assert(
+    /^mnli +312\.8 +no /m.test(out) && /^sick +0\.22 +yes /m.test(out) && /^mrpc +1\.5 /m.test(out),
+    out,
+  );
+});
+
+const refused: [sentence: RegExp, ...args: string[]][] = [
+  [/^Cannot tell which data sets are wanted as none is named: --list tells all of them$/],
+  [/argument value 'imagenet' is invalid.*Allowed choices are sst2, cola/, "imagenet"],
+  [/^Cannot download story-cloze as nobody may pass it on: give with --from the files/, "story-cloze"],
+  [/^Cannot use .*SST-2\.zip as .*: expected 7439277 bytes, found \d+$/, "sst2", "--from", `${top}/mine`],
+  [
+    /^Cannot take mrpc from .*mine as there is no msr_paraphrase_train\.txt and/,
+    "mrpc",
+    "--from",
+    `${top}/mine`,
+  ],
+  [/^Cannot read .*nowhere: /, "sst2", "--from", `${top}/nowhere`],
+  [
+    /^Cannot unpack .*hostile\.zip as "\.\.\/\.\.\/out\.csv" in it is no plain path/,
+    "story-cloze",
+    "--from",
+    `${top}/mine/hostile.zip`,
+  ],
+  [/^Cannot make .*cloze\.zip\/cola\.download: /, "cola", "--folder", `${top}/mine/cloze.zip`],
+];
+for (const [sentence, ...args] of refused) {
+  Deno.test(`data ${args.join(" ").replaceAll(top, "…")} is refused with exit code 2 and no stack`, async () => {
+    const before = Object.keys(contents(top)).filter((name) => name !== "cache/");
+    const { code, out, err } = await run(["--folder", cache, ...args]);
+    assertEquals([code, out], [2, ""], err);
+    assert(sentence.test(err) && !/\n/.test(err), err);
+    assertEquals(
+      Object.keys(contents(top)).filter((name) => name !== "cache/"),
+      before,
+      "nothing is left behind",
+    );
+  });
+}
+
+Deno.test("data takes one's own copy, says under which terms and that it is unchecked, and keeps what is there", async () => {
+  const folder = `${top}/taken`;
+  const cloze = ["story-cloze", "--from", `${top}/mine/cloze.zip`, "--folder", folder];
+  const { code, out, err } = await run(cloze);
+  assertEquals([code, err], [0, ""]);
+  assert(
+    /^story-cloze: .*taken\/story-cloze, not checked as no checksum of it is known\n {2}licence: .*form.*\n {2}cite: Mostafazadeh/
+      .test(out),
+    out,
+  );
+  await Deno.writeTextFile(`${folder}/story-cloze/cloze/val.csv`, "edited");
+  const again = await run(cloze);
+  assertEquals([again.code, again.out], [0, ""]);
+  assert(/taken\/story-cloze is there already: remove it to have it anew$/.test(again.err), again.err);
+  assertEquals(contents(folder)["story-cloze/cloze/val.csv"], "edited");
+  assertEquals((await run(["copa", "--from", `${top}/mine/copa`, "--folder", folder])).code, 0);
+  assertEquals(contents(`${folder}/copa`), { "copa-dev.xml": "<copa-corpus/>" });
+});
+
+// scitail's address is not encrypted, so that a proxy on this machine can stand in for its host.
+const scitail = downloads.find(({ name }) => name === "scitail")!.files[0]!;
+
+/** Runs with a proxy that answers in the host's place. */
+async function proxied(
+  answer: (request: Request) => Response,
+  test: (env: Record<string, string>) => Promise<void>,
+): Promise<void> {
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, answer);
+  const proxy = `http://127.0.0.1:${server.addr.port}`;
+  try {
+    await test({ HTTP_PROXY: proxy, http_proxy: proxy, NO_PROXY: "", no_proxy: "" });
+  } finally {
+    await server.shutdown();
+  }
+}
+
+Deno.test("interrupted, data ends cleanly; called again, it asks for the rest, and refuses what is wrong", async () => {
+  const folder = `${top}/interrupted`;
+  const asked: [url: string, range: string | null][] = [];
+  await proxied(({ url, headers }) => {
+    asked.push([url, headers.get("range")]);
+    const from = Number(headers.get("range")?.match(/\d+/)?.[0] ?? 0);
+    const range = { "content-range": `bytes ${from}-${scitail.bytes - 1}/${scitail.bytes}` };
+    if (from > 0) return new Response(new Uint8Array(scitail.bytes - from), { status: 206, headers: range });
+    return new Response(
+      new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(1_000_000)) }), // And then silence.
+    );
+  }, async (env) => {
+    const child = start(["scitail", "--folder", folder], env);
+    let size = 0;
+    for (let i = 0; i < 200 && size < 1_000_000; i++) {
+      await new Promise((done) => setTimeout(done, 50));
+      size = await Deno.stat(`${folder}/scitail.download/SciTailV1.1.zip.part`).then(
+        ({ size }) => size,
+        () => 0,
+      );
+    }
+    child.kill("SIGINT");
+    const { code, stdout, stderr } = await child.output();
+    const err = new TextDecoder().decode(stderr);
+    assertEquals([code, stdout.length], [130, 0], err);
+    assert(
+      /^Stopping; press Ctrl-C again/m.test(err) && /^Stopped before the end: the same command/m.test(err),
+      err,
+    );
+    assertEquals(size, 1_000_000);
+    assertEquals(Object.keys(contents(folder)), [
+      "scitail.download/",
+      "scitail.download/SciTailV1.1.zip.part",
+    ]);
+
+    const again = await run(["scitail", "--folder", folder], env);
+    assertEquals([again.code, again.out], [2, ""], again.err);
+    assert(
+      new RegExp(`^Cannot use http:.* expected SHA-256 ${scitail.sha256}, found `, "m").test(again.err),
+      again.err,
+    );
+    assertEquals(asked, [[scitail.url, null], [scitail.url, "bytes=1000000-"]]);
+    assertEquals(contents(folder), {});
+  });
+});
+
+Deno.test("data follows no redirection to a host that its task does not name", async () => {
+  const location = "http://elsewhere.example/SciTailV1.1.zip";
+  await proxied(() => new Response(null, { status: 302, headers: { location } }), async (env) => {
+    const { code, err } = await run(["scitail", "--folder", `${top}/redirected`], env);
+    assertEquals(code, 2, err);
+    assert(/^Cannot download http:.*Requires net access to "elsewhere\.example/m.test(err), err);
+  });
+});

@@ -1,0 +1,248 @@
+import { createHash } from "node:crypto";
+import { type Download, downloads, fileName, type Pinned } from "../../lib/data/downloads.ts";
+import { obtain } from "../../lib/data/obtain.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { contents, zip } from "./archives.ts";
+
+const root = new URL("../../", import.meta.url);
+
+const archive = zip({ name: "SST-2/train.tsv", text: "sentence\tlabel\nfine\t1\n" }, {
+  name: "SST-2/dev.tsv",
+  text: "sentence\tlabel\nawful\t0\n",
+});
+const unpacked = {
+  "SST-2/": "",
+  "SST-2/dev.tsv": "sentence\tlabel\nawful\t0\n",
+  "SST-2/train.tsv": "sentence\tlabel\nfine\t1\n",
+};
+
+/** A file's pin, at an address that is a data set's own. */
+function pin(content: Uint8Array | string, name: string, as?: string): Pinned {
+  const [bytes, sha256] = [content.length, createHash("sha256").update(content).digest("hex")];
+  return { url: `http://127.0.0.1:1/data/${name}?download=1`, bytes, sha256, ...(as ? { as } : {}) };
+}
+
+const terms = { licence: "none", citation: "nobody" };
+const packed: Download = { name: "packed", files: [pin(archive, "SST-2.zip")], ...terms };
+const plain: Download = {
+  name: "plain",
+  files: [pin("one", "1", "one.txt"), pin("two", "2", "two.txt")],
+  ...terms,
+};
+const both: Download = {
+  ...packed,
+  name: "both",
+  own: { ending: ".xml", about: "the original's a.xml" },
+};
+const form: Download = {
+  name: "form",
+  files: [],
+  own: { ending: ".csv", about: "the files that come by mail" },
+  ...terms,
+};
+
+/** A folder with files, and where the data goes. */
+async function laid(
+  files: Record<string, string | Uint8Array>,
+  test: (from: string, folder: string) => Promise<void>,
+): Promise<void> {
+  const top = await Deno.makeTempDir();
+  await Deno.mkdir(`${top}/from`);
+  for (const [path, content] of Object.entries(files)) {
+    await Deno.mkdir(`${top}/from/${path}`.replace(/[^/]*$/, ""), { recursive: true });
+    await Deno.writeFile(
+      `${top}/from/${path}`,
+      typeof content === "string" ? new TextEncoder().encode(content) : content,
+    );
+  }
+  const before = contents(`${top}/from`);
+  try {
+    await test(`${top}/from`, `${top}/cache`);
+    assertEquals(contents(`${top}/from`), before, "the user's own files stay as they are");
+  } finally {
+    await Deno.remove(top, { recursive: true });
+  }
+}
+
+const into = (folder: string) => contents(folder.slice(0, folder.lastIndexOf("/")));
+const nothing = (folder: string) => assert(!Object.keys(into(folder)).some((name) => /^cache\/./.test(name)));
+
+Deno.test("the table is whole: names, sizes, checksums, terms, and the hosts that the task may reach", async () => {
+  assertEquals(
+    downloads.map(({ name }) => name).sort().join(" "),
+    "cola copa mnli mrpc qnli qqp race rte scitail sick snli sst2 story-cloze stsb winograd wnli",
+  );
+  const hosts = new Set<string>();
+  for (const { name, files, own, licence, citation } of downloads) {
+    assert(files.length > 0 || own, `${name} can be had nowhere`);
+    assert(files.length <= 1 || files.every(({ as }) => as), `${name} has several archives`);
+    for (const text of [licence, citation]) {
+      assert(text.length > 5 && !/[\n.]$/.test(text), `${name}: ${text}`);
+    }
+    assert(/ (19|20)\d\d, /.test(citation), citation);
+    for (const file of files) {
+      assert(/^[0-9a-f]{64}$/.test(file.sha256), `${name} has no SHA-256`);
+      assert(Number.isInteger(file.bytes) && file.bytes > 1000);
+      assert(file.as || /\.(zip|tar\.gz)$/.test(fileName(file)), `${fileName(file)} is no archive`);
+      hosts.add(new URL(file.url).host);
+    }
+  }
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
+  assertEquals(tasks.data.match(/--allow-net=(\S+)/)![1].split(","), [...hosts].sort());
+});
+
+const pins = new URL("../shared/datasets/pins.json", root);
+const known = await Deno.readTextFile(pins).catch(() => console.error("pins.json is not on this machine"));
+Deno.test({ name: "the table has what Hugging Face's has", ignore: !known }, () => {
+  const theirs = (JSON.parse(known!).pins as Pinned[]).map(({ url, bytes, sha256 }) =>
+    `${url} ${bytes} ${sha256}`
+  );
+  for (const { files } of downloads) {
+    for (const { url, bytes, sha256 } of files) assert(theirs.includes(`${url} ${bytes} ${sha256}`), url);
+  }
+});
+
+Deno.test("a set is downloaded, checked, unpacked, and its archive thrown away", async () => {
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {
+    const { pathname } = new URL(url);
+    return new Response(pathname.endsWith(".zip") ? archive : pathname.endsWith("1") ? "one" : "two");
+  });
+  const at = ({ files, ...rest }: Download): Download => ({
+    ...rest,
+    files: files.map((file) => ({ ...file, url: file.url.replace(":1/", `:${server.addr.port}/`) })),
+  });
+  try {
+    await laid({}, async (_, folder) => {
+      const told: string[] = [];
+      const onProgress = (file: Pinned, bytes: number) => told.push(`${fileName(file)} ${bytes}`);
+      assertEquals(await obtain(at(packed), folder, { onProgress }), true);
+      assertEquals(contents(`${folder}/packed`), unpacked);
+      assertEquals([told[0], told.at(-1)], ["SST-2.zip 0", `SST-2.zip ${archive.length}`]);
+      await obtain(at(plain), folder);
+      assertEquals(contents(`${folder}/plain`), { "one.txt": "one", "two.txt": "two" });
+      assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["packed", "plain"]);
+      await assertRefused(
+        () => obtain(at(packed), folder),
+        /^Cannot bring packed to .* is there already: remove it/,
+      );
+
+      const [file] = at(packed).files;
+      const wrong = { ...packed, name: "wrong", files: [{ ...file!, sha256: "0".repeat(64) }] };
+      await assertRefused(() => obtain(wrong, folder), /expected SHA-256 0+, found [1-9a-f]/);
+      assertEquals([...Deno.readDirSync(folder)].length, 2, "nothing stays of what is wrong");
+    });
+  } finally {
+    await server.shutdown();
+  }
+});
+
+Deno.test("one's own copy of an archive is checked: by itself, whatever its name, or in a folder", async () => {
+  await laid({ "SST-2.zip": archive, "other/renamed": archive }, async (from, folder) => {
+    assertEquals(await obtain(packed, folder, { from: `${from}/SST-2.zip` }), true);
+    await obtain({ ...packed, name: "second" }, folder, { from });
+    await obtain({ ...packed, name: "third" }, folder, { from: `${from}/other/renamed` });
+    for (const name of ["packed", "second", "third"]) assertEquals(contents(`${folder}/${name}`), unpacked);
+  });
+});
+
+Deno.test("one's own copy of single files is taken from a folder that has them all", async () => {
+  await laid({ "one.txt": "one", "two.txt": "two", "three.txt": "three" }, async (from, folder) => {
+    await obtain(plain, folder, { from });
+    assertEquals(contents(`${folder}/plain`), { "one.txt": "one", "two.txt": "two" });
+  });
+  await laid({ "one.txt": "one" }, async (from, folder) => {
+    await assertRefused(
+      () => obtain(plain, folder, { from }),
+      /^Cannot take plain from .*from as there is no two\.txt in it: its files are known, and only as they were published$/,
+    );
+    await assertRefused(
+      () => obtain(plain, folder, { from: `${from}/one.txt` }),
+      /no one\.txt and no two\.txt in it/,
+    );
+    nothing(folder);
+  });
+});
+
+Deno.test("one's own copy that is another file is refused", async () => {
+  const damaged = archive.slice();
+  damaged[40]! ^= 1;
+  await laid(
+    { "SST-2.zip": damaged, "short/SST-2.zip": "x", "two.txt": "owt", "one.txt": "one" },
+    async (from, folder) => {
+      await assertRefused(
+        () => obtain(packed, folder, { from }),
+        /SST-2\.zip as it is not the file that is known: expected SHA/,
+      );
+      await assertRefused(
+        () => obtain(packed, folder, { from: `${from}/short` }),
+        /expected \d+ bytes, found 1$/,
+      );
+      await assertRefused(
+        () => obtain(plain, folder, { from }),
+        /two\.txt as it is not the file that is known: expected SHA/,
+      );
+      await assertRefused(() => obtain(packed, folder, { from: `${from}/none` }), /^Cannot read .*none/);
+      nothing(folder);
+    },
+  );
+});
+
+Deno.test("what is given out on request cannot be downloaded, and is taken unchecked", async () => {
+  const files = { "deep/val.csv": "1,2", "test.csv": "3", ".hidden.csv": "4", "letter.txt": "dear" };
+  await laid(
+    { ...files, "a.zip": zip({ name: "in/val.csv", text: "5" }), "b.zip": archive },
+    async (from, folder) => {
+      await assertRefused(
+        () => obtain(form, folder),
+        /^Cannot download form as nobody may pass it on: give with --from the files that come by mail$/,
+      );
+      assertEquals(await obtain(form, folder, { from }), false);
+      assertEquals(contents(`${folder}/form`), { "deep/": "", "deep/val.csv": "1,2", "test.csv": "3" });
+      await obtain({ ...form, name: "one" }, folder, { from: `${from}/test.csv` });
+      assertEquals(contents(`${folder}/one`), { "test.csv": "3" });
+      await obtain({ ...form, name: "zip" }, folder, { from: `${from}/a.zip` });
+      assertEquals(contents(`${folder}/zip`), { "in/": "", "in/val.csv": "5" });
+      await Deno.remove(folder, { recursive: true });
+      for (const path of ["b.zip", "letter.txt", "a.zip/no"]) {
+        await assertRefused(
+          () => obtain(form, folder, { from: `${from}/${path}` }),
+          /^Cannot (take form|read)/,
+        );
+        nothing(folder);
+      }
+    },
+  );
+  await laid({ "letter.txt": "dear" }, async (from, folder) => {
+    await assertRefused(
+      () => obtain(form, folder, { from }),
+      /^Cannot take form from .*from as there is no \.csv file in it: expected the files that come by mail$/,
+    );
+    nothing(folder);
+  });
+});
+
+Deno.test("links in one's own folder are not followed", async () => {
+  await laid({ "a.csv": "1" }, async (from, folder) => {
+    await Deno.symlink(from, `${from}/round`);
+    await Deno.symlink("/etc/passwd", `${from}/b.csv`);
+    await obtain(form, folder, { from });
+    assertEquals(contents(`${folder}/form`), { "a.csv": "1" });
+    await Deno.remove(`${from}/round`);
+    await Deno.remove(`${from}/b.csv`);
+  });
+});
+
+Deno.test("a set of two kinds is checked where its known archive is, and taken unchecked in its other form", async () => {
+  await laid({ "known/SST-2.zip": archive, "original/data/a.xml": "<a/>" }, async (from, folder) => {
+    assertEquals(await obtain(both, folder, { from: `${from}/known` }), true);
+    assertEquals(await obtain({ ...both, name: "xml" }, folder, { from: `${from}/original` }), false);
+    assertEquals(contents(`${folder}/xml`), { "data/": "", "data/a.xml": "<a/>" });
+  });
+  await laid({ "SST-2.zip": "x" }, async (from, folder) => {
+    await assertRefused(
+      () => obtain(both, folder, { from: `${from}/SST-2.zip` }),
+      /expected \d+ bytes, found 1$/,
+    );
+    nothing(folder);
+  });
+});
