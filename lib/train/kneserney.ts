@@ -160,7 +160,7 @@ function discountsOf({ count }: Grams): Discounts {
  * them; the shortest are interpolated with the uniform distribution.
  *
  * @param ids A text's tokens.
- * @param vocabulary How many tokens there are.
+ * @param vocabulary How many tokens there are: each is a number below it.
  * @param order Tokens of the longest n-grams; 5 unless given.
  * @returns A function that gives the probability of each token of a sequence after those before it in the sequence.
  * @throws {InputError} If the order is not a whole number from 1.
