@@ -1,5 +1,12 @@
 import { assert, assertEquals } from "./assert.ts";
-import { type Made, reportOf, summaryOf } from "./bench/report.ts";
+import {
+  type Feeding,
+  feedingReport,
+  feedingShares,
+  type Made,
+  reportOf,
+  summaryOf,
+} from "./bench/report.ts";
 
 const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
 
@@ -33,6 +40,18 @@ Deno.test("the README's benchmark is the one that stands in data/bench", async (
   const { results, arms } = made;
   assertEquals(Object.keys(results), ["small", "small-undropped", "middle", "middle-undropped", "gpt1"]);
   assert(arms!.one.length >= 3);
+});
+
+Deno.test("feeding the model takes under 5 % of an update, as data/bench says", async () => {
+  const made = JSON.parse(await read("data/bench/feeding.json")) as Feeding;
+  assertEquals(await read("data/bench/feeding.md"), feedingReport(made));
+  assertEquals(made.runs.length, 3);
+  for (const run of made.runs) {
+    assert(run.updates.length >= 30 && run.batches.length === run.updates.length);
+    const { all } = feedingShares(run);
+    assert(all > 0 && all < 0.05, `${run.run}: ${all}`);
+    if (run.padding) assert(run.padding.byLength < run.padding.shuffled / 2, run.run);
+  }
 });
 
 Deno.test("every command that the README gives is a task", async () => {

@@ -46,32 +46,35 @@ function gramsOf(ids: Int32Array, vocabulary: number, order: number): Grams[] {
   const places = sorted(ids, vocabulary, order);
   const empty = { token: new Int32Array(1), suffix: new Int32Array(1), count: new Int32Array(1) };
   const levels: Grams[] = [{ ...empty, first: new Int32Array(2) }];
-  let shorter = new Int32Array(N + 1); // Which n-gram one shorter begins at each place.
-  for (let n = 1; n <= order; n++) {
+  let [shorter, here] = [new Int32Array(N + 1), new Int32Array(N + 1)]; // Which n-gram begins at each place.
+  const [tokens, suffixes] = [new Int32Array(N), new Int32Array(N)];
+  for (let n = 1; n <= order; n++, [shorter, here] = [here, shorter]) {
     const { first, count: before } = levels[n - 1]!;
-    const here = new Int32Array(N + 1);
-    let [token, suffix, count] = [new Int32Array(N), new Int32Array(N), new Int32Array(N)];
     let [size, history] = [0, -1];
     for (let i = 0; i < N; i++) {
       const place = places[i]!;
       if (place + n > N) continue;
       const id = ids[place + n - 1]!;
-      if (shorter[place] !== history || token[size - 1] !== id) {
+      if (shorter[place] !== history || tokens[size - 1] !== id) {
         history = shorter[place]!;
         first[history + 1]!++;
-        token[size] = id;
-        suffix[size] = shorter[place + 1]!;
-        before[suffix[size]!]!++; // One more token that its end follows.
+        tokens[size] = id;
+        suffixes[size] = shorter[place + 1]!;
+        before[suffixes[size]!]!++; // One more token stands before its suffix.
         size++;
       }
       here[place] = size - 1;
-      if (n === order) count[size - 1]!++;
     }
     for (let i = 1; i < first.length; i++) first[i]! += first[i - 1]!;
-    [token, suffix, count] = [token.slice(0, size), suffix.slice(0, size), count.slice(0, size)];
-    if (n < order && n <= N) count[here[0]!]!++; // The text's beginning stands before its first tokens.
-    levels.push({ token, suffix, first: new Int32Array(n < order ? size + 1 : 0), count });
-    shorter = here;
+    const count = new Int32Array(size);
+    if (n === order) { for (let place = 0; place + n <= N; place++) count[here[place]!]!++; }
+    else if (n <= N) count[here[0]!] = 1; // The text's beginning stands before its first tokens.
+    levels.push({
+      token: tokens.slice(0, size),
+      suffix: suffixes.slice(0, size),
+      first: new Int32Array(n < order ? size + 1 : 0),
+      count,
+    });
   }
   return levels;
 }
@@ -160,7 +163,7 @@ function discountsOf({ count }: Grams): Discounts {
  * them; the shortest are interpolated with the uniform distribution.
  *
  * @param ids A text's tokens.
- * @param vocabulary How many tokens there are.
+ * @param vocabulary How many tokens there are: each is a number below it.
  * @param order Tokens of the longest n-grams; 5 unless given.
  * @returns A function that gives the probability of each token of a sequence after those before it in the sequence.
  * @throws {InputError} If the order is not a whole number from 1.

@@ -218,3 +218,59 @@ export function reportOf(made: Made): string {
   if (made.arms) parts.push(armsReport(made.arms));
   return parts.join("\n\n") + "\n";
 }
+
+/** A run that was fed. */
+export interface FeedingRun {
+  readonly run: string;
+  /** Milliseconds to encode all that it reads, evaluation included, once. */
+  readonly encoding: number;
+  /** Milliseconds to lay out an epoch's batches and to make the first. */
+  readonly layout: number;
+  /** Milliseconds to make each batch. */
+  readonly batches: readonly number[];
+  /** Milliseconds of the updates on them. */
+  readonly updates: readonly number[];
+  /** Updates of an epoch. */
+  readonly perEpoch: number;
+  /** Share of positions that hold padding, with batches by length and with batches at random. */
+  readonly padding?: { readonly byLength: number; readonly shuffled: number };
+}
+
+/** What feeding the model costs, as `feeding.ts` measures it. */
+export interface Feeding extends Omit<Made, "results" | "arms"> {
+  /** What was measured. */
+  readonly runs: readonly FeedingRun[];
+}
+
+/** Parts of an update's time that its feeding takes: the batch, and its part of what is done once an epoch at most. */
+export function feedingShares(
+  { encoding, layout, batches, updates, perEpoch }: FeedingRun,
+): { batch: number; layout: number; encoding: number; all: number } {
+  const batch = median(batches.map((ms, i) => ms / updates[i]!));
+  const epoch = median(updates) * perEpoch;
+  const shares = { batch, layout: layout / epoch, encoding: encoding / epoch };
+  return { ...shares, all: shares.batch + shares.layout + shares.encoding };
+}
+
+/** What feeding costs, in a table. */
+export function feedingReport(made: Feeding): string {
+  const percent = (share: number) => `${(100 * share).toPrecision(2)} %`;
+  const rows = made.runs.map((run) => {
+    const shares = feedingShares(run);
+    return {
+      run: run.run,
+      "update, ms": digits(median(run.updates)),
+      "batch, ms": digits(median(run.batches)),
+      batch: percent(shares.batch),
+      "epoch's order": percent(shares.layout),
+      "encoding, over one epoch": percent(shares.encoding),
+      "all feeding": percent(shares.all),
+      "padding, by length": run.padding ? percent(run.padding.byLength) : "",
+      "padding, at random": run.padding ? percent(run.padding.shuffled) : "",
+    };
+  });
+  const { deno } = made.versions;
+  return `Feeding \`mini\`, as parts of an update's time, on ${made.machine}; Deno ${deno}. Medians of ${
+    made.runs[0]!.updates.length
+  } updates, each beside its batch.\n\n${markdown(rows)}\n`;
+}
