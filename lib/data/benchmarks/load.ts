@@ -1,0 +1,268 @@
+import { InputError } from "../../errors.ts";
+import { readWhole } from "../../files.ts";
+import { type Example, inputs } from "../../text/inputs.ts";
+import { byHash } from "../hash.ts";
+import { checkTask, type Split, type Task } from "../task.ts";
+import { type Entry, refuse, show, tsv } from "./readers.ts";
+import type { Benchmark, Layout } from "./table.ts";
+
+/** Settings of {@linkcode loadBenchmark}. */
+export interface BenchmarkOptions {
+  /** Where the files are, instead of `data/cache/<name>`. */
+  readonly folder?: string;
+  /** How many words of a passage's end are kept. */
+  readonly words?: number;
+}
+
+/** An example as a file has it. */
+export interface Row {
+  /** The example, its label an index or a grade. */
+  readonly example: Example;
+  /** In which split it is, where the file says it. */
+  readonly split?: Split;
+  /** What a list of the validation split calls it. */
+  readonly id?: string;
+}
+
+/**
+ * Reads the examples of one file. What has no agreed label, or an empty text, counts as left out.
+ *
+ * @param benchmark A row of the table
+ * @param layout One of its layouts
+ * @param bytes The file
+ * @param file Its name, for errors
+ * @param words How many words of a context's first part are kept, its last ones
+ * @returns The rows, and how many were left out
+ * @throws {InputError} If the file is not what the layout says; it names the line
+ *
+ * @example
+ * ```ts
+ * import { parse } from "./load.ts";
+ * import { benchmarks } from "./table.ts";
+ *
+ * const sst2 = benchmarks.find(({ name }) => name === "sst2")!;
+ * const bytes = new TextEncoder().encode("sentence\tlabel\na splendid little film\t1\n");
+ * const { rows } = parse(sst2, sst2.layouts[0]!, bytes, "train.tsv");
+ * console.log(rows[0]?.example); // { text: "a splendid little film", label: 1 }
+ * ```
+ */
+export function parse(
+  benchmark: Benchmark,
+  layout: Layout,
+  bytes: Uint8Array,
+  file: string,
+  words: number = Infinity,
+): { rows: Row[]; left: number } {
+  const rows: Row[] = [];
+  let left = 0;
+  for (const entry of layout.read(bytes, file)) {
+    const label = labelOf(entry, benchmark, layout, file);
+    const example = label === undefined ? undefined : exampleOf(entry, label, benchmark, layout, file, words);
+    if (example === undefined) left++;
+    else {
+      const { split, held } = layout;
+      rows.push({
+        example,
+        ...split && { split: splitOf(entry, split, file) },
+        ...held && { id: held.parts.map((part) => entry.get(part)).join(" ") },
+      });
+    }
+  }
+  return { rows, left };
+}
+
+/** The index of a label, or a grade; nothing where annotators did not agree. */
+function labelOf(
+  { at, get }: Entry,
+  { labels }: Benchmark,
+  layout: Layout,
+  file: string,
+): number | undefined {
+  const value = get(layout.label);
+  if (value === layout.drop) return undefined;
+  if (typeof layout.values === "number") {
+    const most = layout.values + labels.length - 1;
+    const grade = typeof value === "string" && /^\d+(\.\d+)?$/.test(value) ? Number(value) : NaN;
+    if (grade >= layout.values && grade <= most) return grade - layout.values;
+    return refuse(
+      file,
+      at,
+      `its ${layout.label} must be a number from ${layout.values} to ${most}: current one is ${show(value)}`,
+    );
+  }
+  const label = layout.values.findIndex((known) => known === value);
+  return label !== -1 ? label : refuse(
+    file,
+    at,
+    `its ${layout.label} must be one of ${layout.values.join(", ")}: current one is ${show(value)}`,
+  );
+}
+
+/** The example of an entry; nothing where a text is empty. */
+function exampleOf(
+  { at, get }: Entry,
+  label: number,
+  { kind, labels }: Benchmark,
+  { fields }: Layout,
+  file: string,
+  words: number,
+): Example | undefined {
+  const text = (part: string) => {
+    const value = get(part);
+    return typeof value === "string" ? value : refuse(file, at, `its ${part} must be one text`);
+  };
+  const example: Record<string, unknown> = {};
+  for (const [field, type] of Object.entries(inputs[kind].fields)) {
+    const parts = fields[field] ?? [];
+    const texts = typeof parts !== "string" ? parts.map(text) : type === "text" ? [text(parts)] : get(parts);
+    if (type === "texts" && texts.length !== labels.length) {
+      refuse(file, at, `it must have ${labels.length} ${field}: current number is ${texts.length}`);
+    }
+    if (typeof texts === "string" || texts.includes("")) return undefined;
+    if (type === "text" && texts.length > 1 && words < Infinity) {
+      const [first = "", ...rest] = texts;
+      example[field] = [...first.split(/\s+/).slice(-words), ...rest].join(" ");
+    } else example[field] = type === "text" ? texts.join(" ") : texts;
+  }
+  // The table names every field of the kind.
+  return { ...example, label } as unknown as Example;
+}
+
+function splitOf({ at, get }: Entry, { part, of }: NonNullable<Layout["split"]>, file: string): Split {
+  const value = String(get(part));
+  return of(value) ?? refuse(file, at, `its ${part} must tell the split: current one is ${show(value)}`);
+}
+
+/**
+ * Loads a benchmark from its official files.
+ *
+ * @param benchmark A row of the table
+ * @param options Where the files are
+ * @returns The task, the examples of each split in the order of the files
+ * @throws {InputError} If a file is missing or not what it should be
+ */
+export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOptions = {}): Promise<Task> {
+  const { name, archive = name, about, licence, citation, kind, labels, measures, zeroShot } = benchmark;
+  const { folder = `data/cache/${archive}`, words = benchmark.words } = options;
+  if (words !== undefined && (!Number.isInteger(words) || words < 10)) {
+    throw new InputError(
+      `Cannot keep ${words} words of each passage as words must be a whole number of at least 10: ` +
+        `the default is ${benchmark.words}`,
+    );
+  }
+  const layout = await firstLayout(benchmark, folder);
+  const splits: Record<Split, Row[]> = { train: [], validation: [], test: [] };
+  const names: string[] = [];
+  let left = 0;
+  for (const split of ["train", "validation", "test"] as const) {
+    for (const wanted of layout.files[split] ?? []) {
+      names.push(wanted);
+      for (const file of await files(benchmark, folder, wanted)) {
+        const bytes = await readWhole(`${folder}/${file}`, `task "${name}"`);
+        const parsed = parse(benchmark, layout, bytes, file, words);
+        left += parsed.left;
+        for (const row of parsed.rows) splits[row.split ?? split].push(row);
+      }
+    }
+  }
+  if (layout.held) {
+    const [file = ""] = await files(benchmark, folder, layout.held.file);
+    const ids = listed(await readWhole(`${folder}/${file}`, `task "${name}"`), file, splits.train);
+    moveTo(splits, ({ id = "" }) => ids.has(id));
+  } else if (layout.oneIn !== undefined) {
+    const held = drawn(splits.train, layout.oneIn);
+    moveTo(splits, (row) => held.has(row));
+  }
+  const examples = (split: Split) => splits[split].map(({ example }) => example);
+  const out = left > 0 ? `; left out are ${left} without an agreed label or with an empty text` : "";
+  return checkTask({
+    name,
+    kind,
+    labels,
+    train: examples("train"),
+    validation: examples("validation"),
+    test: examples("test"),
+    measures,
+    ...zeroShot && { zeroShot },
+    source: `${names.join(", ")} (${citation})`,
+    licence,
+    about: `${about} Of its files, ${layout.splits}${out}.`,
+  } as Task); // the kind of the row is the kind of its examples
+}
+
+/** Moves rows of the training split to the validation split. */
+function moveTo(splits: Record<Split, Row[]>, held: (row: Row) => boolean): void {
+  const { train = [], validation = [] } = Object.groupBy(
+    splits.train,
+    (row) => held(row) ? "validation" : "train",
+  );
+  splits.train = train;
+  splits.validation = validation;
+}
+
+/** The ids in a list of the validation split, each of which must be one of the training file's. */
+function listed(bytes: Uint8Array, file: string, train: readonly Row[]): Set<string> {
+  const known = new Set(train.map(({ id }) => id));
+  const ids = new Set<string>();
+  for (const { at, get } of tsv(["first", "second"])(bytes, file)) {
+    const id = `${get("first")} ${get("second")}`;
+    if (!known.has(id)) {
+      refuse(file, at, `its ids must be those of a training example: current ones are ${id}`);
+    }
+    ids.add(id);
+  }
+  return ids;
+}
+
+/** One in so many rows, drawn by a hash of the first text: examples that share it stay together. */
+function drawn(train: readonly Row[], oneIn: number): Set<Row> {
+  const firstText = ({ example }: Row) => String(Object.values(example)[0]);
+  const groups = [...Map.groupBy(train, firstText)];
+  const held = new Set<Row>();
+  for (const [, group] of byHash(groups, ([text]) => text)) {
+    if (held.size >= train.length / oneIn) break;
+    for (const row of group) held.add(row);
+  }
+  return held;
+}
+
+/** The first layout of which the folder has a file. */
+async function firstLayout(benchmark: Benchmark, folder: string): Promise<Layout> {
+  for (const layout of benchmark.layouts) {
+    if (await find(folder, layout.files.train?.[0] ?? "") !== undefined) return layout;
+  }
+  return missing(benchmark, folder, benchmark.layouts[0]?.files.train?.[0] ?? "");
+}
+
+/** The files that a name of a layout stands for, seen from the folder. */
+async function files(benchmark: Benchmark, folder: string, wanted: string): Promise<string[]> {
+  const found = await find(folder, wanted) ?? missing(benchmark, folder, wanted);
+  if (!wanted.endsWith("/")) return [found];
+  const names: string[] = [];
+  for await (const { name, isFile } of Deno.readDir(`${folder}/${found}`)) {
+    if (isFile && name.endsWith(".txt") && !name.startsWith(".")) names.push(name);
+  }
+  return names.sort().map((name) => found + name);
+}
+
+/** A file with the folders of its archive, or without the outer ones. */
+async function find(folder: string, wanted: string): Promise<string | undefined> {
+  const parts = wanted.split("/");
+  // RACE has a folder "high" in each split.
+  const least = wanted.endsWith("/") ? 3 : 1;
+  for (let from = 0; parts.length - from >= least; from++) {
+    const path = parts.slice(from).join("/");
+    // What cannot be looked at is read, and refused with its reason then.
+    const there = await Deno.stat(`${folder}/${path}`)
+      .then(() => true, (error) => !(error instanceof Deno.errors.NotFound));
+    if (there) return path;
+  }
+  return undefined;
+}
+
+function missing({ name, archive = name, form }: Benchmark, folder: string, file: string): never {
+  const help = form === undefined
+    ? `deno task data ${archive} puts it there`
+    : `ask for it with the form at ${form}, then put it there`;
+  throw new InputError(`Cannot load task "${name}" as folder ${folder} has no ${file}: ${help}`);
+}
