@@ -25,7 +25,8 @@ export interface Row {
 }
 
 /**
- * Reads the examples of one file. What has no agreed label, or an empty text, counts as left out.
+ * Reads the examples of one file. What has no agreed label or an empty text counts as left out: genuine files
+ * have such lines.
  *
  * @param benchmark A row of the table
  * @param layout One of its layouts
@@ -56,9 +57,11 @@ export function parse(
   const rows: Row[] = [];
   let left = 0;
   for (const entry of layout.read(bytes, file)) {
-    const label = labelOf(entry, benchmark, layout, file);
-    const example = label === undefined ? undefined : exampleOf(entry, label, benchmark, layout, file, words);
-    if (example === undefined) left++;
+    const label = entry && labelOf(entry, benchmark, layout, file);
+    const example = label === undefined
+      ? undefined
+      : exampleOf(entry!, label, benchmark, layout, file, words);
+    if (entry === undefined || example === undefined) left++;
     else {
       const { split, held } = layout;
       rows.push({
@@ -83,7 +86,7 @@ function labelOf(
   if (typeof layout.values === "number") {
     const most = layout.values + labels.length - 1;
     const grade = typeof value === "string" && /^\d+(\.\d+)?$/.test(value) ? Number(value) : NaN;
-    if (grade >= layout.values && grade <= most) return grade - layout.values;
+    if (grade >= layout.values && grade <= most) return +(grade - layout.values).toFixed(6); // 4.9 - 1
     return refuse(
       file,
       at,
@@ -174,7 +177,9 @@ export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOpti
     moveTo(splits, (row) => held.has(row));
   }
   const examples = (split: Split) => splits[split].map(({ example }) => example);
-  const out = left > 0 ? `; left out are ${left} without an agreed label or with an empty text` : "";
+  const out = left > 0
+    ? ` Left out: ${left} without an agreed label, with an empty text or on a torn line.`
+    : "";
   return checkTask({
     name,
     kind,
@@ -186,7 +191,7 @@ export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOpti
     ...zeroShot && { zeroShot },
     source: `${names.join(", ")} (${citation})`,
     licence,
-    about: `${about} Of its files, ${layout.splits}${out}.`,
+    about: `${about} ${layout.splits}${out}`,
   } as Task); // the kind of the row is the kind of its examples
 }
 

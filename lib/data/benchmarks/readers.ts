@@ -18,8 +18,8 @@ export interface Entry {
   get(name: string): string | readonly string[];
 }
 
-/** Gives the entries of a file; the name is for errors. */
-export type Reader = (bytes: Uint8Array, file: string) => Iterable<Entry>;
+/** Gives the entries of a file, nothing for a line that counts as left out; the name is for errors. */
+export type Reader = (bytes: Uint8Array, file: string) => Iterable<Entry | undefined>;
 
 /** Refuses a file: `at` is where, `why` what must be and what is. */
 export function refuse(file: string, at: string, why: string, cause?: unknown): never {
@@ -84,9 +84,13 @@ function column(names: readonly string[], name: string, file: string): number {
  * Reads values between tabs, where a quote is a character like any other.
  *
  * @param columns Names of the columns, where no first line names them
- * @param range How few and how many columns a line may have, where not as many as have names
+ * @param range How few and how many columns a line may have, where not as many as have names; and whether lines
+ * of another number are left out
  */
-export function tsv(columns?: readonly string[], range: { least?: number; most?: number } = {}): Reader {
+export function tsv(
+  columns?: readonly string[],
+  range: { least?: number; most?: number; torn?: true } = {},
+): Reader {
   return function* (bytes, file) {
     let names = columns;
     for (const { at, line } of lines(bytes)) {
@@ -103,6 +107,10 @@ export function tsv(columns?: readonly string[], range: { least?: number; most?:
       const known = names;
       const { least = known.length, most = known.length } = range;
       if (cells.length < least || cells.length > most) {
+        if (range.torn) {
+          yield undefined;
+          continue;
+        }
         const wanted = least < most ? `${least} to ${most}` : least;
         refuse(file, at, `it must have ${wanted} columns: current number is ${cells.length}`);
       }
