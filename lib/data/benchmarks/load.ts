@@ -212,7 +212,7 @@ function listed(bytes: Uint8Array, file: string, train: readonly Row[]): Set<str
   for (const { at, get } of tsv(["first", "second"])(bytes, file)) {
     const id = `${get("first")} ${get("second")}`;
     if (!known.has(id)) {
-      refuse(file, at, `its ids must be those of a training example: current ones are ${id}`);
+      refuse(file, at, `its ids must be those of a training example: current ones are ${show(id)}`);
     }
     ids.add(id);
   }

@@ -18,12 +18,12 @@ export interface Entry {
   get(name: string): string | readonly string[];
 }
 
-/** Gives the entries of a file, nothing for a line that counts as left out; the name is for errors. */
-export type Reader = (bytes: Uint8Array, file: string) => Iterable<Entry | undefined>;
+/** Gives the entries of a file; the name is for errors. */
+export type Reader = (bytes: Uint8Array, file: string) => Iterable<Entry>;
 
-/** Refuses a file: `at` is where, `why` what must be and what is. */
+/** Refuses a file: `at` is where, `why` what must be and what is, without what a terminal would obey. */
 export function refuse(file: string, at: string, why: string, cause?: unknown): never {
-  throw new InputError(`Cannot read ${file}, ${at}, as ${why}`, { cause });
+  throw new InputError(`Cannot read ${file}, ${at}, as ${why.replace(/[\s\p{Cc}]+/gu, " ")}`, { cause });
 }
 
 /** A value as an error shows it: quoted, and not longer than a line. */
@@ -84,8 +84,8 @@ function column(names: readonly string[], name: string, file: string): number {
  * Reads values between tabs, where a quote is a character like any other.
  *
  * @param columns Names of the columns, where no first line names them
- * @param range How few and how many columns a line may have, where not as many as have names; and whether lines
- * of another number are left out
+ * @param range How few and how many columns a line may have, where not as many as have names; and whether all parts
+ * of a line of another number are read as empty
  */
 export function tsv(
   columns?: readonly string[],
@@ -108,7 +108,7 @@ export function tsv(
       const { least = known.length, most = known.length } = range;
       if (cells.length < least || cells.length > most) {
         if (range.torn) {
-          yield undefined;
+          yield { at, get: () => "" };
           continue;
         }
         const wanted = least < most ? `${least} to ${most}` : least;
