@@ -239,7 +239,7 @@ Deno.test("missing files are named, and what would bring them", async () => {
   for (const { name, archive, form } of listTasks().filter(({ archive }) => archive !== undefined)) {
     const help = form === undefined
       ? new RegExp(`: deno task data ${archive} puts it there$`)
-      : /: ask .* form at https/;
+      : /: ask .* form at https:\S+, and deno task data story-cloze --from FOLDER puts it there$/;
     await assertRefused(() => task(name, { folder }), help);
     await assertRefused(
       () => task(name, { folder }),
@@ -388,4 +388,12 @@ Deno.test("a list of held examples that names none of the training file's is ref
     () => task("mrpc", { folder }),
     /^Cannot read mrpc_dev_ids\.tsv, line 2, as its ids .* "15 17"$/,
   );
+});
+
+Deno.test("data/benchmarks.md has a row for every benchmark, of the same kind", async () => {
+  const text = await Deno.readTextFile(new URL("../../data/benchmarks.md", import.meta.url));
+  for (const { name, kind } of benchmarks) {
+    const shown = kind === "choice" ? "multiple choice" : kind;
+    assert(new RegExp(`^\\| \`${name}\` +\\| ${shown} +\\|`, "m").test(text), name);
+  }
 });

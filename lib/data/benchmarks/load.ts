@@ -3,7 +3,7 @@ import { readWhole } from "../../files.ts";
 import { type Example, inputs } from "../../text/inputs.ts";
 import { byHash } from "../hash.ts";
 import { checkTask, type Split, type Task } from "../task.ts";
-import { type Entry, refuse, show, tsv } from "./readers.ts";
+import { type Entry, show, tsv } from "./readers.ts";
 import type { Benchmark, Layout } from "./table.ts";
 
 /** Settings of {@linkcode loadBenchmark}. */
@@ -57,83 +57,81 @@ export function parse(
   const rows: Row[] = [];
   let left = 0;
   for (const entry of layout.read(bytes, file)) {
-    const label = entry && labelOf(entry, benchmark, layout, file);
-    const example = label === undefined
-      ? undefined
-      : exampleOf(entry!, label, benchmark, layout, file, words);
-    if (entry === undefined || example === undefined) left++;
-    else {
-      const { split, held } = layout;
-      rows.push({
-        example,
-        ...split && { split: splitOf(entry, split, file) },
-        ...held && { id: held.parts.map((part) => entry.get(part)).join(" ") },
-      });
+    const label = labelOf(entry, benchmark, layout);
+    const example = label === undefined ? undefined : exampleOf(entry, label, benchmark, layout, words);
+    if (example === undefined) {
+      left++;
+      continue;
     }
+    const { split, held } = layout;
+    rows.push({
+      example,
+      ...split && { split: splitOf(entry, split) },
+      ...held && { id: held.parts.map((part) => entry.get(part)).join(" ") },
+    });
   }
   return { rows, left };
 }
 
-/** The index of a label, or a grade; nothing where annotators did not agree. */
-function labelOf(
-  { at, get }: Entry,
-  { labels }: Benchmark,
-  layout: Layout,
-  file: string,
-): number | undefined {
-  const value = get(layout.label);
-  if (value === layout.drop) return undefined;
-  if (typeof layout.values === "number") {
-    const most = layout.values + labels.length - 1;
+/** The index of a label, or a grade; nothing where it is to be left out. */
+function labelOf(entry: Entry, { labels }: Benchmark, { label, values, drop }: Layout): number | undefined {
+  const value = entry.get(label);
+  if (value === drop) return undefined;
+  if (typeof values === "number") {
+    const most = values + labels.length - 1;
     const grade = typeof value === "string" && /^\d+(\.\d+)?$/.test(value) ? Number(value) : NaN;
-    if (grade >= layout.values && grade <= most) return +(grade - layout.values).toFixed(6); // 4.9 - 1
-    return refuse(
-      file,
-      at,
-      `its ${layout.label} must be a number from ${layout.values} to ${most}: current one is ${show(value)}`,
+    if (grade >= values && grade <= most) return +(grade - values).toFixed(6); // 4.9 - 1
+    return entry.refuse(
+      `its ${label} must be a number from ${values} to ${most}: current one is ${show(value)}`,
     );
   }
-  const label = layout.values.findIndex((known) => known === value);
-  return label !== -1 ? label : refuse(
-    file,
-    at,
-    `its ${layout.label} must be one of ${layout.values.join(", ")}: current one is ${show(value)}`,
-  );
+  const index = values.findIndex((known) => known === value);
+  if (index !== -1) return index;
+  return entry.refuse(`its ${label} must be one of ${values.join(", ")}: current one is ${show(value)}`);
 }
 
 /** The example of an entry; nothing where a text is empty. */
 function exampleOf(
-  { at, get }: Entry,
+  entry: Entry,
   label: number,
   { kind, labels }: Benchmark,
   { fields }: Layout,
-  file: string,
   words: number,
 ): Example | undefined {
   const text = (part: string) => {
-    const value = get(part);
-    return typeof value === "string" ? value : refuse(file, at, `its ${part} must be one text`);
+    const value = entry.get(part);
+    return typeof value === "string" ? value : entry.refuse(`its ${part} must be one text`);
+  };
+  const list = (part: string) => {
+    const value = entry.get(part);
+    return typeof value === "string" ? entry.refuse(`its ${part} must be a list of texts`) : value;
   };
   const example: Record<string, unknown> = {};
   for (const [field, type] of Object.entries(inputs[kind].fields)) {
     const parts = fields[field] ?? [];
-    const texts = typeof parts !== "string" ? parts.map(text) : type === "text" ? [text(parts)] : get(parts);
-    if (type === "texts" && texts.length !== labels.length) {
-      refuse(file, at, `it must have ${labels.length} ${field}: current number is ${texts.length}`);
-    }
-    if (typeof texts === "string" || texts.includes("")) return undefined;
-    if (type === "text" && texts.length > 1 && words < Infinity) {
+    if (type === "texts") {
+      const texts = typeof parts === "string" ? list(parts) : parts.map(text);
+      if (texts.length !== labels.length) {
+        entry.refuse(`it must have ${labels.length} ${field}: current number is ${texts.length}`);
+      }
+      if (texts.includes("")) return undefined;
+      example[field] = texts;
+    } else {
+      const texts = [parts].flat().map(text);
+      if (texts.includes("")) return undefined;
       const [first = "", ...rest] = texts;
-      example[field] = [...first.split(/\s+/).slice(-words), ...rest].join(" ");
-    } else example[field] = type === "text" ? texts.join(" ") : texts;
+      example[field] = rest.length > 0 && words < Infinity
+        ? [...first.split(/\s+/).slice(-words), ...rest].join(" ")
+        : texts.join(" ");
+    }
   }
   // The table names every field of the kind.
   return { ...example, label } as unknown as Example;
 }
 
-function splitOf({ at, get }: Entry, { part, of }: NonNullable<Layout["split"]>, file: string): Split {
-  const value = String(get(part));
-  return of(value) ?? refuse(file, at, `its ${part} must tell the split: current one is ${show(value)}`);
+function splitOf(entry: Entry, { part, of }: NonNullable<Layout["split"]>): Split {
+  const value = String(entry.get(part));
+  return of(value) ?? entry.refuse(`its ${part} must tell the split: current one is ${show(value)}`);
 }
 
 /**
@@ -143,6 +141,18 @@ function splitOf({ at, get }: Entry, { part, of }: NonNullable<Layout["split"]>,
  * @param options Where the files are
  * @returns The task, the examples of each split in the order of the files
  * @throws {InputError} If a file is missing or not what it should be
+ *
+ * @example
+ * ```ts
+ * import { loadBenchmark } from "./load.ts";
+ * import { benchmarks } from "./table.ts";
+ *
+ * const folder = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${folder}/train.tsv`, "sentence\tlabel\na fine film\t1\nvery dull\t0\n");
+ * await Deno.writeTextFile(`${folder}/dev.tsv`, "sentence\tlabel\nsplendid\t1\n");
+ * const { test } = await loadBenchmark(benchmarks.find(({ name }) => name === "sst2")!, { folder });
+ * console.log(test); // [{ text: "splendid", label: 1 }]
+ * ```
  */
 export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOptions = {}): Promise<Task> {
   const { name, archive = name, about, licence, citation, kind, labels, measures, zeroShot } = benchmark;
@@ -209,10 +219,10 @@ function moveTo(splits: Record<Split, Row[]>, held: (row: Row) => boolean): void
 function listed(bytes: Uint8Array, file: string, train: readonly Row[]): Set<string> {
   const known = new Set(train.map(({ id }) => id));
   const ids = new Set<string>();
-  for (const { at, get } of tsv(["first", "second"])(bytes, file)) {
-    const id = `${get("first")} ${get("second")}`;
+  for (const entry of tsv(["first", "second"])(bytes, file)) {
+    const id = `${entry.get("first")} ${entry.get("second")}`;
     if (!known.has(id)) {
-      refuse(file, at, `its ids must be those of a training example: current ones are ${show(id)}`);
+      entry.refuse(`its ids must be those of a training example: current ones are ${show(id)}`);
     }
     ids.add(id);
   }
@@ -223,9 +233,10 @@ function listed(bytes: Uint8Array, file: string, train: readonly Row[]): Set<str
 function drawn(train: readonly Row[], oneIn: number): Set<Row> {
   const firstText = ({ example }: Row) => String(Object.values(example)[0]);
   const groups = [...Map.groupBy(train, firstText)];
+  const wanted = Math.max(1, Math.floor(train.length / oneIn));
   const held = new Set<Row>();
   for (const [, group] of byHash(groups, ([text]) => text)) {
-    if (held.size >= train.length / oneIn) break;
+    if (held.size >= wanted) break;
     for (const row of group) held.add(row);
   }
   return held;
@@ -268,6 +279,6 @@ async function find(folder: string, wanted: string): Promise<string | undefined>
 function missing({ name, archive = name, form }: Benchmark, folder: string, file: string): never {
   const help = form === undefined
     ? `deno task data ${archive} puts it there`
-    : `ask for it with the form at ${form}, then put it there`;
+    : `ask for it with the form at ${form}, and deno task data ${archive} --from FOLDER puts it there`;
   throw new InputError(`Cannot load task "${name}" as folder ${folder} has no ${file}: ${help}`);
 }

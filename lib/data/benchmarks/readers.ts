@@ -8,14 +8,14 @@ import { InputError } from "../../errors.ts";
 
 /** One entry of a file, its parts by the names that the format gives them. */
 export interface Entry {
-  /** Where it stands, as an error says it: "line 17". */
-  readonly at: string;
   /**
    * Reads a part, without space around it.
    *
    * @throws {InputError} If there is none of that name, or it is not text.
    */
   get(name: string): string | readonly string[];
+  /** Refuses the file for what this entry is. */
+  refuse(why: string): never;
 }
 
 /** Gives the entries of a file; the name is for errors. */
@@ -108,14 +108,17 @@ export function tsv(
       const { least = known.length, most = known.length } = range;
       if (cells.length < least || cells.length > most) {
         if (range.torn) {
-          yield { at, get: () => "" };
+          yield { get: () => "", refuse: (why) => refuse(file, at, why) };
           continue;
         }
         const wanted = least < most ? `${least} to ${most}` : least;
         refuse(file, at, `it must have ${wanted} columns: current number is ${cells.length}`);
       }
       // Only what is asked for is decoded: most of MNLI is parse trees.
-      yield { at, get: (name) => decode(cells[column(known, name, file)] ?? NOTHING, file, at) };
+      yield {
+        get: (name) => decode(cells[column(known, name, file)] ?? NOTHING, file, at),
+        refuse: (why) => refuse(file, at, why),
+      };
     }
   };
 }
@@ -135,7 +138,10 @@ export const csv: Reader = function* (bytes, file) {
   }
   const names = records[0]?.record.map((name) => name.trim()) ?? [];
   for (const { record, info } of records.slice(1)) {
-    yield { at: `line ${info.lines}`, get: (name) => record[column(names, name, file)]!.trim() };
+    yield {
+      get: (name) => record[column(names, name, file)]!.trim(),
+      refuse: (why) => refuse(file, `line ${info.lines}`, why),
+    };
   }
 };
 
@@ -160,7 +166,7 @@ function parseJson(text: string, file: string, at: string): unknown {
 /** An entry of an object's own texts, numbers and lists of texts. */
 export function entry(value: unknown, file: string, at: string): Entry {
   return {
-    at,
+    refuse: (why) => refuse(file, at, why),
     get(name) {
       const part: unknown = value instanceof Object && Object.hasOwn(value, name)
         ? value[name as keyof typeof value]

@@ -174,14 +174,17 @@ const race: Reader = function* (bytes, file) {
 /** COPA asks for a cause or an effect: a conjunction that asks the same ends the context. */
 const causal = (read: Reader): Reader =>
   function* (bytes, file) {
-    for (const { at, get } of read(bytes, file)) {
-      const question = get("question");
+    for (const one of read(bytes, file)) {
+      const question = one.get("question");
       if (question !== "cause" && question !== "effect") {
-        refuse(file, at, `its question must be cause or effect: current one is ${show(question)}`);
+        one.refuse(`its question must be cause or effect: current one is ${show(question)}`);
       }
-      const context = () =>
-        `${String(get("premise")).replace(/\.$/, "")} ${question === "cause" ? "because" : "so"}`;
-      yield { at, get: (name) => name === "context" ? context() : get(name) };
+      const context = (premise: string) =>
+        premise && `${premise.replace(/\.$/, "")} ${question === "cause" ? "because" : "so"}`;
+      yield {
+        ...one,
+        get: (name) => name === "context" ? context(String(one.get("premise"))) : one.get(name),
+      };
     }
   };
 
