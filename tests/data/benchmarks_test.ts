@@ -270,7 +270,7 @@ Deno.test("BOM, CRLF, empty lines, quotes and a missing last line break are read
   for (
     const text of [
       'sentence\tlabel\nso "very odd\t1\n',
-      '\ufeffsentence\tlabel\r\nso "very odd\t1\r\n',
+      '\ufeffsentence\tlabel\r\n\r\nso "very odd\t1\r\n',
       'label\tsentence\n\n1\t  so "very odd \n\n',
       'sentence\tlabel\nso "very odd\t1',
     ]

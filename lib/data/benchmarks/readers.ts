@@ -168,9 +168,7 @@ export function entry(value: unknown, file: string, at: string): Entry {
   return {
     refuse: (why) => refuse(file, at, why),
     get(name) {
-      const part: unknown = value instanceof Object && Object.hasOwn(value, name)
-        ? value[name as keyof typeof value]
-        : undefined;
+      const part = (value as Readonly<Record<string, unknown>> | null)?.[name];
       if (typeof part === "string") return part.trim();
       if (typeof part === "number") return String(part);
       if (Array.isArray(part) && part.every((text) => typeof text === "string")) {

@@ -1,5 +1,5 @@
 /**
- * The benchmarks of the paper's section 4 and three beside them, as a table of data: what each asks, in which
+ * The benchmarks of the paper's section 4 and some beside them, as a table of data: what each asks, in which
  * files its official release has the examples, and what their parts are called there.
  */
 import { hash } from "../hash.ts";
@@ -71,8 +71,8 @@ const glue = (
 });
 
 /** A file for each official split. */
-const threeFiles = (name: (split: string) => string, dev = "dev") => ({
-  files: { train: [name("train")], validation: [name(dev)], test: [name("test")] },
+const threeFiles = (name: (split: string) => string) => ({
+  files: { train: [name("train")], validation: [name("dev")], test: [name("test")] },
   splits: OFFICIAL,
 });
 
