@@ -74,7 +74,7 @@ export async function readWhole(path: string, what: string): Promise<Uint8Array<
 }
 
 /** The system's refusals as one sentence; anything else is a bug and passes through. */
-function fileError(action: string, path: string, error: unknown): unknown {
+export function fileError(action: string, path: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof InputError) return error;
   const known = error instanceof Deno.errors.NotCapable || "code" in error;
   return known ? new InputError(`Cannot ${action} ${path}: ${error.message}`, { cause: error }) : error;

@@ -250,6 +250,18 @@ Deno.test("missing files are named, and what would bring them", async () => {
   await assertRefused(() => task("sst2", { folder }), /has no SST-2\/dev\.tsv: deno task data sst2/);
 });
 
+Deno.test("a folder that is none, or has folders for files, is refused", async () => {
+  const folder = `${fixtures}sst2/SST-2/train.tsv`;
+  await assertRefused(() => task("sst2", { folder }), /^Cannot read a file of task "sst2" .*train\.tsv/);
+  await assertRefused(
+    () => task("race", { folder }),
+    /^Cannot read the files of task "race" in .*train\.tsv/,
+  );
+  const other = await Deno.makeTempDir();
+  await Deno.mkdir(`${other}/WSCollection.xml`);
+  await assertRefused(() => task("winograd", { folder: other }), /^Cannot read a file of task "winograd"/);
+});
+
 Deno.test("an option that a task lacks is refused", async () => {
   await assertRefused(
     () => task("kind", { folder: "here" }),

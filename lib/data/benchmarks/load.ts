@@ -1,5 +1,5 @@
 import { InputError } from "../../errors.ts";
-import { readWhole } from "../../files.ts";
+import { fileError, readWhole } from "../../files.ts";
 import { type Example, inputs } from "../../text/inputs.ts";
 import { byHash } from "../hash.ts";
 import { checkTask, type Split, type Task } from "../task.ts";
@@ -171,7 +171,7 @@ export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOpti
     for (const wanted of layout.files[split] ?? []) {
       names.push(wanted);
       for (const file of await files(benchmark, folder, wanted)) {
-        const bytes = await readWhole(`${folder}/${file}`, `task "${name}"`);
+        const bytes = await readWhole(`${folder}/${file}`, `a file of task "${name}"`);
         const parsed = parse(benchmark, layout, bytes, file, words);
         left += parsed.left;
         for (const row of parsed.rows) splits[row.split ?? split].push(row);
@@ -180,7 +180,7 @@ export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOpti
   }
   if (layout.held) {
     const [file = ""] = await files(benchmark, folder, layout.held.file);
-    const ids = listed(await readWhole(`${folder}/${file}`, `task "${name}"`), file, splits.train);
+    const ids = listed(await readWhole(`${folder}/${file}`, `a file of task "${name}"`), file, splits.train);
     moveTo(splits, ({ id = "" }) => ids.has(id));
   } else if (layout.oneIn !== undefined) {
     const held = drawn(splits.train, layout.oneIn);
@@ -255,8 +255,12 @@ async function files(benchmark: Benchmark, folder: string, wanted: string): Prom
   const found = await find(folder, wanted) ?? missing(benchmark, folder, wanted);
   if (!wanted.endsWith("/")) return [found];
   const names: string[] = [];
-  for await (const { name, isFile } of Deno.readDir(`${folder}/${found}`)) {
-    if (isFile && name.endsWith(".txt") && !name.startsWith(".")) names.push(name);
+  try {
+    for await (const { name, isFile } of Deno.readDir(`${folder}/${found}`)) {
+      if (isFile && name.endsWith(".txt") && !name.startsWith(".")) names.push(name);
+    }
+  } catch (error) {
+    throw fileError(`read the files of task "${benchmark.name}" in`, `${folder}/${found}`, error);
   }
   return names.sort().map((name) => found + name);
 }
