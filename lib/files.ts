@@ -40,6 +40,38 @@ export async function writeWhole(path: string, chunks: Iterable<Uint8Array | str
 }
 
 /**
+ * Makes a folder whole or not at all: `fill` fills `<folder>.tmp`, which then gets the folder's name.
+ *
+ * @param folder Where; folders on the way are made.
+ * @param fill Writes what is in it, into the folder that it is given.
+ * @throws {InputError} If it is there already, or the place cannot be written to; nothing half-made stays.
+ *
+ * @example
+ * ```ts
+ * import { fillWhole } from "./files.ts";
+ *
+ * const folder = await Deno.makeTempDir();
+ * await fillWhole(`${folder}/notes`, (temporary) => Deno.writeTextFile(`${temporary}/first.txt`, "one"));
+ * console.log(await Deno.readTextFile(`${folder}/notes/first.txt`)); // "one"
+ * ```
+ */
+export async function fillWhole(folder: string, fill: (temporary: string) => Promise<void>): Promise<void> {
+  if (await exists(folder)) {
+    throw new InputError(`Cannot make ${folder} as it is there already: remove it to have it anew`);
+  }
+  const temporary = `${folder}.tmp`;
+  try {
+    if (await exists(temporary)) await Deno.remove(temporary, { recursive: true }); // A killed run left it.
+    await Deno.mkdir(temporary, { recursive: true });
+    await fill(temporary);
+    await Deno.rename(temporary, folder);
+  } catch (error) {
+    await Deno.remove(temporary, { recursive: true }).catch(() => {});
+    throw fileError("make", folder, error);
+  }
+}
+
+/**
  * Makes sure that a file can be written, before hours are spent on what will be in it.
  *
  * @throws {InputError} If it cannot.
@@ -73,9 +105,17 @@ export async function readWhole(path: string, what: string): Promise<Uint8Array<
   }
 }
 
-/** The system's refusals as one sentence; anything else is a bug and passes through. */
+/**
+ * The system's refusals as one sentence; anything else is a bug and passes through.
+ *
+ * @param action What was to be done, as in "write".
+ * @param path To which file or folder.
+ * @param error What came of it.
+ * @returns What to throw.
+ */
 export function fileError(action: string, path: string, error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof InputError) return error;
+  // A signal's reason has a code, too.
+  if (!(error instanceof Error) || error instanceof InputError || error instanceof DOMException) return error;
   const known = error instanceof Deno.errors.NotCapable || "code" in error;
   return known ? new InputError(`Cannot ${action} ${path}: ${error.message}`, { cause: error }) : error;
 }
