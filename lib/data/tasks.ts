@@ -1,13 +1,20 @@
 import { InputError } from "../errors.ts";
 import type { Kind } from "../text/inputs.ts";
+import { loadBenchmark } from "./benchmarks/load.ts";
+import { benchmarks } from "./benchmarks/table.ts";
 import { imdb, IMDB_LICENCE } from "./imdb.ts";
 import { kind } from "./kind.ts";
 import type { Task, TaskOf } from "./task.ts";
 
 /** Settings of {@linkcode task}. */
 export interface TaskOptions {
-  /** `imdb` only: how many words of a review's end are kept; 90 unless told, 60 fit a context of 128. */
+  /**
+   * `imdb` and `race` only: how many words of the end of a review or a passage are kept. 90 words of a review
+   * unless told, 60 fit a context of 128; 180 of a passage, which with the question fit half a context of 512.
+   */
   readonly words?: number;
+  /** Tasks with an `archive` only: where its files are, instead of `data/cache/<archive>`. */
+  readonly folder?: string;
 }
 
 /** A line of {@linkcode listTasks}. */
@@ -20,12 +27,20 @@ export interface TaskEntry {
   readonly about: string;
   /** Under which terms the examples come. */
   readonly licence: string;
-  /** What the first use downloads, in megabytes. */
+  /** Whom to cite when the examples are used. */
+  readonly citation?: string;
+  /** What the first use, or `deno task data`, downloads, in megabytes. */
   readonly megabytes: number;
+  /** Under which name `deno task data` downloads the official files, where the examples come from such. */
+  readonly archive?: string;
+  /** Where to ask for the files, where they are to be had for a signed form only. */
+  readonly form?: string;
 }
 
 /** A task that can be had by its name. */
 interface Known extends TaskEntry {
+  /** Which settings it has. */
+  readonly options: readonly (keyof TaskOptions)[];
   load(options: TaskOptions): Promise<Task>;
 }
 
@@ -36,6 +51,7 @@ const KNOWN: readonly Known[] = [
     about: "Does a film review praise or pan?",
     licence: IMDB_LICENCE,
     megabytes: 25.5,
+    options: ["words"],
     load: imdb,
   },
   {
@@ -44,8 +60,17 @@ const KNOWN: readonly Known[] = [
     about: "Which of four kinds of thing does a definition describe?",
     licence: "WordNet 3.1 licence, copyright 2011 Princeton University",
     megabytes: 10.5,
+    options: [],
     load: kind,
   },
+  ...benchmarks.map((benchmark): Known => {
+    const { name, kind, about, licence, citation, megabytes, archive = name, form, words } = benchmark;
+    return {
+      ...{ name, kind, about, licence, citation, megabytes, archive, ...form !== undefined && { form } },
+      options: words === undefined ? ["folder"] : ["folder", "words"],
+      load: (options) => loadBenchmark(benchmark, options),
+    };
+  }),
 ];
 
 /** The kind of each task that is known when a program is written. */
@@ -54,6 +79,42 @@ export interface TaskKinds {
   imdb: "classification";
   /** A context and four choices. */
   kind: "choice";
+  /** One text. */
+  sst2: "classification";
+  /** One text. */
+  cola: "classification";
+  /** Two texts. */
+  mrpc: "similarity";
+  /** Two texts and a grade. */
+  stsb: "similarity";
+  /** Two texts. */
+  qqp: "similarity";
+  /** A premise and a hypothesis. */
+  mnli: "entailment";
+  /** A premise and a hypothesis. */
+  "mnli-mismatched": "entailment";
+  /** A question and a sentence. */
+  qnli: "entailment";
+  /** A premise and a hypothesis. */
+  rte: "entailment";
+  /** A premise and a hypothesis. */
+  wnli: "entailment";
+  /** A premise and a hypothesis. */
+  snli: "entailment";
+  /** A premise and a hypothesis. */
+  scitail: "entailment";
+  /** A premise and a hypothesis. */
+  sick: "entailment";
+  /** Two texts and a grade. */
+  "sick-relatedness": "similarity";
+  /** A passage with a question and four answers. */
+  race: "choice";
+  /** A sentence and two causes or effects. */
+  copa: "choice";
+  /** A story and two endings. */
+  "story-cloze": "choice";
+  /** A sentence's start and two ways to go on. */
+  winograd: "choice";
 }
 
 /**
@@ -65,11 +126,11 @@ export interface TaskKinds {
  * ```ts
  * import { listTasks } from "./tasks.ts";
  *
- * console.log(listTasks().map(({ name }) => name)); // ["imdb", "kind"]
+ * console.log(listTasks().map(({ name }) => name)); // ["imdb", "kind", "sst2", …
  * ```
  */
 export function listTasks(): readonly TaskEntry[] {
-  return KNOWN.map(({ load: _, ...entry }) => entry);
+  return KNOWN.map(({ load: _, options: __, ...entry }) => entry);
 }
 
 /**
@@ -79,10 +140,15 @@ export function listTasks(): readonly TaskEntry[] {
  * - `"imdb"`: is a film review positive? The last 90 words of each of 49,000 reviews.
  * - `"kind"`: which of four kinds of thing does a definition of WordNet describe?
  *
+ * The benchmarks that others report on, such as `"sst2"` and `"race"`, are read from their official files,
+ * which `deno task data` downloads into `data/cache`, and need the permission to read them.
+ *
  * @param name One of {@linkcode listTasks}
  * @param options Settings of the task
- * @returns The task, its examples in an order that looks random and is always the same
- * @throws {InputError} If there is no such task, an option cannot be used, or the download fails
+ * @returns The task, its examples in an order that looks random and is always the same; those of a benchmark in
+ * the order of its files
+ * @throws {InputError} If there is no such task, an option cannot be used, the download fails, or a file is
+ * missing or broken
  *
  * @example
  * ```ts
@@ -106,9 +172,12 @@ export async function task(name: string, options: TaskOptions = {}): Promise<Tas
       `Cannot load task "${name}" as there is none of that name: known tasks are ${names}`,
     );
   }
-  if (options.words !== undefined && name !== "imdb") {
+  for (const option of ["words", "folder"] as const) {
+    if (options[option] === undefined || known.options.includes(option)) continue;
+    const having = KNOWN.filter((entry) => entry.options.includes(option)).map((entry) => entry.name);
     throw new InputError(
-      `Cannot set words to ${options.words} for task "${name}" as only task "imdb" has that option`,
+      `Cannot set ${option} to ${options[option]} for task "${name}" as the tasks with that option are ` +
+        having.join(", "),
     );
   }
   return await known.load(options);

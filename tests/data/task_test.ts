@@ -31,7 +31,8 @@ const mine: TaskOf<"classification"> = {
   about: "Rows",
 };
 
-for (const { name } of listTasks()) {
+// The others are read from files that a checkout does not have: benchmarks_test.ts.
+for (const { name } of listTasks().filter(({ archive }) => archive === undefined)) {
   Deno.test(`task ${name} is a task of the kind that the list says`, async () => {
     const one = checkTask(await load(name));
     strictEqual(one.kind, listTasks().find((entry) => entry.name === name)?.kind);
@@ -154,11 +155,12 @@ Deno.test("a subset of a size that cannot be is refused", () => {
 
 Deno.test("a task of no known name, and an option that it lacks, are refused", async () => {
   await rejects(task("IMDB"), {
-    message: 'Cannot load task "IMDB" as there is none of that name: known tasks are imdb, kind',
+    message:
+      /^Cannot load task "IMDB" as there is none of that name: known tasks are imdb, kind, .*winograd$/,
   });
   await rejects(task("kind", { words: 9 }), {
     name: "InputError",
-    message: /as only task "imdb" has that option/,
+    message: 'Cannot set words to 9 for task "kind" as the tasks with that option are imdb, race',
   });
   for (const words of [0, 9, 1.5, NaN]) await rejects(task("imdb", { words }), { name: "InputError" });
 });

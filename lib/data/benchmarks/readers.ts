@@ -1,0 +1,225 @@
+/**
+ * The file formats of the benchmarks: each reader gives a file's entries one after the other, and refuses what
+ * is broken by file and line.
+ */
+import { parseXml, type XmlDocument, XmlElement, XmlError } from "@rgrove/parse-xml";
+import { CsvError, parse as parseCsv } from "csv-parse/sync";
+import { InputError } from "../../errors.ts";
+
+/** One entry of a file, its parts by the names that the format gives them. */
+export interface Entry {
+  /**
+   * Reads a part, without space around it.
+   *
+   * @throws {InputError} If there is none of that name, or it is not text.
+   */
+  get(name: string): string | readonly string[];
+  /** Refuses the file for what this entry is. */
+  refuse(why: string): never;
+}
+
+/** Gives the entries of a file; the name is for errors. */
+export type Reader = (bytes: Uint8Array, file: string) => Iterable<Entry>;
+
+/** Refuses a file: `at` is where, `why` what must be and what is, without what a terminal would obey. */
+export function refuse(file: string, at: string, why: string, cause?: unknown): never {
+  throw new InputError(`Cannot read ${file}, ${at}, as ${why.replace(/[\s\p{Cc}]+/gu, " ")}`, { cause });
+}
+
+/** A value as an error shows it: quoted, and not longer than a line. */
+export function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** Where a line of a file stands, and its bytes without the line break. */
+interface Line {
+  readonly at: string;
+  readonly line: Uint8Array;
+}
+
+const [TAB, LF, CR] = [9, 10, 13];
+const BOM = [0xef, 0xbb, 0xbf];
+const NOTHING = new Uint8Array();
+
+/** Lines that are not empty. Bytes, as the largest files are longer than a string can be. */
+function* lines(bytes: Uint8Array): Generator<Line> {
+  let from = BOM.every((byte, i) => bytes[i] === byte) ? BOM.length : 0;
+  for (let n = 1; from < bytes.length; n++) {
+    const found = bytes.indexOf(LF, from);
+    const end = found === -1 ? bytes.length : found;
+    const line = bytes.subarray(from, end > from && bytes[end - 1] === CR ? end - 1 : end);
+    if (line.length > 0) yield { at: `line ${n}`, line };
+    from = end + 1;
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function decode(bytes: Uint8Array, file: string, at: string): string {
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch (error) {
+    return refuse(file, at, "it must be UTF-8: current bytes are not", error);
+  }
+  return text.includes("\0") ? refuse(file, at, "it must be text: it has a NUL character") : text.trim();
+}
+
+/** A whole file as text. */
+function decodeAll(bytes: Uint8Array, file: string): string {
+  for (const { at, line } of lines(bytes)) decode(line, file, at);
+  return utf8.decode(bytes);
+}
+
+/** Looks up a column by name, where the names stand in line 1 or are given. */
+function column(names: readonly string[], name: string, file: string): number {
+  const i = names.indexOf(name);
+  return i === -1
+    ? refuse(file, "line 1", `it must name a column ${name}: current line is ${show(names.join())}`)
+    : i;
+}
+
+/**
+ * Reads values between tabs, where a quote is a character like any other.
+ *
+ * @param columns Names of the columns, where no first line names them
+ * @param range How few and how many columns a line may have, where not as many as have names; and whether all parts
+ * of a line of another number are read as empty
+ */
+export function tsv(
+  columns?: readonly string[],
+  range: { least?: number; most?: number; torn?: true } = {},
+): Reader {
+  return function* (bytes, file) {
+    let names = columns;
+    for (const { at, line } of lines(bytes)) {
+      const cells: Uint8Array[] = [];
+      for (let from = 0, end = 0; end < line.length; from = end + 1) {
+        end = line.indexOf(TAB, from);
+        if (end === -1) end = line.length;
+        cells.push(line.subarray(from, end));
+      }
+      if (names === undefined) {
+        names = cells.map((cell) => decode(cell, file, at));
+        continue;
+      }
+      const known = names;
+      const { least = known.length, most = known.length } = range;
+      if (cells.length < least || cells.length > most) {
+        if (range.torn) {
+          yield { get: () => "", refuse: (why) => refuse(file, at, why) };
+          continue;
+        }
+        const wanted = least < most ? `${least} to ${most}` : least;
+        refuse(file, at, `it must have ${wanted} columns: current number is ${cells.length}`);
+      }
+      // Only what is asked for is decoded: most of MNLI is parse trees.
+      yield {
+        get: (name) => decode(cells[column(known, name, file)] ?? NOTHING, file, at),
+        refuse: (why) => refuse(file, at, why),
+      };
+    }
+  };
+}
+
+/** Reads values between commas, quoted where they contain one; the first line names the columns. */
+export const csv: Reader = function* (bytes, file) {
+  let records: { record: string[]; info: { lines: number } }[];
+  try {
+    // The types do not say what `info` does.
+    records = parseCsv(decodeAll(bytes, file), {
+      info: true,
+      skipEmptyLines: true,
+    }) as unknown as typeof records;
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    return refuse(file, `line ${error["lines"]}`, `it must be CSV: ${error.message}`, error);
+  }
+  const names = records[0]?.record.map((name) => name.trim()) ?? [];
+  for (const { record, info } of records.slice(1)) {
+    yield {
+      get: (name) => record[column(names, name, file)]!.trim(),
+      refuse: (why) => refuse(file, `line ${info.lines}`, why),
+    };
+  }
+};
+
+/** Reads a JSON object of each line. */
+export const jsonLines: Reader = function* (bytes, file) {
+  for (const { at, line } of lines(bytes)) yield entry(parseJson(decode(line, file, at), file, at), file, at);
+};
+
+/** Reads a file that is one JSON value. */
+export function json(bytes: Uint8Array, file: string): unknown {
+  return parseJson(decodeAll(bytes, file), file, "line 1");
+}
+
+function parseJson(text: string, file: string, at: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return refuse(file, at, `it must be JSON: ${(error as SyntaxError).message}`, error);
+  }
+}
+
+/** An entry of an object's own texts, numbers and lists of texts. */
+export function entry(value: unknown, file: string, at: string): Entry {
+  return {
+    refuse: (why) => refuse(file, at, why),
+    get(name) {
+      const part = (value as Readonly<Record<string, unknown>> | null)?.[name];
+      if (typeof part === "string") return part.trim();
+      if (typeof part === "number") return String(part);
+      if (Array.isArray(part) && part.every((text) => typeof text === "string")) {
+        return part.map((text) => text.trim());
+      }
+      return refuse(file, at, `it must have a text or texts ${name}: current value is ${show(part)}`);
+    },
+  };
+}
+
+/** An element of an XML file and where it starts. */
+export interface Item {
+  /** Where, as an error says it. */
+  readonly at: string;
+  /** Its attributes. */
+  readonly attributes: Readonly<Record<string, string>>;
+  /** The texts of the elements at a path below it: `texts("answers/answer")`. */
+  texts(path: string): string[];
+}
+
+/** Gives the elements of a name that stand right below the root. */
+export function* xml(bytes: Uint8Array, file: string, name: string): Generator<Item> {
+  const start = new TextDecoder("latin1").decode(bytes.subarray(0, 100));
+  const latin = /^<\?xml[^>]*encoding=["'](iso-8859-1|windows-1252)["']/i.test(start);
+  const text = latin ? new TextDecoder("latin1").decode(bytes) : decodeAll(bytes, file);
+  let document: XmlDocument;
+  try {
+    document = parseXml(text, { includeOffsets: true });
+  } catch (error) {
+    if (error instanceof XmlError) {
+      const [message = ""] = error.message.split(/ \(line|\n/);
+      return refuse(file, `line ${error.line}`, `it must be XML: ${message}`, error);
+    }
+    if (error instanceof RangeError) {
+      return refuse(file, "line 1", "it must be XML: it nests too deeply", error);
+    }
+    throw error;
+  }
+  for (const element of below(document.root, name)) {
+    yield {
+      at: `line ${text.slice(0, element.start).split("\n").length}`,
+      attributes: element.attributes,
+      texts: (path) =>
+        path.split("/").reduce((level, step) => level.flatMap((one) => below(one, step)), [element])
+          .map((one) => one.text.replace(/\s+/g, " ").trim()),
+    };
+  }
+}
+
+function below(element: XmlElement | null, name: string): XmlElement[] {
+  return element?.children.filter((child) => child instanceof XmlElement).filter((child) =>
+    child.name === name
+  ) ?? [];
+}

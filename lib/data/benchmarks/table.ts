@@ -1,0 +1,572 @@
+/**
+ * The benchmarks of the paper's section 4 and some beside them, as a table of data: what each asks, in which
+ * files its official release has the examples, and what their parts are called there.
+ */
+import { hash } from "../hash.ts";
+import type { Split, Task } from "../task.ts";
+import type { TaskEntry } from "../tasks.ts";
+import { csv, entry, json, jsonLines, type Reader, refuse, show, tsv, xml } from "./readers.ts";
+
+/** A benchmark: a row of {@linkcode benchmarks}. */
+export interface Benchmark extends TaskEntry, Pick<Task, "labels" | "measures" | "zeroShot"> {
+  /** Whom to cite when it is used. */
+  readonly citation: string;
+  /** The forms in which the files are around, the preferred one first. */
+  readonly layouts: readonly Layout[];
+  /** How many words of a context's first part are kept, its last ones, unless told. */
+  readonly words?: number;
+}
+
+/** A form of a benchmark's files. */
+export interface Layout {
+  /**
+   * The files of each split, with the folders of the official archive; a final slash stands for the `.txt`
+   * files of a folder.
+   */
+  readonly files: Readonly<Partial<Record<Split, readonly string[]>>>;
+  /** How they are read. */
+  readonly read: Reader;
+  /** The entry's part or parts that make each field: joined to one text, or a list of texts. */
+  readonly fields: Readonly<Record<string, string | readonly string[]>>;
+  /** Which part is the label. */
+  readonly label: string;
+  /** How the file writes each label, in their order; or its grade for grade 0. */
+  readonly values: readonly string[] | number;
+  /** The label of entries that are left out, as annotators did not agree or the line is torn. */
+  readonly drop?: string;
+  /** A part that says in which split the entry is, where the file does not. */
+  readonly split?: { readonly part: string; of(value: string): Split | undefined };
+  /** A file that lists the validation split's entries among those of `train`, and the parts it names them by. */
+  readonly held?: { readonly file: string; readonly parts: readonly string[] };
+  /** Validation is one in so many examples of `train`, where it has neither files nor a list. */
+  readonly oneIn?: number;
+  /** How the splits were made, in a sentence. */
+  readonly splits: string;
+}
+
+const OFFICIAL = "The splits are the official ones.";
+const GLUE = {
+  oneIn: 20,
+  splits: "Test is the official development set, as the labels of the official test set are not public; " +
+    "validation is a twentieth of the official training set, drawn by hash.",
+} as const;
+const GLUE_PAPER =
+  "Wang et al. 2019, GLUE: A multi-task benchmark and analysis platform for natural language " +
+  "understanding, ICLR";
+
+/** A file of GLUE whose first line names the columns. */
+const glue = (
+  folder: string,
+  fields: Layout["fields"],
+  label: string,
+  values: Layout["values"],
+  dev = "dev.tsv",
+): Layout => ({
+  ...GLUE,
+  files: { train: [`${folder}/train.tsv`], test: [`${folder}/${dev}`] },
+  read: tsv(),
+  fields,
+  label,
+  values,
+});
+
+/** A file for each official split. */
+const threeFiles = (name: (split: string) => string) => ({
+  files: { train: [name("train")], validation: [name("dev")], test: [name("test")] },
+  splits: OFFICIAL,
+});
+
+const PAIR = { premise: "sentence1", hypothesis: "sentence2" };
+const ENTAILMENT = ["entailment", "neutral", "contradiction"];
+const TWO_WAY = ["entailment", "not_entailment"];
+
+const mrpc = {
+  read: tsv(),
+  fields: { first: "#1 String", second: "#2 String" },
+  label: "Quality",
+  values: ["0", "1"],
+};
+
+/** MNLI is reported on two development sets, of the training set's genres and of others. */
+const mnli = (set: "matched" | "mismatched") =>
+  ({
+    kind: "entailment",
+    licence: "that of the Open American National Corpus; fiction partly CC BY 3.0 and CC BY-SA 3.0",
+    citation: "Williams, Nangia, Bowman 2018, A broad-coverage challenge corpus for sentence understanding " +
+      "through inference, NAACL",
+    megabytes: 312.8,
+    labels: ENTAILMENT,
+    measures: ["accuracy"],
+    layouts: [
+      { ...glue("MNLI", PAIR, "gold_label", ENTAILMENT, `dev_${set}.tsv`), drop: "-" },
+      {
+        ...GLUE,
+        files: {
+          train: ["multinli_1.0/multinli_1.0_train.jsonl"],
+          test: [`multinli_1.0/multinli_1.0_dev_${set}.jsonl`],
+        },
+        read: jsonLines,
+        fields: PAIR,
+        label: "gold_label",
+        values: ENTAILMENT,
+        drop: "-",
+      },
+    ],
+  }) as const satisfies Partial<Benchmark>;
+
+/** SICK has a class and a grade for each pair of sentences; its files once in three, once in one. */
+const sick = (fields: Layout["fields"], labels: readonly [string, string], values: Layout["values"]) =>
+  ({
+    licence: "CC BY-NC-SA 3.0",
+    citation:
+      "Marelli et al. 2014, A SICK cure for the evaluation of compositional distributional semantic " +
+      "models, LREC",
+    megabytes: 0.2,
+    layouts: [
+      {
+        files: { train: ["SICK/SICK.txt"] },
+        read: tsv(),
+        fields,
+        label: labels[0],
+        values,
+        split: {
+          part: "SemEval_set",
+          of: (set: string) =>
+            new Map<string, Split>([["TRAIN", "train"], ["TRIAL", "validation"], ["TEST", "test"]]).get(set),
+        },
+        splits: OFFICIAL,
+      },
+      {
+        files: {
+          train: ["SICK/SICK_train.txt"],
+          validation: ["SICK/SICK_trial.txt"],
+          test: ["SICK/SICK_test_annotated.txt"],
+        },
+        read: tsv(),
+        fields,
+        label: labels[1],
+        values,
+        splits: OFFICIAL,
+      },
+    ],
+  }) as const satisfies Partial<Benchmark>;
+
+/** A file of RACE is a passage with several questions. */
+const race: Reader = function* (bytes, file) {
+  const value = json(bytes, file);
+  const { article, questions, options, answers } = value instanceof Object
+    ? value as Record<string, unknown>
+    : {};
+  const [q, o, a] = [questions, options, answers].map((part) => Array.isArray(part) ? part : []);
+  if (!q?.length || q.length !== o?.length || q.length !== a?.length) {
+    refuse(
+      file,
+      "line 1",
+      `it must have as many questions, options and answers, and at least 1: current numbers are ${q?.length}, ` +
+        `${o?.length} and ${a?.length}`,
+    );
+  }
+  for (const [i, question] of q.entries()) {
+    yield entry({ article, question, choices: o[i], answer: a[i] }, file, `question ${i + 1}`);
+  }
+};
+
+/** COPA asks for a cause or an effect: a conjunction that asks the same ends the context. */
+const causal = (read: Reader): Reader =>
+  function* (bytes, file) {
+    for (const one of read(bytes, file)) {
+      const question = one.get("question");
+      if (question !== "cause" && question !== "effect") {
+        one.refuse(`its question must be cause or effect: current one is ${show(question)}`);
+      }
+      const context = (premise: string) =>
+        premise && `${premise.replace(/\.$/, "")} ${question === "cause" ? "because" : "so"}`;
+      yield {
+        ...one,
+        get: (name) => name === "context" ? context(String(one.get("premise"))) : one.get(name),
+      };
+    }
+  };
+
+const copaItems: Reader = function* (bytes, file) {
+  for (const { at, attributes, texts } of xml(bytes, file, "item")) {
+    const item = {
+      id: attributes["id"],
+      question: attributes["asks-for"],
+      label: attributes["most-plausible-alternative"],
+      premise: texts("p")[0],
+      choice1: texts("a1")[0],
+      choice2: texts("a2")[0],
+    };
+    yield entry(item, file, at);
+  }
+};
+
+/**
+ * A Winograd schema with each referent in the pronoun's place. Schemas that follow each other and share a
+ * referent are one family: they differ in a word or two.
+ */
+const schemas: Reader = function* (bytes, file) {
+  let [family, before]: [string, readonly string[]] = ["", []];
+  for (const { at, texts } of xml(bytes, file, "schema")) {
+    const answers = texts("answers/answer");
+    const names = answers.map((name) => name.toLowerCase());
+    const [start = "", pronoun = "", rest = ""] = ["txt1", "pron", "txt2"].map((tag) =>
+      texts(`text/${tag}`)[0]
+    );
+    if (!names.some((name) => before.includes(name))) family = `${start} ${rest}`;
+    before = names;
+    const choices = answers.map((name) => {
+      // A referent may stand as it does in the text: "Ann's".
+      const own = /^(his|her|its|their)$/i.test(pronoun) ? "'s" : "";
+      return `${name.replace(/'s$/, "")}${own}${/^[.,;:!?]/.test(rest) ? "" : " "}${rest}`;
+    });
+    const label = texts("correctAnswer")[0]?.replace(/\.$/, "");
+    yield entry({ family, start, choices: rest === "" ? undefined : choices, label }, file, at);
+  }
+};
+
+/** The benchmarks that {@linkcode task} reads from files. */
+export const benchmarks: readonly Benchmark[] = [
+  {
+    name: "sst2",
+    kind: "classification",
+    about: "Is a phrase of a film review positive?",
+    licence: "no explicit one; released by Stanford for research",
+    citation:
+      `Socher et al. 2013, Recursive deep models for semantic compositionality over a sentiment treebank, ` +
+      `EMNLP; ${GLUE_PAPER}`,
+    megabytes: 7.4,
+    labels: ["negative", "positive"],
+    measures: ["accuracy"],
+    zeroShot: { by: "word", prompt: "very", words: ["negative", "positive"] },
+    layouts: [glue("SST-2", { text: "sentence" }, "label", ["0", "1"])],
+  },
+  {
+    name: "cola",
+    kind: "classification",
+    about: "Is a sentence acceptable English?",
+    licence: "sentences of linguistic publications, as fair use",
+    citation: `Warstadt, Singh, Bowman 2019, Neural network acceptability judgments, TACL; ${GLUE_PAPER}`,
+    megabytes: 0.4,
+    labels: ["unacceptable", "acceptable"],
+    measures: ["matthews"],
+    zeroShot: { by: "acceptability" },
+    layouts: [
+      { train: ["CoLA/train.tsv"], test: ["CoLA/dev.tsv"] },
+      {
+        train: ["cola_public/raw/in_domain_train.tsv"],
+        test: ["cola_public/raw/in_domain_dev.tsv", "cola_public/raw/out_of_domain_dev.tsv"],
+      },
+    ].map((files) => ({
+      ...GLUE,
+      files,
+      read: tsv(["source", "label", "mark", "sentence"]),
+      fields: { text: "sentence" },
+      label: "label",
+      values: ["0", "1"],
+    })),
+  },
+  {
+    name: "mrpc",
+    kind: "similarity",
+    about: "Do two sentences of the news say the same?",
+    licence: "Microsoft's terms, for research",
+    citation: "Dolan, Brockett 2005, Automatically constructing a corpus of sentential paraphrases, IWP; " +
+      GLUE_PAPER,
+    megabytes: 1.5,
+    labels: ["different", "same"],
+    measures: ["f1", "accuracy"],
+    layouts: [
+      {
+        ...mrpc,
+        files: { train: ["MRPC/msr_paraphrase_train.txt"], test: ["MRPC/msr_paraphrase_test.txt"] },
+        held: { file: "MRPC/mrpc_dev_ids.tsv", parts: ["#1 ID", "#2 ID"] },
+        splits: "The splits are those of GLUE, with the test set of the original.",
+      },
+      {
+        ...mrpc,
+        ...GLUE,
+        files: { train: ["MRPC/train.tsv"], test: ["MRPC/dev.tsv"] },
+      },
+    ],
+  },
+  {
+    name: "stsb",
+    kind: "similarity",
+    about: "How alike in meaning are two sentences, from 0 to 5?",
+    licence: "CC BY-SA 4.0 and the licences of its parts",
+    citation:
+      "Cer et al. 2017, SemEval-2017 task 1: Semantic textual similarity multilingual and crosslingual " +
+      `focused evaluation; ${GLUE_PAPER}`,
+    megabytes: 0.8,
+    labels: ["0", "1", "2", "3", "4", "5"],
+    measures: ["pearson", "spearman"],
+    layouts: [
+      threeFiles((split) => `STS-B/original/sts-${split}.tsv`),
+      threeFiles((split) => `stsbenchmark/sts-${split}.csv`), // between tabs all the same
+    ].map((files): Layout => ({
+      ...files,
+      read: tsv(["genre", "file", "year", "id", "score", "sentence1", "sentence2"], { most: 9 }),
+      fields: { first: "sentence1", second: "sentence2" },
+      label: "score",
+      values: 0,
+    })).concat(glue("STS-B", { first: "sentence1", second: "sentence2" }, "score", 0)),
+  },
+  {
+    name: "qqp",
+    kind: "similarity",
+    about: "Do two questions asked at Quora ask the same?",
+    licence: "Quora's terms of service, non-commercial",
+    citation: `Iyer, Dandekar, Csernai 2017, First Quora dataset release: Question pairs; ${GLUE_PAPER}`,
+    megabytes: 41.7,
+    labels: ["different", "same"],
+    measures: ["f1", "accuracy"],
+    layouts: [{
+      ...glue("QQP", { first: "question1", second: "question2" }, "is_duplicate", ["0", "1"]),
+      read: tsv(undefined, { torn: true }), // a few official lines break within a question
+      drop: "",
+    }],
+  },
+  {
+    ...mnli("matched"),
+    name: "mnli",
+    about: "Does a sentence follow from another, contradict it, or neither, in genres that training has?",
+  },
+  {
+    ...mnli("mismatched"),
+    name: "mnli-mismatched",
+    about: "Does a sentence follow from another, contradict it, or neither, in genres that training lacks?",
+    archive: "mnli",
+  },
+  {
+    name: "qnli",
+    kind: "entailment",
+    about: "Does a sentence of Wikipedia hold the answer to a question?",
+    licence: "CC BY-SA 4.0",
+    citation: "Rajpurkar et al. 2016, SQuAD: 100,000+ questions for machine comprehension of text, EMNLP; " +
+      GLUE_PAPER,
+    megabytes: 10.6,
+    labels: ["yes", "no"],
+    measures: ["accuracy"],
+    layouts: [glue("QNLI", { premise: "question", hypothesis: "sentence" }, "label", TWO_WAY)],
+  },
+  {
+    name: "rte",
+    kind: "entailment",
+    about: "Does a sentence follow from a text of the news or Wikipedia?",
+    licence: "no explicit one; released by PASCAL and NIST for research",
+    citation:
+      "Dagan, Glickman, Magnini 2006; Bar Haim et al. 2006; Giampiccolo et al. 2007; Bentivogli et al. " +
+      `2009, The PASCAL recognising textual entailment challenges; ${GLUE_PAPER}`,
+    megabytes: 0.7,
+    labels: ["entailment", "not entailment"],
+    measures: ["accuracy"],
+    layouts: [glue("RTE", PAIR, "label", TWO_WAY)],
+  },
+  {
+    name: "wnli",
+    kind: "entailment",
+    about: "Does a sentence with the pronoun replaced follow from a Winograd schema?",
+    licence: "CC BY 4.0",
+    citation: `Levesque, Davis, Morgenstern 2012, The Winograd schema challenge, KR; ${GLUE_PAPER}`,
+    megabytes: 0.1,
+    labels: ["not entailment", "entailment"],
+    measures: ["accuracy"],
+    layouts: [glue("WNLI", PAIR, "label", ["0", "1"])],
+  },
+  {
+    name: "snli",
+    kind: "entailment",
+    about: "Does a sentence follow from a picture's caption, contradict it, or neither?",
+    licence: "CC BY-SA 4.0",
+    citation: "Bowman et al. 2015, A large annotated corpus for learning natural language inference, EMNLP",
+    megabytes: 94.6,
+    labels: ENTAILMENT,
+    measures: ["accuracy"],
+    layouts: ([["jsonl", jsonLines], ["txt", tsv(undefined, { least: 10 })]] as const).map((
+      [extension, read],
+    ) => ({
+      ...threeFiles((split) => `snli_1.0/snli_1.0_${split}.${extension}`),
+      read,
+      fields: PAIR,
+      label: "gold_label",
+      values: ENTAILMENT,
+      drop: "-",
+    })),
+  },
+  {
+    name: "scitail",
+    kind: "entailment",
+    about: "Does a sentence of a textbook or the web entail an answer to a question of science?",
+    licence: "no explicit one; released by the Allen Institute for AI for research",
+    citation: "Khot, Sabharwal, Clark 2018, SciTail: A textual entailment dataset from science question " +
+      "answering, AAAI",
+    megabytes: 14.2,
+    labels: ["entailment", "neutral"],
+    measures: ["accuracy"],
+    layouts: [
+      {
+        ...threeFiles((split) => `SciTailV1.1/tsv_format/scitail_1.0_${split}.tsv`),
+        read: tsv(["premise", "hypothesis", "label"]),
+        fields: { premise: "premise", hypothesis: "hypothesis" },
+        label: "label",
+        values: ["entails", "neutral"],
+      },
+      {
+        ...threeFiles((split) => `SciTailV1.1/snli_format/scitail_1.0_${split}.txt`),
+        read: jsonLines,
+        fields: PAIR,
+        label: "gold_label",
+        values: ["entailment", "neutral"],
+      },
+    ],
+  },
+  {
+    ...sick(
+      { premise: "sentence_A", hypothesis: "sentence_B" },
+      ["entailment_label", "entailment_judgment"],
+      ENTAILMENT.map((label) => label.toUpperCase()),
+    ),
+    name: "sick",
+    kind: "entailment",
+    about: "Does a simple sentence follow from another, contradict it, or neither?",
+    labels: ENTAILMENT,
+    measures: ["accuracy"],
+  },
+  {
+    ...sick(
+      { first: "sentence_A", second: "sentence_B" },
+      ["relatedness_score", "relatedness_score"],
+      1,
+    ),
+    name: "sick-relatedness",
+    kind: "similarity",
+    about: "How related are two simple sentences, from 1 to 5?",
+    archive: "sick",
+    labels: ["1", "2", "3", "4", "5"],
+    measures: ["pearson", "spearman"],
+  },
+  {
+    name: "race",
+    kind: "choice",
+    about: "Which of four answers to a question of a school's English examination is right?",
+    licence: "non-commercial research only",
+    citation: "Lai et al. 2017, RACE: Large-scale reading comprehension dataset from examinations, EMNLP",
+    megabytes: 25.4,
+    labels: ["A", "B", "C", "D"],
+    measures: ["accuracy"],
+    zeroShot: { by: "choice" },
+    words: 180,
+    layouts: [{
+      files: Object.fromEntries(
+        [["train", "train"], ["validation", "dev"], ["test", "test"]]
+          .map(([split = "", name]) => [split, [`RACE/${name}/middle/`, `RACE/${name}/high/`]]),
+      ),
+      read: race,
+      fields: { context: ["article", "question"], choices: "choices" },
+      label: "answer",
+      values: ["A", "B", "C", "D"],
+      splits: OFFICIAL,
+    }],
+  },
+  {
+    name: "copa",
+    kind: "choice",
+    about: "Which of two sentences is the more plausible cause or effect of another?",
+    licence: "BSD 2-Clause",
+    citation:
+      "Roemmele, Bejan, Gordon 2011, Choice of plausible alternatives: An evaluation of commonsense " +
+      "causal reasoning, AAAI Spring Symposium",
+    megabytes: 0.1,
+    labels: ["first", "second"],
+    measures: ["accuracy"],
+    zeroShot: { by: "choice" },
+    layouts: [
+      {
+        files: {
+          train: ["COPA-resources/datasets/copa-dev.xml"],
+          test: ["COPA-resources/datasets/copa-test.xml"],
+        },
+        read: causal(copaItems),
+        fields: { context: "context", choices: ["choice1", "choice2"] },
+        label: "label",
+        values: ["1", "2"],
+        split: {
+          part: "id",
+          of: (id) =>
+            !/^\d{1,4}$/.test(id) ? undefined : +id <= 400 ? "train" : +id <= 500 ? "validation" : "test",
+        },
+        splits:
+          "Validation is the last fifth of the official development set, as in SuperGLUE, train the rest.",
+      },
+      {
+        ...GLUE,
+        files: { train: ["COPA/train.jsonl"], test: ["COPA/val.jsonl"] },
+        read: causal(jsonLines),
+        fields: { context: "context", choices: ["choice1", "choice2"] },
+        label: "label",
+        values: ["0", "1"],
+      },
+    ],
+  },
+  {
+    name: "story-cloze",
+    kind: "choice",
+    about: "Which of two sentences ends a story of four?",
+    licence: "for research, after a signed form; not to be passed on",
+    form: "https://cs.rochester.edu/nlp/rocstories/",
+    citation:
+      "Mostafazadeh et al. 2016, A corpus and cloze evaluation for deeper understanding of commonsense " +
+      "stories, NAACL",
+    megabytes: 0,
+    labels: ["first", "second"],
+    measures: ["accuracy"],
+    zeroShot: { by: "choice" },
+    layouts: [
+      [
+        "cloze_test_val__spring2016 - cloze_test_ALL_val.csv",
+        "cloze_test_test__spring2016 - cloze_test_ALL_test.csv",
+      ],
+      ["cloze_test_val__spring2016.csv", "cloze_test_test__spring2016.csv"],
+    ].map(([train = "", test = ""]) => ({
+      files: { train: [train], test: [test] },
+      read: csv,
+      fields: {
+        context: [1, 2, 3, 4].map((n) => `InputSentence${n}`),
+        choices: [1, 2].map((n) => `RandomFifthSentenceQuiz${n}`),
+      },
+      label: "AnswerRightEnding",
+      values: ["1", "2"],
+      oneIn: 5,
+      splits:
+        "Train and validation are the official validation set of spring 2016, as in the paper's code, a " +
+        "fifth for validation, drawn by hash; test is the official test set of spring 2016.",
+    })),
+  },
+  {
+    name: "winograd",
+    kind: "choice",
+    about: "Which of two persons or things does a pronoun stand for?",
+    licence: "CC BY 4.0",
+    citation: "Levesque, Davis, Morgenstern 2012, The Winograd schema challenge, KR",
+    megabytes: 0.1,
+    labels: ["first", "second"],
+    measures: ["accuracy"],
+    zeroShot: { by: "ending" },
+    layouts: [{
+      files: { train: ["WSCollection.xml"] },
+      read: schemas,
+      fields: { context: "start", choices: "choices" },
+      label: "label",
+      values: ["A", "B"],
+      split: {
+        part: "family",
+        of: (family) => (["train", "validation"] as const)[hash(family) % 10] ?? "test",
+      },
+      splits:
+        "There are no official ones and no training set: about a tenth each is train and validation by a " +
+        "hash that keeps variants of a schema together.",
+    }],
+  },
+];
