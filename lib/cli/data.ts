@@ -1,5 +1,6 @@
 import { Argument, Command } from "commander";
 import { type Download, downloads, fileName } from "../data/downloads.ts";
+import { listTasks, type TaskEntry } from "../data/mod.ts";
 import { obtain } from "../data/obtain.ts";
 import { InputError } from "../errors.ts";
 import { exists } from "../files.ts";
@@ -41,12 +42,18 @@ async function main(names: string[], { folder, from, list }: Options): Promise<v
     try {
       const checked = await bring(set, folder, from, signal);
       console.log(`${set.name}: ${target}${checked ? "" : ", not checked as no checksum of it is known"}`);
-      console.log(`  licence: ${set.licence}\n  cite: ${set.citation}`);
+      const { licence, citation } = termsOf(set);
+      console.log(`  licence: ${licence}\n  cite: ${citation}`);
     } catch (error) {
       if (!signal.aborted) throw error;
       return interrupted("Stopped before the end: the same command goes on from there");
     }
   }
+}
+
+/** Licence and citation, which stand beside the tasks. */
+function termsOf({ name }: Download): TaskEntry {
+  return listTasks().find(({ archive }) => archive === name)!;
 }
 
 /** Obtains a set and shows how far it is. */
@@ -83,10 +90,11 @@ async function bring(
 /** All data sets as a table. */
 async function tell(folder: string): Promise<void> {
   const rows = [["name", "MB", "there", "licence"]];
-  for (const { name, files, licence } of downloads) {
+  for (const set of downloads) {
+    const { name, files } = set;
     const size = files.reduce((sum, { bytes }) => sum + bytes, 0);
     const there = await exists(`${folder}/${name}`);
-    rows.push([name, size > 0 ? megabytes(size) : "–", there ? "yes" : "no", licence]);
+    rows.push([name, size > 0 ? megabytes(size) : "–", there ? "yes" : "no", termsOf(set).licence]);
   }
   for (const [name, size, there, licence] of rows) {
     console.log(`${name!.padEnd(12)}${size!.padStart(7)}  ${there!.padEnd(6)} ${licence}`);

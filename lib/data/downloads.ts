@@ -10,7 +10,7 @@ export interface Pinned {
   readonly as?: string;
 }
 
-/** A data set: its files, and under which terms they come. */
+/** A data set's files; its licence and citation stand beside the tasks that read it. */
 export interface Download {
   /** As the command and the task call it. */
   readonly name: string;
@@ -23,10 +23,6 @@ export interface Download {
     /** Which files they are and where one asks for them. */
     readonly about: string;
   };
-  /** As far as known, in a line. */
-  readonly licence: string;
-  /** Authors, year, title, venue. */
-  readonly citation: string;
 }
 
 /** The file's own name: the last of its address, unless it is told. */
@@ -52,8 +48,6 @@ export const downloads: readonly Download[] = [
       bytes: 7439277,
       sha256: "d67e16fb55739c1b32cdce9877596db1c127dc322d93c082281f64057c16deaa",
     }],
-    licence: "none given; published by Stanford for research",
-    citation: "Socher et al. 2013, Recursive Deep Models for Semantic Compositionality, EMNLP",
   },
   {
     name: "cola",
@@ -62,8 +56,6 @@ export const downloads: readonly Download[] = [
       bytes: 376971,
       sha256: "f212fcd832b8f7b435fb991f101abf89f96b933ab400603bf198960dfc32cbff",
     }],
-    licence: "MIT; the sentences are quoted from linguistic publications",
-    citation: "Warstadt, Singh and Bowman 2019, Neural Network Acceptability Judgments, TACL",
   },
   {
     name: "mrpc",
@@ -87,8 +79,6 @@ export const downloads: readonly Download[] = [
         as: "mrpc_dev_ids.tsv",
       },
     ],
-    licence: "Microsoft Research's own terms",
-    citation: "Dolan and Brockett 2005, Automatically Constructing a Corpus of Sentential Paraphrases, IWP",
   },
   {
     name: "stsb",
@@ -97,8 +87,6 @@ export const downloads: readonly Download[] = [
       bytes: 802872,
       sha256: "e60a6393de5a8b5b9bac5020a1554b54e3691f9d600b775bd131e613ac179c85",
     }],
-    licence: "scores CC BY-SA 4.0; the sentences have licences of their own",
-    citation: "Cer et al. 2017, SemEval-2017 Task 1: Semantic Textual Similarity, SemEval",
   },
   {
     name: "qqp",
@@ -107,8 +95,6 @@ export const downloads: readonly Download[] = [
       bytes: 41696084,
       sha256: "40e7c862c04eb26ee04b67fd900e76c45c6ba8e6d8fab4f8f1f8072a1a3fbae0",
     }],
-    licence: "Quora's terms of service: not for commerce",
-    citation: "Iyer, Dandekar and Csernai 2017, First Quora Dataset Release: Question Pairs, Quora",
   },
   {
     name: "mnli",
@@ -117,8 +103,6 @@ export const downloads: readonly Download[] = [
       bytes: 312783507,
       sha256: "e7c1d896d26ed6caf700110645df426cc2d8ebf02a5ab743d5a5c68ac1c83633",
     }],
-    licence: "mostly the licence of the OANC; fiction CC BY 3.0, CC BY-SA 3.0 or public domain",
-    citation: "Williams, Nangia and Bowman 2018, A Broad-Coverage Challenge Corpus (MultiNLI), NAACL",
   },
   {
     name: "qnli",
@@ -127,8 +111,6 @@ export const downloads: readonly Download[] = [
       bytes: 10627589,
       sha256: "e634e78627a29adaecd4f955359b22bf5e70f2cbd93b493f2d624138a0c0e5f5",
     }],
-    licence: "CC BY-SA 4.0, as SQuAD, of which it is made",
-    citation: "Rajpurkar et al. 2016, SQuAD, EMNLP; as pairs: Wang et al. 2019, GLUE, ICLR",
   },
   {
     name: "rte",
@@ -137,9 +119,6 @@ export const downloads: readonly Download[] = [
       bytes: 697150,
       sha256: "6bf86de103ecd335f3441bd43574d23fef87ecc695977a63b82d5efb206556ee",
     }],
-    licence: "none given; published by PASCAL and NIST for research",
-    citation: "Dagan et al. 2006, Bar-Haim et al. 2006, Giampiccolo et al. 2007, Bentivogli et al. 2009, " +
-      "Recognising Textual Entailment 1, 2, 3 and 5, PASCAL and TAC",
   },
   {
     name: "wnli",
@@ -148,9 +127,6 @@ export const downloads: readonly Download[] = [
       bytes: 28999,
       sha256: "ae0e8e4d16f4d46d4a0a566ec7ecceccfd3fbfaa4a7a4b4e02848c0f2561ac46",
     }],
-    licence: "none given; made of Winograd schemas, which are CC BY 4.0",
-    citation: "Levesque, Davis and Morgenstern 2012, The Winograd Schema Challenge, KR; as pairs: " +
-      "Wang et al. 2019, GLUE, ICLR",
   },
   {
     name: "snli",
@@ -159,8 +135,6 @@ export const downloads: readonly Download[] = [
       bytes: 94550081,
       sha256: "afb3d70a5af5d8de0d9d81e2637e0fb8c22d1235c2749d83125ca43dab0dbd3e",
     }],
-    licence: "CC BY-SA 4.0",
-    citation: "Bowman et al. 2015, A Large Annotated Corpus for Learning Natural Language Inference, EMNLP",
   },
   {
     name: "scitail",
@@ -169,8 +143,6 @@ export const downloads: readonly Download[] = [
       bytes: 14174621,
       sha256: "3fccd37350a94ca280b75998568df85fc2fc62843a3198d644fcbf858e6943d5",
     }],
-    licence: "Apache 2.0, as its card at Hugging Face (bigbio) says",
-    citation: "Khot, Sabharwal and Clark 2018, SciTaiL: Entailment from Science Question Answering, AAAI",
   },
   {
     name: "sick",
@@ -179,8 +151,6 @@ export const downloads: readonly Download[] = [
       bytes: 217584,
       sha256: "da272af924399fc2de4889ed55383e38822c10d16c4a949a89d597d09a0b7912",
     }],
-    licence: "CC BY-NC-SA 3.0",
-    citation: "Marelli et al. 2014, A SICK Cure for Compositional Distributional Semantic Models, LREC",
   },
   {
     name: "race",
@@ -189,8 +159,6 @@ export const downloads: readonly Download[] = [
       bytes: 25443609,
       sha256: "b2769cc9fdc5c546a693300eb9a966cec6870bd349fbc44ed5225f8ad33006e5",
     }],
-    licence: "for research that is not commercial; the passages belong to others",
-    citation: "Lai et al. 2017, RACE: Large-scale ReAding Comprehension Dataset From Examinations, EMNLP",
   },
   {
     name: "copa",
@@ -203,9 +171,6 @@ export const downloads: readonly Download[] = [
       ending: ".xml",
       about: "the original's copa-dev.xml and copa-test.xml, from people.ict.usc.edu/~gordon/copa.html",
     },
-    licence: "BSD 2-Clause",
-    citation: "Roemmele, Bejan and Gordon 2011, Choice of Plausible Alternatives, AAAI Spring Symposium; " +
-      "as downloaded: Wang et al. 2019, SuperGLUE, NeurIPS",
   },
   {
     name: "winograd",
@@ -215,8 +180,6 @@ export const downloads: readonly Download[] = [
       sha256: "98c845a5b33c109f2c49742e726fac592bbb1fdc3b3706b604de12f9c9f58c91",
       as: "WSCollection.xml",
     }],
-    licence: "CC BY 4.0",
-    citation: "Levesque, Davis and Morgenstern 2012, The Winograd Schema Challenge, KR",
   },
   {
     name: "story-cloze",
@@ -227,8 +190,5 @@ export const downloads: readonly Download[] = [
         "the files that its authors send to whoever signs the form on cs.rochester.edu/nlp/rocstories, " +
         'such as "cloze_test_val__spring2016 - cloze_test_ALL_val.csv"',
     },
-    licence: "by signed form; not to be passed on",
-    citation: "Mostafazadeh et al. 2016, A Corpus and Cloze Evaluation for Deeper Understanding of " +
-      "Commonsense Stories, NAACL",
   },
 ];

@@ -34,7 +34,7 @@ const MANY = 10_000;
  * const sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
  * const files = [{ url: "data:text/plain,hello", bytes: 5, sha256, as: "hello.txt" }];
  * const folder = await Deno.makeTempDir();
- * await obtain({ name: "greeting", files, licence: "none needed", citation: "none needed" }, folder);
+ * await obtain({ name: "greeting", files }, folder);
  * console.log(await Deno.readTextFile(`${folder}/greeting/hello.txt`)); // "hello"
  * ```
  */

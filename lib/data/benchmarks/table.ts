@@ -399,7 +399,7 @@ export const benchmarks: readonly Benchmark[] = [
     name: "scitail",
     kind: "entailment",
     about: "Does a sentence of a textbook or the web entail an answer to a question of science?",
-    licence: "no explicit one; released by the Allen Institute for AI for research",
+    licence: "Apache 2.0, as its card at Hugging Face says",
     citation: "Khot, Sabharwal, Clark 2018, SciTail: A textual entailment dataset from science question " +
       "answering, AAAI",
     megabytes: 14.2,
