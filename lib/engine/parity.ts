@@ -56,6 +56,11 @@ const cases: readonly Case[] = [
       run: withGradients((x, y, weight, bias) => plain.residualNorm(x!, y!, { weight, bias } as Norm, drop)),
     };
   }),
+  {
+    name: "layerNorm",
+    shapes: [[3, 43], [43], [43]],
+    run: withGradients((x, weight, bias) => plain.layerNorm(x!, { weight, bias } as Norm)),
+  },
   { name: "dropout", shapes: [[3, 43]], run: withGradients((x) => plain.dropout(x!, drop)) },
   {
     name: "stackedDropout",
@@ -67,6 +72,11 @@ const cases: readonly Case[] = [
     shapes: [[N, T, 3 * heads * size]],
     run: withGradients((qkv) => plain.attention(qkv as tf.Tensor3D, heads, drop)),
   })),
+  {
+    name: "attention",
+    shapes: [[2, 7, 30]],
+    run: withGradients((qkv) => plain.attention(qkv as tf.Tensor3D, 2, drop, Int32Array.from([7, 4]))),
+  },
   {
     name: "attentionOver",
     shapes: [[1, 2, 30], [1, 2, 4, 5], [1, 2, 4, 5]],

@@ -62,9 +62,13 @@ export function linearGelu(x: tf.Tensor, p: Linear): tf.Tensor {
 }
 
 /** As in `ops.ts`. */
-export function residualNorm(x: tf.Tensor, y: tf.Tensor, { weight, bias }: Norm, drop?: Drop): tf.Tensor {
-  const sum = x.add(dropout(y, drop));
-  const centred = sum.sub(sum.mean(-1, true));
+export function residualNorm(x: tf.Tensor, y: tf.Tensor, p: Norm, drop?: Drop): tf.Tensor {
+  return layerNorm(x.add(dropout(y, drop)), p);
+}
+
+/** As in `ops.ts`. */
+export function layerNorm(x: tf.Tensor, { weight, bias }: Norm): tf.Tensor {
+  const centred = x.sub(x.mean(-1, true));
   const variance = centred.square().mean(-1, true);
   return centred.mul(variance.add(1e-5).rsqrt()).mul(weight).add(bias);
 }
@@ -89,8 +93,13 @@ export interface Past {
 }
 
 /** As in `ops.ts`. */
-export function attention(qkv: tf.Tensor3D, heads: number, drop?: Drop): tf.Tensor3D {
-  return attentionOver(qkv, heads, undefined, drop).a;
+export function attention(
+  qkv: tf.Tensor3D,
+  heads: number,
+  drop?: Drop,
+  lengths?: Int32Array,
+): tf.Tensor3D {
+  return attentionOver(qkv, heads, undefined, drop, lengths).a;
 }
 
 /**
@@ -103,6 +112,7 @@ export function attentionOver(
   heads: number,
   past?: Past,
   drop?: Drop,
+  lengths?: Int32Array,
 ): Past & { readonly a: tf.Tensor3D } {
   const [N, T, width] = qkv.shape;
   const d = width / 3;
@@ -115,7 +125,9 @@ export function attentionOver(
   const S = k.shape[2];
   const scores = tf.matMul(q, k, false, true).div(Math.sqrt(d / heads)); // (N, H, T, S)
   // Multiply, then add −1e9, as OpenAI does: −1e4 leaks the future once scores fall below it.
-  const seen = tf.range(0, S).lessEqual(tf.range(S - T, S).expandDims(1)).cast("float32"); // (T, S)
+  const seen = (lengths
+    ? tf.range(0, S).less(tf.tensor(Float32Array.from(lengths), [N, 1, 1, 1])) // (N, 1, 1, S)
+    : tf.range(0, S).lessEqual(tf.range(S - T, S).expandDims(1))).cast("float32"); // (T, S)
   const masked = scores.mul(seen).add(seen.sub(1).mul(1e9));
   const mixed = tf.matMul(dropout(masked.softmax(), drop), v); // (N, H, T, d/H)
   return { a: mixed.transpose([0, 2, 1, 3]).reshape([N, T, d]), k, v };

@@ -131,6 +131,8 @@ withEach("a residual's norm is the plain one, with all gradients", (f) => {
         f.residualNorm(x!, y!, { weight, bias } as Norm, drop);
       compare(`norm of ${shape}, ${drop?.rate}`, of(f), of(plain), inputs);
     }
+    const alone = (f: Faces): Op => (x, weight, bias) => f.layerNorm(x!, { weight, bias } as Norm);
+    compare(`norm of ${shape} alone`, alone(f), alone(plain), [inputs[0]!, inputs[2]!, inputs[3]!]);
   }
 });
 
@@ -143,6 +145,31 @@ withEach("attention is the plain one, with its gradient", (f) => {
         compare(`attention (${N}, ${T}), ${heads} × ${size}, ${drop?.rate}`, of(f), of(plain), [qkv]);
       }
     }
+  }
+});
+
+withEach("attention in both directions, to all but padding, is the plain one, with its gradient", (f) => {
+  for (const T of [1, 2, 5, 17, 64, 65, 130]) {
+    for (const [N, heads, size] of [[1, 1, 1], [2, 3, 5], [3, 2, 32]] as const) {
+      const qkv = draw("qkv", [N, T, 3 * heads * size]);
+      const lengths = Int32Array.from({ length: N }, (_, n) => Math.max(1, T - 3 * n));
+      for (const drop of drops) {
+        const of = (f: Faces): Op => (qkv) => f.attention(qkv as tf.Tensor3D, heads, drop, lengths);
+        compare(`attention (${N}, ${T}), ${heads} × ${size}, ${drop?.rate}`, of(f), of(plain), [qkv]);
+      }
+    }
+  }
+});
+
+withEach("lengths that the sequences cannot have are refused", async (f) => {
+  const qkv = tf.zeros([2, 3, 6]) as tf.Tensor3D;
+  for (const lengths of [[3], [3, 0], [4, 1], [3, -1]]) {
+    await assertRefused(
+      () => f.attention(qkv, 2, undefined, Int32Array.from(lengths)),
+      new RegExp(
+        `^Cannot attend to \\[${lengths}\\] tokens as each of 2 sequences must have from 1 to 3 of them$`,
+      ),
+    );
   }
 });
 
