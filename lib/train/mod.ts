@@ -28,7 +28,15 @@ export { bootstrap, type Interval, score, scoreInterval } from "./measures.ts";
 export { checkTransfer, finetune, finetuneDefaults, type FinetuneOptions, paddingShare } from "./finetune.ts";
 export { type Job, train, type Training, training, type TrainingRecord } from "./loop.ts";
 export { ngramBaselines } from "./ngram.ts";
-export { type Batch, checkLambda, languageModelLoss, type Losses, objective } from "./objectives.ts";
+export { masked } from "./masking.ts";
+export {
+  type Batch,
+  checkLambda,
+  languageModelLoss,
+  type Losses,
+  type Masked,
+  objective,
+} from "./objectives.ts";
 export { checkWhole } from "./options.ts";
 export { pretrain, pretrainDefaults, type PretrainOptions, type RunOptions } from "./pretrain.ts";
 export { type Schedule, schedules } from "./schedules.ts";
