@@ -17,7 +17,7 @@ import type { Drop, Norm } from "./plain.ts";
 import { share, type Team } from "./team.ts";
 
 /** The operations that have a fast face. */
-export type Faces = Omit<typeof plain, "attentionOver">;
+export type Faces = Omit<typeof plain, "attentionOver" | "lstmOver">;
 
 /** What the kernels take to drop: the stream's key, the threshold, the factor of what is kept. */
 type Dropping = [k0: number, k1: number, threshold: number, kept: number];
@@ -461,6 +461,77 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
               });
             });
             return [result];
+          },
+        };
+      });
+    },
+
+    lstm(x, { weight, bias }) {
+      const [N, T, d] = x.shape, out = bias.size, u = out / 4, rows = N * T;
+      return operation([x, weight, bias], () => {
+        const [value, gates, cells] = [make([N, T, u]), make([N, T, out]), make([N, T, u])];
+        const [px, w, b, h, g, c] = [at(x), at(weight), at(bias), at(value), at(gates), at(cells)];
+        const recurrent = w + 4 * d * out;
+        // By sequences, as these do not wait for each other: a thread makes all steps of its own.
+        divide(N, 1, 2 * T * (d + u) * out, (calls, first, count) => {
+          const from = first * T;
+          product(calls, AB, [count * T, out, d], px + 4 * d * from, d, w, out, g + 4 * out * from, out);
+          for (let t = 0; t < T; t++) {
+            const row = from + t, sums = g + 4 * out * row, to = 4 * u * row, before = to - 4 * u;
+            if (t > 0) {
+              product(calls, AB, [count, out, u], h + before, T * u, recurrent, out, sums, T * out, true);
+            }
+            calls.cell(count, u, T, b, sums, t && c + before, c + to, h + to);
+          }
+        });
+        return {
+          value,
+          saved: [x, weight, gates, cells, value],
+          back(dy, [x, weight, gates, cells, value]) {
+            const [dx, dWeight, dBias] = [make(x!.shape), make(weight!.shape), make([out])];
+            const places = room.take(4 * rows * out, 4 * N * u, 4 * N * u, 4 * out * blocksOf(rows));
+            const [dGates, carried, dCells, sums] = places;
+            const [px, w, h, g, c] = [at(x!), at(weight!), at(value!), at(gates!), at(cells!)];
+            const [d0, toX, toW, toB] = [at(dy), at(dx), at(dWeight), at(dBias)];
+            const recurrent = w + 4 * d * out;
+            divide(N, 1, 2 * T * (d + u) * out, (calls, first, count) => {
+              const from = first * T, own = 4 * u * first;
+              for (let t = T - 1; t >= 0; t--) {
+                const row = from + t, at = 4 * out * row, cell = 4 * u * row, before = t && c + cell - 4 * u;
+                const carry = t < T - 1 ? carried + own : 0;
+                const next = dGates + at + 4 * out;
+                if (carry) product(calls, ABt, [count, u, out], next, T * out, recurrent, out, carry, u);
+                // deno-fmt-ignore
+                calls.cellBack(
+                  count, u, T, d0 + cell, carry, dCells + own, g + at, before, c + cell, dGates + at,
+                );
+              }
+              const mine = dGates + 4 * out * from;
+              product(calls, ABt, [count * T, d, out], mine, out, w, out, toX + 4 * d * from, d);
+            });
+            divide(rows, BLOCK, ELEMENT * out, (calls, first, count) => {
+              blocks(first, count, (first, count, block) => {
+                calls.sumRows(count, out, dGates + 4 * out * first, sums + 4 * out * block);
+              });
+            });
+            team.run(2 * rows * d * out, (calls, part, parts) => {
+              if (part === 0) calls.sumRows(blocksOf(rows), out, sums, toB);
+              const [first, end] = share(d, part, parts), to = toW + 4 * out * first;
+              const shape = [end - first, out, rows] as const;
+              if (first < end) product(calls, AtB, shape, px + 4 * first, d, dGates, out, to, out);
+            });
+            // What a state is multiplied by comes a step after it: a sequence's first step has no state before it.
+            for (let n = 1; n < N; n++) floats(dGates + 4 * out * T * n, out).fill(0);
+            const toRecurrent = toW + 4 * d * out;
+            if (rows === 1) floats(toRecurrent, u * out).fill(0);
+            else {
+              team.run(2 * rows * u * out, (calls, part, parts) => {
+                const [first, end] = share(u, part, parts), to = toRecurrent + 4 * out * first;
+                const shape = [end - first, out, rows - 1] as const;
+                if (first < end) product(calls, AtB, shape, h + 4 * first, u, dGates + 4 * out, out, to, out);
+              });
+            }
+            return [dx, dWeight, dBias];
           },
         };
       });

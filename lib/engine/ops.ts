@@ -8,8 +8,8 @@ import { type Faces, fused } from "./fused.ts";
 import * as plain from "./plain.ts";
 import type { AdamStep, Drop, Linear, Norm } from "./plain.ts";
 
-export { attentionOver } from "./plain.ts";
-export type { AdamStep, Drop, Linear, Norm, Past } from "./plain.ts";
+export { attentionOver, lstmOver } from "./plain.ts";
+export type { AdamStep, Drop, Linear, Memory, Norm, Past } from "./plain.ts";
 
 /** The fastest faces that run on the current backend. */
 function faces(): Faces {
@@ -68,6 +68,18 @@ export function attention(
   lengths?: Int32Array,
 ): tf.Tensor3D {
   return faces().attention(qkv, heads, drop, lengths);
+}
+
+/**
+ * One layer of an LSTM (Hochreiter and Schmidhuber 1997; with Gers et al.'s forget gate) from a state of zeros:
+ * `c = σ(f)·c + σ(i)·tanh(g)`, `h = σ(o)·tanh(c)`, where i, f, g and o are the four parts of `[x, h]·W + b`.
+ *
+ * @param x What it reads (N, T, d).
+ * @param p The gates' map, (d + u, 4u).
+ * @returns h at each step (N, T, u).
+ */
+export function lstm(x: tf.Tensor3D, p: Linear): tf.Tensor3D {
+  return faces().lstm(x, p);
 }
 
 /**

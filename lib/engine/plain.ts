@@ -133,6 +133,42 @@ export function attentionOver(
   return { a: mixed.transpose([0, 2, 1, 3]).reshape([N, T, d]), k, v };
 }
 
+/** What an LSTM remembers of the tokens read so far, each (N, u). */
+export interface Memory {
+  /** Its output. */
+  readonly h: tf.Tensor2D;
+  /** Its cells. */
+  readonly c: tf.Tensor2D;
+}
+
+/** As in `ops.ts`. */
+export function lstm(x: tf.Tensor3D, p: Linear): tf.Tensor3D {
+  return lstmOver(x, p).a;
+}
+
+/**
+ * `lstm` for a text that is read piece by piece: it goes on from what it remembers of the `past`.
+ *
+ * @returns The states (N, T, u), and what is remembered now.
+ */
+export function lstmOver(
+  x: tf.Tensor3D,
+  { weight, bias }: Linear,
+  past?: Memory,
+): Memory & { readonly a: tf.Tensor3D } {
+  const start = tf.zeros([x.shape[0], bias.size / 4]) as tf.Tensor2D;
+  let { h, c }: Memory = past ?? { h: start, c: start };
+  // tfjs' gradient of `unstack` fails on a single one.
+  const steps = (x.shape[1] === 1 ? [x.squeeze([1])] : tf.unstack(x, 1)) as tf.Tensor2D[]; // T × (N, d)
+  const states = steps.map((x) => {
+    const sums = tf.matMul(tf.concat([x, h], 1), weight).add(bias); // (N, 4u)
+    const [i, f, g, o] = tf.split(sums, 4, 1) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+    c = f.sigmoid().mul(c).add(i.sigmoid().mul(g.tanh()));
+    return h = o.sigmoid().mul(c.tanh());
+  });
+  return { a: tf.stack(states, 1) as tf.Tensor3D, h, c };
+}
+
 /** As in `ops.ts`; wasm has no gradient of `gather`, and a GPU's scatter has no order: there it is a product. */
 export function embedding(table: tf.Tensor2D, ids: tf.Tensor): tf.Tensor {
   const flat = ids.flatten() as tf.Tensor1D;

@@ -9,12 +9,14 @@ import {
   layerNorm,
   linear,
   linearGelu,
+  type Memory,
   type Past,
   residualNorm,
   stackedDropout,
 } from "../engine/ops.ts";
 import { threefry } from "../engine/random.ts";
 import { checkForetells, type Config } from "./config.ts";
+import { readLstm } from "./lstm.ts";
 import { type Parameters, SPECIALS } from "./parameters.ts";
 import { positionsAreTrained } from "./positions.ts";
 
@@ -34,6 +36,8 @@ export interface Cache {
   readonly tokens: number;
   /** Their keys and values, one pair a block; none before the first token. */
   readonly past: readonly Past[];
+  /** What an LSTM remembers of them; nothing before the first token. */
+  readonly memory?: Memory;
 }
 
 /** The cache of a text of which nothing has been read. */
@@ -51,7 +55,8 @@ export interface States {
 
 /**
  * What is dropped at a site. Sites of layer i: 1 + 3i the attention probabilities, 2 + 3i attention's output,
- * 3 + 3i the feed-forward output; 0 the embedding, 1 + 3·layers the head's input.
+ * 3 + 3i the feed-forward output; 0 the embedding, 1 + 3·layers the head's input. An LSTM's: 0 the embedding, 1 the head's
+ * input, 2 its output.
  */
 export function dropAt(drop: Dropout | undefined, site: number): Drop | undefined {
   return drop && { rate: drop.rate, key: threefry([drop.seed, 0], drop.update, site) };
@@ -59,7 +64,8 @@ export function dropAt(drop: Dropout | undefined, site: number): Drop | undefine
 
 /**
  * The forward pass: N sequences of T tokens, d = width, H heads. GPT-1's blocks (§3.1, eq. 2) end in their norms; those
- * of `gpt2` begin with them, and one more follows the last; those of `bert` look in both directions.
+ * of `gpt2` begin with them, and one more follows the last; those of `bert` look in both directions. `lstm` has none,
+ * but what `lstm.ts` tells.
  *
  * @param parameters As {@linkcode init} makes them.
  * @param config The configuration that they were made with.
@@ -129,6 +135,11 @@ export function forward(
     x = preNorm ? n.add(dropout(narrow, drop3)) : residualNorm(n, narrow, ln_2, drop3); // (N, T, d)
     if (read) grown.push({ k: read.k, v: read.v }); // Without `a`, which nobody would free.
   }
+  let memory: Memory | undefined;
+  if (parameters.lstm) {
+    ({ x, memory } = readLstm(x as tf.Tensor3D, parameters.lstm, cache && (cache.memory ?? "begin"))); // (N, T, d)
+    x = dropout(x, dropAt(drop, 2));
+  }
   if (parameters.ln_f) x = layerNorm(x, parameters.ln_f); // (N, T, d)
 
   const withPlaces = variant === "paper" && positionsAreTrained(kind);
@@ -139,7 +150,7 @@ export function forward(
       // At GPT-1's size the matrix is 125 MB, which a reader of states alone need not copy.
       return table ??= withPlaces ? we ?? tf.concat(all) : we ? we.slice([0, 0], [V, d]) : tokens; // (V+T or V, d)
     },
-    ...(cache && { cache: { tokens: past + T, past: grown } }),
+    ...(cache && { cache: { tokens: past + T, past: grown, ...(memory && { memory }) } }),
   };
 }
 

@@ -30,6 +30,7 @@ export {
   dispose,
   init,
   leaves,
+  type Lstm,
   type Parameters,
   SPECIALS,
   variable,

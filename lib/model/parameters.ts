@@ -16,14 +16,24 @@ export interface Block {
   ln_2: Norm;
 }
 
+/** An LSTM's parameters; d is the width, u the units. */
+export interface Lstm {
+  /** Input, forget, candidate and output of what is read and what was before: (d + u, 4u). */
+  gates: Linear;
+  /** To the width, so that the output can be tied to the embeddings: (u, d); absent where u = d. */
+  proj?: Linear;
+}
+
 /** A language model's parameters as a plain tree; a leaf's path is its name in Hugging Face's `openai-gpt`. */
 export interface Parameters {
   /** Token rows and three more for [Start], [Delim] and [Extract]: (vocabulary + 3, d). */
   tokens_embed: { weight: tf.Variable<tf.Rank.R2> };
   /** (context, d); absent for positions of kind `none`, not trainable for the fixed kinds. */
   positions_embed?: { weight: tf.Variable<tf.Rank.R2> };
-  /** The blocks, first to last. */
+  /** The blocks, first to last; none of an LSTM. */
   h: Block[];
+  /** Of `lstm`, its layer. */
+  lstm?: Lstm;
   /** Of `gpt2`, the norm after the last block. */
   ln_f?: Norm;
   /** A task's head (d, classes); absent before fine-tuning. */
@@ -39,6 +49,8 @@ const DEVIATION = 0.02;
 /**
  * Parameters at their start: kernels and embeddings N(0, 0.02), biases 0, gains 1 (§4.1). Of `gpt2`, the maps that
  * end in a residual N(0, 0.02/√(2·layers)), so that the sum over blocks is no larger (Radford et al. 2019, §2.3).
+ * Of `lstm`, both maps N(0, 1/rows), as it has no norms to make good a smaller start, and the forget gate's bias 1
+ * (Jozefowicz et al. 2015).
  *
  * Each leaf draws from a stream of its own name, so that two configurations of one seed start alike in all
  * that they share.
@@ -81,7 +93,8 @@ export function init(config: Config, seed: number): Parameters {
     ...(table && {
       positions_embed: { weight: variable(table, [context, d], positionsAreTrained(kind)) },
     }),
-    h: Array.from({ length: layers }, (_, i) => block(i)),
+    h: architecture === "lstm" ? [] : Array.from({ length: layers }, (_, i) => block(i)),
+    ...(architecture === "lstm" && { lstm: initLstm(config.units!, d, seed) }),
     ...(architecture === "gpt2" && { ln_f: initNorm(d) }),
   };
 }
@@ -97,6 +110,15 @@ export function initLinear(
   return {
     weight: initMatrix(width, out, seed, `${name}.weight`, deviation),
     bias: variable(new Float32Array(out), [out]),
+  };
+}
+
+function initLstm(units: number, d: number, seed: number): Lstm {
+  const gates = initLinear(d + units, 4 * units, seed, "lstm.gates", 1 / Math.sqrt(d + units));
+  tf.tidy(() => gates.bias.assign(tf.tensor1d(new Float32Array(4 * units).fill(1, units, 2 * units))));
+  return {
+    gates,
+    ...(units !== d && { proj: initLinear(units, d, seed, "lstm.proj", 1 / Math.sqrt(units)) }),
   };
 }
 

@@ -199,6 +199,54 @@ Deno.test("with our own product no token changes a bit of attention before it, o
   }
 });
 
+withEach("an LSTM's layer is the plain one, with all gradients", (f) => {
+  for (
+    const [N, T, d, u] of [[1, 1, 1, 1], [1, 5, 3, 2], [3, 1, 4, 5], [2, 7, 5, 9], [5, 33, 24, 40]] as const
+  ) {
+    for (const deviation of [0.02, 0.5]) {
+      const inputs = [
+        draw("x", [N, T, d]),
+        draw("w", [d + u, 4 * u], deviation),
+        draw("b", [4 * u], deviation),
+      ];
+      const of = (f: Faces): Op => (x, weight, bias) => f.lstm(x as tf.Tensor3D, { weight, bias } as Linear);
+      compare(`(${N}, ${T}), ${d} × ${u}, ${deviation}`, of(f), of(plain), inputs);
+    }
+  }
+});
+
+withEach("an LSTM's gates are exact from end to end, and NaN stays NaN", (f) => {
+  const xs = [
+    -1e30,
+    -200,
+    -60,
+    -9,
+    -1,
+    -0.26,
+    -0.24,
+    -1e-3,
+    -1e-20,
+    0,
+    1e-20,
+    1e-3,
+    0.2,
+    0.25,
+    0.5,
+    3,
+    9,
+    60,
+    200,
+  ];
+  const sigma = (x: number) => 1 / (1 + Math.exp(-x));
+  const zeros = { weight: tf.tensor2d([1, 0, 1, 0, 0, 0, 0, 0], [2, 4]), bias: tf.zeros([4]) } as Linear;
+  const actual = f.lstm(tf.tensor3d(xs, [xs.length, 1, 1]), zeros).dataSync();
+  xs.forEach((x, i) => {
+    const single = Math.fround(x), expected = 0.5 * Math.tanh(sigma(single) * Math.tanh(single));
+    assert(Math.abs(actual[i]! - expected) <= Math.abs(expected) * 1e-6 + 1e-30, `${x}: ${actual[i]}`);
+  });
+  assert(Number.isNaN(f.lstm(tf.tensor3d([NaN], [1, 1, 1]), zeros).dataSync()[0]));
+});
+
 withEach("rows that a table is asked for, and their gradients, are the plain ones", (f) => {
   for (const [V, d] of [[1, 1], [7, 5], [43, 24], [9, 130], [400, 130]] as const) {
     for (const shape of [[1], [50], [3, 7]]) {
@@ -296,6 +344,11 @@ withEach("gradients are the slopes of the values", (f) => {
       draw("b", [6]),
     ]],
     ["attention", (qkv) => f.attention(qkv as tf.Tensor3D, 2, drop), [draw("qkv", [1, 5, 18])]],
+    ["lstm", (x, weight, bias) => f.lstm(x as tf.Tensor3D, { weight, bias } as Linear), [
+      draw("x", [2, 4, 3]),
+      draw("w", [8, 20], 0.5),
+      draw("b", [20]),
+    ]],
     ["cross-entropy", (h, t) => f.tiedCrossEntropy(h as tf.Tensor2D, t as tf.Tensor2D, targets, w), [
       draw("h", [5, 6]),
       draw("t", [7, 6]),

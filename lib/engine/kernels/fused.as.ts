@@ -8,7 +8,7 @@
  * Where something is dropped, a call ends in the stream's key (`k0`, `k1`), the 16-bit `threshold` below which
  * an element goes (0: none does), the factor of those `kept`, and scratch for one row's `masks`.
  */
-import { exp, get, madd, set, setUp, table, total, within } from "./simd.as.ts";
+import { exp, get, madd, set, setUp, sigmoid, table, tanh, total, within } from "./simd.as.ts";
 
 export { setUp };
 
@@ -317,6 +317,66 @@ export function softmaxBack(
     }
     memory.fill(d + 4 * n, 0, 4 * (last - n));
     if (drops) memory.fill(dropped + 4 * n, 0, 4 * (last - n));
+  }
+}
+
+/**
+ * One step of an LSTM of `n` units, for `rows` sequences, each of which has `steps` steps one behind the other. `gates`
+ * are 4n: input, forget, candidate, output; their sums become what they are.
+ *
+ * @param before The cells of the step before; 0 for none.
+ */
+export function cell(
+  rows: i32, n: i32, steps: i32, bias: usize, gates: usize, before: usize, cells: usize, h: usize,
+): void {
+  const c = table(), size = 4 * n, next = size * steps, begun = before != 0;
+  for (; rows > 0; rows--, gates += 4 * next, before += next, cells += next, h += next) {
+    for (let j = 0; j < n; j += 4) {
+      const at = 4 * j, left = n - j;
+      const atI = gates + at, atF = atI + size, atG = atF + size, atO = atG + size, b = bias + at;
+      const i = sigmoid(f32x4.add(get(atI, left), get(b, left)), c);
+      const f = sigmoid(f32x4.add(get(atF, left), get(b + size, left)), c);
+      const g = tanh(f32x4.add(get(atG, left), get(b + 2 * size, left)), c);
+      const o = sigmoid(f32x4.add(get(atO, left), get(b + 3 * size, left)), c);
+      let v = f32x4.mul(i, g);
+      if (begun) v = madd(f, get(before + at, left), v);
+      set(atI, i, left), set(atF, f, left), set(atG, g, left), set(atO, o, left);
+      set(cells + at, v, left);
+      set(h + at, f32x4.mul(o, tanh(v, c)), left);
+    }
+  }
+}
+
+/**
+ * The gradient of {@linkcode cell}: `dGates` gets that of the gates' sums.
+ *
+ * @param dy Of h, from what reads it.
+ * @param carried Of h, from the step after, n floats a row; 0 for the last step, which has none.
+ * @param dCells Of the cells, from the step after, n floats a row; becomes that for the step before.
+ */
+export function cellBack(
+  rows: i32, n: i32, steps: i32, dy: usize, carried: usize, dCells: usize, gates: usize, before: usize, cells: usize,
+  dGates: usize,
+): void {
+  const c = table(), one = v128.load_splat<f32>(c), zero = f32x4.splat(0);
+  const size = 4 * n, next = size * steps, begun = before != 0, goesOn = carried != 0;
+  for (; rows > 0; rows--) {
+    for (let j = 0; j < n; j += 4) {
+      const at = 4 * j, left = n - j, from = gates + at, to = dGates + at;
+      const i = get(from, left), f = get(from + size, left);
+      const g = get(from + 2 * size, left), o = get(from + 3 * size, left);
+      const t = tanh(get(cells + at, left), c);
+      let dh = get(dy + at, left), dc = zero;
+      if (goesOn) dh = f32x4.add(dh, get(carried + at, left)), dc = get(dCells + at, left);
+      dc = madd(f32x4.mul(dh, o), f32x4.sub(one, f32x4.mul(t, t)), dc);
+      const was = begun ? get(before + at, left) : zero;
+      set(to, f32x4.mul(f32x4.mul(dc, g), f32x4.mul(i, f32x4.sub(one, i))), left);
+      set(to + size, f32x4.mul(f32x4.mul(dc, was), f32x4.mul(f, f32x4.sub(one, f))), left);
+      set(to + 2 * size, f32x4.mul(f32x4.mul(dc, i), f32x4.sub(one, f32x4.mul(g, g))), left);
+      set(to + 3 * size, f32x4.mul(f32x4.mul(dh, t), f32x4.mul(o, f32x4.sub(one, o))), left);
+      set(dCells + at, f32x4.mul(dc, f), left);
+    }
+    dy += next, carried += size, dCells += size, gates += 4 * next, before += next, cells += next, dGates += 4 * next;
   }
 }
 
