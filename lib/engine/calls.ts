@@ -18,6 +18,8 @@ type Passes = Record<
   | "normBack"
   | "softmax"
   | "softmaxBack"
+  | "cell"
+  | "cellBack"
   | "crossEntropy"
   | "add"
   | "scaled"

@@ -13,11 +13,11 @@ import type { Calls } from "./calls.ts";
 import { teamOn } from "./gemm.ts";
 import { addressOf, outputOn, replaceKernel, Scratch, type WasmBackend } from "./heap.ts";
 import type * as plain from "./plain.ts";
-import type { Drop } from "./plain.ts";
+import type { Drop, Norm } from "./plain.ts";
 import { share, type Team } from "./team.ts";
 
 /** The operations that have a fast face. */
-export type Faces = Omit<typeof plain, "attentionOver">;
+export type Faces = Omit<typeof plain, "attentionOver" | "lstmOver">;
 
 /** What the kernels take to drop: the stream's key, the threshold, the factor of what is kept. */
 type Dropping = [k0: number, k1: number, threshold: number, kept: number];
@@ -110,6 +110,15 @@ function droppingOf(drop?: Drop): Dropping {
 
 /** Bytes of the masks of so many elements, for one thread. */
 const masksOf = (n: number) => 64 * Math.ceil((n + 32) / 32);
+
+/** Refuses lengths that sequences of T tokens cannot have. */
+function checkLengths(lengths: Int32Array, N: number, T: number): void {
+  if (lengths.length !== N || lengths.some((length) => !(length >= 1 && length <= T))) {
+    throw new InputError(
+      `Cannot attend to [${lengths}] tokens as each of ${N} sequences must have from 1 to ${T} of them`,
+    );
+  }
+}
 
 /** Refuses ids that a table does not have: the heap has no walls. */
 function checkIds(ids: Int32Array, rows: number): void {
@@ -223,6 +232,57 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
     return [dx, dWeight, dBias];
   };
 
+  /** Layer norm of x, or of x and what is kept of y. */
+  const normOf = (
+    x: tf.Tensor,
+    { weight, bias }: Norm,
+    residual?: { y: tf.Tensor; drop?: Drop | undefined },
+  ) => {
+    const d = x.shape.at(-1)!;
+    const rows = x.size / d;
+    const dropping = droppingOf(residual?.drop);
+    return operation([x, ...(residual ? [residual.y] : []), weight, bias], (taped) => {
+      const value = make(x.shape);
+      const [normed, inverse] = [taped ? make(x.shape) : value, make([rows])];
+      const [px, py, gain, shift] = [at(x), residual ? at(residual.y) : 0, at(weight), at(bias)];
+      const [out, centred, scales] = [at(value), at(normed), at(inverse)];
+      const [masks] = room.take(team.threads * masksOf(d));
+      divide(rows, BLOCK, ELEMENT * d, (calls, first, count, part) => {
+        const row = 4 * d * first;
+        // deno-fmt-ignore
+        calls.norm(
+          first, count, d, px + row, py && py + row, gain, shift, out + row, centred + row, scales + 4 * first,
+          ...dropping, masks + part * masksOf(d),
+        );
+      });
+      return {
+        value,
+        saved: [normed, inverse, weight],
+        back(dy, [normed, inverse, weight]) {
+          const [dx, dWeight, dBias] = [make(x.shape), make([d]), make([d])];
+          const dropped = dropping[2] > 0 ? make(x.shape) : residual ? dx.clone() : dx;
+          const count = blocksOf(rows);
+          const [masks, gains, shifts] = room.take(team.threads * masksOf(d), 4 * d * count, 4 * d * count);
+          const [from, n, scales, gain] = [at(dy), at(normed!), at(inverse!), at(weight!)];
+          const [toX, toY] = [at(dx), at(dropped)];
+          divide(rows, BLOCK, ELEMENT * d, (calls, first, count, part) => {
+            blocks(first, count, (first, count, block) => {
+              const row = 4 * d * first, sum = 4 * d * block;
+              // deno-fmt-ignore
+              calls.normBack(
+                first, count, d, from + row, n + row, scales + 4 * first, gain, toX + row, toY + row,
+                gains + sum, shifts + sum, ...dropping, masks + part * masksOf(d),
+              );
+            });
+          });
+          own.sumRows(count, d, gains, at(dWeight));
+          own.sumRows(count, d, shifts, at(dBias));
+          return residual ? [dx, dropped, dWeight, dBias] : [dx, dWeight, dBias];
+        },
+      };
+    });
+  };
+
   return {
     linear(x, { weight, bias }) {
       return operation([x, weight, bias], () => {
@@ -269,50 +329,12 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
       });
     },
 
-    residualNorm(x, y, { weight, bias }, drop) {
-      const d = x.shape.at(-1)!;
-      const rows = x.size / d;
-      const dropping = droppingOf(drop);
-      return operation([x, y, weight, bias], (taped) => {
-        const value = make(x.shape);
-        const [normed, inverse] = [taped ? make(x.shape) : value, make([rows])];
-        const [px, py, gain, shift] = [at(x), at(y), at(weight), at(bias)];
-        const [out, centred, scales] = [at(value), at(normed), at(inverse)];
-        const [masks] = room.take(team.threads * masksOf(d));
-        divide(rows, BLOCK, ELEMENT * d, (calls, first, count, part) => {
-          const row = 4 * d * first;
-          // deno-fmt-ignore
-          calls.norm(
-            first, count, d, px + row, py + row, gain, shift, out + row, centred + row, scales + 4 * first,
-            ...dropping, masks + part * masksOf(d),
-          );
-        });
-        return {
-          value,
-          saved: [normed, inverse, weight],
-          back(dy, [normed, inverse, weight]) {
-            const [dx, dWeight, dBias] = [make(x.shape), make([d]), make([d])];
-            const dropped = dropping[2] > 0 ? make(x.shape) : dx.clone();
-            const count = blocksOf(rows);
-            const [masks, gains, shifts] = room.take(team.threads * masksOf(d), 4 * d * count, 4 * d * count);
-            const [from, n, scales, gain] = [at(dy), at(normed!), at(inverse!), at(weight!)];
-            const [toX, toY] = [at(dx), at(dropped)];
-            divide(rows, BLOCK, ELEMENT * d, (calls, first, count, part) => {
-              blocks(first, count, (first, count, block) => {
-                const row = 4 * d * first, sum = 4 * d * block;
-                // deno-fmt-ignore
-                calls.normBack(
-                  first, count, d, from + row, n + row, scales + 4 * first, gain, toX + row, toY + row,
-                  gains + sum, shifts + sum, ...dropping, masks + part * masksOf(d),
-                );
-              });
-            });
-            own.sumRows(count, d, gains, at(dWeight));
-            own.sumRows(count, d, shifts, at(dBias));
-            return [dx, dropped, dWeight, dBias];
-          },
-        };
-      });
+    residualNorm(x, y, p, drop) {
+      return normOf(x, p, { y, drop });
+    },
+
+    layerNorm(x, p) {
+      return normOf(x, p);
     },
 
     dropout(x, drop) {
@@ -349,8 +371,9 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
       });
     },
 
-    attention(qkv, heads, drop) {
+    attention(qkv, heads, drop, lengths) {
       const [N, T, width] = qkv.shape;
+      if (lengths) checkLengths(lengths, N, T);
       const d = width / 3, size = d / heads, scale = 1 / Math.sqrt(size);
       const dropping = droppingOf(drop);
       const [k0, k1, threshold, kept] = dropping;
@@ -359,33 +382,46 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
       const bands = (visit: (first: number, end: number) => void) => {
         for (let first = 0; first < T; first += BAND) visit(first, Math.min(first + BAND, T));
       };
-      /** Each head of each sequence: its number, and where it begins in (N, T, 3d) and (N, T, d). */
-      const each = (work: (calls: Calls, head: number, inner: number, outer: number, part: number) => void) =>
+      /**
+       * Each head of each sequence: its number, where it begins in (N, T, 3d) and (N, T, d), and how many keys all
+       * queries see, 0 where each sees those up to its place.
+       */
+      type EachHead = (
+        calls: Calls,
+        head: number,
+        inner: number,
+        outer: number,
+        part: number,
+        keys: number,
+      ) => void;
+      const each = (work: EachHead) =>
         divide(N * heads, 1, 4 * T * T * size, (calls, first, count, part) => {
           for (let head = first; head < first + count; head++) {
-            const [n, h] = [Math.floor(head / heads), head % heads];
-            work(calls, head, 4 * (n * T * width + h * size), 4 * (n * T * d + h * size), part);
+            const [n, h] = [Math.floor(head / heads), head % heads], keys = lengths?.[n] ?? 0;
+            work(calls, head, 4 * (n * T * width + h * size), 4 * (n * T * d + h * size), part, keys);
           }
         });
+      /** Columns of the scores that a band of rows up to `end` needs, zeros from the last key on. */
+      const columns = (end: number) => lengths ? T : end;
       return operation([qkv], (taped) => {
         const value = make([N, T, d]);
         const p = taped ? make([N, heads, T, T]) : undefined;
         const [tiles, masks] = room.take(team.threads * square, team.threads * masksOf(T));
         const [from, to, all] = [at(qkv), at(value), p ? at(p) : 0];
         const inPlace = p !== undefined && threshold === 0; // The probabilities are then what is multiplied.
-        each((calls, head, inner, outer, part) => {
+        each((calls, head, inner, outer, part, keys) => {
           const q = from + inner, key = q + 4 * d, v = key + 4 * d, out = to + outer;
           const scores = inPlace ? all + square * head : tiles + square * part;
           const saved = p && !inPlace ? all + square * head : 0;
           bands((first, end) => {
-            const row = 4 * T * first, rows = end - first, band = scores + row;
-            product(calls, ABt, [rows, end, size], q + 4 * width * first, width, key, width, band, T);
+            const row = 4 * T * first, rows = end - first, band = scores + row, seen = columns(end);
+            product(calls, ABt, [rows, seen, size], q + 4 * width * first, width, key, width, band, T);
             // deno-fmt-ignore
             calls.softmax(
-              first, end, T, scale, band, saved && saved + row,
+              first, end, T, keys, scale, band, saved && saved + row,
               (head * T + first) * T, k0, k1, threshold, kept, masks + part * masksOf(T),
             );
-            product(calls, AB, [rows, size, end], band, T, v, width, out + 4 * d * first, d);
+            product(calls, AB, [rows, size, seen], band, T, v, width, out + 4 * d * first, d);
           });
         });
         return {
@@ -395,25 +431,107 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
             const result = make([N, T, width]);
             const [tiles, mixtures] = room.take(team.threads * square, team.threads * square);
             const [from, to, all, d0] = [at(qkv!), at(result), at(p!), at(dy)];
-            each((calls, head, inner, outer, part) => {
+            each((calls, head, inner, outer, part, keys) => {
               const q = from + inner, key = q + 4 * d, v = key + 4 * d, dOut = d0 + outer;
               const dq = to + inner, dKey = dq + 4 * d, dv = dKey + 4 * d;
               const p = all + square * head, tile = tiles + square * part;
               const mixed = threshold === 0 ? p : mixtures + square * part;
               bands((first, end) => {
                 const row = 4 * T * first, rows = end - first, band = tile + row, step = 4 * width * first;
-                product(calls, ABt, [rows, end, size], dOut + 4 * d * first, d, v, width, band, T);
-                calls.softmaxBack(first, end, T, scale, p + row, band, threshold && mixed + row, kept);
-                product(calls, AB, [rows, size, end], band, T, key, width, dq + step, width);
+                const seen = columns(end);
+                product(calls, ABt, [rows, seen, size], dOut + 4 * d * first, d, v, width, band, T);
+                calls.softmaxBack(first, end, T, keys, scale, p + row, band, threshold && mixed + row, kept);
+                product(calls, AB, [rows, size, seen], band, T, key, width, dq + step, width);
               });
-              bands((first, end) => { // Of keys, which the queries from theirs on see.
-                const corner = 4 * (T * first + first), step = 4 * width * first;
-                const shape = [end - first, size, T - first] as const;
-                product(calls, AtB, shape, tile + corner, T, q + step, width, dKey + step, width);
-                product(calls, AtB, shape, mixed + corner, T, dOut + 4 * d * first, d, dv + step, width);
+              bands((first, end) => { // Of keys, which the queries from theirs on see, or all.
+                const query = lengths ? 0 : first, corner = 4 * (T * query + first), step = 4 * width * first;
+                const shape = [end - first, size, T - query] as const;
+                product(
+                  calls,
+                  AtB,
+                  shape,
+                  tile + corner,
+                  T,
+                  q + 4 * width * query,
+                  width,
+                  dKey + step,
+                  width,
+                );
+                product(calls, AtB, shape, mixed + corner, T, dOut + 4 * d * query, d, dv + step, width);
               });
             });
             return [result];
+          },
+        };
+      });
+    },
+
+    lstm(x, { weight, bias }) {
+      const [N, T, d] = x.shape, out = bias.size, u = out / 4, rows = N * T;
+      return operation([x, weight, bias], () => {
+        const [value, gates, cells] = [make([N, T, u]), make([N, T, out]), make([N, T, u])];
+        const [px, w, b, h, g, c] = [at(x), at(weight), at(bias), at(value), at(gates), at(cells)];
+        const recurrent = w + 4 * d * out;
+        // By sequences, as these do not wait for each other: a thread makes all steps of its own.
+        divide(N, 1, 2 * T * (d + u) * out, (calls, first, count) => {
+          const from = first * T;
+          product(calls, AB, [count * T, out, d], px + 4 * d * from, d, w, out, g + 4 * out * from, out);
+          for (let t = 0; t < T; t++) {
+            const row = from + t, sums = g + 4 * out * row, to = 4 * u * row, before = to - 4 * u;
+            if (t > 0) {
+              product(calls, AB, [count, out, u], h + before, T * u, recurrent, out, sums, T * out, true);
+            }
+            calls.cell(count, u, T, b, sums, t && c + before, c + to, h + to);
+          }
+        });
+        return {
+          value,
+          saved: [x, weight, gates, cells, value],
+          back(dy, [x, weight, gates, cells, value]) {
+            const [dx, dWeight, dBias] = [make(x!.shape), make(weight!.shape), make([out])];
+            const places = room.take(4 * rows * out, 4 * N * u, 4 * N * u, 4 * out * blocksOf(rows));
+            const [dGates, carried, dCells, sums] = places;
+            const [px, w, h, g, c] = [at(x!), at(weight!), at(value!), at(gates!), at(cells!)];
+            const [d0, toX, toW, toB] = [at(dy), at(dx), at(dWeight), at(dBias)];
+            const recurrent = w + 4 * d * out;
+            divide(N, 1, 2 * T * (d + u) * out, (calls, first, count) => {
+              const from = first * T, own = 4 * u * first;
+              for (let t = T - 1; t >= 0; t--) {
+                const row = from + t, at = 4 * out * row, cell = 4 * u * row, before = t && c + cell - 4 * u;
+                const carry = t < T - 1 ? carried + own : 0;
+                const next = dGates + at + 4 * out;
+                if (carry) product(calls, ABt, [count, u, out], next, T * out, recurrent, out, carry, u);
+                // deno-fmt-ignore
+                calls.cellBack(
+                  count, u, T, d0 + cell, carry, dCells + own, g + at, before, c + cell, dGates + at,
+                );
+              }
+              const mine = dGates + 4 * out * from;
+              product(calls, ABt, [count * T, d, out], mine, out, w, out, toX + 4 * d * from, d);
+            });
+            divide(rows, BLOCK, ELEMENT * out, (calls, first, count) => {
+              blocks(first, count, (first, count, block) => {
+                calls.sumRows(count, out, dGates + 4 * out * first, sums + 4 * out * block);
+              });
+            });
+            team.run(2 * rows * d * out, (calls, part, parts) => {
+              if (part === 0) calls.sumRows(blocksOf(rows), out, sums, toB);
+              const [first, end] = share(d, part, parts), to = toW + 4 * out * first;
+              const shape = [end - first, out, rows] as const;
+              if (first < end) product(calls, AtB, shape, px + 4 * first, d, dGates, out, to, out);
+            });
+            // What a state is multiplied by comes a step after it: a sequence's first step has no state before it.
+            for (let n = 1; n < N; n++) floats(dGates + 4 * out * T * n, out).fill(0);
+            const toRecurrent = toW + 4 * d * out;
+            if (rows === 1) floats(toRecurrent, u * out).fill(0);
+            else {
+              team.run(2 * rows * u * out, (calls, part, parts) => {
+                const [first, end] = share(u, part, parts), to = toRecurrent + 4 * out * first;
+                const shape = [end - first, out, rows - 1] as const;
+                if (first < end) product(calls, AtB, shape, h + 4 * first, u, dGates + 4 * out, out, to, out);
+              });
+            }
+            return [dx, dWeight, dBias];
           },
         };
       });

@@ -1,5 +1,5 @@
 /**
- * Arithmetic: which backend computes, the operations that GPT-1 is made of, the random generator.
+ * Arithmetic: which backend computes, the operations that the models are made of, the random generator.
  *
  * @module
  */
@@ -20,9 +20,13 @@ export {
   type Drop,
   dropout,
   embedding,
+  layerNorm,
   type Linear,
   linear,
   linearGelu,
+  lstm,
+  lstmOver,
+  type Memory,
   type Norm,
   norm,
   type Past,

@@ -1,5 +1,5 @@
 /**
- * The operations that GPT-1 is made of. Each has two faces: the plain one in stock tfjs operations, which is
+ * The operations that the models are made of. Each has two faces: the plain one in stock tfjs operations, which is
  * the definition and runs on every backend, and one on the wasm backend's heap, which is tested against it.
  * N is the number of sequences, T their length, d the width, H the heads, V the rows of the table.
  */
@@ -8,8 +8,8 @@ import { type Faces, fused } from "./fused.ts";
 import * as plain from "./plain.ts";
 import type { AdamStep, Drop, Linear, Norm } from "./plain.ts";
 
-export { attentionOver } from "./plain.ts";
-export type { AdamStep, Drop, Linear, Norm, Past } from "./plain.ts";
+export { attentionOver, lstmOver } from "./plain.ts";
+export type { AdamStep, Drop, Linear, Memory, Norm, Past } from "./plain.ts";
 
 /** The fastest faces that run on the current backend. */
 function faces(): Faces {
@@ -31,6 +31,11 @@ export function residualNorm(x: tf.Tensor, y: tf.Tensor, p: Norm, drop?: Drop): 
   return faces().residualNorm(x, y, p, drop);
 }
 
+/** Layer norm alone: as {@linkcode residualNorm} without a residual. */
+export function layerNorm(x: tf.Tensor, p: Norm): tf.Tensor {
+  return faces().layerNorm(x, p);
+}
+
 /** `x` with a share of its elements dropped, the rest scaled so that the mean stays. */
 export function dropout<T extends tf.Tensor>(x: T, drop?: Drop): T {
   return faces().dropout(x, drop);
@@ -47,15 +52,34 @@ export function stackedDropout(tables: tf.Tensor2D[], drop?: Drop): tf.Tensor2D 
 }
 
 /**
- * Causal attention of all heads, `softmax(q·kᵀ/√(d/H) masked)·v`, a query seeing the keys up to its own place.
+ * Attention of all heads, `softmax(q·kᵀ/√(d/H) masked)·v`, a query seeing the keys up to its own place; or, where
+ * lengths are given, all keys but padding.
  *
  * @param qkv Queries, keys and values side by side (N, T, 3d).
  * @param heads H, which share d evenly.
  * @param drop What to drop from the probabilities (N, H, T, T).
+ * @param lengths How many keys of each sequence all its queries see (N), from 1 to T.
  * @returns The heads' values merged (N, T, d).
  */
-export function attention(qkv: tf.Tensor3D, heads: number, drop?: Drop): tf.Tensor3D {
-  return faces().attention(qkv, heads, drop);
+export function attention(
+  qkv: tf.Tensor3D,
+  heads: number,
+  drop?: Drop,
+  lengths?: Int32Array,
+): tf.Tensor3D {
+  return faces().attention(qkv, heads, drop, lengths);
+}
+
+/**
+ * One layer of an LSTM (Hochreiter and Schmidhuber 1997; with Gers et al.'s forget gate) from a state of zeros:
+ * `c = σ(f)·c + σ(i)·tanh(g)`, `h = σ(o)·tanh(c)`, where i, f, g and o are the four parts of `[x, h]·W + b`.
+ *
+ * @param x What it reads (N, T, d).
+ * @param p The gates' map, (d + u, 4u).
+ * @returns h at each step (N, T, u).
+ */
+export function lstm(x: tf.Tensor3D, p: Linear): tf.Tensor3D {
+  return faces().lstm(x, p);
 }
 
 /**

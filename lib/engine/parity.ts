@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import * as plain from "./plain.ts";
-import type { Linear, Norm, Past } from "./plain.ts";
+import type { Linear, Memory, Norm, Past } from "./plain.ts";
 import { keyOf, normals, words } from "./random.ts";
 
 /** The largest difference that is let pass, as a share of the largest magnitude: a GPU's functions are not exact. */
@@ -56,6 +56,11 @@ const cases: readonly Case[] = [
       run: withGradients((x, y, weight, bias) => plain.residualNorm(x!, y!, { weight, bias } as Norm, drop)),
     };
   }),
+  {
+    name: "layerNorm",
+    shapes: [[3, 43], [43], [43]],
+    run: withGradients((x, weight, bias) => plain.layerNorm(x!, { weight, bias } as Norm)),
+  },
   { name: "dropout", shapes: [[3, 43]], run: withGradients((x) => plain.dropout(x!, drop)) },
   {
     name: "stackedDropout",
@@ -68,11 +73,29 @@ const cases: readonly Case[] = [
     run: withGradients((qkv) => plain.attention(qkv as tf.Tensor3D, heads, drop)),
   })),
   {
+    name: "attention",
+    shapes: [[2, 7, 30]],
+    run: withGradients((qkv) => plain.attention(qkv as tf.Tensor3D, 2, drop, Int32Array.from([7, 4]))),
+  },
+  {
     name: "attentionOver",
     shapes: [[1, 2, 30], [1, 2, 4, 5], [1, 2, 4, 5]],
     run(qkv, k, v) {
       const read = plain.attentionOver(qkv as tf.Tensor3D, 2, { k, v } as Past);
       return [read.a, read.k, read.v];
+    },
+  },
+  {
+    name: "lstm",
+    shapes: [[3, 5, 7], [17, 40], [40]],
+    run: withGradients((x, weight, bias) => plain.lstm(x as tf.Tensor3D, { weight, bias } as Linear)),
+  },
+  {
+    name: "lstmOver",
+    shapes: [[2, 3, 5], [11, 24], [24], [2, 6], [2, 6]],
+    run(x, weight, bias, h, c) {
+      const read = plain.lstmOver(x as tf.Tensor3D, { weight, bias } as Linear, { h, c } as Memory);
+      return [read.a, read.h, read.c];
     },
   },
   ...([[5, 6], [100, 12]] as const).map(([V, d]): Case => ({

@@ -62,9 +62,13 @@ export function linearGelu(x: tf.Tensor, p: Linear): tf.Tensor {
 }
 
 /** As in `ops.ts`. */
-export function residualNorm(x: tf.Tensor, y: tf.Tensor, { weight, bias }: Norm, drop?: Drop): tf.Tensor {
-  const sum = x.add(dropout(y, drop));
-  const centred = sum.sub(sum.mean(-1, true));
+export function residualNorm(x: tf.Tensor, y: tf.Tensor, p: Norm, drop?: Drop): tf.Tensor {
+  return layerNorm(x.add(dropout(y, drop)), p);
+}
+
+/** As in `ops.ts`. */
+export function layerNorm(x: tf.Tensor, { weight, bias }: Norm): tf.Tensor {
+  const centred = x.sub(x.mean(-1, true));
   const variance = centred.square().mean(-1, true);
   return centred.mul(variance.add(1e-5).rsqrt()).mul(weight).add(bias);
 }
@@ -89,8 +93,13 @@ export interface Past {
 }
 
 /** As in `ops.ts`. */
-export function attention(qkv: tf.Tensor3D, heads: number, drop?: Drop): tf.Tensor3D {
-  return attentionOver(qkv, heads, undefined, drop).a;
+export function attention(
+  qkv: tf.Tensor3D,
+  heads: number,
+  drop?: Drop,
+  lengths?: Int32Array,
+): tf.Tensor3D {
+  return attentionOver(qkv, heads, undefined, drop, lengths).a;
 }
 
 /**
@@ -103,6 +112,7 @@ export function attentionOver(
   heads: number,
   past?: Past,
   drop?: Drop,
+  lengths?: Int32Array,
 ): Past & { readonly a: tf.Tensor3D } {
   const [N, T, width] = qkv.shape;
   const d = width / 3;
@@ -115,10 +125,48 @@ export function attentionOver(
   const S = k.shape[2];
   const scores = tf.matMul(q, k, false, true).div(Math.sqrt(d / heads)); // (N, H, T, S)
   // Multiply, then add −1e9, as OpenAI does: −1e4 leaks the future once scores fall below it.
-  const seen = tf.range(0, S).lessEqual(tf.range(S - T, S).expandDims(1)).cast("float32"); // (T, S)
+  const seen = (lengths
+    ? tf.range(0, S).less(tf.tensor(Float32Array.from(lengths), [N, 1, 1, 1])) // (N, 1, 1, S)
+    : tf.range(0, S).lessEqual(tf.range(S - T, S).expandDims(1))).cast("float32"); // (T, S)
   const masked = scores.mul(seen).add(seen.sub(1).mul(1e9));
   const mixed = tf.matMul(dropout(masked.softmax(), drop), v); // (N, H, T, d/H)
   return { a: mixed.transpose([0, 2, 1, 3]).reshape([N, T, d]), k, v };
+}
+
+/** What an LSTM remembers of the tokens read so far, each (N, u). */
+export interface Memory {
+  /** Its output. */
+  readonly h: tf.Tensor2D;
+  /** Its cells. */
+  readonly c: tf.Tensor2D;
+}
+
+/** As in `ops.ts`. */
+export function lstm(x: tf.Tensor3D, p: Linear): tf.Tensor3D {
+  return lstmOver(x, p).a;
+}
+
+/**
+ * `lstm` for a text that is read piece by piece: it goes on from what it remembers of the `past`.
+ *
+ * @returns The states (N, T, u), and what is remembered now.
+ */
+export function lstmOver(
+  x: tf.Tensor3D,
+  { weight, bias }: Linear,
+  past?: Memory,
+): Memory & { readonly a: tf.Tensor3D } {
+  const start = tf.zeros([x.shape[0], bias.size / 4]) as tf.Tensor2D;
+  let { h, c }: Memory = past ?? { h: start, c: start };
+  // tfjs' gradient of `unstack` fails on a single one.
+  const steps = (x.shape[1] === 1 ? [x.squeeze([1])] : tf.unstack(x, 1)) as tf.Tensor2D[]; // T × (N, d)
+  const states = steps.map((x) => {
+    const sums = tf.matMul(tf.concat([x, h], 1), weight).add(bias); // (N, 4u)
+    const [i, f, g, o] = tf.split(sums, 4, 1) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+    c = f.sigmoid().mul(c).add(i.sigmoid().mul(g.tanh()));
+    return h = o.sigmoid().mul(c.tanh());
+  });
+  return { a: tf.stack(states, 1) as tf.Tensor3D, h, c };
 }
 
 /** As in `ops.ts`; wasm has no gradient of `gather`, and a GPU's scatter has no order: there it is a product. */

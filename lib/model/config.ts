@@ -8,8 +8,22 @@ export const variants = ["paper", "clean"] as const;
 /** One of {@linkcode variants}. */
 export type Variant = typeof variants[number];
 
-/** Everything that tells one GPT from another. */
+/**
+ * The language models that compare: `gpt1`, the paper's Transformer; `gpt2`, whose blocks begin with their norms
+ * (Radford et al. 2019, §2.3); `bert`, the same blocks as `gpt1`'s with attention in both directions, which learns to
+ * fill masked tokens in (Devlin et al. 2018, §3.1); `lstm`, one layer of an LSTM (§5, Table 5).
+ */
+export const architectures = ["gpt1", "gpt2", "bert", "lstm"] as const;
+
+/** One of {@linkcode architectures}. */
+export type Architecture = typeof architectures[number];
+
+/** Everything that tells one language model from another. */
 export interface Config {
+  /** What stands between embeddings and output; `gpt1` unless given. */
+  readonly architecture?: Architecture;
+  /** Units of an LSTM's layer (§5: 2048), which others have not. */
+  readonly units?: number;
   /** Number of blocks (§4.1: 12). */
   readonly layers: number;
   /** Attention heads of a block; they share the width evenly (§4.1: 12). */
@@ -94,6 +108,61 @@ export function preset(name: string): Preset {
   return presets[name as keyof typeof presets];
 }
 
+/**
+ * The preset of another architecture of the same width, context and dropout, for a comparison. A Transformer keeps
+ * layers, heads and positions. An LSTM has one layer and no positions, and as many units as give it the number of
+ * parameters that the Transformer's blocks have, or those that are given.
+ *
+ * @param options.units Of an LSTM.
+ * @throws {InputError} If the architecture is unknown, units are asked for where there are none, or a variant other
+ * than `clean` where that is the only one.
+ *
+ * @example
+ * ```ts
+ * import { presets, withArchitecture } from "./config.ts";
+ *
+ * console.log(withArchitecture(presets.mini, "lstm").units); // 361
+ * console.log(withArchitecture(presets.mini, "lstm", { units: 2048 }).units); // 2048
+ * ```
+ */
+export function withArchitecture(
+  preset: Preset,
+  architecture: Architecture,
+  { units }: { units?: number } = {},
+): Preset {
+  known("architecture", architecture, architectures);
+  const { architecture: _, units: _units, ...shape } = preset;
+  const lstm = {
+    layers: 1,
+    heads: 1,
+    positions: { kind: "none" },
+    units: units ?? likeUnits(preset),
+  } as const;
+  const other: Preset = {
+    ...shape,
+    ...(architecture !== "gpt1" && { architecture }),
+    ...(architecture === "lstm" ? lstm : units !== undefined && { units }),
+  };
+  checkConfig({ ...other, vocabulary: 1 });
+  return other;
+}
+
+/** Parameters of all blocks of a Transformer. */
+function blockSize({ layers, width: d }: Preset): number {
+  return layers * (12 * d + 13) * d;
+}
+
+/** Parameters of an LSTM's gates, and of its map to the width, which it has where the units are not as many. */
+function lstmSize(units: number, d: number): number {
+  return 4 * units * (d + units + 1) + (units === d ? 0 : (units + 1) * d);
+}
+
+/** Units at which an LSTM has about the parameters of a preset's blocks: the root of {@linkcode lstmSize}. */
+function likeUnits(preset: Preset): number {
+  const { width: d } = preset, b = 5 * d + 4;
+  return Math.max(1, Math.round((Math.sqrt(b * b + 16 * (blockSize(preset) - d)) - b) / 8));
+}
+
 /** WebAssembly addresses 4 GiB, which is this many float32 numbers. */
 const MOST = 2 ** 30;
 
@@ -122,14 +191,9 @@ export function checkConfig(config: Config): void {
     }
   }
   const { layers, heads, width, context, vocabulary, variant, dropout, positions } = config;
+  const { architecture = "gpt1", units } = config;
   const [kind, scale = "matched"] = [positions?.kind, positions?.scale];
-  const known = (what: string, name: unknown, names: readonly unknown[]) => {
-    if (!names.includes(name)) {
-      throw new InputError(
-        `Cannot build a model with ${what} ${show(name)} as there are ${names.join(", ")}`,
-      );
-    }
-  };
+  known("architecture", architecture, architectures);
   known("variant", variant, variants);
   known("positions", kind, positionKinds);
   known("position scale", scale, positionScales);
@@ -145,10 +209,45 @@ export function checkConfig(config: Config): void {
     );
   }
   checkDropout(dropout);
-  const size = (vocabulary + context) * width + layers * (12 * width + 13) * width;
+  const isLstm = architecture === "lstm";
+  if (isLstm ? !Number.isSafeInteger(units) || units! < 1 : units !== undefined) {
+    throw new InputError(
+      `Cannot build a model of architecture "${architecture}" as its units must be ` +
+        `${isLstm ? "a whole number from 1" : "absent"}: current units is ${show(units)}`,
+    );
+  }
+  if (architecture !== "gpt1" && variant !== "clean") {
+    throw new InputError(
+      `Cannot build a model of architecture "${architecture}" as its variant must be "clean": current variant is ` +
+        show(variant),
+    );
+  }
+  if (isLstm && (layers !== 1 || kind !== "none" || scale !== "matched")) {
+    throw new InputError(
+      'Cannot build a model of architecture "lstm" as it must have 1 layer, positions "none" and no scale of them: ' +
+        `current ones are ${layers}, ${show(kind)} and ${show(positions.scale)}`,
+    );
+  }
+  const size = (vocabulary + context) * width + (isLstm ? lstmSize(units!, width) : blockSize(config));
   if (size > MOST) {
     throw new InputError(`Cannot build a model of ${size} parameters as memory holds at most ${MOST}`);
   }
+}
+
+/**
+ * Refuses what `bert` cannot do: its states know what follows them.
+ *
+ * @param action What was asked for: `continue a text`.
+ * @throws {InputError} If the architecture is `bert`.
+ */
+export function checkForetells({ architecture }: Pick<Config, "architecture">, action: string): void {
+  if (architecture !== "bert") return;
+  const others = architectures.filter((name) => name !== architecture);
+  throw new InputError(
+    `Cannot ${action} with architecture "bert" as it fills in masked tokens and foretells none: ${
+      others.join(", ")
+    } do`,
+  );
 }
 
 /**
@@ -161,6 +260,13 @@ export function checkSeed(seed: number): void {
     throw new InputError(
       `Cannot use seed ${show(seed)} as a seed must be a whole number from 0 to 4294967295`,
     );
+  }
+}
+
+/** Refuses a name that is none of those that there are. */
+function known(what: string, name: unknown, names: readonly unknown[]): void {
+  if (!names.includes(name)) {
+    throw new InputError(`Cannot build a model with ${what} ${show(name)} as there are ${names.join(", ")}`);
   }
 }
 

@@ -6,14 +6,17 @@ import {
   type Drop,
   dropout,
   embedding,
+  layerNorm,
   linear,
   linearGelu,
+  type Memory,
   type Past,
   residualNorm,
   stackedDropout,
 } from "../engine/ops.ts";
 import { threefry } from "../engine/random.ts";
-import type { Config } from "./config.ts";
+import { checkForetells, type Config } from "./config.ts";
+import { readLstm } from "./lstm.ts";
 import { type Parameters, SPECIALS } from "./parameters.ts";
 import { positionsAreTrained } from "./positions.ts";
 
@@ -27,8 +30,18 @@ export interface Dropout {
   readonly update: number;
 }
 
-/** Keys and values of the tokens read so far, one pair a block; empty before the first. */
-export type Cache = readonly Past[];
+/** What a model keeps of the tokens that it has read. */
+export interface Cache {
+  /** How many they are. */
+  readonly tokens: number;
+  /** Their keys and values, one pair a block; none before the first token. */
+  readonly past: readonly Past[];
+  /** What an LSTM remembers of them; nothing before the first token. */
+  readonly memory?: Memory;
+}
+
+/** The cache of a text of which nothing has been read. */
+export const unread: Cache = { tokens: 0, past: [] };
 
 /** What the forward pass gives. */
 export interface States {
@@ -42,21 +55,25 @@ export interface States {
 
 /**
  * What is dropped at a site. Sites of layer i: 1 + 3i the attention probabilities, 2 + 3i attention's output,
- * 3 + 3i the feed-forward output; 0 the embedding, 1 + 3·layers the head's input.
+ * 3 + 3i the feed-forward output; 0 the embedding, 1 + 3·layers the head's input. An LSTM's: 0 the embedding, 1 the head's
+ * input, 2 its output.
  */
 export function dropAt(drop: Dropout | undefined, site: number): Drop | undefined {
   return drop && { rate: drop.rate, key: threefry([drop.seed, 0], drop.update, site) };
 }
 
 /**
- * GPT-1's forward pass (§3.1, eq. 2; post-LN): N sequences of T tokens, d = width, H heads.
+ * The forward pass: N sequences of T tokens, d = width, H heads. GPT-1's blocks (§3.1, eq. 2) end in their norms; those
+ * of `gpt2` begin with them, and one more follows the last; those of `bert` look in both directions. `lstm` has none,
+ * but what `lstm.ts` tells.
  *
  * @param parameters As {@linkcode init} makes them.
  * @param config The configuration that they were made with.
- * @param ids Tokens (N, T), int32; T plus the cache's length must not pass the context.
+ * @param ids Tokens (N, T), int32; T plus the tokens in the cache must not pass the context.
  * @param drop What to drop; nothing unless given.
- * @param cache What was read before, when a text is read piece by piece; `[]` begins.
- * @throws {InputError} If the tokens pass the context.
+ * @param cache What was read before, when a text is read piece by piece; {@linkcode unread} begins.
+ * @param lengths Tokens of each sequence (N), which `bert` alone needs to know; T unless given.
+ * @throws {InputError} If the tokens pass the context, or `bert` should read piece by piece.
  *
  * @example
  * ```ts
@@ -74,10 +91,13 @@ export function forward(
   ids: tf.Tensor2D,
   drop?: Dropout,
   cache?: Cache,
+  lengths?: Int32Array,
 ): States {
   const [N, T] = ids.shape;
   const { heads: H, width: d, context, variant, positions: { kind, scale = "matched" } } = config;
-  const past = cache?.[0]?.k.shape[2] ?? 0;
+  const { architecture = "gpt1" } = config;
+  const past = cache?.tokens ?? 0;
+  if (cache) checkForetells(config, "read a text piece by piece");
   if (past + T > context) {
     throw new InputError(`Cannot read ${past + T} tokens as the context is ${context}`);
   }
@@ -100,17 +120,28 @@ export function forward(
   if (place) x = x.add(place); // (N, T, d)
   if (variant === "clean") x = dropout(x, dropAt(drop, 0));
 
+  const preNorm = architecture === "gpt2";
+  const seen = architecture === "bert" ? lengths ?? new Int32Array(N).fill(T) : undefined;
   const grown: Past[] = [];
   for (const [i, { attn, ln_1, mlp, ln_2 }] of parameters.h.entries()) {
-    const qkv = linear(x, attn.c_attn) as tf.Tensor3D; // (N, T, 3d)
-    const dropped = dropAt(drop, 1 + 3 * i);
-    const read = cache && attentionOver(qkv, H, cache[i], dropped);
-    const a = read?.a ?? attention(qkv, H, dropped); // (N, T, d)
-    const n = residualNorm(x, linear(a, attn.c_proj), ln_1, dropAt(drop, 2 + 3 * i)); // (N, T, d)
-    const wide = linearGelu(n, mlp.c_fc); // (N, T, 4d)
-    x = residualNorm(n, linear(wide, mlp.c_proj), ln_2, dropAt(drop, 3 + 3 * i)); // (N, T, d)
+    const [drop1, drop2, drop3] = [1, 2, 3].map((site) => dropAt(drop, site + 3 * i));
+    const qkv = linear(preNorm ? layerNorm(x, ln_1) : x, attn.c_attn) as tf.Tensor3D; // (N, T, 3d)
+    const read = cache && attentionOver(qkv, H, cache.past[i], drop1);
+    const a = read?.a ?? attention(qkv, H, drop1, seen); // (N, T, d)
+    const merged = linear(a, attn.c_proj); // (N, T, d)
+    const n = preNorm ? x.add(dropout(merged, drop2)) : residualNorm(x, merged, ln_1, drop2); // (N, T, d)
+    const wide = linearGelu(preNorm ? layerNorm(n, ln_2) : n, mlp.c_fc); // (N, T, 4d)
+    const narrow = linear(wide, mlp.c_proj); // (N, T, d)
+    x = preNorm ? n.add(dropout(narrow, drop3)) : residualNorm(n, narrow, ln_2, drop3); // (N, T, d)
     if (read) grown.push({ k: read.k, v: read.v }); // Without `a`, which nobody would free.
   }
+  let memory: Memory | undefined;
+  if (parameters.lstm) {
+    ({ x, memory } = readLstm(x as tf.Tensor3D, parameters.lstm, cache && (cache.memory ?? "begin"))); // (N, T, d)
+    x = dropout(x, dropAt(drop, 2));
+  }
+  if (parameters.ln_f) x = layerNorm(x, parameters.ln_f); // (N, T, d)
+
   const withPlaces = variant === "paper" && positionsAreTrained(kind);
   let table: tf.Tensor2D | undefined;
   return {
@@ -119,7 +150,7 @@ export function forward(
       // At GPT-1's size the matrix is 125 MB, which a reader of states alone need not copy.
       return table ??= withPlaces ? we ?? tf.concat(all) : we ? we.slice([0, 0], [V, d]) : tokens; // (V+T or V, d)
     },
-    ...(cache && { cache: grown }),
+    ...(cache && { cache: { tokens: past + T, past: grown, ...(memory && { memory }) } }),
   };
 }
 

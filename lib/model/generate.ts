@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import { keyOf, threefry } from "../engine/random.ts";
-import { checkSeed } from "./config.ts";
-import { type Cache, forward, tokenLogits } from "./forward.ts";
+import { checkForetells, checkSeed } from "./config.ts";
+import { type Cache, forward, tokenLogits, unread } from "./forward.ts";
 import type { LanguageModel } from "./gpt.ts";
 
 /** The longest that timers, the signal and a notebook's stop button wait, in ms. */
@@ -29,7 +29,7 @@ export interface GenerateOptions {
  *
  * @returns The prompt's tokens and the new ones, decoded.
  * @throws {InputError} If the prompt has no tokens, an option is out of its range, or the model's scores are not
- * finite.
+ * finite, or its architecture is `bert`.
  *
  * @example
  * ```ts
@@ -45,6 +45,7 @@ export async function generate(
   prompt: string,
   { tokens = 40, temperature = 1, topK = Infinity, seed = 1, signal }: GenerateOptions = {},
 ): Promise<string> {
+  checkForetells(lm.config, "continue a text");
   const ids = [...lm.tokenizer.encode(prompt)];
   if (ids.length === 0) {
     throw new InputError("Cannot continue an empty prompt as the model needs a token to read");
@@ -65,21 +66,20 @@ export async function generate(
   const key = keyOf(seed, "generate");
   const { context } = lm.config;
   let read = 0; // ids[..read] are in the cache, or left behind
-  let cache: Cache = [];
+  let cache = unread;
   let breath = performance.now();
   try {
     for (let i = 0; i < tokens && !signal?.aborted; i++) {
-      const cached = cache[0]?.k.shape[2] ?? 0;
-      if (cached + ids.length - read > context) {
+      if (cache.tokens + ids.length - read > context) {
         read = ids.length - (context >> 1);
         free(cache);
-        cache = [];
+        cache = unread;
       }
       const [scores, grown] = tf.tidy(() => {
         const next = tf.tensor2d([ids.slice(read)], undefined, "int32"); // (1, T)
         const { h, cache: grown } = forward(lm.parameters, lm.config, next, undefined, cache);
         const last = h.slice([0, next.shape[1] - 1, 0], [1, 1, -1]).reshape([1, -1]) as tf.Tensor2D; // (1, d)
-        return [tokenLogits(lm.parameters, last), grown as unknown as tf.TensorContainerArray];
+        return [tokenLogits(lm.parameters, last), grown as unknown as tf.TensorContainerObject];
       }) as unknown as [tf.Tensor2D, Cache];
       free(cache);
       cache = grown;
@@ -103,7 +103,7 @@ export async function generate(
 }
 
 function free(cache: Cache): void {
-  for (const { k, v } of cache) tf.dispose([k, v]);
+  tf.dispose(cache as unknown as tf.TensorContainerObject);
 }
 
 /** The token that a uniform draw picks from the k likeliest at a temperature. */

@@ -1,11 +1,15 @@
 /**
- * What GPT-1 is: configuration and presets, parameters, forward pass, positions, heads, released weights.
+ * What GPT-1 is, and what it is compared with: configuration and presets, parameters, forward pass, positions, heads,
+ * released weights.
  *
  * @module
  */
 export {
+  type Architecture,
+  architectures,
   checkConfig,
   checkDropout,
+  checkForetells,
   checkSeed,
   type Config,
   type Preset,
@@ -13,8 +17,9 @@ export {
   presets,
   type Variant,
   variants,
+  withArchitecture,
 } from "./config.ts";
-export { type Cache, type Dropout, forward, type States, tokenLogits } from "./forward.ts";
+export { type Cache, type Dropout, forward, type States, tokenLogits, unread } from "./forward.ts";
 export { generate, type GenerateOptions } from "./generate.ts";
 export { gpt, type LanguageModel } from "./gpt.ts";
 export { addHead, classify } from "./heads.ts";
@@ -25,6 +30,7 @@ export {
   dispose,
   init,
   leaves,
+  type Lstm,
   type Parameters,
   SPECIALS,
   variable,

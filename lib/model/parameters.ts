@@ -8,22 +8,34 @@ import { positionsAreTrained, positionTable } from "./positions.ts";
 export interface Block {
   /** Attention: queries, keys and values in one map (d, 3d), then the merged heads' (d, d). */
   attn: { c_attn: Linear; c_proj: Linear };
-  /** Norm after attention's residual. */
+  /** Norm after attention's residual; of `gpt2`, before attention. */
   ln_1: Norm;
   /** Feed-forward: (d, 4d), GELU, (4d, d). */
   mlp: { c_fc: Linear; c_proj: Linear };
-  /** Norm after the feed-forward residual. */
+  /** Norm after the feed-forward residual; of `gpt2`, before the feed-forward layer. */
   ln_2: Norm;
 }
 
-/** A GPT's parameters as a plain tree; a leaf's path is its name in Hugging Face's `openai-gpt`. */
+/** An LSTM's parameters; d is the width, u the units. */
+export interface Lstm {
+  /** Input, forget, candidate and output of what is read and what was before: (d + u, 4u). */
+  gates: Linear;
+  /** To the width, so that the output can be tied to the embeddings: (u, d); absent where u = d. */
+  proj?: Linear;
+}
+
+/** A language model's parameters as a plain tree; a leaf's path is its name in Hugging Face's `openai-gpt`. */
 export interface Parameters {
   /** Token rows and three more for [Start], [Delim] and [Extract]: (vocabulary + 3, d). */
   tokens_embed: { weight: tf.Variable<tf.Rank.R2> };
   /** (context, d); absent for positions of kind `none`, not trainable for the fixed kinds. */
   positions_embed?: { weight: tf.Variable<tf.Rank.R2> };
-  /** The blocks, first to last. */
+  /** The blocks, first to last; none of an LSTM. */
   h: Block[];
+  /** Of `lstm`, its layer. */
+  lstm?: Lstm;
+  /** Of `gpt2`, the norm after the last block. */
+  ln_f?: Norm;
   /** A task's head (d, classes); absent before fine-tuning. */
   clf?: Linear;
 }
@@ -31,8 +43,14 @@ export interface Parameters {
 /** Rows that follow the BPE tokens: [Start], [Delim], [Extract]. */
 export const SPECIALS = 3;
 
+/** Of kernels and embeddings at their start (§4.1). */
+const DEVIATION = 0.02;
+
 /**
- * Parameters at their start: kernels and embeddings N(0, 0.02), biases 0, gains 1 (§4.1).
+ * Parameters at their start: kernels and embeddings N(0, 0.02), biases 0, gains 1 (§4.1). Of `gpt2`, the maps that
+ * end in a residual N(0, 0.02/√(2·layers)), so that the sum over blocks is no larger (Radford et al. 2019, §2.3).
+ * Of `lstm`, both maps N(0, 1/rows), as it has no norms to make good a smaller start, and the forget gate's bias 1
+ * (Jozefowicz et al. 2015).
  *
  * Each leaf draws from a stream of its own name, so that two configurations of one seed start alike in all
  * that they share.
@@ -56,15 +74,17 @@ export function init(config: Config, seed: number): Parameters {
   checkSeed(seed);
   const { width: d, layers, context, vocabulary, positions: { kind, scale = "matched" } } = config;
   const table = positionTable(kind, scale, context, d, seed);
+  const { architecture = "gpt1" } = config;
+  const residual = architecture === "gpt2" ? DEVIATION / Math.sqrt(2 * layers) : DEVIATION;
   const block = (i: number): Block => ({
     attn: {
       c_attn: initLinear(d, 3 * d, seed, `h.${i}.attn.c_attn`),
-      c_proj: initLinear(d, d, seed, `h.${i}.attn.c_proj`),
+      c_proj: initLinear(d, d, seed, `h.${i}.attn.c_proj`, residual),
     },
     ln_1: initNorm(d),
     mlp: {
       c_fc: initLinear(d, 4 * d, seed, `h.${i}.mlp.c_fc`),
-      c_proj: initLinear(4 * d, d, seed, `h.${i}.mlp.c_proj`),
+      c_proj: initLinear(4 * d, d, seed, `h.${i}.mlp.c_proj`, residual),
     },
     ln_2: initNorm(d),
   });
@@ -73,15 +93,32 @@ export function init(config: Config, seed: number): Parameters {
     ...(table && {
       positions_embed: { weight: variable(table, [context, d], positionsAreTrained(kind)) },
     }),
-    h: Array.from({ length: layers }, (_, i) => block(i)),
+    h: architecture === "lstm" ? [] : Array.from({ length: layers }, (_, i) => block(i)),
+    ...(architecture === "lstm" && { lstm: initLstm(config.units!, d, seed) }),
+    ...(architecture === "gpt2" && { ln_f: initNorm(d) }),
   };
 }
 
-/** An affine map at its start: weight N(0, 0.02), bias 0. `name` keys the stream. */
-export function initLinear(width: number, out: number, seed: number, name: string): Linear {
+/** An affine map at its start: weight N(0, deviation²), bias 0. `name` keys the stream. */
+export function initLinear(
+  width: number,
+  out: number,
+  seed: number,
+  name: string,
+  deviation = DEVIATION,
+): Linear {
   return {
-    weight: initMatrix(width, out, seed, `${name}.weight`),
+    weight: initMatrix(width, out, seed, `${name}.weight`, deviation),
     bias: variable(new Float32Array(out), [out]),
+  };
+}
+
+function initLstm(units: number, d: number, seed: number): Lstm {
+  const gates = initLinear(d + units, 4 * units, seed, "lstm.gates", 1 / Math.sqrt(d + units));
+  tf.tidy(() => gates.bias.assign(tf.tensor1d(new Float32Array(4 * units).fill(1, units, 2 * units))));
+  return {
+    gates,
+    ...(units !== d && { proj: initLinear(units, d, seed, "lstm.proj", 1 / Math.sqrt(units)) }),
   };
 }
 
@@ -89,8 +126,14 @@ function initNorm(d: number): Norm {
   return { weight: variable(new Float32Array(d).fill(1), [d]), bias: variable(new Float32Array(d), [d]) };
 }
 
-function initMatrix(rows: number, columns: number, seed: number, name: string): tf.Variable<tf.Rank.R2> {
-  return variable(normals(keyOf(seed, name), rows * columns, 0.02), [rows, columns]);
+function initMatrix(
+  rows: number,
+  columns: number,
+  seed: number,
+  name: string,
+  deviation = DEVIATION,
+): tf.Variable<tf.Rank.R2> {
+  return variable(normals(keyOf(seed, name), rows * columns, deviation), [rows, columns]);
 }
 
 /** A variable that takes the values over, with no tensor left beside it. */

@@ -85,7 +85,7 @@ export async function loadReleased(
  * Writes a model's weights in a released format: a path that ends in `.safetensors` in Hugging Face's,
  * any other as a folder in OpenAI's. The rows of the special tokens and the head have no place in either.
  *
- * @throws {InputError} If the model has no position table, which both formats need, or multiplies its token
+ * @throws {InputError} If the model is no GPT-1, has no position table, which both formats need, or multiplies its token
  * embeddings, which neither can say, or the place cannot be written to.
  *
  * @example
@@ -101,6 +101,12 @@ export async function loadReleased(
  * ```
  */
 export async function saveReleased({ parameters, config }: LanguageModel, path: string): Promise<void> {
+  const { architecture = "gpt1" } = config;
+  if (architecture !== "gpt1") {
+    throw new InputError(
+      `Cannot write a model of architecture "${architecture}" as the released formats are GPT-1's: saveModel writes it`,
+    );
+  }
   if (!parameters.positions_embed) {
     throw new InputError(
       "Cannot write a model without positions as the released formats hold a table of them",

@@ -148,12 +148,14 @@ export async function loadModel(path: string): Promise<LanguageModel> {
 
 /** Before memory is taken for a configuration, the file must hold what it speaks of. */
 function checkSizes(
-  { layers, width, context, vocabulary, positions }: Config,
+  { architecture, layers, width, units = 0, context, vocabulary, positions }: Config,
   tensors: Archive["tensors"],
 ): void {
   const wanted: [string, number[]][] = [
     ["tokens_embed.weight", [vocabulary + SPECIALS, width]],
-    [`h.${layers - 1}.mlp.c_fc.weight`, [width, 4 * width]],
+    architecture === "lstm"
+      ? ["lstm.gates.weight", [width + units, 4 * units]]
+      : [`h.${layers - 1}.mlp.c_fc.weight`, [width, 4 * width]],
   ];
   if (positions.kind !== "none") wanted.push(["positions_embed.weight", [context, width]]);
   for (const [name, shape] of wanted) {

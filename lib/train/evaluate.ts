@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { isGraded, type Measure, type Split, type Task } from "../data/mod.ts";
 import { InputError } from "../errors.ts";
-import { classify, forward, type LanguageModel } from "../model/mod.ts";
+import { checkForetells, classify, forward, type LanguageModel } from "../model/mod.ts";
 import { batchOf, tokensOf } from "./batches.ts";
 import { encodeTask } from "./encode.ts";
 import { exampleBatch } from "./finetune.ts";
@@ -77,7 +77,7 @@ export function textScore(
  * over the token rows whatever the variant, so that arms compare.
  *
  * @param limit Windows at the most, spread evenly over the text; all unless given.
- * @throws {InputError} If the text does not fill a window.
+ * @throws {InputError} If the text does not fill a window, or the architecture is `bert`.
  *
  * @example
  * ```ts
@@ -93,6 +93,7 @@ export function textScore(
  * ```
  */
 export async function scoreText(lm: LanguageModel, text: string, limit?: number): Promise<TextScore> {
+  checkForetells(lm.config, "score a text");
   const ids = tokensOf(text, lm.tokenizer);
   const { context, width } = lm.config;
   const windows = evaluationWindows(ids, context, limit);
@@ -187,6 +188,9 @@ export async function evaluate(lm: LanguageModel, task: Task, split: Split = "te
         lm.parameters,
         lm.config,
         tf.tensor2d(batch.ids, [N, batch.ids.length / N], "int32"),
+        undefined,
+        undefined,
+        batch.lengths,
       );
       return classify(lm.parameters, task.kind, h, batch.lengths, batch.labels!.length);
     });

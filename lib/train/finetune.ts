@@ -25,7 +25,7 @@ import type { RunOptions } from "./pretrain.ts";
 
 /** How a model is fine-tuned. */
 export interface FinetuneOptions extends Partial<Omit<AdamOptions, "updates">>, RunOptions {
-  /** λ of L3 = L2 + λ·L1 (§3.2); 0.5 unless given, 0 trains on the task alone. */
+  /** λ of L3 = L2 + λ·L1 (§3.2); 0.5 unless given, 0 trains on the task alone, as `bert` must. */
   readonly lambda?: number;
   /** Passes over the training examples (§4.1: 3). */
   readonly epochs?: number;
@@ -95,6 +95,11 @@ export function finetune(
   const { rate, schedule, warmup, decay, clip } = { ...finetuneDefaults, ...options };
   checkTransfer(transfer, lm.config.layers);
   checkLambda(lambda);
+  if (lambda > 0 && lm.config.architecture === "bert") {
+    throw new InputError(
+      `Cannot fine-tune architecture "bert" with λ = ${lambda} as it fills in masked tokens and has no L1: λ = 0 works`,
+    );
+  }
   checkDropout(dropout);
   checkSeed(seed);
   checkWhole({ epochs, batch, saveEvery });

@@ -28,12 +28,14 @@ export { bootstrap, type Interval, score, scoreInterval } from "./measures.ts";
 export { checkTransfer, finetune, finetuneDefaults, type FinetuneOptions, paddingShare } from "./finetune.ts";
 export { kneserNey } from "./kneserney.ts";
 export { type Job, train, type Training, training, type TrainingRecord } from "./loop.ts";
+export { masked } from "./masking.ts";
 export { type NgramBaselines, ngramBaselines } from "./ngram.ts";
 export {
   type Batch,
   checkLambda,
   languageModelLoss,
   type Losses,
+  type Masked,
   objective,
   targetOf,
 } from "./objectives.ts";

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { tiedCrossEntropy } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { classify, type Dropout, forward, type LanguageModel } from "../model/mod.ts";
+import { checkForetells, classify, type Dropout, forward, type LanguageModel } from "../model/mod.ts";
 
 /** Sequences of one update, right-padded with 0 to a common length. */
 export interface Batch {
@@ -14,6 +14,16 @@ export interface Batch {
    * between two labels.
    */
   readonly labels?: Float32Array;
+  /** What stood at the positions that are to be filled in, where that is what is learned. */
+  readonly masked?: Masked;
+}
+
+/** Positions that a model learns to fill in. */
+export interface Masked {
+  /** Which they are: n·T + t, in rising order. */
+  readonly positions: Int32Array;
+  /** The tokens that stood there. */
+  readonly tokens: Int32Array;
 }
 
 /** Losses of a batch, in nats; scalars. */
@@ -40,7 +50,9 @@ export function checkLambda(lambda: number): void {
 /**
  * The objective of a batch: L1 (eq. 1) without labels; with them L3 = L2 + λ·L1 (eq. 5), where the paper's
  * sums are means, as in OpenAI's code: L1 over a sequence's predicted tokens, then over sequences; L2 over
- * examples. λ = 0 leaves the language-model head out altogether.
+ * examples. λ = 0 leaves the language-model head out altogether. A batch with masked positions has another objective:
+ * the mean cross-entropy of the tokens that stood there, under the same softmax (Devlin et al. 2018, §3.1; without the
+ * layer that they put before it).
  *
  * @param model With a task's head if the batch has labels.
  * @param lambda λ, the weight of L1 beside L2.
@@ -54,8 +66,10 @@ export function objective(
 ): Losses {
   const N = batch.lengths.length;
   const ids = tf.tensor2d(batch.ids, [N, batch.ids.length / N], "int32");
-  const { h, table } = forward(parameters, config, ids, drop);
+  const { h, table } = forward(parameters, config, ids, drop, undefined, batch.lengths);
+  if (batch.masked) return { loss: maskedLoss(h, table, batch.masked) };
   if (!batch.labels) {
+    checkForetells(config, "learn L1");
     const L1 = languageModelLoss(h, table, batch);
     return { loss: L1, L1 };
   }
@@ -63,6 +77,7 @@ export function objective(
   const targets = tf.tensor2d(Array.from(batch.labels, (label) => targetOf(label, logits.shape[1])));
   const L2 = logits.logSoftmax().mul(targets).sum(1).mean().neg() as tf.Scalar;
   if (lambda === 0) return { loss: L2, L2 };
+  checkForetells(config, "learn L1");
   const L1 = languageModelLoss(h, table, batch);
   return { loss: L2.add(L1.mul(lambda)), L1, L2 };
 }
@@ -77,6 +92,18 @@ export function targetOf(label: number, classes: number): number[] {
   target[below] = 1 - (label - below);
   if (label > below) target[below + 1] = label - below;
   return target;
+}
+
+/** The mean cross-entropy of what stood at masked positions, in nats. */
+function maskedLoss(h: tf.Tensor3D, table: tf.Tensor2D, { positions, tokens }: Masked): tf.Scalar {
+  const [N, T, d] = h.shape;
+  const targets = new Int32Array(N * T);
+  const weights = new Float32Array(N * T);
+  positions.forEach((row, i) => {
+    targets[row] = tokens[i]!;
+    weights[row] = 1 / positions.length;
+  });
+  return tiedCrossEntropy(h.reshape([N * T, d]), table, tf.tensor1d(targets, "int32"), tf.tensor1d(weights));
 }
 
 /**

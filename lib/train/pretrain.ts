@@ -6,6 +6,7 @@ import { tokensOf, windowBatches } from "./batches.ts";
 import { resume, saveModel } from "./checkpoint.ts";
 import { checkMemory } from "./memory.ts";
 import { checkWhole } from "./options.ts";
+import { masked } from "./masking.ts";
 import { train, type Training, training, type TrainingRecord } from "./loop.ts";
 import { objective } from "./objectives.ts";
 
@@ -45,7 +46,8 @@ export const pretrainDefaults = {
 } as const satisfies Partial<AdamOptions>;
 
 /**
- * Generative pre-training (§3.1): changes the model so that L1 over the corpus' training text falls.
+ * Generative pre-training (§3.1): changes the model so that L1 over the corpus' training text falls. `bert` learns to
+ * fill masked tokens in instead.
  *
  * Iterate it for a record of each update, or await it for the model.
  *
@@ -84,7 +86,11 @@ export function pretrain(
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
     const ids = tokensOf(corpus.train, lm.tokenizer);
-    const batchAt = windowBatches(ids, lm.config.context, batch, seed);
+    const windows = windowBatches(ids, lm.config.context, batch, seed);
+    const { architecture, vocabulary } = lm.config;
+    const batchAt = architecture === "bert"
+      ? (update: number) => masked(windows(update), vocabulary, seed, update)
+      : windows;
     checkMemory(lm, batch, 1, lm.config.context);
     const variables = leaves(lm.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
     const state = adamState(variables);

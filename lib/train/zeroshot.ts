@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { Example, Split, Task, ZeroShot } from "../data/mod.ts";
 import { embedding } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { forward, type LanguageModel, tokenLogits } from "../model/mod.ts";
+import { checkForetells, forward, type LanguageModel, tokenLogits } from "../model/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import { batchOf } from "./batches.ts";
 import { score } from "./measures.ts";
@@ -37,7 +37,7 @@ const THRESHOLD_EXAMPLES = 1000;
  * the first thousand training examples.
  *
  * @param split Which examples; `test` unless given.
- * @throws {InputError} If there is no heuristic for the task.
+ * @throws {InputError} If there is no heuristic for the task, or the architecture is `bert`.
  *
  * @example
  * ```ts
@@ -65,6 +65,7 @@ const THRESHOLD_EXAMPLES = 1000;
  * ```
  */
 export async function zeroShot(lm: LanguageModel, task: Task, split: Split = "test"): Promise<TaskScore> {
+  checkForetells(lm.config, `answer task "${task.name}" without fine-tuning`);
   const how = task.zeroShot ?? (task.kind === "choice" ? { by: "choice" as const } : undefined);
   if (!how || task.kind !== (how.by === "acceptability" || how.by === "word" ? "classification" : "choice")) {
     throw new InputError(

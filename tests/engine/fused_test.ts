@@ -131,6 +131,8 @@ withEach("a residual's norm is the plain one, with all gradients", (f) => {
         f.residualNorm(x!, y!, { weight, bias } as Norm, drop);
       compare(`norm of ${shape}, ${drop?.rate}`, of(f), of(plain), inputs);
     }
+    const alone = (f: Faces): Op => (x, weight, bias) => f.layerNorm(x!, { weight, bias } as Norm);
+    compare(`norm of ${shape} alone`, alone(f), alone(plain), [inputs[0]!, inputs[2]!, inputs[3]!]);
   }
 });
 
@@ -143,6 +145,31 @@ withEach("attention is the plain one, with its gradient", (f) => {
         compare(`attention (${N}, ${T}), ${heads} × ${size}, ${drop?.rate}`, of(f), of(plain), [qkv]);
       }
     }
+  }
+});
+
+withEach("attention in both directions, to all but padding, is the plain one, with its gradient", (f) => {
+  for (const T of [1, 2, 5, 17, 64, 65, 130]) {
+    for (const [N, heads, size] of [[1, 1, 1], [2, 3, 5], [3, 2, 32]] as const) {
+      const qkv = draw("qkv", [N, T, 3 * heads * size]);
+      const lengths = Int32Array.from({ length: N }, (_, n) => Math.max(1, T - 3 * n));
+      for (const drop of drops) {
+        const of = (f: Faces): Op => (qkv) => f.attention(qkv as tf.Tensor3D, heads, drop, lengths);
+        compare(`attention (${N}, ${T}), ${heads} × ${size}, ${drop?.rate}`, of(f), of(plain), [qkv]);
+      }
+    }
+  }
+});
+
+withEach("lengths that the sequences cannot have are refused", async (f) => {
+  const qkv = tf.zeros([2, 3, 6]) as tf.Tensor3D;
+  for (const lengths of [[3], [3, 0], [4, 1], [3, -1]]) {
+    await assertRefused(
+      () => f.attention(qkv, 2, undefined, Int32Array.from(lengths)),
+      new RegExp(
+        `^Cannot attend to \\[${lengths}\\] tokens as each of 2 sequences must have from 1 to 3 of them$`,
+      ),
+    );
   }
 });
 
@@ -170,6 +197,54 @@ Deno.test("with our own product no token changes a bit of attention before it, o
       });
     }
   }
+});
+
+withEach("an LSTM's layer is the plain one, with all gradients", (f) => {
+  for (
+    const [N, T, d, u] of [[1, 1, 1, 1], [1, 5, 3, 2], [3, 1, 4, 5], [2, 7, 5, 9], [5, 33, 24, 40]] as const
+  ) {
+    for (const deviation of [0.02, 0.5]) {
+      const inputs = [
+        draw("x", [N, T, d]),
+        draw("w", [d + u, 4 * u], deviation),
+        draw("b", [4 * u], deviation),
+      ];
+      const of = (f: Faces): Op => (x, weight, bias) => f.lstm(x as tf.Tensor3D, { weight, bias } as Linear);
+      compare(`(${N}, ${T}), ${d} × ${u}, ${deviation}`, of(f), of(plain), inputs);
+    }
+  }
+});
+
+withEach("an LSTM's gates are exact from end to end, and NaN stays NaN", (f) => {
+  const xs = [
+    -1e30,
+    -200,
+    -60,
+    -9,
+    -1,
+    -0.26,
+    -0.24,
+    -1e-3,
+    -1e-20,
+    0,
+    1e-20,
+    1e-3,
+    0.2,
+    0.25,
+    0.5,
+    3,
+    9,
+    60,
+    200,
+  ];
+  const sigma = (x: number) => 1 / (1 + Math.exp(-x));
+  const zeros = { weight: tf.tensor2d([1, 0, 1, 0, 0, 0, 0, 0], [2, 4]), bias: tf.zeros([4]) } as Linear;
+  const actual = f.lstm(tf.tensor3d(xs, [xs.length, 1, 1]), zeros).dataSync();
+  xs.forEach((x, i) => {
+    const single = Math.fround(x), expected = 0.5 * Math.tanh(sigma(single) * Math.tanh(single));
+    assert(Math.abs(actual[i]! - expected) <= Math.abs(expected) * 1e-6 + 1e-30, `${x}: ${actual[i]}`);
+  });
+  assert(Number.isNaN(f.lstm(tf.tensor3d([NaN], [1, 1, 1]), zeros).dataSync()[0]));
 });
 
 withEach("rows that a table is asked for, and their gradients, are the plain ones", (f) => {
@@ -269,6 +344,11 @@ withEach("gradients are the slopes of the values", (f) => {
       draw("b", [6]),
     ]],
     ["attention", (qkv) => f.attention(qkv as tf.Tensor3D, 2, drop), [draw("qkv", [1, 5, 18])]],
+    ["lstm", (x, weight, bias) => f.lstm(x as tf.Tensor3D, { weight, bias } as Linear), [
+      draw("x", [2, 4, 3]),
+      draw("w", [8, 20], 0.5),
+      draw("b", [20]),
+    ]],
     ["cross-entropy", (h, t) => f.tiedCrossEntropy(h as tf.Tensor2D, t as tf.Tensor2D, targets, w), [
       draw("h", [5, 6]),
       draw("t", [7, 6]),

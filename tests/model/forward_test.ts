@@ -1,7 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { backend, keyOf, words } from "../../lib/engine/mod.ts";
 import {
-  type Cache,
   type Config,
   dispose,
   forward,
@@ -11,6 +10,7 @@ import {
   presets,
   SPECIALS,
   tokenLogits,
+  unread,
   type Variant,
   variants,
 } from "../../lib/model/mod.ts";
@@ -122,7 +122,7 @@ Deno.test("reading piece by piece, with the cache, gives the states of reading a
       const whole = read(ids, N);
       for (const pieces of [[T], new Array<number>(T).fill(1), [1, T - 1], [T - 1, 1], [3, 7, 1, T - 11]]) {
         tf.tidy(() => {
-          let cache: Cache = [];
+          let cache = unread;
           let at = 0;
           const states: tf.Tensor[] = [];
           for (const size of pieces) {
@@ -132,8 +132,8 @@ Deno.test("reading piece by piece, with the cache, gives the states of reading a
             cache = found.cache!;
             at += size;
             // Keys and values and nothing else, which whoever frees a cache would not know of.
-            for (const past of cache) assertEquals(Object.keys(past), ["k", "v"]);
-            assertEquals(cache.map(({ k, v }) => [k.shape, v.shape]), [
+            for (const past of cache.past) assertEquals(Object.keys(past), ["k", "v"]);
+            assertEquals(cache.past.map(({ k, v }) => [k.shape, v.shape]), [
               [[N, 3, at, 8], [N, 3, at, 8]],
               [[N, 3, at, 8], [N, 3, at, 8]],
             ]);
@@ -212,7 +212,7 @@ Deno.test("more tokens than the context are refused, whatever the positions, at 
     await assertRefused(
       () =>
         tf.tidy(() => {
-          const { cache } = forward(parameters, config, matrix(anyIds(6)), undefined, []);
+          const { cache } = forward(parameters, config, matrix(anyIds(6)), undefined, unread);
           forward(parameters, config, matrix(anyIds(3)), undefined, cache);
         }),
       /^Cannot read 9 tokens as the context is 8$/,
@@ -232,7 +232,7 @@ Deno.test("no tensor is left behind", () => {
       const drop = { rate: 0.1, seed: 1, update: 0 };
       const { table, cache } = forward(parameters, config, matrix(anyIds(20), 2), drop);
       assertEquals([table.shape[1], cache], [24, undefined]);
-      const { cache: begun } = forward(parameters, config, matrix(anyIds(20), 2), undefined, []);
+      const { cache: begun } = forward(parameters, config, matrix(anyIds(20), 2), undefined, unread);
       forward(parameters, config, matrix(anyIds(4), 2), undefined, begun).table.dataSync();
     });
     assertEquals(tf.memory().numTensors, bare);

@@ -8,7 +8,7 @@
  * Where something is dropped, a call ends in the stream's key (`k0`, `k1`), the 16-bit `threshold` below which
  * an element goes (0: none does), the factor of those `kept`, and scratch for one row's `masks`.
  */
-import { exp, get, madd, set, setUp, table, total, within } from "./simd.as.ts";
+import { exp, get, madd, set, setUp, sigmoid, table, tanh, total, within } from "./simd.as.ts";
 
 export { setUp };
 
@@ -148,22 +148,25 @@ export function geluBack(rows: i32, n: i32, slopes: usize, dy: usize, dx: usize,
 }
 
 /**
- * Layer norm of x + what is kept of y. `normed`, which may be `out`, is what the gain multiplies; `inverse`
+ * Layer norm of x + what is kept of y, if that is not 0. `normed`, which may be `out`, is what the gain multiplies; `inverse`
  * gets a row's 1/deviation. `first` is the number of the first row in the stream of masks.
  */
 export function norm(
   first: i32, rows: i32, n: i32, x: usize, y: usize, gain: usize, bias: usize, out: usize, normed: usize, inverse: usize,
   k0: u32, k1: u32, threshold: i32, kept: f32, masks: usize,
 ): void {
-  const zero = f32x4.splat(0), factor = f32x4.splat(kept), size = 4 * n;
+  const zero = f32x4.splat(0), factor = f32x4.splat(kept), size = 4 * n, residual = y != 0;
   for (let row = 0; row < rows; row++, x += size, y += size, out += size, normed += size, inverse += 4) {
     const mask = threshold == 0 ? 0 : masksOf((first + row) * n, n, k0, k1, threshold, masks);
     let sum = zero;
     for (let j = 0; j < n; j += 4) {
       const at = 4 * j, left = n - j;
-      let v = get(y + at, left);
-      if (threshold != 0) v = f32x4.mul(v, v128.and(maskAt(mask, j), factor));
-      v = f32x4.add(get(x + at, left), v);
+      let v = get(x + at, left);
+      if (residual) {
+        let w = get(y + at, left);
+        if (threshold != 0) w = f32x4.mul(w, v128.and(maskAt(mask, j), factor));
+        v = f32x4.add(v, w);
+      }
       set(normed + at, v, left);
       sum = f32x4.add(sum, v);
     }
@@ -252,20 +255,21 @@ function exponentials(n: i32, x: usize, most: f32, scale: f32): f32 {
 }
 
 /**
- * The causal softmax of one head's scores, in place: rows `first` to `end` of a matrix with `width` columns,
- * of which row i's first i + 1 count and the others, up to `end`, become 0. `from` is the number of the first
- * row's first element in the stream of masks.
+ * The softmax of one head's scores, in place: rows `first` to `end` of a matrix with `width` columns. Of row i the
+ * first i + 1 count and the others, up to `end`, become 0; or, where `keys` is not 0, the first `keys` count and all
+ * others become 0. `from` is the number of the first row's first element in the stream of masks.
  *
  * @param saved If not 0, gets the probabilities before dropout, negative where dropped; if nothing is dropped,
  * they are the result.
  */
 export function softmax(
-  first: i32, end: i32, width: i32, scale: f32, scores: usize, saved: usize,
+  first: i32, end: i32, width: i32, keys: i32, scale: f32, scores: usize, saved: usize,
   from: u32, k0: u32, k1: u32, threshold: i32, kept: f32, masks: usize,
 ): void {
   const sign = i32x4.splat(0x80000000), factor = f32x4.splat(kept), saves = saved != 0;
+  const last = keys > 0 ? width : end;
   for (let i = first; i < end; i++, scores += 4 * width, saved += 4 * width, from += width) {
-    const n = i + 1;
+    const n = keys > 0 ? keys : i + 1;
     const inverse = f32x4.splat(1 / exponentials(n, scores, largest(n, scores), scale));
     const mask = threshold == 0 ? 0 : masksOf(from, n, k0, k1, threshold, masks);
     for (let j = 0; j < n; j += 4) {
@@ -278,7 +282,7 @@ export function softmax(
       }
       set(scores + at, p, left);
     }
-    memory.fill(scores + 4 * n, 0, 4 * (end - n));
+    memory.fill(scores + 4 * n, 0, 4 * (last - n));
   }
 }
 
@@ -289,11 +293,11 @@ export function softmax(
  * @param dropped If not 0, gets the softmax's result: what is kept of p.
  */
 export function softmaxBack(
-  first: i32, end: i32, width: i32, scale: f32, p: usize, d: usize, dropped: usize, kept: f32,
+  first: i32, end: i32, width: i32, keys: i32, scale: f32, p: usize, d: usize, dropped: usize, kept: f32,
 ): void {
-  const zero = f32x4.splat(0), drops = dropped != 0;
+  const zero = f32x4.splat(0), drops = dropped != 0, last = keys > 0 ? width : end;
   for (let i = first; i < end; i++, p += 4 * width, d += 4 * width, dropped += 4 * width) {
-    const n = i + 1;
+    const n = keys > 0 ? keys : i + 1;
     let sum = zero;
     for (let j = 0; j < n; j += 4) {
       const at = 4 * j, left = n - j;
@@ -311,8 +315,68 @@ export function softmaxBack(
       if (drops) g = f32x4.mul(v128.andnot(g, i32x4.shr_s(v, 31)), f32x4.splat(kept)), v = f32x4.abs(v);
       set(d + at, f32x4.mul(f32x4.mul(v, f32x4.sub(g, mean)), f32x4.splat(scale)), left);
     }
-    memory.fill(d + 4 * n, 0, 4 * (end - n));
-    if (drops) memory.fill(dropped + 4 * n, 0, 4 * (end - n));
+    memory.fill(d + 4 * n, 0, 4 * (last - n));
+    if (drops) memory.fill(dropped + 4 * n, 0, 4 * (last - n));
+  }
+}
+
+/**
+ * One step of an LSTM of `n` units, for `rows` sequences, each of which has `steps` steps one behind the other. `gates`
+ * are 4n: input, forget, candidate, output; their sums become what they are.
+ *
+ * @param before The cells of the step before; 0 for none.
+ */
+export function cell(
+  rows: i32, n: i32, steps: i32, bias: usize, gates: usize, before: usize, cells: usize, h: usize,
+): void {
+  const c = table(), size = 4 * n, next = size * steps, begun = before != 0;
+  for (; rows > 0; rows--, gates += 4 * next, before += next, cells += next, h += next) {
+    for (let j = 0; j < n; j += 4) {
+      const at = 4 * j, left = n - j;
+      const atI = gates + at, atF = atI + size, atG = atF + size, atO = atG + size, b = bias + at;
+      const i = sigmoid(f32x4.add(get(atI, left), get(b, left)), c);
+      const f = sigmoid(f32x4.add(get(atF, left), get(b + size, left)), c);
+      const g = tanh(f32x4.add(get(atG, left), get(b + 2 * size, left)), c);
+      const o = sigmoid(f32x4.add(get(atO, left), get(b + 3 * size, left)), c);
+      let v = f32x4.mul(i, g);
+      if (begun) v = madd(f, get(before + at, left), v);
+      set(atI, i, left), set(atF, f, left), set(atG, g, left), set(atO, o, left);
+      set(cells + at, v, left);
+      set(h + at, f32x4.mul(o, tanh(v, c)), left);
+    }
+  }
+}
+
+/**
+ * The gradient of {@linkcode cell}: `dGates` gets that of the gates' sums.
+ *
+ * @param dy Of h, from what reads it.
+ * @param carried Of h, from the step after, n floats a row; 0 for the last step, which has none.
+ * @param dCells Of the cells, from the step after, n floats a row; becomes that for the step before.
+ */
+export function cellBack(
+  rows: i32, n: i32, steps: i32, dy: usize, carried: usize, dCells: usize, gates: usize, before: usize, cells: usize,
+  dGates: usize,
+): void {
+  const c = table(), one = v128.load_splat<f32>(c), zero = f32x4.splat(0);
+  const size = 4 * n, next = size * steps, begun = before != 0, goesOn = carried != 0;
+  for (; rows > 0; rows--) {
+    for (let j = 0; j < n; j += 4) {
+      const at = 4 * j, left = n - j, from = gates + at, to = dGates + at;
+      const i = get(from, left), f = get(from + size, left);
+      const g = get(from + 2 * size, left), o = get(from + 3 * size, left);
+      const t = tanh(get(cells + at, left), c);
+      let dh = get(dy + at, left), dc = zero;
+      if (goesOn) dh = f32x4.add(dh, get(carried + at, left)), dc = get(dCells + at, left);
+      dc = madd(f32x4.mul(dh, o), f32x4.sub(one, f32x4.mul(t, t)), dc);
+      const was = begun ? get(before + at, left) : zero;
+      set(to, f32x4.mul(f32x4.mul(dc, g), f32x4.mul(i, f32x4.sub(one, i))), left);
+      set(to + size, f32x4.mul(f32x4.mul(dc, was), f32x4.mul(f, f32x4.sub(one, f))), left);
+      set(to + 2 * size, f32x4.mul(f32x4.mul(dc, i), f32x4.sub(one, f32x4.mul(g, g))), left);
+      set(to + 3 * size, f32x4.mul(f32x4.mul(dh, t), f32x4.mul(o, f32x4.sub(one, o))), left);
+      set(dCells + at, f32x4.mul(dc, f), left);
+    }
+    dy += next, carried += size, dCells += size, gates += 4 * next, before += next, cells += next, dGates += 4 * next;
   }
 }
 

@@ -44,6 +44,25 @@ export function within(v: v128, left: i32, other: v128): v128 {
     : v128.bitselect(v, other, i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(left)));
 }
 
+/** 1/(1 + e⁻ˣ). */
+@inline
+export function sigmoid(x: v128, c: usize): v128 {
+  const one = v128.load_splat<f32>(c);
+  return f32x4.div(one, f32x4.add(one, exp(f32x4.neg(x), c)));
+}
+
+/** tanh x: by its series where |x| < ¼, as the other formula is exact to 1e-7 of 1 alone. */
+@inline
+export function tanh(x: v128, c: usize): v128 {
+  const one = v128.load_splat<f32>(c), e = exp(f32x4.mul(x, f32x4.splat(-2)), c), s = f32x4.mul(x, x);
+  let p = madd(s, f32x4.splat(62.0 / 2835.0), f32x4.splat(-17.0 / 315.0));
+  p = madd(p, s, f32x4.splat(2.0 / 15.0));
+  p = madd(p, s, f32x4.splat(-1.0 / 3.0));
+  p = madd(f32x4.mul(x, s), p, x);
+  const far = f32x4.div(f32x4.sub(one, e), f32x4.add(one, e));
+  return v128.bitselect(p, far, f32x4.lt(f32x4.abs(x), f32x4.splat(0.25)));
+}
+
 /** The four lanes' sum. */
 @inline
 export function total(v: v128): f32 {

@@ -1,0 +1,23 @@
+import type * as tf from "@tensorflow/tfjs";
+import { linear, lstm, lstmOver, type Memory } from "../engine/ops.ts";
+import type { Lstm } from "./parameters.ts";
+
+/**
+ * The LSTM between embeddings and output, which the paper tells no more of than that it has one layer of 2048 units
+ * (§5): N sequences of T tokens, d = width, u = units.
+ *
+ * @param x Embeddings (N, T, d).
+ * @param memory What is remembered of what was read before; `"begin"` for nothing, and without it none is given back.
+ */
+export function readLstm(
+  x: tf.Tensor3D,
+  { gates, proj }: Lstm,
+  memory?: Memory | "begin",
+): { readonly x: tf.Tensor3D; readonly memory?: Memory } {
+  const read = memory && lstmOver(x, gates, memory === "begin" ? undefined : memory);
+  const states = read?.a ?? lstm(x, gates); // (N, T, u)
+  return {
+    x: proj ? linear(states, proj) as tf.Tensor3D : states, // (N, T, d)
+    ...(read && { memory: { h: read.h, c: read.c } }), // Without `a`, which nobody would free.
+  };
+}
