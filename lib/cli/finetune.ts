@@ -27,7 +27,7 @@ import { duration, watch } from "./progress.ts";
 const command = new Command("finetune")
   .description("Fine-tunes a pre-trained model on a task with L3 = L2 + λ·L1, and says how well it does.")
   .requiredOption("--model <file>", "a pre-trained model, as `deno task pretrain` writes it")
-  .requiredOption("--task <name>", listTasks().map(({ name }) => name).join(" or "))
+  .requiredOption("--task <name>", listTasks().map(({ name }) => name).join(", "))
   .option("--lambda <number>", "weight of the auxiliary objective; 0 trains on the task alone", number, 0.5)
   .option(
     "--transfer <n>",
@@ -37,7 +37,12 @@ const command = new Command("finetune")
   .option("--epochs <n>", "passes over the training examples", number, 3)
   .option("--batch <n>", "examples of an update", number, 32)
   .option("--seed <n>", "of head, data order and dropout", number, 1)
-  .option("--words <n>", "of a review's end, for imdb; as many as fit unless given", number)
+  .option(
+    "--words <n>",
+    "of a review's or passage's end, for imdb and race; as many as fit unless given",
+    number,
+  )
+  .option("--data <folder>", "where a benchmark's files are (default: data/cache/<name>)")
   .addOption(new Option("--train-examples <n>", "at the most").argParser(number).default(Infinity, "all"))
   .addOption(new Option("--test-examples <n>", "at the most").argParser(number).default(Infinity, "all"))
   .option("--out <file>", "where the tuned model goes; nowhere unless given")
@@ -54,6 +59,7 @@ interface Options extends Place {
   batch: number;
   seed: number;
   words?: number;
+  data?: string;
   trainExamples: number;
   testExamples: number;
   out?: string;
@@ -67,9 +73,10 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   await start(options);
   const lm = await loadModel(options.model);
   // About as many words as the context holds: what is too long is cut at its end, where the verdict stands.
-  const { words = Math.floor(0.47 * lm.config.context) } = options;
+  const fitting = options.task === "imdb" ? Math.floor(0.47 * lm.config.context) : undefined;
+  const { words = fitting, data: folder } = options;
   const limits = { train: options.trainExamples, test: options.testExamples };
-  const data = atMost(await task(options.task, options.task === "imdb" ? { words } : {}), limits);
+  const data = atMost(await task(options.task, given({ words, folder })), limits);
   const encoded = encodeTask(data, lm.tokenizer, lm.config.context);
   const padding = (100 * paddingShare(encoded, batch, seed)).toFixed(1);
   console.error(
