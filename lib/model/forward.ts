@@ -116,7 +116,7 @@ export function forward(
     x = found.slice([0, 0], [N * T, d]).reshape([N, T, d]); // (N, T, d)
     place &&= found.slice([N * T, 0], [T, d]); // (T, d)
   } else x = embedding(tokens, ids); // (N, T, d)
-  if (scale === "sqrt-width") x = x.mul(Math.sqrt(d));
+  if (scale === "sqrt-width" || parameters.lstm) x = x.mul(Math.sqrt(d));
   if (place) x = x.add(place); // (N, T, d)
   if (variant === "clean") x = dropout(x, dropAt(drop, 0));
 

@@ -4,9 +4,10 @@ import type { Lstm } from "./parameters.ts";
 
 /**
  * The LSTM between embeddings and output, which the paper tells no more of than that it has one layer of 2048 units
- * (§5): N sequences of T tokens, d = width, u = units.
+ * (§5). Here it reads embeddings times √d, as Vaswani et al. (2017, §3.4) have it where they are tied to the output, and
+ * its states are mapped to the width to be so. N sequences of T tokens, d = width, u = units.
  *
- * @param x Embeddings (N, T, d).
+ * @param x Embeddings times √d (N, T, d).
  * @param memory What is remembered of what was read before; `"begin"` for nothing, and without it none is given back.
  */
 export function readLstm(

@@ -49,7 +49,8 @@ const DEVIATION = 0.02;
 /**
  * Parameters at their start: kernels and embeddings N(0, 0.02), biases 0, gains 1 (§4.1). Of `gpt2`, the maps that
  * end in a residual N(0, 0.02/√(2·layers)), so that the sum over blocks is no larger (Radford et al. 2019, §2.3).
- * Of `lstm`, both maps N(0, 1/rows), as it has no norms to make good a smaller start, and the forget gate's bias 1
+ * An LSTM has no norms to make good so small a start, at which it does not leave the unigram plateau: its maps begin
+ * such that the gates' sums and the states that it gives have about unit variance, and the forget gate's bias is 1
  * (Jozefowicz et al. 2015).
  *
  * Each leaf draws from a stream of its own name, so that two configurations of one seed start alike in all
@@ -114,11 +115,16 @@ export function initLinear(
 }
 
 function initLstm(units: number, d: number, seed: number): Lstm {
-  const gates = initLinear(d + units, 4 * units, seed, "lstm.gates", 1 / Math.sqrt(d + units));
-  tf.tidy(() => gates.bias.assign(tf.tensor1d(new Float32Array(4 * units).fill(1, units, 2 * units))));
+  // What is read are d embeddings of 0.02·√d, what was before are states of about 1/5 in each of the units.
+  const read = normals(keyOf(seed, "lstm.gates.read"), d * 4 * units, 1 / (DEVIATION * d));
+  const before = normals(keyOf(seed, "lstm.gates.before"), units * 4 * units, 1 / Math.sqrt(units));
+  const weight = new Float32Array(read.length + before.length);
+  weight.set(read);
+  weight.set(before, read.length);
+  const bias = new Float32Array(4 * units).fill(1, units, 2 * units);
   return {
-    gates,
-    ...(units !== d && { proj: initLinear(units, d, seed, "lstm.proj", 1 / Math.sqrt(units)) }),
+    gates: { weight: variable(weight, [d + units, 4 * units]), bias: variable(bias, [4 * units]) },
+    ...(units !== d && { proj: initLinear(units, d, seed, "lstm.proj", 5 / Math.sqrt(units)) }),
   };
 }
 

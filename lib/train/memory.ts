@@ -13,7 +13,7 @@ const GAPS = 1.08;
  * @param trained Number of parameters that get a gradient.
  */
 export function updateBytes(
-  { layers, heads, width: d, vocabulary: V, variant }: Config,
+  { architecture, layers, heads, width: d, units = 0, vocabulary: V, variant }: Config,
   trained: number,
   N: number,
   T: number,
@@ -21,9 +21,15 @@ export function updateBytes(
   const rows = N * T;
   // Of each block: queries, keys and values, 3; attention's result, and the map after it; the residual's norm, with
   // and without gain; GELU's input and result, 4 each; the map after it; its norm. And the probabilities.
-  const states = layers * (18 * rows * d + heads * N * T * T);
-  // Ends of the network, and what the backward pass has in hand.
-  const hand = 8 * rows * d + Math.max(16 * rows * d, 256 * V, 2 ** 21);
+  // Where the norms stand before: both of their results, sums, and what is dropped from, 4 more. Of an LSTM: gates,
+  // cells and states, 6 units in all; embeddings and the map to the width, each as it is and dropped from.
+  const states = architecture === "lstm"
+    ? rows * (6 * units + 5 * d)
+    : layers * ((architecture === "gpt2" ? 22 : 18) * rows * d + heads * N * T * T);
+  // Ends of the network, and what the backward pass has in hand: of an LSTM, above all the gates' gradients.
+  const hand = architecture === "lstm"
+    ? 4 * rows * d + rows * units + Math.max(4 * rows * units + 2 * rows * d, 256 * V, 2 ** 21)
+    : 8 * rows * d + Math.max(16 * rows * d, 256 * V, 2 ** 21);
   // The gradients of the output's and the input's table before they are added; `paper` copies the table to drop from
   // it. The half is what the heap's gaps are larger for tensors as large as these.
   const tables = (variant === "paper" ? 4 : 2.5) * V * d;

@@ -13,6 +13,7 @@ import {
   type Preset,
   presets,
   tokenLogits,
+  withArchitecture,
 } from "../../lib/model/mod.ts";
 import { type Tokenizer, trainBpe } from "../../lib/text/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
@@ -78,6 +79,19 @@ Deno.test("with the cache, greedy text is what it is without, far beyond the con
         kind === "none" || new Set(expected).size > 3,
         `${kind}: the test needs a text with some variety`,
       );
+      dispose(lm.parameters);
+    }
+  }
+});
+
+Deno.test("with the cache, GPT-2's and an LSTM's greedy text is what it is without, beyond the context too", async () => {
+  for (const architecture of ["gpt2", "lstm"] as const) {
+    for (const context of [2, 10]) {
+      const change = { ...presets.smoke, context, width: 16 };
+      const lm = talkative(30, withArchitecture(change, architecture), 4);
+      const expected = greedy(lm, [3, 1, 4], 40);
+      assertEquals(await continued(lm, [3, 1, 4], { tokens: 40, temperature: 0 }), expected);
+      assert(new Set(expected).size > 3, `${architecture}: the test needs a text with some variety`);
       dispose(lm.parameters);
     }
   }

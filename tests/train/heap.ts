@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { WasmBackend } from "../../lib/engine/heap.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { type Config, init, leaves } from "../../lib/model/mod.ts";
-import { adamState, objective, pretrainDefaults, train } from "../../lib/train/mod.ts";
+import { adamState, masked, objective, pretrainDefaults, train } from "../../lib/train/mod.ts";
 import { updateBytes } from "../../lib/train/memory.ts";
 
 const [config, N, T] = JSON.parse(Deno.args[0]!) as [Config, number, number];
@@ -16,7 +16,10 @@ const there = tf.memory().numBytes;
 const ids = Int32Array.from({ length: N * T }, (_, i) => i * 7919 % config.vocabulary);
 const lengths = new Int32Array(N).fill(T);
 const drop = { rate: config.dropout, seed: 1, update: 0 };
-const losses = () => objective({ config, parameters }, { ids, lengths }, 0, drop);
+const batch = config.architecture === "bert"
+  ? masked({ ids, lengths }, config.vocabulary, 1, 0)
+  : { ids, lengths };
+const losses = () => objective({ config, parameters }, batch, 0, drop);
 for await (const _ of train({ variables, state, adam: { ...pretrainDefaults, updates: 2 }, losses }));
 const trained = variables.reduce((sum, { size }) => sum + size, 0);
 console.log(JSON.stringify([memory.buffer.byteLength, there + updateBytes(config, trained, N, T)]));

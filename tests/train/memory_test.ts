@@ -26,7 +26,7 @@ Deno.test("neither tensors nor the heap grow over 1,000 updates", async () => {
   dispose(lm.parameters);
 });
 
-Deno.test("an update takes as much of the heap as is foretold, in both variants", async () => {
+Deno.test("an update takes as much of the heap as is foretold, in both variants and each architecture", async () => {
   const cases: [Config, number, number][] = [
     [
       { ...base, variant: "clean", layers: 8, heads: 4, width: 128, context: 128, vocabulary: 300 },
@@ -48,6 +48,32 @@ Deno.test("an update takes as much of the heap as is foretold, in both variants"
       8,
       64,
     ],
+    ...(["gpt2", "bert"] as const).map((architecture): [Config, number, number] => [
+      {
+        ...base,
+        architecture,
+        variant: "clean",
+        layers: 6,
+        heads: 4,
+        width: 192,
+        context: 256,
+        vocabulary: 4096,
+      },
+      16,
+      256,
+    ]),
+    ...[500, 2048].map((units): [Config, number, number] => [
+      {
+        ...base,
+        ...{ architecture: "lstm", units, positions: { kind: "none" }, layers: 1, heads: 1 },
+        variant: "clean",
+        width: 128,
+        context: 128,
+        vocabulary: 4096,
+      },
+      16,
+      128,
+    ]),
   ];
   for (const order of cases) {
     const args = [
