@@ -128,10 +128,13 @@ function pairs(items: readonly Item[], anchors: number): Example<"similarity">[]
       else list.push(item);
     }
   }
+  const asked = new Set<Item>();
   const examples: Example<"similarity">[] = [];
   for (const item of items) {
     if (examples.length === anchors * GRADES) break;
     const partners = partnersOf(item, below);
+    if (partners.some(({ other }) => asked.has(other))) continue; // or a pair might come twice
+    asked.add(item);
     for (const { other, label } of partners) {
       const swapped = hash(`${item.gloss} ${other.gloss}`) % 2 === 1;
       const [first, second] = swapped ? [other.gloss, item.gloss] : [item.gloss, other.gloss];

@@ -166,11 +166,13 @@ function questions(clauses: readonly Clause[]): Example<"similarity">[] {
   const examples: Example<"similarity">[] = [];
   all.forEach((clause, at) => {
     if (paired[at]) return;
-    const distances = measures.map((measure) => measure(at));
+    const [plain, weighted] = [measures[0]!(at), measures[1]!(at)];
     let [best, least] = [-1, OVERLAP.apart];
     for (let i = at + 1; i < all.length; i++) {
       if (paired[i]) continue;
-      const apart = distances[0]!(i) + distances[1]!(i);
+      let apart = plain(i);
+      if (apart >= least) continue; // most are, which spares the second sum
+      apart += weighted(i);
       if (apart < least && unlike(clause, all[i]!)) [best, least] = [i, apart];
     }
     const other = all[best];
@@ -228,7 +230,8 @@ function crossing(clauses: readonly Clause[], weight: (word: number) => number) 
     for (const [side, other] of [["king", "world"], ["world", "king"]] as const) {
       common[side].fill(0);
       for (const word of clause[other].words) {
-        for (const i of having[side].get(word) ?? []) common[side][i]! += weight(word);
+        const more = weight(word);
+        for (const i of having[side].get(word) ?? []) if (i > at) common[side][i]! += more;
       }
     }
     return (i: number) => {
