@@ -32,8 +32,8 @@ const BOOKS =
     "colossians 1thessalonians 2thessalonians 1timothy 2timothy titus philemon hebrews james 1peter 2peter 1john " +
     "2john 3john jude revelation").split(" ");
 
-const LENGTH = { least: 4, most: 16 };
-const OVERLAP = { least: 0.05, most: 0.6, apart: 0.2, alike: 0.5 };
+const LENGTH = { least: 3, most: 16 };
+const OVERLAP = { least: 0.05, most: 0.4, apart: 0.2, alike: 0.5 };
 const SIDES: readonly Side[] = ["king", "world"];
 const SHARE = { validation: 0.1, test: 0.2 };
 
@@ -118,7 +118,7 @@ interface Piece {
   readonly value?: string;
 }
 
-/** Clauses of verses that both translations divide alike, of 4 to 16 words, no text twice. */
+/** Clauses of 3 to 16 words that share some with their counterpart, though not many; no text twice. */
 function clausesOf(king: ReadonlyMap<string, string>, world: ReadonlyMap<string, string>): Clause[] {
   const ids = new Map<string, number>();
   const text = (text: string): Text => {
@@ -129,13 +129,15 @@ function clausesOf(king: ReadonlyMap<string, string>, world: ReadonlyMap<string,
   const seen = new Set<string>();
   const clauses: Clause[] = [];
   for (const [key, verse] of king) {
-    const [olds, news] = [divided(verse), divided(world.get(key) ?? "")];
-    if (olds.length !== news.length) continue;
-    for (const [i, old] of olds.entries()) {
-      const clause = { king: text(old), world: text(news[i] ?? ""), chapter: key.replace(/:.*/, "") };
-      const same = overlap(clause.king.words, clause.world.words);
+    const [kings, worlds] = [divided(verse).map(text), divided(world.get(key) ?? "").map(text)];
+    const overlaps = kings.map((king) => worlds.map((world) => overlap(king.words, world.words)));
+    for (const [i, j] of counterparts(overlaps)) {
+      const [clause, own] = [
+        { king: kings[i]!, world: worlds[j]!, chapter: key.replace(/:.*/, "") },
+        overlaps[i]![j]!,
+      ];
+      if (own < OVERLAP.least || own > OVERLAP.most) continue;
       if (!SIDES.every((side) => fits(clause[side]) && !seen.has(clause[side].text))) continue;
-      if (same < OVERLAP.least || same > OVERLAP.most) continue;
       for (const side of SIDES) seen.add(clause[side].text);
       clauses.push(clause);
     }
@@ -143,9 +145,20 @@ function clausesOf(king: ReadonlyMap<string, string>, world: ReadonlyMap<string,
   return clauses;
 }
 
+/** Which clause of the one translation of a verse goes with which of the other: they overlap most with each other. */
+function counterparts(overlaps: readonly (readonly number[])[]): [number, number][] {
+  const alone = (values: readonly number[], at: number) =>
+    values.every((value, i) => i === at || value < values[at]!);
+  return overlaps.flatMap((row, i) =>
+    row.flatMap((_, j): [number, number][] =>
+      alone(row, j) && alone(overlaps.map((other) => other[j]!), i) ? [[i, j]] : []
+    )
+  );
+}
+
 /** A verse at its punctuation marks, without them. */
 function divided(verse: string): string[] {
-  return verse.replace(/[“”‘()]|’(?!\p{L})/gu, " ").split(/[,;:.?!]+(?=\s|$)/)
+  return verse.replace(/[“”‘()]|’(?!\p{L})/gu, " ").split(/[,;:.?!]+(?=\s|$)|—/)
     .map((clause) => clause.replace(/\s+/g, " ").trim()).filter((clause) => clause !== "");
 }
 
