@@ -2,9 +2,13 @@ import { InputError } from "../errors.ts";
 import type { Kind } from "../text/inputs.ts";
 import { loadBenchmark } from "./benchmarks/load.ts";
 import { benchmarks } from "./benchmarks/table.ts";
+import { glossSimilarity } from "./gloss-similarity.ts";
+import { hypernym } from "./hypernym.ts";
 import { imdb, IMDB_LICENCE } from "./imdb.ts";
 import { kind } from "./kind.ts";
 import type { Task, TaskOf } from "./task.ts";
+import { verses, VERSES_LICENCE } from "./verses.ts";
+import { WORDNET_LICENCE, WORDNET_MEGABYTES } from "./wordnet.ts";
 
 /** Settings of {@linkcode task}. */
 export interface TaskOptions {
@@ -58,10 +62,37 @@ const KNOWN: readonly Known[] = [
     name: "kind",
     kind: "choice",
     about: "Which of four kinds of thing does a definition describe?",
-    licence: "WordNet 3.1 licence, copyright 2011 Princeton University",
-    megabytes: 10.5,
+    licence: WORDNET_LICENCE,
+    megabytes: WORDNET_MEGABYTES,
     options: [],
     load: kind,
+  },
+  {
+    name: "hypernym",
+    kind: "entailment",
+    about: "Does it follow from a definition that something is of a kind?",
+    licence: WORDNET_LICENCE,
+    megabytes: WORDNET_MEGABYTES,
+    options: [],
+    load: hypernym,
+  },
+  {
+    name: "verses",
+    kind: "similarity",
+    about: "Do clauses of two translations of the Bible say the same?",
+    licence: VERSES_LICENCE,
+    megabytes: 5.8,
+    options: [],
+    load: verses,
+  },
+  {
+    name: "gloss-similarity",
+    kind: "similarity",
+    about: "How alike, from 0 to 5, are the things that two definitions describe?",
+    licence: WORDNET_LICENCE,
+    megabytes: WORDNET_MEGABYTES,
+    options: [],
+    load: glossSimilarity,
   },
   ...benchmarks.map((benchmark): Known => {
     const { name, kind, about, licence, citation, megabytes, archive = name, form, words } = benchmark;
@@ -79,6 +110,12 @@ export interface TaskKinds {
   imdb: "classification";
   /** A context and four choices. */
   kind: "choice";
+  /** A premise and a hypothesis. */
+  hypernym: "entailment";
+  /** Two texts, the same or not. */
+  verses: "similarity";
+  /** Two texts, and a grade. */
+  "gloss-similarity": "similarity";
   /** One text. */
   sst2: "classification";
   /** One text. */
@@ -126,7 +163,7 @@ export interface TaskKinds {
  * ```ts
  * import { listTasks } from "./tasks.ts";
  *
- * console.log(listTasks().map(({ name }) => name)); // ["imdb", "kind", "sst2", …
+ * console.log(listTasks().map(({ name }) => name)); // ["imdb", "kind", "hypernym", …
  * ```
  */
 export function listTasks(): readonly TaskEntry[] {
@@ -139,6 +176,9 @@ export function listTasks(): readonly TaskEntry[] {
  *
  * - `"imdb"`: is a film review positive? The last 90 words of each of 49,000 reviews.
  * - `"kind"`: which of four kinds of thing does a definition of WordNet describe?
+ * - `"hypernym"`: does it follow from a definition that something is of a kind?
+ * - `"verses"`: do a clause of the King James Bible and one of the World English Bible say the same?
+ * - `"gloss-similarity"`: how alike are the things that two definitions describe? A grade from 0 to 5.
  *
  * The benchmarks that others report on, such as `"sst2"` and `"race"`, are read from their official files,
  * which `deno task data` downloads into `data/cache`, and need the permission to read them.

@@ -1,8 +1,9 @@
 /**
  * What can be had from the surface of each task, without reading: `deno run tests/data/baselines.ts` prints
- * the numbers that data/README.md states. Everything learns from `train` and is scored on `test`.
+ * the table that data/README.md shows. Everything learns from `train` and is scored on `test`.
  */
-import { task } from "../../lib/data/tasks.ts";
+import { isGraded, listTasks, type Task, task } from "../../lib/data/mod.ts";
+import { inputs } from "../../lib/text/inputs.ts";
 
 /** A text as counted words, and the index of its class. */
 interface Row {
@@ -85,64 +86,183 @@ export function argmax(scores: readonly number[]): number {
   return scores.indexOf(Math.max(...scores));
 }
 
-/** Share of the items for which the guess is right, and what to expect of its error. */
-function report(name: string, rights: readonly boolean[]): void {
-  const share = rights.filter(Boolean).length / rights.length;
-  const error = 1.96 * Math.sqrt(share * (1 - share) / rights.length);
-  console.log(`  ${name.padEnd(34)} ${(100 * share).toFixed(1)} % ± ${(100 * error).toFixed(1)}`);
+/** An example as texts by field; of multiple choice one text for each choice. */
+interface Texts {
+  readonly first: string;
+  readonly second: readonly string[];
+  readonly label: number;
 }
 
-async function imdb(): Promise<void> {
-  const { train, validation, test } = await task("imdb");
-  console.log(`imdb: ${train.length} train, ${validation.length} validation, ${test.length} test`);
-  const scores = test.filter(({ text }) => /\b\d+(\.\d)? ?(\/|out of) ?10\b/i.test(text)).length /
-    test.length;
-  console.log(`  a mark out of ten stands in ${(100 * scores).toFixed(1)} % of the test texts`);
-  const rows = train.map(({ text, label }) => ({ words: words(text), label }));
-  report("always positive", test.map(({ label }) => label === 1));
-  report("bag of words, naive Bayes", guesses(naiveBayes(rows, 2)));
-  report("bag of words, regression", guesses(regression(rows, 2, 2, 0.05)));
+/** A text's words, and what they say of an example. */
+type View = (first: string, second: string) => string[];
 
-  function guesses(scorer: Scorer): boolean[] {
-    return test.map(({ text, label }) => argmax(scorer(words(text))) === label);
-  }
+/** What to make of the words of one text or two. */
+const views = {
+  first: (first) => words(first),
+  second: (_, second) => words(second),
+  bag(first, second) {
+    const [a, b] = [new Set(words(first)), new Set(words(second))];
+    return [
+      ...[...a].map((word) => `first: ${word}`),
+      ...[...b].map((word) => `second: ${word}`),
+      ...[...a.intersection(b)].map((word) => `both: ${word}`),
+    ];
+  },
+  pairs(first, second) {
+    const b = [...new Set(words(second))];
+    return [...new Set(words(first))].flatMap((one) => b.map((other) => `${one} ${other}`));
+  },
+} as const satisfies Record<string, View>;
+
+/** How many words two texts have in common, as a share of those that either has. */
+export function overlap(first: string, second: string): number {
+  const [a, b] = [new Set(words(first)), new Set(words(second))];
+  return a.intersection(b).size / Math.max(1, a.union(b).size);
 }
 
-async function kind(): Promise<void> {
-  const { train, validation, test } = await task("kind");
-  console.log(`kind: ${train.length} train, ${validation.length} validation, ${test.length} test`);
-  const kinds = [...new Set(train.flatMap(({ choices }) => choices))];
-  const rows = train.map(({ context, choices, label }) => ({
-    words: words(context),
-    label: kinds.indexOf(choices[label] ?? ""),
+function textsOf(task: Task, split: "train" | "test"): Texts[] {
+  const [first, second] = Object.keys(inputs[task.kind].fields);
+  return (task[split] as readonly Record<string, unknown>[]).map((example) => ({
+    first: example[first!] as string,
+    second: second === undefined ? [""] : [example[second]].flat() as string[],
+    label: example["label"] as number,
   }));
-  report("always the first", test.map(({ label }) => label === 0));
+}
 
-  const right = kinds.map((kind) => train.filter(({ choices, label }) => choices[label] === kind).length);
-  const asked = kinds.map((kind) => train.filter(({ choices }) => choices.includes(kind)).length);
-  const odds = (kind: string) => (right[kinds.indexOf(kind)] ?? 0) / (asked[kinds.indexOf(kind)] ?? 1);
-  report(
-    "choices only, most often right",
-    test.map(({ choices, label }) => argmax(choices.map(odds)) === label),
-  );
+/** A guess for each example of the test: a label, or a grade. */
+type Guesses = number[];
 
-  const overlap = ({ context, choices }: { context: string; choices: readonly string[] }) =>
-    choices.map((choice) => words(choice).filter((w) => w.length > 2 && words(context).includes(w)).length);
-  const overlaps = test.filter((example) => overlap(example).some((n) => n > 0)).length;
-  report(`word overlap (any in ${overlaps} of them)`, test.map((e) => argmax(overlap(e)) === e.label));
+/** What a learner of labels makes of a view: the likeliest label, or the grade to expect. */
+function learnt(task: Task, learn: typeof regression, view: View): Guesses {
+  const [train, test] = [textsOf(task, "train"), textsOf(task, "test")];
+  const [graded, imdb] = [isGraded(task), task.name === "imdb"];
+  const rows = train.map(({ first, second, label }) => ({
+    words: view(first, second[0]!),
+    label: Math.round(label),
+  }));
+  const scorer = imdb ? learn(rows, 2, 2, 0.05) : learn(rows, task.labels.length);
+  return test.map(({ first, second }) => {
+    const scores = scorer(view(first, second[0]!));
+    return graded ? expected(scores) : argmax(scores);
+  });
+}
 
-  report("bag of words, naive Bayes", guesses(naiveBayes(rows, kinds.length)));
-  report("bag of words, regression", guesses(regression(rows, kinds.length)));
+/** The mean of the grades, each as likely as its score says. */
+function expected(scores: readonly number[]): number {
+  const top = Math.max(...scores);
+  const powers = scores.map((score) => Math.exp(score - top));
+  return powers.reduce((sum, power, grade) => sum + grade * power, 0) / powers.reduce((a, b) => a + b);
+}
 
-  function guesses(scorer: Scorer): boolean[] {
-    return test.map(({ context, choices, label }) => {
-      const scores = scorer(words(context));
-      return argmax(choices.map((choice) => scores[kinds.indexOf(choice)] ?? 0)) === label;
-    });
+/** What a learner of choices makes of the context's words; of none, where the choices alone are asked. */
+function chosen(task: Task, learn: typeof regression, alone = false): Guesses {
+  const [train, test] = [textsOf(task, "train"), textsOf(task, "test")];
+  const names = [...new Set(train.flatMap(({ second }) => second))];
+  const asked = names.map((name) => train.filter(({ second }) => second.includes(name)).length);
+  const rows = train.map(({ first, second, label }) => ({
+    words: alone ? [] : words(first),
+    label: names.indexOf(second[label]!),
+  }));
+  const right = names.map((_, k) => rows.filter(({ label }) => label === k).length);
+  const scorer = alone ? () => right.map((n, k) => n / asked[k]!) : learn(rows, names.length);
+  return test.map(({ first, second }) => {
+    const scores = scorer(words(first));
+    return argmax(second.map((name) => scores[names.indexOf(name)] ?? 0));
+  });
+}
+
+/** The words in common: the choice that has the most, the grade, or what is on the right side of a threshold. */
+function inCommon(task: Task): Guesses {
+  const [train, test] = [textsOf(task, "train"), textsOf(task, "test")];
+  const of = ({ first, second }: Texts) => overlap(first, second[0]!);
+  if (task.kind === "choice") {
+    return test.map(({ first, second }) => argmax(second.map((choice) => overlap(first, choice))));
   }
+  if (isGraded(task)) return test.map(of);
+  const sorted = train.map((texts) => ({ at: of(texts), sign: texts.label === 1 ? 1 : -1 }))
+    .sort((a, b) => a.at - b.at);
+  let [sum, most, threshold, above] = [0, 0, Infinity, 1];
+  sorted.forEach(({ at, sign }, i) => {
+    sum += sign;
+    if (sorted[i + 1]?.at === at || Math.abs(sum) <= most) return;
+    [most, threshold, above] = [Math.abs(sum), at, sum < 0 ? 1 : 0];
+  });
+  return test.map((texts) => of(texts) > threshold ? above : 1 - above);
+}
+
+/** Pearson's correlation. */
+export function pearson(x: readonly number[], y: readonly number[]): number {
+  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+  const [mx, my] = [mean(x), mean(y)];
+  const product = (a: readonly number[], ma: number, b: readonly number[], mb: number) =>
+    a.reduce((sum, value, i) => sum + (value - ma) * (b[i]! - mb), 0);
+  return product(x, mx, y, my) / Math.sqrt(product(x, mx, x, mx) * product(y, my, y, my));
+}
+
+/** Spearman's correlation: Pearson's of the ranks, equal values sharing theirs. */
+export function spearman(x: readonly number[], y: readonly number[]): number {
+  return pearson(ranks(x), ranks(y));
+}
+
+function ranks(values: readonly number[]): number[] {
+  const sorted = values.toSorted((a, b) => a - b);
+  const last = new Map(sorted.map((value, i) => [value, i]));
+  const first = new Map(sorted.map((value, i) => [value, i] as const).reverse());
+  return values.map((value) => (first.get(value)! + last.get(value)!) / 2);
+}
+
+/** A share, or a correlation, in percent, with the half-width of its 95 % interval. */
+function score(task: Task, guesses: Guesses | undefined): string {
+  if (guesses === undefined) return "";
+  const labels = task.test.map(({ label }) => label);
+  const n = labels.length;
+  if (isGraded(task)) {
+    const [p, s] = [pearson(guesses, labels), spearman(guesses, labels)];
+    return `${percent(p)} / ${percent(s)} ± ${percent(1.96 * (1 - s * s) / Math.sqrt(n - 3))}`;
+  }
+  const share = labels.filter((label, i) => label === guesses[i]).length / n;
+  return `${percent(share)} ± ${percent(1.96 * Math.sqrt(share * (1 - share) / n))}`;
+}
+
+function percent(share: number): string {
+  return (100 * share).toFixed(1);
+}
+
+/** Each baseline, for those tasks that it can be had for. */
+const baselines: Record<string, (task: Task) => Guesses | undefined> = {
+  "one label always": (task) => isGraded(task) ? undefined : task.test.map(() => 0),
+  "first text only": (task) => isPair(task) ? learnt(task, regression, views.first) : undefined,
+  "second text, or choices, only": (task) =>
+    isPair(task)
+      ? learnt(task, regression, views.second)
+      : task.kind === "choice"
+      ? chosen(task, regression, true)
+      : undefined,
+  "words in common": (task) => task.kind === "classification" ? undefined : inCommon(task),
+  "bag of words, naive Bayes": (task) => ofWords(task, naiveBayes),
+  "bag of words, regression": (task) => ofWords(task, regression),
+  "pairs of words, regression": (task) => isPair(task) ? learnt(task, regression, views.pairs) : undefined,
+};
+
+function isPair({ kind }: Task): boolean {
+  return kind === "entailment" || kind === "similarity";
+}
+
+function ofWords(task: Task, learn: typeof regression): Guesses {
+  if (task.kind === "choice") return chosen(task, learn);
+  return learnt(task, learn, isPair(task) ? views.bag : views.first);
 }
 
 if (import.meta.main) {
-  await kind();
-  await imdb();
+  const names = Deno.args.length > 0 ? Deno.args : listTasks().map(({ name }) => name);
+  const tasks = await Promise.all(names.map((name) => task(name)));
+  for (const { name, ...task } of tasks) {
+    const sizes = (["train", "validation", "test"] as const).map((split) => `${task[split].length} ${split}`);
+    console.log(`${name}: ${sizes.join(", ")}`);
+    console.log(`  for example ${JSON.stringify(task.test[0])}`);
+  }
+  console.log(`\n| baseline | ${names.join(" | ")} |\n|${" --- |".repeat(names.length + 1)}`);
+  for (const [name, guess] of Object.entries(baselines)) {
+    console.log(`| ${name} | ${tasks.map((task) => score(task, guess(task))).join(" | ")} |`);
+  }
 }

