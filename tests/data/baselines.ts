@@ -260,6 +260,9 @@ if (import.meta.main) {
     const sizes = (["train", "validation", "test"] as const).map((split) => `${task[split].length} ${split}`);
     console.log(`${name}: ${sizes.join(", ")}`);
     console.log(`  for example ${JSON.stringify(task.test[0])}`);
+    if (name !== "imdb" || task.kind !== "classification") continue;
+    const marks = task.test.filter(({ text }) => /\b\d+(\.\d)? ?(\/|out of) ?10\b/i.test(text)).length;
+    console.log(`  a mark out of ten stands in ${percent(marks / task.test.length)} % of the test texts`);
   }
   console.log(`\n| baseline | ${names.join(" | ")} |\n|${" --- |".repeat(names.length + 1)}`);
   for (const [name, guess] of Object.entries(baselines)) {
