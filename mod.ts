@@ -37,6 +37,8 @@ export {
 
 // The model
 export {
+  type Architecture,
+  architectures,
   type Config,
   countParameters,
   dispose,
@@ -53,6 +55,7 @@ export {
   presets,
   saveReleased,
   type Variant,
+  withArchitecture,
 } from "./lib/model/mod.ts";
 
 // Training
