@@ -138,7 +138,7 @@ Deno.test("a text file becomes a model that goes on with a prompt", async () => 
   );
   assertEquals(code, 0, err);
   const bits = Object.fromEntries(
-    [...said.matchAll(/^(\S+) +([\d.]+) bits/gm)].map(([, name, n]) => [name!, Number(n)]),
+    [...said.matchAll(/^(\S+) +([\d.]+) \[[\d., ]+\] bits/gm)].map(([, name, n]) => [name!, Number(n)]),
   );
   assert(bits["model"]! > 0 && bits["bigram"]! < bits["unigram"]!, said);
   assert(bits["Kneser–Ney"]! < bits["bigram"]!, said);
