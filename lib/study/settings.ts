@@ -160,8 +160,7 @@ export function smoke(study: StudySettings): StudySettings {
  * @throws {InputError} If a setting is out of its range.
  */
 export function checkStudy(study: StudySettings): void {
-  const { preset, models, positions, lambda, transfer, tasks, seeds, merges, pretrain, finetune, saveEvery } =
-    study;
+  const { models, positions, lambda, transfer, tasks, seeds, merges, pretrain, finetune, saveEvery } = study;
   const lists = { models, positions, lambda, transfer, tasks };
   for (const [name, list] of Object.entries<readonly unknown[]>(lists)) {
     if (list.length === 0) throw new InputError(`Cannot run a study as ${name} is empty`);
