@@ -2,11 +2,17 @@
  * The loaders on genuine files, which lie beside a checkout where somebody put them there: they are not the
  * project's to give. Numbers of rows are those that the data sets' own documents state.
  */
-import { checkTask, task } from "../../lib/data/mod.ts";
+import * as tf from "@tensorflow/tfjs";
+import { checkTask, subset, type Task, task } from "../../lib/data/mod.ts";
+import { backend } from "../../lib/engine/mod.ts";
 import { exists } from "../../lib/files.ts";
+import { dispose, gpt, presets } from "../../lib/model/mod.ts";
+import { trainBpe } from "../../lib/text/mod.ts";
+import { evaluate, finetune, zeroShot } from "../../lib/train/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { unzip } from "./unzip.ts";
 
+await backend();
 const genuine = new URL("../../../shared/datasets/", import.meta.url).pathname;
 const ignore = !await exists(genuine);
 
@@ -41,7 +47,29 @@ async function sizes(
   assertEquals(test.length, expected.test);
   if (both) assert(Math.abs(validation.length - expected.train! / 20) < 6, `${validation.length}`);
   else assertEquals(validation.length, expected.validation);
+  await learns(loaded);
   return loaded;
+}
+
+/** Fine-tunes a tiny model on a few examples and lets it answer; without fine-tuning, too, where there is a way. */
+async function learns(task: Task) {
+  const few = subset(task, { train: 16, validation: 16, test: 16 });
+  const texts = few.train.map(({ label: _, ...texts }) => Object.values(texts).flat().join(" "));
+  const tokenizer = trainBpe(texts.join("\n"), { merges: 100 });
+  const lm = gpt({ ...presets.smoke, context: 64 }, { tokenizer, seed: 1 });
+  const before = tf.memory().numTensors;
+  const losses: number[] = [];
+  const run = finetune(lm, few, { lambda: 0.5, epochs: 4, batch: 8, rate: 2e-3, warmup: 0.1 });
+  for await (const { L2 } of run) losses.push(L2!);
+  const tuned = await run;
+  const { measures, predictions } = await evaluate(tuned, few);
+  dispose(tuned.parameters);
+  const sum = (part: number[]) => part.reduce((a, b) => a + b);
+  assert(losses.length === 8 && sum(losses.slice(4)) < sum(losses.slice(0, 4)), `${task.name}: ${losses}`);
+  assertEquals([Object.keys(measures), predictions.length], [[...task.measures], 16]);
+  if (task.zeroShot) assertEquals((await zeroShot(lm, few)).predictions.length, 16);
+  assertEquals(tf.memory().numTensors, before);
+  dispose(lm.parameters);
 }
 
 test("CoLA has 8,551 sentences to train on and 1,043 in and out of domain", async () => {
@@ -128,6 +156,7 @@ test("the Winograd collection has 285 schemas, and no beginning is in two splits
     keys[0]!.isDisjointFrom(keys[1]!) && keys[0]!.isDisjointFrom(keys[2]!) &&
       keys[1]!.isDisjointFrom(keys[2]!),
   );
+  await learns(all);
 });
 
 /** Archives with a few genuine rows, what some of their files are called officially, and how many rows they have. */
