@@ -36,6 +36,7 @@ const command = new Command("finetune")
   )
   .option("--epochs <n>", "passes over the training examples", number, 3)
   .option("--batch <n>", "examples of an update", number, 32)
+  .option("--dropout <share>", "dropped at each site (default: the model's own)", number)
   .option("--seed <n>", "of head, data order and dropout", number, 1)
   .option(
     "--words <n>",
@@ -55,6 +56,7 @@ interface Options extends Place {
   task: string;
   lambda: number;
   transfer?: number;
+  dropout?: number;
   epochs: number;
   batch: number;
   seed: number;
@@ -67,7 +69,7 @@ interface Options extends Place {
 }
 
 async function main(options: Options & Record<string, unknown>): Promise<void> {
-  const { lambda, transfer, epochs, batch, seed, out, saveEvery } = options;
+  const { lambda, transfer, dropout, epochs, batch, seed, out, saveEvery } = options;
   if (out) await checkOut(out);
   const signal = interruptible();
   await start(options);
@@ -89,7 +91,7 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   const checkpoint = out && `${out}.part`;
   const tuning = finetune(lm, data, {
     ...optimiser,
-    ...given({ transfer }),
+    ...given({ transfer, dropout }),
     lambda,
     epochs,
     batch,
