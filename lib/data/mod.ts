@@ -15,8 +15,9 @@ export {
   subset,
   type SubsetOptions,
   type Task,
+  type TaskEntry,
   type TaskOf,
   type ZeroShot,
 } from "./task.ts";
-export { listTasks, task, type TaskEntry, type TaskKinds, type TaskOptions } from "./tasks.ts";
+export { listTasks, task, type TaskKinds, type TaskOptions } from "./tasks.ts";
 export type { Example, Examples, Kind } from "../text/inputs.ts";

@@ -58,6 +58,26 @@ export interface TaskOf<K extends Kind> {
 /** A task of any kind; its `kind` tells which. */
 export type Task = { [K in Kind]: TaskOf<K> }[Kind];
 
+/** A line of `listTasks`. */
+export interface TaskEntry {
+  /** What to give to `task`. */
+  readonly name: string;
+  /** Its input transformation. */
+  readonly kind: Kind;
+  /** What is asked. */
+  readonly about: string;
+  /** Under which terms the examples come. */
+  readonly licence: string;
+  /** Whom to cite when the examples are used. */
+  readonly citation?: string;
+  /** What the first use, or `deno task data`, downloads, in megabytes. */
+  readonly megabytes: number;
+  /** Under which name `deno task data` downloads the official files, where the examples come from such. */
+  readonly archive?: string;
+  /** Where to ask for the files, where they are to be had for a signed form only. */
+  readonly form?: string;
+}
+
 /** Whether a task's labels are grades, as it is scored by a correlation. */
 export function isGraded({ measures }: Pick<Task, "measures">): boolean {
   return measures.some((measure) => measure === "pearson" || measure === "spearman");

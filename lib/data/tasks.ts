@@ -1,12 +1,11 @@
 import { InputError } from "../errors.ts";
-import type { Kind } from "../text/inputs.ts";
 import { loadBenchmark } from "./benchmarks/load.ts";
 import { benchmarks } from "./benchmarks/table.ts";
 import { glossSimilarity } from "./gloss-similarity.ts";
 import { hypernym } from "./hypernym.ts";
 import { imdb, IMDB_LICENCE } from "./imdb.ts";
 import { kind } from "./kind.ts";
-import type { Task, TaskOf } from "./task.ts";
+import type { Task, TaskEntry, TaskOf } from "./task.ts";
 import { verses, VERSES_LICENCE } from "./verses.ts";
 import { WORDNET_LICENCE, WORDNET_MEGABYTES } from "./wordnet.ts";
 
@@ -19,26 +18,6 @@ export interface TaskOptions {
   readonly words?: number;
   /** Tasks with an `archive` only: where its files are, instead of `data/cache/<archive>`. */
   readonly folder?: string;
-}
-
-/** A line of {@linkcode listTasks}. */
-export interface TaskEntry {
-  /** What to give to {@linkcode task}. */
-  readonly name: string;
-  /** Its input transformation. */
-  readonly kind: Kind;
-  /** What is asked. */
-  readonly about: string;
-  /** Under which terms the examples come. */
-  readonly licence: string;
-  /** Whom to cite when the examples are used. */
-  readonly citation?: string;
-  /** What the first use, or `deno task data`, downloads, in megabytes. */
-  readonly megabytes: number;
-  /** Under which name `deno task data` downloads the official files, where the examples come from such. */
-  readonly archive?: string;
-  /** Where to ask for the files, where they are to be had for a signed form only. */
-  readonly form?: string;
 }
 
 /** A task that can be had by its name. */

@@ -3,8 +3,7 @@
  * files its official release has the examples, and what their parts are called there.
  */
 import { hash } from "../hash.ts";
-import type { Split, Task } from "../task.ts";
-import type { TaskEntry } from "../tasks.ts";
+import type { Split, Task, TaskEntry } from "../task.ts";
 import { csv, entry, json, jsonLines, type Reader, refuse, show, tsv, xml } from "./readers.ts";
 
 /** A benchmark: a row of {@linkcode benchmarks}. */
