@@ -7,8 +7,8 @@ import { rounded } from "../study/mod.ts";
 import { type AdamOptions, type Interval, schedules } from "../train/mod.ts";
 
 /**
- * Runs a command on arguments, those of this process unless others are given. Bad input is one sentence on standard error and exit code 2,
- * nothing else; a bug keeps its stack and exits with 1.
+ * Runs a command on arguments, those of this process unless others are given. Bad input is one sentence on
+ * standard error and exit code 2, nothing else; a bug keeps its stack and exits with 1.
  */
 export async function run(command: Command, args: string[] = Deno.args): Promise<void> {
   try {

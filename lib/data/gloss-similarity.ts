@@ -1,5 +1,5 @@
 import type { Example } from "../text/inputs.ts";
-import { byHash, hash } from "./hash.ts";
+import { byHash, hash, splitByHash } from "./hash.ts";
 import { npmText } from "./npm.ts";
 import type { TaskOf } from "./task.ts";
 import { NOUNS, type Synset, synsets, WORDNET, WORDNET_LICENCE, wordsOf } from "./wordnet.ts";
@@ -22,7 +22,6 @@ const PER_GROUP = 8;
 const PER_SYNSET = 40;
 const OVERLAP = 0.03;
 const ANCHORS = { train: 2000, validation: 200, test: 300 };
-const SHARE = { validation: 0.1, test: 0.2 };
 
 /**
  * Builds task `gloss-similarity`: graded similarity, as in STS-B (section 3.3 of the paper), from WordNet. How
@@ -46,21 +45,14 @@ const SHARE = { validation: 0.1, test: 0.2 };
  */
 export async function glossSimilarity(): Promise<TaskOf<"similarity">> {
   const items = itemsOf(synsets(await npmText(NOUNS)));
-  const part = (from: number, to: number, anchors: number) =>
-    pairs(
-      items.filter(({ group }) => {
-        const x = hash(group) / 2 ** 32;
-        return x >= from && x < to;
-      }),
-      anchors,
-    );
+  const { train, validation, test } = splitByHash(items, ({ group }) => group);
   return {
     name: "gloss-similarity",
     kind: "similarity",
     labels: ["0", "1", "2", "3", "4", "5"],
-    train: part(SHARE.test + SHARE.validation, 1, ANCHORS.train),
-    validation: part(SHARE.test, SHARE.test + SHARE.validation, ANCHORS.validation),
-    test: part(0, SHARE.test, ANCHORS.test),
+    train: pairs(train, ANCHORS.train),
+    validation: pairs(validation, ANCHORS.validation),
+    test: pairs(test, ANCHORS.test),
     measures: ["pearson", "spearman"],
     source: WORDNET,
     licence: WORDNET_LICENCE,

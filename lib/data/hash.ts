@@ -41,3 +41,37 @@ export function byHash<T>(items: readonly T[], key: (item: T) => string, seed = 
   keyed.sort((a, b) => a.h - b.h || a.i - b.i);
   return keyed.map(({ item }) => item);
 }
+
+/** Shares of the examples that are put aside; the rest is to learn from. */
+const SHARE = { test: 0.2, validation: 0.1 };
+
+/**
+ * Divides items into the parts of a task by hash: those of one key stay together.
+ *
+ * @param items What to divide; it stays as it is
+ * @param key The text that tells which belong together
+ * @returns Some seven tenths to learn from, a tenth to choose settings by, a fifth to report, each in the items' order
+ *
+ * @example
+ * ```ts
+ * import { splitByHash } from "./hash.ts";
+ *
+ * const { train, validation, test } = splitByHash(["whale", "whale", "ship"], (word) => word);
+ * console.log(train.length + validation.length + test.length); // 3
+ * ```
+ */
+export function splitByHash<T>(
+  items: readonly T[],
+  key: (item: T) => string,
+): { readonly train: T[]; readonly validation: T[]; readonly test: T[] } {
+  const part = (from: number, to: number) =>
+    items.filter((item) => {
+      const x = hash(key(item)) / 2 ** 32;
+      return x >= from && x < to;
+    });
+  return {
+    test: part(0, SHARE.test),
+    validation: part(SHARE.test, SHARE.test + SHARE.validation),
+    train: part(SHARE.test + SHARE.validation, 1),
+  };
+}

@@ -1,5 +1,5 @@
 import type { Example } from "../text/inputs.ts";
-import { byHash, hash } from "./hash.ts";
+import { byHash, splitByHash } from "./hash.ts";
 import { npmText } from "./npm.ts";
 import type { TaskOf } from "./task.ts";
 import {
@@ -29,7 +29,6 @@ const ASKED = [
 const LONGEST = 14;
 const PER_GROUP = 10;
 const PER_KIND = { train: 700, validation: 90, test: 180 };
-const SHARE = { validation: 0.1, test: 0.2 };
 
 /**
  * Builds task `hypernym`: entailment (section 3.3 of the paper) from WordNet. The premise defines a noun that
@@ -53,21 +52,14 @@ export async function hypernym(): Promise<TaskOf<"entailment">> {
   const items = definitions(synsets(await npmText(NOUNS))).filter(({ kind, gloss }) =>
     ASKED.includes(KINDS[kind]!.name) && wordsOf(gloss).length <= LONGEST
   );
-  const part = (from: number, to: number, perKind: number) =>
-    questions(
-      items.filter(({ group }) => {
-        const x = hash(group) / 2 ** 32;
-        return x >= from && x < to;
-      }),
-      perKind,
-    );
+  const { train, validation, test } = splitByHash(items, ({ group }) => group);
   return {
     name: "hypernym",
     kind: "entailment",
     labels: ["not entailment", "entailment"],
-    train: part(SHARE.test + SHARE.validation, 1, PER_KIND.train),
-    validation: part(SHARE.test, SHARE.test + SHARE.validation, PER_KIND.validation),
-    test: part(0, SHARE.test, PER_KIND.test),
+    train: questions(train, PER_KIND.train),
+    validation: questions(validation, PER_KIND.validation),
+    test: questions(test, PER_KIND.test),
     measures: ["accuracy"],
     source: WORDNET,
     licence: WORDNET_LICENCE,

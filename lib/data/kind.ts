@@ -1,5 +1,5 @@
 import type { Example } from "../text/inputs.ts";
-import { byHash, hash } from "./hash.ts";
+import { byHash, hash, splitByHash } from "./hash.ts";
 import { npmText } from "./npm.ts";
 import type { TaskOf } from "./task.ts";
 import {
@@ -15,7 +15,6 @@ import {
 
 const PER_GROUP = 6;
 const PER_KIND = 400;
-const SHARE = { validation: 0.1, test: 0.2 };
 const CHOICES = 4;
 
 /**
@@ -38,18 +37,14 @@ const CHOICES = 4;
  */
 export async function kind(): Promise<TaskOf<"choice">> {
   const items = thin(withoutTelltales(definitions(synsets(await npmText(NOUNS)))));
-  const part = (from: number, to: number) =>
-    questions(items.filter(({ group }) => {
-      const x = hash(group) / 2 ** 32;
-      return x >= from && x < to;
-    }));
+  const { train, validation, test } = splitByHash(items, ({ group }) => group);
   return {
     name: "kind",
     kind: "choice",
     labels: ["first", "second", "third", "fourth"],
-    train: part(SHARE.test + SHARE.validation, 1),
-    validation: part(SHARE.test, SHARE.test + SHARE.validation),
-    test: part(0, SHARE.test),
+    train: questions(train),
+    validation: questions(validation),
+    test: questions(test),
     measures: ["accuracy"],
     source: WORDNET,
     licence: WORDNET_LICENCE,

