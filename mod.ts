@@ -68,6 +68,7 @@ export {
   type NgramBaselines,
   ngramBaselines,
   pretrain,
+  pretrained,
   type PretrainOptions,
   saveModel,
   scoreText,

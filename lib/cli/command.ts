@@ -88,7 +88,7 @@ export function names<Name extends string>(known?: readonly Name[]): (text: stri
 
 /** Options of a model's size and kind; what is not given is the preset's. */
 export function modelOptions(usual: Preset): Option[] {
-  const size = (name: "layers" | "heads" | "width" | "context" | "dropout", what: string) =>
+  const size = (name: "layers" | "heads" | "width" | "context", what: string) =>
     new Option(`--${name} <number>`, `${what} (default: ${usual[name]})`).argParser(number);
   return [
     new Option("--preset <name>", "model size to begin with").choices(Object.keys(presets)),
@@ -96,7 +96,6 @@ export function modelOptions(usual: Preset): Option[] {
     size("heads", "attention heads"),
     size("width", "width of the states"),
     size("context", "longest sequence, in tokens"),
-    size("dropout", "share dropped at each site"),
     new Option("--scale <name>", "size of the position table at the start (default: matched)").choices(
       positionScales,
     ),
@@ -149,10 +148,10 @@ export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<
 
 /** A configuration from the model's options. */
 export function chosenPreset(options: Record<string, unknown>, fallback: Preset): Preset {
-  const { preset: name, layers, heads, width, context, scale, variant, dropout } = options as
+  const { preset: name, layers, heads, width, context, scale, variant } = options as
     & { preset?: string; scale?: PositionScale }
     & Partial<Preset>;
   const base = name === undefined ? fallback : preset(name);
   const positions = { ...base.positions, ...given({ scale }) };
-  return { ...base, ...given({ layers, heads, width, context, variant, dropout }), positions } as Preset;
+  return { ...base, ...given({ layers, heads, width, context, variant }), positions } as Preset;
 }

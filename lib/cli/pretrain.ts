@@ -5,9 +5,11 @@ import { store, stored } from "../study/mod.ts";
 import { trainBpe } from "../text/mod.ts";
 import {
   type Interval,
+  loadModel,
   ngramBaselines,
   pretrain,
   pretrainDefaults,
+  type PretrainOptions,
   saveModel,
   scoreText,
   type TextScore,
@@ -36,7 +38,10 @@ const command = new Command("pretrain")
   .description(
     "Pre-trains a GPT on running text and writes the model to a file. Stopped, it goes on when called again.",
   )
-  .requiredOption("--out <file>", "where the model goes, such as data/results/mini.safetensors")
+  .requiredOption(
+    "--out <file>",
+    "where the model goes, such as data/results/mini.safetensors, beside it its scores",
+  )
   .option(
     "--corpus <name>",
     `${listCorpora().map(({ name }) => name).join(", ")}, a text file or a folder`,
@@ -48,13 +53,15 @@ const command = new Command("pretrain")
   )
   .option(
     "--zero-shot <tasks>",
-    "scores these tasks without fine-tuning at updates 1, 2, 4, … (Figure 2), into FILE.zeroshot.json",
+    "scores these tasks without fine-tuning at updates 1, 2, 4, … (Figure 2), into <file>.zeroshot.json",
     names(),
   )
   .option("--zero-shot-examples <n>", "of each of these tasks' test examples, at the most", number, 500)
   .option("--updates <n>", "updates", number, 2000)
   .option("--batch <n>", "windows of an update", number, 16)
   .option("--seed <n>", "of initialisation, data order and dropout", number, 1)
+  .option("--dropout <share>", "dropped at each site, in this training (default: the preset's own)", number)
+  .option("--half", "writes the model in half precision")
   .option("--save-every <n>", "updates between checkpoints", number, 100)
   .action(main);
 for (const option of [...modelOptions(presets.mini), ...adamOptions(pretrainDefaults), ...placeOptions()]) {
@@ -71,12 +78,15 @@ interface Options extends Place {
   updates: number;
   batch: number;
   seed: number;
+  dropout?: number;
+  half?: true;
   saveEvery: number;
 }
 
 async function main(options: Options & Record<string, unknown>): Promise<void> {
-  const { out, updates, batch, seed, saveEvery } = options;
-  await checkOut(out);
+  const { out, updates, batch, seed, dropout, half, saveEvery } = options;
+  const name = out.replace(/\.safetensors$/, "");
+  for (const path of [out, `${name}.json`]) await checkOut(path);
   const signal = interruptible();
   const preset = chosenPreset(options, presets.mini);
   await start(options);
@@ -92,28 +102,28 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
 
   const { rate, schedule, warmup, decay, clip } = options as Record<string, unknown>;
   const checkpoint = `${out}.part`;
-  const optimiser = given({ rate, schedule, warmup, decay, clip }) as Partial<typeof pretrainDefaults>;
+  const training = given({ rate, schedule, warmup, decay, clip, dropout }) as Partial<PretrainOptions>;
   const asked = await Promise.all((options.zeroShot ?? []).map((name) => task(name)));
   const tasks = asked.map((task) => atMost(task, { test: options.zeroShotExamples }));
   const settings = {
     ...lm.config,
     seed,
     corpus: text.name,
+    merges: options.merges,
     ...pretrainDefaults,
-    ...optimiser,
+    ...training,
     updates,
     batch,
   };
   const about = { ...settings, tasks: options.zeroShot, examples: options.zeroShotExamples };
-  const curveFile = `${out}.zeroshot.json`;
+  const curveFile = `${name}.zeroshot.json`;
   const curve = tasks.length > 0 ? (await stored<Point[]>(curveFile, about))?.result ?? [] : [];
-  const training = pretrain(lm, text, { ...optimiser, updates, batch, checkpoint, saveEvery, signal });
-  await watch(tasks.length > 0 ? scored(training) : training);
+  const records = pretrain(lm, text, { ...training, updates, batch, checkpoint, saveEvery, signal });
+  await watch(tasks.length > 0 ? scored(records) : records);
   if (signal.aborted) {
     return interrupted(`Stopped before the end: the same command goes on from ${checkpoint}`);
   }
-  await saveModel(out, lm);
-  await Deno.remove(checkpoint);
+  await saveModel(out, lm, given({ half }));
 
   for (const { update, task, measure, ...score } of curve) {
     console.log(`${task} without fine-tuning at update ${update}: ${measure} ${inPercent(score)}`);
@@ -125,17 +135,20 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
         `${loss.toFixed(3)} nats and perplexity ${perplexity.toFixed(1)} per token`,
     );
   console.log(`Held-out text of ${text.name}:`);
-  const { unigram, bigram, kneserNey } = ngramBaselines(text.train, text.heldout, tokenizer, preset.context);
-  line("unigram", unigram);
-  line("bigram", bigram);
-  line("Kneser–Ney", kneserNey);
-  line("model", await scoreText(lm, text.heldout));
+  const baselines = ngramBaselines(text.train, text.heldout, tokenizer, preset.context);
+  line("unigram", baselines.unigram);
+  line("bigram", baselines.bigram);
+  line("Kneser–Ney", baselines.kneserNey);
+  const heldout = await scoreText(half ? await loadModel(out) : lm, text.heldout); // As it was written.
+  line("model", heldout);
+  await store(`${name}.json`, settings, { heldout, baselines }, performance.now() / 1e3);
+  await Deno.remove(checkpoint);
   console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
 
   /** The run, in which the model answers the tasks at updates 1, 2, 4, … and the last. */
-  async function* scored(run: AsyncIterable<TrainingRecord>): AsyncGenerator<TrainingRecord> {
+  async function* scored(records: AsyncIterable<TrainingRecord>): AsyncGenerator<TrainingRecord> {
     const begin = performance.now();
-    for await (const record of run) {
+    for await (const record of records) {
       yield record;
       const { update } = record;
       if (!Number.isInteger(Math.log2(update)) && update < updates) continue;

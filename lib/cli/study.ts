@@ -79,7 +79,7 @@ function commandOf(name: keyof typeof studies): Command {
     .option("--save-every <n>", `updates between checkpoints (default: ${usual.saveEvery})`, number)
     .action((options: Record<string, unknown>) => main(name, options));
   const options = [
-    ...modelOptions(usual.preset).filter(({ long }) => long !== "--dropout"), // Each training has its own.
+    ...modelOptions(usual.preset),
     ...adamOptions(usual.pretrain, "pretrain-"),
     ...adamOptions(usual.finetune, "finetune-"),
     ...placeOptions().filter(({ long }) => long === "--backend"), // An arm has one thread: they run side by side.

@@ -44,4 +44,10 @@ export {
   positionTable,
 } from "./positions.ts";
 export { loadReleased, saveReleased } from "./released.ts";
-export { type Archive, decodeSafetensors, encodeSafetensors, type Stored } from "./safetensors.ts";
+export {
+  type Archive,
+  decodeSafetensors,
+  encodeSafetensors,
+  type Stored,
+  type Writable,
+} from "./safetensors.ts";

@@ -16,11 +16,19 @@ export interface Archive {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** A tensor as it is written: numbers in half precision take half the room. */
+export interface Writable {
+  /** Its sizes, the outermost first; none for a scalar. */
+  readonly shape: readonly number[];
+  /** Its numbers, row by row. */
+  readonly data: Float32Array | Float16Array;
+}
+
 /** Longest header that is read, in bytes: the format's own limit. */
 const HEADER_LIMIT = 100_000_000;
 
 /**
- * Float32 tensors in the safetensors format, as chunks of bytes to be written one after the other.
+ * Tensors of float32 or float16 in the safetensors format, as chunks of bytes to be written one after the other.
  *
  * The chunks of tensors are views of their data, not copies.
  *
@@ -34,13 +42,14 @@ const HEADER_LIMIT = 100_000_000;
  * ```
  */
 export function encodeSafetensors(
-  tensors: ReadonlyMap<string, Stored>,
+  tensors: ReadonlyMap<string, Writable>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer>[] {
   let end = 0;
   const entries = [...tensors].map(([name, { shape, data }]) => {
     const begin = end;
-    return [name, { dtype: "F32", shape, data_offsets: [begin, end += data.byteLength] }] as const;
+    const dtype = data instanceof Float16Array ? "F16" : "F32";
+    return [name, { dtype, shape, data_offsets: [begin, end += data.byteLength] }] as const;
   });
   const header = new TextEncoder().encode(
     JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) }),
@@ -51,14 +60,17 @@ export function encodeSafetensors(
   return [padded, ...[...tensors.values()].map(({ data }) => bytesOf(data))];
 }
 
-function bytesOf(data: Float32Array): Uint8Array<ArrayBuffer> {
+function bytesOf(data: Writable["data"]): Uint8Array<ArrayBuffer> {
   return new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
 }
 
+/** Bytes that a number takes, by type. */
+const sizes: Readonly<Record<string, number>> = { F32: 4, F16: 2 };
+
 /**
- * Reads a safetensors file of float32 tensors. Nothing in it is trusted: every size is checked before use.
+ * Reads a safetensors file of float32 and float16 tensors, all as float32. Nothing in it is trusted: every size is checked before use.
  *
- * @param bytes The file; the tensors are views of it where alignment allows.
+ * @param bytes The file; float32 tensors are views of it where alignment allows.
  * @param path Named in errors.
  * @param wanted Which tensors are read, by name; all unless given. Others may be of any type.
  * @throws {InputError} If the file is truncated, has bytes left over, or does not keep to the format.
@@ -119,7 +131,8 @@ export function decodeSafetensors(
   let taken = 0;
   for (const { name, dtype, shape, begin, end } of entries) {
     const misplaced = begin !== taken || end < begin || end > space;
-    if (misplaced || (dtype === "F32" && end - begin !== 4 * shape.reduce((a, b) => a * b, 1))) {
+    const size = typeof dtype === "string" && Object.hasOwn(sizes, dtype) ? sizes[dtype]! : 0;
+    if (misplaced || (size > 0 && end - begin !== size * shape.reduce((a, b) => a * b, 1))) {
       refuse(
         `tensor ${
           JSON.stringify(name)
@@ -128,11 +141,15 @@ export function decodeSafetensors(
     }
     taken = end;
     if (!wanted(name)) continue;
-    if (dtype !== "F32") {
-      refuse(`tensor ${JSON.stringify(name)} has dtype ${JSON.stringify(dtype)} where "F32" is wanted`);
+    if (size === 0) {
+      refuse(
+        `tensor ${JSON.stringify(name)} has dtype ${JSON.stringify(dtype)} where "F32" or "F16" is wanted`,
+      );
     }
     const at = bytes.byteOffset + 8 + length + begin;
-    const data = at % 4 === 0
+    const data = dtype === "F16"
+      ? new Float32Array(new Float16Array(bytes.buffer.slice(at, at + end - begin)))
+      : at % 4 === 0
       ? new Float32Array(bytes.buffer, at, (end - begin) / 4)
       : new Float32Array(bytes.buffer.slice(at, at + end - begin));
     tensors.set(name, { shape, data });

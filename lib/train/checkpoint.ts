@@ -13,7 +13,7 @@ import {
   type LanguageModel,
   leaves,
   SPECIALS,
-  type Stored,
+  type Writable,
 } from "../model/mod.ts";
 import { tokenizerFrom } from "../text/mod.ts";
 import type { AdamState } from "./adam.ts";
@@ -24,6 +24,14 @@ export interface Progress {
   readonly state: AdamState;
   /** What the run was asked to do; a checkpoint resumes only the same. */
   readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** What is saved beside a model, and how. */
+export interface SaveOptions {
+  /** A run's place in its course, for a checkpoint. */
+  readonly progress?: Progress;
+  /** Whether numbers are rounded to half precision, which is enough to begin fine-tuning with; false unless given. */
+  readonly half?: boolean;
 }
 
 const FORMAT = "gpt1-checkpoint-1";
@@ -47,10 +55,16 @@ const NO_SUM = "0".repeat(64);
  * console.log((await loadModel(path)).config.layers); // 2
  * ```
  */
-export async function saveModel(path: string, lm: LanguageModel, progress?: Progress): Promise<void> {
-  const tensors = new Map<string, Stored>();
-  const store = async (name: string, leaf: tf.Variable) =>
-    tensors.set(name, { shape: leaf.shape, data: await leaf.data<"float32">() });
+export async function saveModel(
+  path: string,
+  lm: LanguageModel,
+  { progress, half = false }: SaveOptions = {},
+): Promise<void> {
+  const tensors = new Map<string, Writable>();
+  const store = async (name: string, leaf: tf.Variable) => {
+    const data = await leaf.data<"float32">();
+    tensors.set(name, { shape: leaf.shape, data: half ? new Float16Array(data) : data });
+  };
   for (const [name, leaf] of leaves(lm.parameters)) await store(name, leaf);
   if (progress) {
     let i = 0;

@@ -150,7 +150,8 @@ export function finetune(
           const drop = { rate: dropout, seed, update };
           return objective(tuned, exampleBatch(rows, examples, tuned), lambda, drop);
         },
-        ...(checkpoint && { save: () => saveModel(checkpoint, tuned, { state, settings }), saveEvery }),
+        ...(checkpoint &&
+          { save: () => saveModel(checkpoint, tuned, { progress: { state, settings } }), saveEvery }),
         signal,
       });
     } finally {

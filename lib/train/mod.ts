@@ -14,7 +14,7 @@ export {
   rateAt,
 } from "./adam.ts";
 export { batchOf, shuffled, shuffledByLength, windowBatches } from "./batches.ts";
-export { loadModel, type Progress, resume, saveModel } from "./checkpoint.ts";
+export { loadModel, type Progress, resume, saveModel, type SaveOptions } from "./checkpoint.ts";
 export { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
 export {
   evaluate,
@@ -41,5 +41,6 @@ export {
 } from "./objectives.ts";
 export { checkWhole } from "./options.ts";
 export { pretrain, pretrainDefaults, type PretrainOptions, type RunOptions } from "./pretrain.ts";
+export { pretrained, pretrainedModels } from "./pretrained.ts";
 export { type Schedule, schedules } from "./schedules.ts";
 export { zeroShot } from "./zeroshot.ts";

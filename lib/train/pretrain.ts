@@ -103,7 +103,7 @@ export function pretrain(
         adam,
         state,
         losses: (update) => objective(lm, batchAt(update), 0, { rate: dropout, seed, update }),
-        ...(checkpoint && { save: () => saveModel(checkpoint, lm, progress), saveEvery }),
+        ...(checkpoint && { save: () => saveModel(checkpoint, lm, { progress }), saveEvery }),
         signal,
       });
     } finally {

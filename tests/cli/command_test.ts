@@ -1,7 +1,7 @@
 import { backend } from "../../lib/engine/mod.ts";
-import { gpt, presets } from "../../lib/model/mod.ts";
+import { gpt, leaves, presets } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
-import { saveModel } from "../../lib/train/mod.ts";
+import { loadModel, saveModel } from "../../lib/train/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
 
 await backend();
@@ -135,6 +135,9 @@ Deno.test("a text file becomes a model that goes on with a prompt", async () => 
     "20",
     "--batch",
     "4",
+    "--dropout",
+    "0",
+    "--half",
   );
   assertEquals(code, 0, err);
   const bits = Object.fromEntries(
@@ -146,6 +149,16 @@ Deno.test("a text file becomes a model that goes on with a prompt", async () => 
     !(await Deno.stat(`${out}.part`).catch(() => null)),
     "the checkpoint is gone when the model is there",
   );
+  const { settings, result, provenance } = JSON.parse(await Deno.readTextFile(`${folder}/weather.json`));
+  assertEquals([settings.updates, settings.merges, settings.dropout], [20, 10, 0]);
+  assertEquals(result.heldout.bitsPerCharacter.toFixed(3), bits["model"]!.toFixed(3));
+  assert(provenance.seconds > 0 && provenance.versions.deno === Deno.version.deno);
+  const lm = await loadModel(out);
+  assertEquals(lm.config.dropout, presets.smoke.dropout); // What fine-tuning drops.
+  for (const [name, leaf] of leaves(lm.parameters)) {
+    const weights = leaf.dataSync();
+    assertEquals([name, weights], [name, weights.map(Math.f16round)]);
+  }
   const generated = await run("generate", "--model", out, "sun and", "--tokens", "4", "--temperature", "0");
   assertEquals(generated.code, 0, generated.err);
   assert(generated.out.startsWith("sun and "), generated.out);

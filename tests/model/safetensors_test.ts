@@ -162,11 +162,30 @@ Deno.test("bytes after the last tensor are refused", async () => {
   await refused(file({}, 1), "its tensors take 0 bytes and the file has 1 for them");
 });
 
-Deno.test("another type than float32 is refused by its name", async () => {
-  for (const dtype of ["F16", "BF16", "F64", "I64", "f32", "", 32, null]) {
+Deno.test("half precision takes half the room, and is read as float32", async () => {
+  // numpy.array([1, -2, 0.1, 65504, 6e-8], "float16").tobytes().hex()
+  const numpy = Uint8Array.fromHex("003c00c0662eff7b0100");
+  const data = new Float16Array([1, -2, 0.1, 65504, 6e-8]);
+  const bytes = await whole(encodeSafetensors(new Map([["w", { shape: [5], data }]])));
+  assertEquals(bytes.slice(-10), numpy);
+  for (const shift of [0, 1, 2]) {
+    const moved = new Uint8Array(bytes.length + shift);
+    moved.set(bytes, shift);
+    const { tensors } = decodeSafetensors(moved.subarray(shift), "x");
+    const read = new Float32Array([1, -2, 0.0999755859375, 65504, 2 ** -24]);
+    assertEquals(tensors.get("w"), { shape: [5], data: read });
+  }
+  await refused(
+    file({ a: entry([2], 0, 8, "F16") }, 8),
+    'tensor "a" of shape \\[2\\] does not fit bytes 0 to 8 of 8',
+  );
+});
+
+Deno.test("another type than float32 and float16 is refused by its name", async () => {
+  for (const dtype of ["f16", "BF16", "F64", "I64", "f32", "", 32, null]) {
     await refused(
       file({ a: entry([1], 0, 4, dtype) }, 4),
-      `tensor "a" has dtype ${JSON.stringify(dtype)} where "F32" is wanted`,
+      `tensor "a" has dtype ${JSON.stringify(dtype)} where "F32" or "F16" is wanted`,
     );
   }
 });
@@ -202,7 +221,7 @@ Deno.test('a tensor named "__proto__" is a tensor, and changes nothing else', as
 
 Deno.test("a name from a hostile file cannot break a message's line", async () => {
   await assertRefused(
-    () => decodeSafetensors(file({ "a\n\x1b[2J": entry([1], 0, 4, "F16") }, 4), "x"),
+    () => decodeSafetensors(file({ "a\n\x1b[2J": entry([1], 0, 4, "F64") }, 4), "x"),
     /^[ -~]+$/,
   );
 });

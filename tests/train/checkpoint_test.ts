@@ -1,5 +1,5 @@
 import { backend } from "../../lib/engine/mod.ts";
-import { addHead, dispose, gpt, leaves, presets } from "../../lib/model/mod.ts";
+import { addHead, countParameters, dispose, gpt, leaves, presets } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
 import { loadModel, saveModel } from "../../lib/train/mod.ts";
 import { assertEquals, assertRefused } from "../assert.ts";
@@ -64,4 +64,22 @@ Deno.test("a place that cannot be written to is refused, and nothing half-writte
   assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["file", "taken"]);
   await Deno.remove(folder, { recursive: true });
   dispose(lm.parameters);
+});
+
+Deno.test("a model saved in half precision is the same model, rounded", async () => {
+  const path = await Deno.makeTempFile();
+  const lm = gpt(presets.smoke, { tokenizer, seed: 3 });
+  await saveModel(path, lm);
+  const { size } = await Deno.stat(path);
+  await saveModel(path, lm, { half: true });
+  const saved = size - (await Deno.stat(path)).size;
+  assertEquals(Math.abs(saved - 2 * countParameters(lm.parameters)) <= 8, true); // The header is padded.
+  const again = await loadModel(path);
+  for (const [i, [name, leaf]] of leaves(lm.parameters).entries()) {
+    const [read, rounded] = leaves(again.parameters)[i]!;
+    assertEquals([read, rounded.dataSync()], [name, leaf.dataSync().map(Math.f16round)]);
+  }
+  dispose(lm.parameters);
+  dispose(again.parameters);
+  await Deno.remove(path);
 });

@@ -1,0 +1,42 @@
+import { fileURLToPath } from "node:url";
+import { InputError } from "../errors.ts";
+import type { LanguageModel } from "../model/mod.ts";
+import { loadModel } from "./checkpoint.ts";
+
+/** The models that come with the kit: each name's position kinds. */
+export const pretrainedModels = { mini: ["learned", "sinusoidal"] } as const;
+
+/**
+ * A pre-trained model that comes with the kit, so that fine-tuning starts in seconds. `mini` has read novels, film
+ * reviews and speeches; the files beside it in `data/models` tell how, and how well it foretells held-out text.
+ *
+ * @param name Which model.
+ * @param options.positions Its positions: learned unless given, or sinusoidal; all else is the same.
+ * @throws {InputError} If there is no such model, or its file is damaged.
+ *
+ * @example
+ * ```ts
+ * import { backend } from "../engine/mod.ts";
+ * import { countParameters } from "../model/mod.ts";
+ * import { pretrained } from "./mod.ts";
+ *
+ * await backend();
+ * const lm = await pretrained("mini");
+ * console.log(lm.config.layers, countParameters(lm.parameters)); // 4 1870720
+ * ```
+ */
+export async function pretrained(
+  name: keyof typeof pretrainedModels,
+  { positions = "learned" }: { positions?: typeof pretrainedModels[typeof name][number] } = {},
+): Promise<LanguageModel> {
+  const known = Object.entries(pretrainedModels).flatMap(([name, kinds]) =>
+    kinds.map((kind) => `${name}-${kind}`)
+  );
+  const file = `${name}-${positions}`;
+  if (!known.includes(file)) {
+    throw new InputError(
+      `Cannot load pre-trained model ${JSON.stringify(file)} as there are ${known.join(", ")}`,
+    );
+  }
+  return await loadModel(fileURLToPath(new URL(`../../data/models/${file}.safetensors`, import.meta.url)));
+}
