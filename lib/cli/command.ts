@@ -7,12 +7,13 @@ import { rounded } from "../study/mod.ts";
 import { type AdamOptions, type Interval, schedules } from "../train/mod.ts";
 
 /**
- * Runs a command on arguments, those of this process unless others are given. Bad input is one sentence on
+ * Runs a command on this process' arguments. Bad input is one sentence on
  * standard error and exit code 2, nothing else; a bug keeps its stack and exits with 1.
  */
-export async function run(command: Command, args: string[] = Deno.args): Promise<void> {
+export async function run(command: Command): Promise<void> {
   try {
-    await command.exitOverride().showSuggestionAfterError().parseAsync(args, { from: "user" });
+    for (const each of [command, ...command.commands]) each.exitOverride();
+    await command.parseAsync(Deno.args, { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) Deno.exit(error.exitCode === 0 ? 0 : 2); // It has said why.
     if (!(error instanceof InputError)) throw error;

@@ -7,7 +7,7 @@ import { exists } from "../files.ts";
 import { interrupted, interruptible, run } from "./command.ts";
 import { progress } from "./progress.ts";
 
-const command = new Command("data")
+const command = new Command("deno task data")
   .description(
     "Brings the original files of benchmarks to data/cache/<name>: downloads them, checks size and SHA-256, unpacks " +
       "them. Stopped, it goes on when called again. Without a network, or for what is given out on request only, " +

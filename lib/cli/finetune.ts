@@ -24,7 +24,7 @@ import {
 } from "./command.ts";
 import { duration, watch } from "./progress.ts";
 
-const command = new Command("finetune")
+const command = new Command("deno task finetune")
   .description("Fine-tunes a pre-trained model on a task with L3 = L2 + λ·L1, and says how well it does.")
   .requiredOption("--model <file>", "a pre-trained model, as `deno task pretrain` writes it")
   .requiredOption("--task <name>", listTasks().map(({ name }) => name).join(", "))

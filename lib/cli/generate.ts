@@ -5,7 +5,7 @@ import { loadBpe } from "../text/mod.ts";
 import { loadModel } from "../train/mod.ts";
 import { given, interruptible, number, type Place, placeOptions, run } from "./command.ts";
 
-const command = new Command("generate")
+const command = new Command("deno task generate")
   .description("Continues a text.")
   .argument("<prompt>", "the text to continue")
   .requiredOption(

@@ -34,7 +34,7 @@ import {
 } from "./command.ts";
 import { duration, watch } from "./progress.ts";
 
-const command = new Command("pretrain")
+const command = new Command("deno task pretrain")
   .description(
     "Pre-trains a GPT on running text and writes the model to a file. Stopped, it goes on when called again.",
   )

@@ -132,5 +132,6 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   console.error(`Done in ${duration((performance.now() - begin) / 1e3)}`);
 }
 
-const [name, ...args] = Deno.args;
-await run(commandOf(name as keyof typeof studies), args);
+const command = new Command("deno task");
+for (const name of Object.keys(about)) command.addCommand(commandOf(name as keyof typeof about));
+await run(command);

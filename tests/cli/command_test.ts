@@ -120,7 +120,7 @@ Deno.test("each command explains itself", async () => {
   for (const name of ["ablate", "compare", "suite", "pretrain", "finetune", "generate", "data"]) {
     const { code, out } = await run(name, "--help");
     assertEquals(code, 0);
-    assert(out.startsWith(`Usage: ${name}`), out);
+    assert(out.startsWith(`Usage: deno task ${name}`), out);
   }
 });
 
