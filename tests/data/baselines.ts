@@ -112,6 +112,10 @@ const views = {
     const b = [...new Set(words(second))];
     return [...new Set(words(first))].flatMap((one) => b.map((other) => `${one} ${other}`));
   },
+  neighbours(first) {
+    const all = words(first);
+    return all.slice(1).map((word, i) => `${all[i]} ${word}`);
+  },
 } as const satisfies Record<string, View>;
 
 /** How many words two texts have in common, as a share of those that either has. */
@@ -241,6 +245,8 @@ const baselines: Record<string, (task: Task) => Guesses | undefined> = {
   "words in common": (task) => task.kind === "classification" ? undefined : inCommon(task),
   "bag of words, naive Bayes": (task) => ofWords(task, naiveBayes),
   "bag of words, regression": (task) => ofWords(task, regression),
+  "neighbouring words, regression": (task) =>
+    task.kind === "classification" ? learnt(task, regression, views.neighbours) : undefined,
   "pairs of words, regression": (task) => isPair(task) ? learnt(task, regression, views.pairs) : undefined,
 };
 
@@ -254,7 +260,8 @@ function ofWords(task: Task, learn: typeof regression): Guesses {
 }
 
 if (import.meta.main) {
-  const names = Deno.args.length > 0 ? Deno.args : listTasks().map(({ name }) => name);
+  const npmTasks = listTasks().filter(({ archive }) => archive === undefined);
+  const names = Deno.args.length > 0 ? Deno.args : npmTasks.map(({ name }) => name);
   const tasks = await Promise.all(names.map((name) => task(name)));
   for (const { name, ...task } of tasks) {
     const sizes = (["train", "validation", "test"] as const).map((split) => `${task[split].length} ${split}`);

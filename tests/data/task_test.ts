@@ -17,7 +17,8 @@ const kind = once(() => task("kind"));
 const hypernym = once(() => task("hypernym"));
 const verses = once(() => task("verses"));
 const glosses = once(() => task("gloss-similarity"));
-const loaded = { imdb, kind, hypernym, verses, "gloss-similarity": glosses };
+const wordOrder = once(() => task("word-order"));
+const loaded = { imdb, kind, hypernym, verses, "gloss-similarity": glosses, "word-order": wordOrder };
 const load = (name: string): Promise<Task> => loaded[name as keyof typeof loaded]();
 const groups = once(async () =>
   new Map([...synsets(await npmText(NOUNS))].map(([, { gloss, up }]) => [gloss, up.join()]))
@@ -89,7 +90,30 @@ for (const { name } of listTasks().filter(({ archive }) => archive === undefined
   });
 }
 
-for (const name of ["kind", "hypernym", "verses", "gloss-similarity"] as const) {
+Deno.test("task word-order has each clause as it is and with two neighbouring words exchanged", async () => {
+  const whole = await wordOrder();
+  deepStrictEqual(SPLITS.map((split) => whole[split].length), [10_000, 1_000, 2_000]);
+  for (const split of SPLITS) {
+    const bag = (text: string) => text.split(" ").sort().join(" ");
+    const written = new Map(
+      whole[split].filter(({ label }) => label === 1).map(({ text }) => [bag(text), text]),
+    );
+    for (const { text } of whole[split].filter(({ label }) => label === 0)) {
+      const [now, before] = [text, written.get(bag(text))!].map((text) => text.split(" "));
+      const moved = now!.flatMap((word, i) => word === before![i] ? [] : [i]);
+      deepStrictEqual([moved.length, moved[1]! - moved[0]!], [2, 1], text);
+    }
+  }
+});
+
+Deno.test("task word-order mixes its labels, however few examples are taken", async () => {
+  for (const split of SPLITS) {
+    const share = (await wordOrder())[split].slice(0, 200).filter(({ label }) => label === 1).length / 200;
+    ok(share > 0.35 && share < 0.65, `${split}: ${share}`);
+  }
+});
+
+for (const name of ["kind", "hypernym", "verses", "gloss-similarity", "word-order"] as const) {
   Deno.test(`task ${name} is the same each time`, async () => {
     deepStrictEqual(await task(name), await load(name));
   });
@@ -294,7 +318,7 @@ Deno.test("a subset of a size that cannot be is refused", () => {
 Deno.test("a task of no known name, and an option that it lacks, are refused", async () => {
   await rejects(task("IMDB"), {
     message:
-      /^Cannot load task "IMDB" as .*: known tasks are imdb, kind, hypernym, verses, gloss-similarity, .*winograd$/,
+      /^Cannot load task "IMDB" as .*: known tasks are imdb, kind, hypernym, verses, gloss-similarity, word-order, .*winograd$/,
   });
   await rejects(task("kind", { words: 9 }), {
     name: "InputError",

