@@ -9,6 +9,7 @@ import {
   pretrain,
   saveModel,
   score,
+  scoreByPosition,
   scoreText,
   type TextScore,
   type TrainingRecord,
@@ -27,6 +28,8 @@ export interface Pretrained {
   readonly seed: number;
   /** On the held-out text; an encoder foretells none. */
   readonly heldout?: TextScore;
+  /** The same in bits a character at each place of the window, from the second token on. */
+  readonly byPosition?: readonly number[];
 }
 
 /** What a fine-tuning run found. */
@@ -93,6 +96,7 @@ export async function* runArm(
         seed,
         ...(preset.architecture !== "bert" && {
           heldout: await scoreText(lm, books.heldout, heldoutWindows),
+          byPosition: await scoreByPosition(lm, books.heldout, heldoutWindows),
         }),
       };
       await saveModel(model, lm);

@@ -93,25 +93,87 @@ export function textScore(
  * ```
  */
 export async function scoreText(lm: LanguageModel, text: string, limit?: number): Promise<TextScore> {
+  const { context, width } = lm.config;
+  const { losses, ids } = await heldoutLosses(
+    lm,
+    text,
+    limit,
+    (h, windows) =>
+      windows.map((window, n) =>
+        languageModelLoss(
+          h.slice([n, 0, 0], [1, context, width]),
+          lm.parameters.tokens_embed.weight,
+          batchOf([window]),
+        )
+      ),
+  );
+  return textScore(losses.flat(), context - 1, text, ids);
+}
+
+/**
+ * How well a model foretells a text at each place of its window: what {@linkcode scoreText} gives, place by place.
+ *
+ * @param limit Windows at the most, spread evenly over the text; all unless given.
+ * @returns Bits a character: of the token that has one token before it, two, …, all of the context but itself.
+ * @throws {InputError} If the text does not fill a window, or the architecture is `bert`.
+ *
+ * @example
+ * ```ts
+ * import { backend } from "../engine/mod.ts";
+ * import { gpt, presets } from "../model/mod.ts";
+ * import { trainBpe } from "../text/mod.ts";
+ * import { scoreByPosition } from "./mod.ts";
+ *
+ * await backend("cpu");
+ * const text = "to be or not to be that is the question ".repeat(20);
+ * const lm = gpt(presets.smoke, { tokenizer: trainBpe(text, { merges: 10 }) });
+ * console.log((await scoreByPosition(lm, text)).length); // 31
+ * ```
+ */
+export async function scoreByPosition(lm: LanguageModel, text: string, limit?: number): Promise<number[]> {
+  const { context, width } = lm.config;
+  const { losses, windows, ids } = await heldoutLosses(
+    lm,
+    text,
+    limit,
+    (h, windows) =>
+      Array.from({ length: context - 1 }, (_, t) =>
+        languageModelLoss(
+          h.slice([0, t, 0], [windows.length, 2, width]),
+          lm.parameters.tokens_embed.weight,
+          batchOf(windows.map((window) => window.subarray(t, t + 2))),
+        )),
+  );
+  const bits = ids.length / text.length / Math.LN2;
+  return Array.from({ length: context - 1 }, (_, t) => {
+    const sum = losses.reduce((sum, batch, i) => sum + batch[t]! * windows[i]!, 0);
+    return sum / windows.reduce((a, b) => a + b) * bits;
+  });
+}
+
+/** Losses on a text's windows, some windows at a time. */
+async function heldoutLosses(
+  lm: LanguageModel,
+  text: string,
+  limit: number | undefined,
+  lossesOf: (h: tf.Tensor3D, windows: readonly Int32Array[]) => tf.Scalar[],
+): Promise<{ losses: number[][]; windows: number[]; ids: Int32Array }> {
   checkForetells(lm.config, "score a text");
   const ids = tokensOf(text, lm.tokenizer);
-  const { context, width } = lm.config;
+  const { context } = lm.config;
   const windows = evaluationWindows(ids, context, limit);
-  const losses: number[] = [];
+  const losses: number[][] = [], counts: number[] = [];
   for (let at = 0; at < windows.length; at += EVALUATION_BATCH) {
     const some = windows.slice(at, at + EVALUATION_BATCH);
     const found = tf.tidy(() => {
       const ids = tf.tensor2d(batchOf(some).ids, [some.length, context], "int32");
-      const { h } = forward(lm.parameters, lm.config, ids);
-      return tf.stack(some.map((window, n) => {
-        const states = h.slice([n, 0, 0], [1, context, width]);
-        return languageModelLoss(states, lm.parameters.tokens_embed.weight, batchOf([window]));
-      }));
+      return tf.stack(lossesOf(forward(lm.parameters, lm.config, ids).h, some));
     });
-    losses.push(...await found.data());
+    losses.push([...await found.data()]);
+    counts.push(some.length);
     found.dispose();
   }
-  return textScore(losses, context - 1, text, ids);
+  return { losses, windows: counts, ids };
 }
 
 /** How well a task is done, with 95 % intervals over its examples. */

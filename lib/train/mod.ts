@@ -19,6 +19,7 @@ export { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
 export {
   evaluate,
   type Evaluation,
+  scoreByPosition,
   scoreText,
   type TaskScore,
   type TextMeasures,
