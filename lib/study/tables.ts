@@ -70,7 +70,7 @@ export function report({ language, table, findings }: Study): string {
 /** What arms may differ in: a column of the tables, and words. */
 interface Factor {
   readonly name: string;
-  /** What a run has of it. */
+  /** What a run has of it; nothing where there is no such choice. */
   level(run: Run): string;
   /** The same in a sentence. */
   words(run: Run): string;
@@ -82,7 +82,7 @@ type Run = Pick<Finetuned, "model" | "positions"> & Partial<Finetuned>;
 
 const factors: readonly Factor[] = [
   factor("model", ({ model }) => model, "with the first"),
-  factor("positions", ({ positions }) => positions, "all"),
+  factor("positions", ({ model, positions }) => model.startsWith("lstm") ? "" : positions, "all"),
   { ...factor("λ", ({ lambda }) => String(lambda), "all"), words: ({ lambda }) => `λ = ${lambda}` },
   factor("start", startOf, "with the first"),
 ];
@@ -170,11 +170,11 @@ const points = ({ value }: Finetuned) => 100 * value;
 
 /** Whether a factor has several levels in these runs. */
 function variesIn(runs: readonly Run[]): (factor: Factor) => boolean {
-  return ({ level }) => new Set(runs.map(level)).size > 1;
+  return ({ level }) => new Set(runs.map(level).filter(Boolean)).size > 1;
 }
 
 function wordsOf(run: Run, factors: readonly Factor[]): string {
-  return factors.map(({ words }) => words(run)).join(", ");
+  return factors.map(({ words }) => words(run)).filter(Boolean).join(", ");
 }
 
 /** Rows by a key, in the order of first appearance. */
@@ -192,9 +192,9 @@ function contrasts<R extends Run & { readonly seed: number }>(
 ): Row[] {
   return factors.flatMap((factor) => {
     const others = factors.filter((other) => other !== factor);
-    const held = (run: R) => [where(run), ...others.map(({ words }) => words(run))].join(", ");
+    const held = (run: R) => [where(run), wordsOf(run, others)].filter(Boolean).join(", ");
     return groups(runs, held).flatMap(([held, group]) => {
-      const levels = groups(group, (run) => factor.words(run).replace(" =", ""));
+      const levels = groups(group.filter(factor.level), (run) => factor.words(run).replace(" =", ""));
       if (factor.name === "λ") levels.sort(([, [a]], [, [b]]) => b!.lambda! - a!.lambda!); // What L1 adds: λ less 0.
       const pairs = levels.flatMap((a, i) => levels.slice(i + 1).map((b) => [a, b] as const));
       const wanted = factor.pairs === "all" ? pairs : pairs.filter(([a]) => a === levels[0]);

@@ -160,28 +160,34 @@ Deno.test("a study with another setting does not take over results of the first"
   await Deno.remove(folder, { recursive: true });
 });
 
+const one = { loss: 1, perplexity: Math.E, bitsPerCharacter: 2 };
+const score = { ...one, tokens: 1, low: one, high: one };
+const baselines = {
+  unigram: { ...score, bitsPerCharacter: 3 },
+  bigram: { ...score, bitsPerCharacter: 2.5 },
+  kneserNey: { ...score, bitsPerCharacter: 1.7 },
+};
+const model = "gpt1" as const;
+const run = (positions: "learned" | "sinusoidal", lambda: number, seed: number, value: number) => ({
+  task: "sky",
+  model,
+  positions,
+  lambda,
+  transfer: 2,
+  layers: 2,
+  seed,
+  measure: "accuracy" as const,
+  measures: {},
+  value,
+  low: 0,
+  high: 1,
+  constant: 0.5,
+  loss: 1,
+  examples: 100,
+  cut: 0,
+});
+
 Deno.test("tables hold means, intervals and paired differences as worked out by hand", () => {
-  const one = { loss: 1, perplexity: Math.E, bitsPerCharacter: 2 };
-  const score = { ...one, tokens: 1, low: one, high: one };
-  const model = "gpt1" as const;
-  const run = (positions: "learned" | "sinusoidal", lambda: number, seed: number, value: number) => ({
-    task: "sky",
-    model: "gpt1" as const,
-    positions,
-    lambda,
-    transfer: 2,
-    layers: 2,
-    seed,
-    measure: "accuracy" as const,
-    measures: {},
-    value,
-    low: 0,
-    high: 1,
-    constant: 0.5,
-    loss: 1,
-    examples: 100,
-    cut: 0,
-  });
   const found = studyOf(
     [1, 2].flatMap((seed) => [
       { model, positions: "learned" as const, seed, heldout: { ...score, bitsPerCharacter: 1.8 } },
@@ -199,11 +205,7 @@ Deno.test("tables hold means, intervals and paired differences as worked out by 
       run("learned", 0.5, 2, 0.81),
       run("sinusoidal", 0, 1, 0.4),
     ],
-    {
-      unigram: { ...score, bitsPerCharacter: 3 },
-      bigram: { ...score, bitsPerCharacter: 2.5 },
-      kneserNey: { ...score, bitsPerCharacter: 1.7 },
-    },
+    baselines,
     false,
   );
   assertEquals(found.language.array("model"), [
@@ -228,6 +230,23 @@ Deno.test("tables hold means, intervals and paired differences as worked out by 
     "not distinguishable",
     "sky, λ = 0: learned − sinusoidal = +10.00 points of accuracy, 1 seed: one seed cannot tell",
     "sky, learned: λ 0.5 − λ 0 = +10.5 [4.1, 16.9] points of accuracy, 2 seeds: higher",
+  ]);
+});
+
+Deno.test("an LSTM, which has no positions, is compared with models of any", () => {
+  const lstm = { model: "lstm" as const, positions: "none" as const };
+  const heldout = score;
+  const found = studyOf(
+    [{ model, positions: "learned", seed: 1, heldout }, { ...lstm, seed: 1, heldout }],
+    [run("learned", 0, 1, 0.5), { ...run("learned", 0, 1, 0.4), ...lstm }],
+    baselines,
+    true,
+  );
+  assertEquals(found.language.array("model").slice(3), ["gpt1", "lstm"]);
+  assertEquals(found.table.columnNames().slice(0, 3), ["task", "measure", "model"]);
+  assertEquals(found.findings.slice(-2), [
+    "held-out text: gpt1 − lstm = 0.00 bits per character, 1 seed: one seed cannot tell",
+    "sky: gpt1 − lstm = +10.00 points of accuracy, 1 seed: one seed cannot tell",
   ]);
 });
 
