@@ -83,7 +83,10 @@ export {
 export {
   ablate,
   compare,
+  type Provenance,
+  provenance,
   report,
+  smoke,
   studies,
   type Study,
   type StudyOptions,

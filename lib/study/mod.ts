@@ -15,5 +15,5 @@ export {
   type StudySettings,
 } from "./settings.ts";
 export { difference, type Estimate, estimate, rounded, shown, verdict } from "./statistics.ts";
-export { type Provenance, runPath, store, type Stored, stored } from "./store.ts";
+export { type Making, type Provenance, provenance, runPath, store, type Stored, stored } from "./store.ts";
 export { report, type Study, studyOf } from "./tables.ts";

@@ -4,9 +4,9 @@ import { backendInUse } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { writeWhole } from "../files.ts";
 
-/** What made a result. */
+/** What computes here. */
 export interface Provenance {
-  /** Git revision of the folder that the command was run in, where there is one. */
+  /** Git revision of the folder that this runs in, or of the one above, where there is one. */
   readonly revision?: string;
   /** Of Deno, V8 and tfjs. */
   readonly versions: Readonly<Record<string, string>>;
@@ -14,6 +14,10 @@ export interface Provenance {
   readonly backend: string;
   /** System, processor and cores. */
   readonly machine: string;
+}
+
+/** What made a result. */
+export interface Making extends Provenance {
   /** When the run ended, ISO 8601. */
   readonly ended: string;
   /** How long it took, in seconds, all its parts together. */
@@ -27,7 +31,7 @@ export interface Stored<Result> {
   /** What was found. */
   readonly result: Result;
   /** What made it. */
-  readonly provenance: Provenance;
+  readonly provenance: Making;
 }
 
 /** Where a run with these settings keeps its files, less the ending: a readable name and a hash of the settings. */
@@ -65,26 +69,37 @@ export async function store<Result>(
   result: Result,
   seconds: number,
 ): Promise<Stored<Result>> {
-  const found: Stored<Result> = { settings, result, provenance: await provenance(seconds) };
+  const made = { ended: new Date().toISOString(), seconds: Math.round(seconds * 10) / 10 };
+  const found: Stored<Result> = { settings, result, provenance: { ...await provenance(), ...made } };
   await writeWhole(path, [JSON.stringify(found, null, 2), "\n"]);
   return found;
 }
 
-async function provenance(seconds: number): Promise<Provenance> {
-  const revision = await gitRevision();
+/**
+ * What computes here: what a notebook says before its first result.
+ *
+ * @example
+ * ```ts
+ * import { backend } from "../engine/mod.ts";
+ * import { provenance } from "./store.ts";
+ *
+ * await backend("cpu");
+ * console.log((await provenance()).versions["tfjs"]); // 4.22.0
+ * ```
+ */
+export async function provenance(): Promise<Provenance> {
+  const revision = await gitRevision() ?? await gitRevision("../.git");
   return {
     ...(revision && { revision }),
     versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"]! },
     backend: backendInUse(),
     machine: `${Deno.build.os} ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores`,
-    ended: new Date().toISOString(),
-    seconds: Math.round(seconds * 10) / 10,
   };
 }
 
-/** The revision that is checked out here, read from git's own files so that no permission to run is needed. */
-export async function gitRevision(): Promise<string | undefined> {
-  const read = (path: string) => Deno.readTextFile(`.git/${path}`).then((text) => text.trim(), () => "");
+/** The revision that is checked out, read from git's own folder so that no permission to run is needed. */
+export async function gitRevision(git = ".git"): Promise<string | undefined> {
+  const read = (path: string) => Deno.readTextFile(`${git}/${path}`).then((text) => text.trim(), () => "");
   const head = await read("HEAD");
   const ref = /^ref: (.+)$/.exec(head)?.[1];
   if (!ref) return head || undefined;
