@@ -39,6 +39,8 @@ export {
 export {
   type Architecture,
   architectures,
+  type AttentionMaps,
+  attentionMaps,
   type Config,
   countParameters,
   dispose,

@@ -17,7 +17,7 @@ import type { Drop, Norm } from "./plain.ts";
 import { share, type Team } from "./team.ts";
 
 /** The operations that have a fast face. */
-export type Faces = Omit<typeof plain, "attentionOver" | "lstmOver">;
+export type Faces = Omit<typeof plain, "attentionOver" | "attentionWeights" | "lstmOver">;
 
 /** What the kernels take to drop: the stream's key, the threshold, the factor of what is kept. */
 type Dropping = [k0: number, k1: number, threshold: number, kept: number];

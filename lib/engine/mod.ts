@@ -17,6 +17,7 @@ export {
   type AdamStep,
   attention,
   attentionOver,
+  attentionWeights,
   type Drop,
   dropout,
   embedding,

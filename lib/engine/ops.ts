@@ -8,7 +8,7 @@ import { type Faces, fused } from "./fused.ts";
 import * as plain from "./plain.ts";
 import type { AdamStep, Drop, Linear, Norm } from "./plain.ts";
 
-export { attentionOver, lstmOver } from "./plain.ts";
+export { attentionOver, attentionWeights, lstmOver } from "./plain.ts";
 export type { AdamStep, Drop, Linear, Memory, Norm, Past } from "./plain.ts";
 
 /** The fastest faces that run on the current backend. */

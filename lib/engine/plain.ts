@@ -115,6 +115,23 @@ export function attentionOver(
   lengths?: Int32Array,
 ): Past & { readonly a: tf.Tensor3D } {
   const [N, T, width] = qkv.shape;
+  const { weights, k, v } = attentionWeights(qkv, heads, past, lengths);
+  const mixed = tf.matMul(dropout(weights, drop), v); // (N, H, T, d/H)
+  return { a: mixed.transpose([0, 2, 1, 3]).reshape([N, T, width / 3]), k, v };
+}
+
+/**
+ * How much each of the T new tokens attends to each of all S: a softmax over those that it may see.
+ *
+ * @returns The weights (N, H, T, S), and keys and values of all S tokens so far (N, H, S, d/H).
+ */
+export function attentionWeights(
+  qkv: tf.Tensor3D,
+  heads: number,
+  past?: Past,
+  lengths?: Int32Array,
+): Past & { readonly weights: tf.Tensor4D } {
+  const [N, T, width] = qkv.shape;
   const d = width / 3;
   const split = tf.split(qkv, 3, -1).map((x) =>
     x.reshape([N, T, heads, d / heads]).transpose<tf.Tensor4D>([0, 2, 1, 3])
@@ -129,8 +146,7 @@ export function attentionOver(
     ? tf.range(0, S).less(tf.tensor(Float32Array.from(lengths), [N, 1, 1, 1])) // (N, 1, 1, S)
     : tf.range(0, S).lessEqual(tf.range(S - T, S).expandDims(1))).cast("float32"); // (T, S)
   const masked = scores.mul(seen).add(seen.sub(1).mul(1e9));
-  const mixed = tf.matMul(dropout(masked.softmax(), drop), v); // (N, H, T, d/H)
-  return { a: mixed.transpose([0, 2, 1, 3]).reshape([N, T, d]), k, v };
+  return { weights: masked.softmax() as tf.Tensor4D, k, v };
 }
 
 /** What an LSTM remembers of the tokens read so far, each (N, u). */

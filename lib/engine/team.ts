@@ -54,7 +54,7 @@ export const PATIENCE = 20_000;
 /** Bytes of a reason. */
 const WHY = 1024;
 /** Milliseconds in which a thread must have started. */
-const START = 10_000;
+const START = 30_000;
 
 /** The work of one part of several: makes calls. */
 type Work = (calls: Calls, part: number, parts: number) => void;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { type AttentionMaps, attentionMaps } from "./attention.ts";
 export {
   type Architecture,
   architectures,
