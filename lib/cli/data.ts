@@ -5,7 +5,7 @@ import { obtain } from "../data/obtain.ts";
 import { InputError } from "../errors.ts";
 import { exists } from "../files.ts";
 import { interrupted, interruptible, run } from "./command.ts";
-import { progress } from "./progress.ts";
+import { progress } from "../show/mod.ts";
 
 const command = new Command("deno task data")
   .description(

@@ -22,7 +22,7 @@ import {
   run,
   start,
 } from "./command.ts";
-import { duration, watch } from "./progress.ts";
+import { duration, watch } from "../show/mod.ts";
 
 const command = new Command("deno task finetune")
   .description("Fine-tunes a pre-trained model on a task with L3 = L2 + λ·L1, and says how well it does.")

@@ -32,7 +32,7 @@ import {
   run,
   start,
 } from "./command.ts";
-import { duration, watch } from "./progress.ts";
+import { duration, watch } from "../show/mod.ts";
 
 const command = new Command("deno task pretrain")
   .description(
@@ -119,7 +119,7 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   const curveFile = `${name}.zeroshot.json`;
   const curve = tasks.length > 0 ? (await stored<Point[]>(curveFile, about))?.result ?? [] : [];
   const records = pretrain(lm, text, { ...training, updates, batch, checkpoint, saveEvery, signal });
-  await watch(tasks.length > 0 ? scored(records) : records);
+  await watch(tasks.length > 0 ? training(scored(records)) : records);
   if (signal.aborted) {
     return interrupted(`Stopped before the end: the same command goes on from ${checkpoint}`);
   }
@@ -146,7 +146,7 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
 
   /** The run, in which the model answers the tasks at updates 1, 2, 4, … and the last. */
-  async function* scored(records: AsyncIterable<TrainingRecord>): AsyncGenerator<TrainingRecord> {
+  async function* scored(records: AsyncIterable<TrainingRecord>): AsyncGenerator<TrainingRecord, void> {
     const begin = performance.now();
     for await (const record of records) {
       yield record;

@@ -16,7 +16,7 @@ import {
   run,
   start,
 } from "./command.ts";
-import { duration, progress } from "./progress.ts";
+import { duration, watch } from "../show/mod.ts";
 
 const about: { readonly [name in keyof typeof studies]: string } = {
   ablate: "Pre-trains GPT-1 and fine-tunes it in every arm, positions × λ, and says what can be told apart.",
@@ -108,19 +108,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   await start({ threads: 1, ...options as Place });
 
   const begin = performance.now();
-  const bar = progress();
-  try {
-    for await (const { run, finished, runs, done, left, record } of study) {
-      bar.show({
-        done,
-        left,
-        text: `run ${finished + 1} of ${runs}: ${run}, loss ${record.loss.toFixed(3)}`,
-      });
-    }
-  } finally {
-    bar.end();
-  }
-  const found = await study;
+  const found = await watch(study);
   for (const failure of found.failures) console.error(failure);
   if (found.failures.length > 0) {
     console.error("The same command tries these again; the others are kept");

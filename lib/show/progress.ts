@@ -1,6 +1,5 @@
 // @ts-types="npm:@types/cli-progress@3.11.6"
 import cliProgress from "cli-progress";
-import type { TrainingRecord } from "../train/mod.ts";
 
 /** What a progress line tells. */
 export interface Step {
@@ -10,6 +9,16 @@ export interface Step {
   readonly left: number;
   /** What is under way, in a few words. */
   readonly text: string;
+  /** The update and its loss, where a curve can be made of them. */
+  readonly point?: { readonly update: number; readonly loss: number };
+}
+
+/** What shows steps, and what they came to. */
+export interface Face {
+  /** Shows a step, or leaves it out if the last one was just now. */
+  show(step: Step): void | Promise<void>;
+  /** Shows the last step for good. */
+  end(): void | Promise<void>;
 }
 
 /** Seconds from one line to the next where nobody watches. */
@@ -44,25 +53,6 @@ export function progress(): { show(step: Step): void; end(): void } {
     show: ({ done, left, text }) => bar.update(Math.round(1000 * done), { time: duration(left), text }),
     end: () => bar.stop(),
   };
-}
-
-/** Shows a run's progress to its end. */
-export async function watch(run: AsyncIterable<TrainingRecord>): Promise<void> {
-  const bar = progress();
-  let first: number | undefined; // A run that is taken up begins later than at 1.
-  try {
-    for await (const { update, updates, loss, seconds } of run) {
-      first ??= update - 1;
-      const left = seconds / (update - first) * (updates - update);
-      bar.show({
-        done: update / updates,
-        left,
-        text: `update ${update} of ${updates}, loss ${loss.toFixed(3)}`,
-      });
-    }
-  } finally {
-    bar.end();
-  }
 }
 
 /** Seconds as a person says them: `48 s`, `3 min 5 s`, `2 h 10 min`. */

@@ -1,0 +1,86 @@
+import { duration, progress, type Step } from "./progress.ts";
+import { liveProgress } from "./live.ts";
+import { jupyter } from "./show.ts";
+
+/** What is shown of an update; a training's records have it. */
+export interface Update {
+  /** Updates made, this one included. */
+  readonly update: number;
+  /** Updates that there will be. */
+  readonly updates: number;
+  /** What was minimised, in nats. */
+  readonly loss: number;
+  /** Seconds since the run, or its resumption, began. */
+  readonly seconds: number;
+}
+
+/** What is shown of a study's update; a study's records have it. */
+export interface StudyStep {
+  /** The run that made the update. */
+  readonly run: string;
+  /** Runs that are through. */
+  readonly finished: number;
+  /** Runs of the study. */
+  readonly runs: number;
+  /** Share of the work that is done, from 0 to 1. */
+  readonly done: number;
+  /** Seconds that are left. */
+  readonly left: number;
+  /** The update. */
+  readonly record: Update;
+}
+
+/** A run under way, whose records are updates or steps of a study, and which ends in a result. */
+export type Watched<Result> = AsyncIterable<Update | StudyStep> & PromiseLike<Result>;
+
+/**
+ * Carries a run out and shows how far it is and how long it will take: in a notebook by a bar and a curve of the loss
+ * that grow in place, in a terminal by a bar, elsewhere by a line every few seconds.
+ *
+ * @param run What a training or a study returns.
+ * @returns The run's result.
+ *
+ * @example
+ * ```ts ignore
+ * import { backend, corpus, gpt, presets, pretrain, stopButton, trainBpe, watch } from "../mod.ts";
+ *
+ * await backend();
+ * const books = await corpus("moby-dick");
+ * const lm = gpt(presets.mini, { tokenizer: trainBpe(books.train, { merges: 4000 }) });
+ * await watch(pretrain(lm, books, { updates: 500, checkpoint: "mini.part", signal: stopButton() }));
+ * ```
+ */
+export async function watch<Result>(run: Watched<Result>): Promise<Result> {
+  const kernel = jupyter();
+  const face = kernel ? liveProgress(kernel) : progress();
+  const stepOf = stepper();
+  try {
+    for await (const record of run) await face.show(stepOf(record));
+  } finally {
+    await face.end();
+  }
+  return await run;
+}
+
+/** Turns records into steps. A training that is taken up begins later than at 1: its pace is that of this part. */
+function stepper(): (record: Update | StudyStep) => Step {
+  let first: number | undefined;
+  return (record) => {
+    if ("runs" in record) {
+      const { run, finished, runs, done, left, record: { loss } } = record;
+      return {
+        done,
+        left,
+        text: `run ${Math.min(finished + 1, runs)} of ${runs}: ${run}, loss ${loss.toFixed(3)}`,
+      };
+    }
+    const { update, updates, loss, seconds } = record;
+    first ??= update - 1;
+    return {
+      done: update / updates,
+      left: seconds / (update - first) * (updates - update),
+      text: `update ${update} of ${updates}, loss ${loss.toFixed(3)}`,
+      point: { update, loss },
+    };
+  };
+}
