@@ -89,5 +89,27 @@ export {
   type StudyRecord,
 } from "./lib/study/mod.ts";
 
+// What a cell shows
+export {
+  type ArmStyle,
+  armStyle,
+  type Bar,
+  type BarGroup,
+  bars,
+  curve,
+  type Effect,
+  type Figure,
+  forest,
+  heatmap,
+  type HeatmapOptions,
+  type Line,
+  png,
+  show,
+  showTables,
+  strip,
+  type StripGroup,
+  type Words,
+} from "./lib/show/mod.ts";
+
 // What a user got wrong
 export { InputError } from "./lib/errors.ts";

@@ -23,6 +23,8 @@ export interface Bar {
   readonly high?: number;
 }
 
+const bounded = ({ low = NaN, high = NaN }: Bar) => Number.isFinite(low + high);
+
 /**
  * Bars in groups, with error bars: a score for each task and start. Arms are told by colour and hatching.
  *
@@ -55,7 +57,8 @@ export function bars(groups: readonly BarGroup[], words: Words): Figure {
         const { color, pattern } = armStyle(name);
         const own = groups.flatMap(({ bars }, at) =>
           bars.filter((bar) => bar.name === name).map((bar) => ({ ...bar, at }))
-        );
+        ).sort((a, b) => Number(bounded(b)) - Number(bounded(a)));
+        const sure = own.filter(bounded); // First, as plotly.js takes a null for 0, and draws it.
         return {
           type: "bar",
           name: wrapped(name, 40),
@@ -69,8 +72,8 @@ export function bars(groups: readonly BarGroup[], words: Words): Figure {
           error_y: {
             type: "data",
             symmetric: false,
-            array: own.map(({ mean, high = NaN }) => seen(high - mean)),
-            arrayminus: own.map(({ mean, low = NaN }) => seen(mean - low)),
+            array: sure.map(({ mean, high }) => seen(high! - mean)),
+            arrayminus: sure.map(({ mean, low }) => seen(mean - low!)),
             color: INK,
             thickness: 2.5,
             width: 7,

@@ -17,8 +17,8 @@ export interface Effect {
 
 /** What an interval tells: marker, colour, width of its line, and words. */
 const kinds = {
-  told: { symbol: "square", color: "#0072B2", width: 5, words: "■ interval without 0" },
-  untold: { symbol: "circle-open", color: "#767676", width: 2, words: "○ with 0" },
+  told: { symbol: "square", color: "#0072B2", width: 5, words: "■ interval excludes 0" },
+  untold: { symbol: "circle-open", color: "#767676", width: 2, words: "○ interval includes 0" },
   single: { symbol: "x-thin", color: INK, width: 2, words: "× no interval" },
 } as const;
 
@@ -48,8 +48,10 @@ function kindOf({ low, high }: Effect): keyof typeof kinds {
 export function forest(rows: readonly Effect[], words: Omit<Words, "y">): Figure {
   checkSome("rows", rows);
   checkNumbers("means", rows.map(({ mean }) => mean));
-  const labels = rows.map(({ label }) => wrapped(label, 26));
-  const numbers = rows.map(estimated);
+  const labels = rows.map(({ label }) =>
+    label.split(/(?<=:) /).map((part) => wrapped(part, 28)).join("<br>")
+  );
+  const numbers = rows.map((row) => (row.mean > 0 ? "+" : "") + estimated(row));
   const present = (Object.keys(kinds) as (keyof typeof kinds)[]).filter((kind) =>
     rows.some((row) => kindOf(row) === kind)
   );
@@ -86,9 +88,10 @@ export function forest(rows: readonly Effect[], words: Omit<Words, "y">): Figure
       };
     }),
     layout({ ...words, y: "" }, {
-      height: rows.length * (lines * 26 + 12) + 110,
+      left: 20,
+      height: rows.length * (lines * 25 + 10) + 110,
       right: room(numbers) + 24,
-      subtitle: [...present.map((kind) => kinds[kind].words), `n = ${many}`].join("  "),
+      subtitle: [...present.map((kind) => kinds[kind].words), `n = ${many}`].join("  ·  "),
       xaxis: { range: [seen(least - margin), seen(most + margin)], nticks: 6 },
       yaxis: {
         range: [rows.length - 0.5, -0.5],

@@ -16,8 +16,11 @@ export interface HeatmapOptions extends Words {
 /** Cells a side at most: of more, neighbours are averaged. */
 const CELLS = 128;
 
-/** Ends of the ColorBrewer scale RdBu, which no common colour blindness confuses. */
-const redBlue = ["#053061", "#4393C3", "#F7F7F7", "#D6604D", "#67001F"].map((color, i) => [i / 4, color]);
+/** ColorBrewer's scales RdBu and Blues, which no common colour blindness confuses. */
+const scales = {
+  diverging: ["#053061", "#4393C3", "#F7F7F7", "#D6604D", "#67001F"].map((color, i) => [i / 4, color]),
+  sequential: ["#F7FBFF", "#9ECAE1", "#4292C6", "#08519C", "#08306B"].map((color, i) => [i / 4, color]),
+};
 
 /**
  * A matrix as colours, its first row on top: attention maps, similarity of position embeddings. Cells that are
@@ -72,24 +75,18 @@ export function heatmap(
       dx: across,
       y0: (down - 1) / 2,
       dy: down,
-      ...(scale === "diverging"
-        ? { colorscale: redBlue, zmin: -end, zmax: end }
-        : { colorscale: "Cividis", reversescale: true }),
-      colorbar: {
-        title: { text: wrapped(z, 40), side: "right" },
-        thickness: 24,
-        outlinewidth: 0,
-        len: 1,
-        nticks: 6,
-      },
+      colorscale: scales[scale],
+      ...(scale === "diverging" ? { zmin: -end, zmax: end } : {}),
+      colorbar: { thickness: 24, outlinewidth: 0, len: 1, nticks: 6 },
     }],
     layout(words, {
       height: height + 110,
-      right: 140,
-      plot_bgcolor: "#C8C8C8",
+      left: 60,
+      right: 150,
+      plot_bgcolor: "#D0D0D0",
       xaxis: {
         ...axis(columns, wide, width),
-        ...(square ? { constrain: "domain" } : {}),
+        ...(square ? { constrain: "domain", constraintoward: "right" } : {}),
         range: [-0.5, wide - 0.5],
       },
       yaxis: {
@@ -97,6 +94,18 @@ export function heatmap(
         ...(square ? { scaleanchor: "x", constrain: "domain" } : {}),
         range: [high - 0.5, -0.5],
       },
+      // Not the colour bar's own title, which plotly.js lays over the bar's numbers.
+      annotations: [{
+        xref: "paper",
+        yref: "paper",
+        x: 1,
+        y: 0.5,
+        xshift: 126,
+        text: wrapped(z, 50),
+        textangle: -90,
+        font: { size: 24 },
+        showarrow: false,
+      }],
     }),
     {
       header: ["", z],
@@ -111,7 +120,7 @@ export function heatmap(
 
 /** Ticks with names, as many as there is room for. */
 function axis(names: readonly string[] | undefined, count: number, length: number, upright = false) {
-  const common = { showgrid: false, showline: false, ticks: "" };
+  const common = { showgrid: false, showline: false, ticks: "", ticklabelstandoff: 6 };
   if (!names) return { ...common, nticks: 8 };
   const flat = upright || Math.max(...names.map((name) => name.length)) * 12.5 < length / count;
   const step = Math.ceil(count * 26 / length);

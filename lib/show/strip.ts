@@ -52,7 +52,7 @@ export function strip(groups: readonly StripGroup[], words: Words): Figure {
           name,
           x: values.map((_, seed) => seen(place(seed))),
           y: values.map((value) => seen(value)),
-          marker: { color, symbol, size: 13, opacity: 0.85, line: { color: "white", width: 1 } },
+          marker: { color, symbol, size: 15, opacity: 0.85, line: { color: "white", width: 1 } },
         },
         {
           type: "scatter",
@@ -61,15 +61,19 @@ export function strip(groups: readonly StripGroup[], words: Words): Figure {
           x: [at + 0.2],
           y: [seen(mean)],
           marker: { color: ink, symbol: "line-ew", size: 26, line: { color: ink, width: 5 } },
-          error_y: {
-            type: "data",
-            symmetric: false,
-            array: [seen(high - mean)],
-            arrayminus: [seen(mean - low)],
-            color: ink,
-            thickness: 3,
-            width: 8,
-          },
+          ...(Number.isFinite(low + high)
+            ? {
+              error_y: {
+                type: "data",
+                symmetric: false,
+                array: [seen(high - mean)],
+                arrayminus: [seen(mean - low)],
+                color: ink,
+                thickness: 3,
+                width: 8,
+              },
+            }
+            : {}),
         },
       ];
     }),

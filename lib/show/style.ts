@@ -139,9 +139,10 @@ export interface Words {
 /** The look that all figures share; what a figure adds to an axis is laid over it. */
 export function layout(
   words: Words,
-  { height = 560, subtitle = "", right = 30, xaxis = {}, yaxis = {}, ...rest }: {
+  { height = 560, subtitle = "", left = 112, right = 30, xaxis = {}, yaxis = {}, ...rest }: {
     readonly height?: number;
     readonly subtitle?: string;
+    readonly left?: number;
     readonly right?: number;
     readonly xaxis?: object;
     readonly yaxis?: object;
@@ -150,7 +151,7 @@ export function layout(
 ) {
   const title = wrapped(words.title, 54);
   const lines = title.split("<br>").length;
-  const top = 24 + 34 * lines + (subtitle ? 34 : 0);
+  const top = 28 + 32 * lines + (subtitle || rest["showlegend"] ? 36 : 0);
   const axis = (text: string) => ({
     title: { text: wrapped(text, 60), standoff: 14 },
     automargin: true,
@@ -171,13 +172,13 @@ export function layout(
       x: 0,
       xref: "container",
       xanchor: "left",
-      pad: { l: 20 },
+      pad: { l: 20, t: lines > 1 ? 33 : 16 }, // plotly.js hangs a single line at its top, several at a baseline.
       y: 1,
       yref: "container",
       yanchor: "top",
       ...(subtitle ? { subtitle: { text: subtitle, font: { size: SIZE - 2, color: "#595959" } } } : {}),
     },
-    margin: { l: 60, r: right, t: top, b: 60 },
+    margin: { l: left, r: right, t: top, b: 84 },
     paper_bgcolor: "white",
     plot_bgcolor: "white",
     showlegend: false,
@@ -188,12 +189,15 @@ export function layout(
   };
 }
 
-/** A text that plotly.js takes for what it says, broken into lines of about so many characters. */
+/** A text that plotly.js takes for what it says, broken into lines of at most so many characters, if it can be. */
 export function wrapped(text: string, characters: number): string {
   const lines = [""];
-  for (const piece of text.match(/.+?(?:[\s-]+|$)/g) ?? []) {
-    if (lines.at(-1) && lines.at(-1)!.length + piece.trimEnd().length > characters) lines.push("");
-    lines[lines.length - 1] += piece;
+  // A minus stays with what it takes away; a word is broken at its hyphens only if a line cannot hold it.
+  for (const word of text.match(/(?:− )?\S+\s*/g) ?? []) {
+    for (const piece of word.trim().length > characters ? word.split(/(?<=-)/) : [word]) {
+      if (lines.at(-1) && (lines.at(-1)! + piece).trim().length > characters) lines.push("");
+      lines[lines.length - 1] += piece;
+    }
   }
   const escaped = (line: string) =>
     line.trim().replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
@@ -221,7 +225,7 @@ export function estimated(
   { mean, low = NaN, high = NaN }: { readonly mean: number; readonly low?: number; readonly high?: number },
 ): string {
   const half = (high - low) / 2;
-  if (!(half >= 0)) return signed(String(seen(mean, 4)));
+  if (!(half >= 0)) return signed(String(seen(mean, 3)));
   const digits = Math.min(4, Math.max(0, half > 0 ? 1 - Math.floor(Math.log10(half)) : 2));
   const [middle, from, to] = [mean, low, high].map((value) => signed(value.toFixed(digits)));
   return `${middle} [${from}, ${to}]`;

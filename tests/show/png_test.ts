@@ -1,0 +1,133 @@
+import { decode } from "fast-png";
+import plotly from "plotly.js-cartesian-dist-min/plotly-cartesian.min.js" with { type: "text" };
+import type { Figure } from "../../lib/show/mod.ts";
+import { draw } from "../../lib/show/png.ts";
+import { assert, assertEquals } from "../assert.ts";
+import { figures } from "./figures.ts";
+
+interface Picture {
+  readonly width: number;
+  readonly height: number;
+  /** Lightness of each pixel. */
+  readonly grey: Float32Array;
+}
+
+function picture(file: Uint8Array): Picture {
+  const { width, height, data, channels, palette } = decode(file);
+  const grey = Float32Array.from({ length: width * height }, (_, i) => {
+    const [red, green, blue] = palette?.[data[i]!] ?? data.slice(channels * i, channels * i + 3);
+    return 0.299 * red! + 0.587 * green! + 0.114 * blue!;
+  });
+  return { width, height, grey };
+}
+
+/** Means of 3 × 3 pixels, so that what is drawn a fraction of a pixel aside is alike. */
+function blurred({ width, height, grey }: Picture): Float32Array {
+  return grey.map((_, i) => {
+    let [sum, count] = [0, 0];
+    for (const dy of [-1, 0, 1]) {
+      for (const dx of [-1, 0, 1]) {
+        const [x, y] = [i % width + dx, Math.floor(i / width) + dy];
+        if (x < 0 || y < 0 || x >= width || y >= height) continue;
+        sum += grey[y * width + x]!;
+        count++;
+      }
+    }
+    return sum / count;
+  });
+}
+
+/** The largest share of a 50 × 50 tile's pixels that differ by a tenth of the way from black to white. */
+function difference(a: Picture, b: Picture): number {
+  const [left, right] = [blurred(a), blurred(b)];
+  const tiles = new Map<number, number>();
+  left.forEach((value, i) => {
+    if (Math.abs(value - right[i]!) < 25) return;
+    const tile = Math.floor(i / a.width / 50) * 1000 + Math.floor(i % a.width / 50);
+    tiles.set(tile, (tiles.get(tile) ?? 0) + 1);
+  });
+  return Math.max(0, ...tiles.values()) / 2500;
+}
+
+/** Figures one below the other, as Chromium draws them. */
+async function inChromium(program: string, all: readonly Figure[]): Promise<Picture[]> {
+  const folder = await Deno.makeTempDir();
+  const font = await Deno.readFile(new URL(import.meta.resolve("dejavu-fonts-ttf/ttf/DejaVuSans.ttf")));
+  const height = all.reduce((sum, { layout }) => sum + layout.height, 0);
+  await Deno.writeTextFile(
+    `${folder}/page.html`,
+    `<!doctype html><meta charset="utf-8"><style>
+      @font-face { font-family: "DejaVu Sans"; src: url(data:font/ttf;base64,${font.toBase64()}) }
+      body { margin: 0 }
+    </style><script>${plotly}</script><script>
+      document.fonts.load("20px 'DejaVu Sans'").then(() => {
+        for (const { data, layout } of ${JSON.stringify(all).replaceAll("<", "\\u003c")}) {
+          const place = document.body.appendChild(document.createElement("div"));
+          Plotly.newPlot(place, data, layout, { staticPlot: true });
+        }
+      });
+    </script>`,
+  );
+  try {
+    const { success, stderr } = await new Deno.Command(program, {
+      args: [
+        "--headless",
+        "--no-sandbox",
+        "--hide-scrollbars",
+        "--disable-lcd-text",
+        `--user-data-dir=${folder}/profile`,
+        "--virtual-time-budget=10000",
+        `--window-size=900,${height + 200}`, // Some versions count a window's frame in.
+        `--screenshot=${folder}/page.png`,
+        `file://${folder}/page.html`,
+      ],
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    assert(success, new TextDecoder().decode(stderr));
+    const { width, grey } = picture(await Deno.readFile(`${folder}/page.png`));
+    let top = 0;
+    return all.map(({ layout: { height } }) => {
+      const part = { width, height, grey: grey.slice(top * width, (top + height) * width) };
+      top += height;
+      return part;
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function chromium(): Promise<string | undefined> {
+  for (const program of ["chromium", "chromium-browser", "google-chrome"]) {
+    const found = await new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" })
+      .output()
+      .catch(() => undefined);
+    if (found?.success) return program;
+  }
+  return undefined;
+}
+
+const program = await chromium();
+if (!program) console.log("no Chromium here: what PNGs look like beside a browser's is not tested");
+
+Deno.test({ name: "a figure's PNG is what a browser draws", ignore: !program }, async (t) => {
+  const all = figures();
+  const theirs = await inChromium(program!, Object.values(all));
+  for (const [i, [name, figure]] of Object.entries(all).entries()) {
+    const browser = theirs[i]!;
+    await t.step(name, async () => {
+      const own = picture(await draw(figure, 1));
+      assertEquals([own.width, own.height], [browser.width, browser.height]);
+      const found = difference(own, browser);
+      console.log(name, found);
+      await Deno.mkdir("/tmp/look/cmp", { recursive: true });
+      const { encode } = await import("fast-png");
+      for (const [w, pic] of [["own", own], ["browser", browser]] as const) {
+        await Deno.writeFile(
+          `/tmp/look/cmp/${name}-${w}.png`,
+          encode({ width: pic.width, height: pic.height, channels: 1, data: Uint8Array.from(pic.grey) }),
+        );
+      }
+    });
+  }
+});
