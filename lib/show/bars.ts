@@ -92,7 +92,7 @@ export function bars(groups: readonly BarGroup[], words: Words): Figure {
     layout(words, {
       showlegend: true,
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" },
-      bargap: 0.2,
+      bargap: names.length === 1 ? 0.5 : 0.2,
       xaxis: {
         range: [-0.6, groups.length - 0.4],
         tickvals: groups.map((_, at) => at),
@@ -103,12 +103,11 @@ export function bars(groups: readonly BarGroup[], words: Words): Figure {
       yaxis: { rangemode: "tozero", zeroline: true, zerolinecolor: INK },
     }),
     {
-      header: ["", "", words.y, "baseline"],
-      rows: groups.flatMap(({ name, bars, baseline }) =>
-        bars.map((
-          bar,
-        ) => [name, bar.name, estimated(bar), baseline === undefined ? "" : String(seen(baseline, 4))])
-      ),
+      header: ["", "", words.y, ...(levels.length ? ["baseline"] : [])],
+      rows: groups.flatMap(({ name, bars, baseline }) => {
+        const level = baseline === undefined ? "" : String(seen(baseline, 4));
+        return bars.map((bar) => [name, bar.name, estimated(bar), ...(levels.length ? [level] : [])]);
+      }),
     },
   );
 }

@@ -52,7 +52,7 @@ export function curve(lines: readonly Line[], words: Words): Figure {
     high: thinned(high ?? []),
     style: armStyle(name),
   }));
-  const height = 560;
+  const height = 470;
   const all = drawn.flatMap(({ y, low, high }) => [...y, ...low, ...high]).filter(Number.isFinite);
   const [bottom, top] = [Math.min(...all), Math.max(...all)];
   const margin = 0.05 * (top - bottom || Math.abs(top) || 1);

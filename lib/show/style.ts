@@ -139,7 +139,7 @@ export interface Words {
 /** The look that all figures share; what a figure adds to an axis is laid over it. */
 export function layout(
   words: Words,
-  { height = 560, subtitle = "", left = 112, right = 30, xaxis = {}, yaxis = {}, ...rest }: {
+  { height = 470, subtitle = "", left = 112, right = 30, xaxis = {}, yaxis = {}, ...rest }: {
     readonly height?: number;
     readonly subtitle?: string;
     readonly left?: number;
