@@ -88,12 +88,14 @@ export function curve(lines: readonly Line[], words: Words): Figure {
       })),
       ...drawn.map(({ name, x, y, style }) => ({
         type: "scatter",
-        mode: x.length > 30 ? "lines" : "lines+markers",
         name,
         x: x.map((value) => seen(value)),
         y: y.map((value) => seen(value)),
         line: { color: style.color, dash: style.dash, width: 3 },
-        marker: { color: style.color, symbol: style.symbol, size: 10 },
+        ...(x.length > 30 ? { mode: "lines" } : {
+          mode: "lines+markers",
+          marker: { color: style.color, symbol: style.symbol, size: 10 },
+        }),
       })),
     ],
     layout(words, {

@@ -53,7 +53,7 @@ async function load() {
 
 /**
  * Draws a figure as a PNG, without a browser: with the same plotly.js that notebooks draw it with, in the same
- * font. Needs `--allow-read`, for the font.
+ * font. Needs `--allow-read` and `--allow-env`.
  */
 export async function draw(
   figure: { readonly data: unknown; readonly layout: { readonly width: number; readonly height: number } },
