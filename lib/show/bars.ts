@@ -1,5 +1,17 @@
 import { checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
-import { armStyle, estimated, INK, layout, seen, type Words, wrapped } from "./style.ts";
+import {
+  armStyle,
+  bounded,
+  estimated,
+  INK,
+  layout,
+  legendRoom,
+  named,
+  seen,
+  whiskers,
+  type Words,
+  wrapped,
+} from "./style.ts";
 
 /** A group of bars that stand together in {@linkcode bars}: a task. */
 export interface BarGroup {
@@ -22,8 +34,6 @@ export interface Bar {
   /** Upper end. */
   readonly high?: number;
 }
-
-const bounded = ({ low = NaN, high = NaN }: Bar) => Number.isFinite(low + high);
 
 /**
  * Bars in groups, with error bars: a score for each task and start. Arms are told by colour and hatching.
@@ -58,7 +68,6 @@ export function bars(groups: readonly BarGroup[], words: Words): Figure {
         const own = groups.flatMap(({ bars }, at) =>
           bars.filter((bar) => bar.name === name).map((bar) => ({ ...bar, at }))
         ).sort((a, b) => Number(bounded(b)) - Number(bounded(a)));
-        const sure = own.filter(bounded); // First, as plotly.js takes a null for 0, and draws it.
         return {
           type: "bar",
           name: wrapped(name, 40),
@@ -69,15 +78,7 @@ export function bars(groups: readonly BarGroup[], words: Words): Figure {
             line: { color: INK, width: 1 },
             pattern: { shape: pattern, bgcolor: color, fgcolor: "white", size: 12, solidity: 0.25 },
           },
-          error_y: {
-            type: "data",
-            symmetric: false,
-            array: sure.map(({ mean, high }) => seen(high! - mean)),
-            arrayminus: sure.map(({ mean, low }) => seen(mean - low!)),
-            color: INK,
-            thickness: 2.5,
-            width: 7,
-          },
+          error_y: whiskers(own, { color: INK, thickness: 2.5, width: 7 }),
         };
       }),
       ...(levels.length === 0 ? [] : [{
@@ -91,15 +92,10 @@ export function bars(groups: readonly BarGroup[], words: Words): Figure {
     ],
     layout(words, {
       showlegend: true,
+      above: legendRoom([...names, ...(levels.length ? ["baseline"] : [])]),
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" },
       bargap: names.length === 1 ? 0.5 : 0.2,
-      xaxis: {
-        range: [-0.6, groups.length - 0.4],
-        tickvals: groups.map((_, at) => at),
-        ticktext: groups.map(({ name }) => wrapped(name, Math.floor(65 / groups.length))),
-        showgrid: false,
-        ticks: "",
-      },
+      xaxis: named(groups.map(({ name }) => name)),
       yaxis: { rangemode: "tozero", zeroline: true, zerolinecolor: INK },
     }),
     {

@@ -1,5 +1,5 @@
 import { checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
-import { estimated, INK, layout, room, seen, SIZE, type Words, wrapped } from "./style.ts";
+import { bounded, estimated, INK, layout, room, seen, SIZE, whiskers, type Words, wrapped } from "./style.ts";
 
 /** An effect with its interval: one row of a {@linkcode forest}. */
 export interface Effect {
@@ -18,13 +18,14 @@ export interface Effect {
 /** What an interval tells: marker, colour, width of its line, and words. */
 const kinds = {
   told: { symbol: "square", color: "#0072B2", width: 5, words: "■ interval excludes 0" },
-  untold: { symbol: "circle-open", color: "#767676", width: 2, words: "○ interval includes 0" },
+  untold: { symbol: "circle-open", color: "#767676", width: 2, words: "○ not distinguishable from 0" },
   single: { symbol: "x-thin", color: INK, width: 2, words: "× no interval" },
 } as const;
 
 /** Equal values in all seeds are no proof that chance has no part: an interval without width tells nothing. */
-function kindOf({ low, high }: Effect): keyof typeof kinds {
-  if (!Number.isFinite(low) || !Number.isFinite(high)) return "single";
+function kindOf(effect: Effect): keyof typeof kinds {
+  const { low, high } = effect;
+  if (!bounded(effect)) return "single";
   return low !== high && (low > 0 || high < 0) ? "told" : "untold";
 }
 
@@ -74,17 +75,7 @@ export function forest(rows: readonly Effect[], words: Omit<Words, "y">): Figure
         y: own.map(({ at }) => at),
         text: own.map(({ label, n }) => wrapped(`${label}, n = ${n}`, 40)),
         marker: { symbol, color, size: 14, line: { color, width: kind === "told" ? 0 : 3 } },
-        ...(kind === "single" ? {} : {
-          error_x: {
-            type: "data",
-            symmetric: false,
-            array: own.map(({ mean, high }) => seen(high - mean)),
-            arrayminus: own.map(({ mean, low }) => seen(mean - low)),
-            color,
-            thickness: width,
-            width: kind === "told" ? 0 : 6,
-          },
-        }),
+        error_x: whiskers(own, { color, thickness: width, width: kind === "told" ? 0 : 6 }),
       };
     }),
     layout({ ...words, y: "" }, {
@@ -92,7 +83,10 @@ export function forest(rows: readonly Effect[], words: Omit<Words, "y">): Figure
       height: rows.length * (lines * 25 + 10) + 110,
       right: room(numbers) + 24,
       subtitle: [...present.map((kind) => kinds[kind].words), `n = ${many}`].join("  ·  "),
-      xaxis: { range: [seen(least - margin), seen(most + margin)], nticks: 6 },
+      xaxis: {
+        range: [seen(least - margin), seen(most + margin)],
+        nticks: Math.max(3, Math.min(6, Math.floor((840 - room(labels) - room(numbers)) / 80))),
+      },
       yaxis: {
         range: [rows.length - 0.5, -0.5],
         tickvals: rows.map((_, at) => at),

@@ -81,7 +81,7 @@ export function heatmap(
     }],
     layout(words, {
       height: height + 110,
-      left: 60,
+      left: 100,
       right: 150,
       plot_bgcolor: "#D0D0D0",
       xaxis: {
@@ -91,7 +91,7 @@ export function heatmap(
       },
       yaxis: {
         ...axis(rows, high, height, true),
-        ...(square ? { scaleanchor: "x", constrain: "domain" } : {}),
+        ...(square ? { scaleanchor: "x", constrain: "domain", constraintoward: "top" } : {}),
         range: [high - 0.5, -0.5],
       },
       // Not the colour bar's own title, which plotly.js lays over the bar's numbers.

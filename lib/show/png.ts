@@ -23,11 +23,9 @@ interface Element {
   getAttribute(name: string): string | null;
 }
 
-interface Box {
-  readonly left: number;
-  readonly top: number;
-  readonly right: number;
-  readonly bottom: number;
+interface Point {
+  readonly x: number;
+  readonly y: number;
 }
 
 let started: Promise<{ plotly: Plotly; font: Uint8Array }> | undefined;
@@ -133,66 +131,43 @@ function measurer(font: Uint8Array): (text: string) => number {
 /** Gives a jsdom window what it lacks and plotly.js asks for: sizes of text, and a canvas for heatmaps. */
 // deno-lint-ignore no-explicit-any
 function supply(window: any, advance: (text: string) => number): void {
-  const size = (node: Element | null): number => {
-    for (; node; node = node.parentNode) {
-      const own = node.style?.["fontSize"];
-      if (own?.endsWith("px")) return parseFloat(own);
-    }
-    return 16;
-  };
+  const size = (node: Element | null): number =>
+    node ? parseFloat(node.style?.["fontSize"] ?? "") || size(node.parentNode) : 16;
   const width = (node: Element): number =>
     node.nodeType === 3
       ? advance(node.textContent) * size(node.parentNode)
       : [...node.childNodes].reduce((sum, child) => sum + width(child), 0);
-  const text = (node: Element): Box[] => {
-    const lines = [...node.childNodes].filter(({ localName }) => localName === "tspan");
-    const anchor =
-      { middle: 0.5, end: 1 }[node.style?.["textAnchor"] || node.getAttribute("text-anchor") || ""] ?? 0;
-    const font = size(node);
-    return (lines.length ? lines : [node]).map((line) => {
-      const dy = parseFloat(line.getAttribute("dy") ?? "0") * font;
-      const [wide, x, y] = [
-        width(line),
-        ...["x", "y"].map((name) => Number(line.getAttribute(name) ?? node.getAttribute(name))),
-      ];
-      const [left, base] = [x! - wide * anchor, y! + dy];
+
+  /** Corners of each of a text's lines. */
+  const lines = (text: Element): Point[] => {
+    const anchor = text.style?.["textAnchor"] || text.getAttribute("text-anchor") || "start";
+    const font = size(text);
+    const own = [...text.childNodes].filter(({ localName }) => localName === "tspan");
+    return (own.length ? own : [text]).flatMap((line) => {
+      const [x = 0, y = 0, dy = 0] = ["x", "y", "dy"].map((name) =>
+        parseFloat(line.getAttribute(name) ?? text.getAttribute(name) ?? "0")
+      );
+      const wide = width(line);
+      const left = x - wide * ({ middle: 0.5, end: 1 }[anchor] ?? 0);
+      const base = y + dy * font;
       // DejaVu's ascent and descent, in whole pixels as browsers have them.
-      return {
-        left,
-        top: base - Math.round(0.928 * font),
-        right: left + wide,
-        bottom: base + Math.round(0.236 * font),
-      };
+      return [base - Math.round(0.928 * font), base + Math.round(0.236 * font)]
+        .flatMap((y) => [{ x: left, y }, { x: left + wide, y }]);
     });
   };
-  const boxes = (node: Element): Box[] => {
-    const number = (name: string) => Number(node.getAttribute(name) ?? 0);
-    const own = node.localName === "text"
-      ? text(node)
-      : node.localName === "rect" || node.localName === "image"
-      ? [{
-        left: number("x"),
-        top: number("y"),
-        right: number("x") + number("width"),
-        bottom: number("y") + number("height"),
-      }]
-      : [...node.childNodes].flatMap((child) => child.nodeType === 1 ? boxes(child) : []);
-    const place = transform(node.getAttribute?.("transform") ?? "");
-    return own.map(place);
-  };
-  const around = (node: Element) => {
-    const all = boxes(node);
-    const left = all.length ? Math.min(...all.map((box) => box.left)) : 0;
-    const top = all.length ? Math.min(...all.map((box) => box.top)) : 0;
-    const right = all.length ? Math.max(...all.map((box) => box.right)) : 0;
-    const bottom = all.length ? Math.max(...all.map((box) => box.bottom)) : 0;
-    return { x: left, y: top, left, top, right, bottom, width: right - left, height: bottom - top };
+  const corners = (node: Element): Point[] => {
+    if (node.nodeType !== 1) return [];
+    const own = node.localName === "text" ? lines(node) : [...node.childNodes].flatMap(corners);
+    const matrix = matrixOf(node.getAttribute("transform") ?? "");
+    return own.map((point) => matrix.transformPoint(point));
   };
   const svg = window.SVGElement.prototype;
-  svg.getBoundingClientRect = function () {
-    return around(this);
+  svg.getBoundingClientRect = svg.getBBox = function () {
+    const all = corners(this);
+    const [xs, ys] = all.length ? [all.map(({ x }) => x), all.map(({ y }) => y)] : [[0], [0]];
+    const [x, y, right, bottom] = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+    return { x, y, left: x, top: y, right, bottom, width: right - x, height: bottom - y };
   };
-  svg.getBBox = svg.getBoundingClientRect;
   svg.getComputedTextLength = function () {
     return width(this);
   };
@@ -206,6 +181,17 @@ function supply(window: any, advance: (text: string) => number): void {
   window.URL.createObjectURL = () => "";
 }
 
+/** What an SVG `transform` of translations and rotations does; plotly.js measures inside of no other. */
+function matrixOf(transform: string): DOMMatrix {
+  const matrix = new DOMMatrix();
+  for (const [, name, list] of transform.matchAll(/(translate|rotate)\(([^)]*)\)/g)) {
+    const [a = 0, b = 0, c = 0] = list!.trim().split(/[\s,]+/).map(Number);
+    if (name === "translate") matrix.translateSelf(a, b);
+    else matrix.translateSelf(b, c).rotateSelf(a).translateSelf(-b, -c);
+  }
+  return matrix;
+}
+
 /** As much of a 2-D canvas as a heatmap of even cells is painted with: a pixel a cell. */
 function canvas() {
   return {
@@ -214,26 +200,5 @@ function canvas() {
     putImageData(image: { data: Uint8ClampedArray<ArrayBuffer> }) {
       this.data = image.data;
     },
-  };
-}
-
-/** What an SVG `transform` of translations and rotations does to a box. */
-function transform(attribute: string): (box: Box) => Box {
-  const steps = [...attribute.matchAll(/(translate|rotate)\(([^)]*)\)/g)].reverse()
-    .map(([, name, list]) => ({ name, numbers: list!.trim().split(/[\s,]+/).map(Number) }));
-  const point = (x: number, y: number): [number, number] => {
-    for (const { name, numbers: [a = 0, b = 0, c = 0] } of steps) {
-      if (name === "translate") [x, y] = [x + a, y + b];
-      else {
-        const [cos, sin] = [Math.cos(a * Math.PI / 180), Math.sin(a * Math.PI / 180)];
-        [x, y] = [b + (x - b) * cos - (y - c) * sin, c + (x - b) * sin + (y - c) * cos];
-      }
-    }
-    return [x, y];
-  };
-  return ({ left, top, right, bottom }) => {
-    const corners = [point(left, top), point(right, top), point(left, bottom), point(right, bottom)];
-    const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
-    return { left: Math.min(...xs), top: Math.min(...ys), right: Math.max(...xs), bottom: Math.max(...ys) };
   };
 }

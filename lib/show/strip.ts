@@ -1,5 +1,5 @@
 import { checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
-import { armStyle, estimated, INK, layout, seen, type Words, wrapped } from "./style.ts";
+import { armStyle, estimated, layout, named, seen, whiskers, type Words } from "./style.ts";
 
 /** An arm of a {@linkcode strip}: its values, and what they say together. */
 export interface StripGroup {
@@ -41,7 +41,8 @@ export function strip(groups: readonly StripGroup[], words: Words): Figure {
   }
   return figure(
     words.title,
-    groups.flatMap(({ name, values, mean, low = NaN, high = NaN }, at) => {
+    groups.flatMap((group, at) => {
+      const { name, values, mean } = group;
       const { color, ink, symbol } = armStyle(name);
       const place = (seed: number) =>
         at - 0.12 + (values.length > 1 ? 0.24 * (seed / (values.length - 1) - 0.5) : 0);
@@ -61,32 +62,13 @@ export function strip(groups: readonly StripGroup[], words: Words): Figure {
           x: [at + 0.2],
           y: [seen(mean)],
           marker: { color: ink, symbol: "line-ew", size: 26, line: { color: ink, width: 5 } },
-          ...(Number.isFinite(low + high)
-            ? {
-              error_y: {
-                type: "data",
-                symmetric: false,
-                array: [seen(high - mean)],
-                arrayminus: [seen(mean - low)],
-                color: ink,
-                thickness: 3,
-                width: 8,
-              },
-            }
-            : {}),
+          error_y: whiskers([group], { color: ink, thickness: 3, width: 8 }),
         },
       ];
     }),
     layout(words, {
       subtitle: "marks: one a seed; bars: mean and interval",
-      xaxis: {
-        range: [-0.5, groups.length - 0.5],
-        tickvals: groups.map((_, at) => at),
-        ticktext: groups.map(({ name }) => wrapped(name, Math.floor(65 / groups.length))),
-        showgrid: false,
-        ticks: "",
-      },
-      yaxis: { linecolor: INK },
+      xaxis: named(groups.map(({ name }) => name)),
     }),
     {
       header: ["", words.y, "n"],

@@ -139,19 +139,33 @@ export interface Words {
 /** The look that all figures share; what a figure adds to an axis is laid over it. */
 export function layout(
   words: Words,
-  { height = 470, subtitle = "", left = 112, right = 30, xaxis = {}, yaxis = {}, ...rest }: {
+  {
+    height = 470,
+    subtitle = "",
+    above = subtitle ? 36 : 0,
+    left = 124,
+    right = 30,
+    xaxis = {},
+    yaxis = {},
+    ...rest
+  }: {
     readonly height?: number;
     readonly subtitle?: string;
+    readonly above?: number;
     readonly left?: number;
     readonly right?: number;
-    readonly xaxis?: object;
+    readonly xaxis?: {
+      readonly tickangle?: number;
+      readonly ticktext?: readonly string[];
+      readonly [key: string]: unknown;
+    };
     readonly yaxis?: object;
     readonly [key: string]: unknown;
   },
 ) {
   const title = wrapped(words.title, 54);
   const lines = title.split("<br>").length;
-  const top = 28 + 32 * lines + (subtitle || rest["showlegend"] ? 36 : 0);
+  const top = 28 + 32 * lines + above;
   const axis = (text: string) => ({
     title: { text: wrapped(text, 60), standoff: 14 },
     automargin: true,
@@ -164,7 +178,7 @@ export function layout(
   });
   return {
     width: WIDTH,
-    height: height + top,
+    height: height + top + (xaxis.tickangle && !xaxis["constrain"] ? room(xaxis.ticktext ?? []) : 0),
     font: { family: `${FONT}, Verdana, sans-serif`, size: SIZE, color: INK },
     title: {
       text: title,
@@ -189,11 +203,55 @@ export function layout(
   };
 }
 
+/** An axis with a name at each of 0, 1, 2 …, such as tasks or arms; where they are too many, upright. */
+export function named(names: readonly string[]) {
+  const flat = names.map((name) => wrapped(name, Math.floor(65 / names.length)));
+  const upright = room(flat) > 760 / names.length;
+  return {
+    range: [-0.55, names.length - 0.45],
+    tickvals: names.map((_, at) => at),
+    ticktext: upright ? names.map((name) => wrapped(name, 20)) : flat,
+    tickangle: upright ? -90 : 0,
+    showgrid: false,
+    ticks: "",
+  };
+}
+
+/** Room above the plot for a legend of these names, in px: plotly.js sets those that need several rows in columns. */
+export function legendRoom(names: readonly string[]): number {
+  const widths = names.map((name) => room([name]) + 45);
+  const columns = Math.max(1, Math.floor(760 / Math.max(...widths)));
+  const rows = widths.reduce((a, b) => a + b, 0) <= 760 ? 1 : Math.ceil(names.length / columns);
+  return 27 * rows + 9;
+}
+
+/** What is known of a mean: it alone, or with the ends of its interval. */
+interface Mean {
+  readonly mean: number;
+  readonly low?: number;
+  readonly high?: number;
+}
+
+/** Whether a mean has an interval. */
+export const bounded = ({ low = NaN, high = NaN }: Mean): boolean => Number.isFinite(low + high);
+
+/** Plotly's error bars from the lower to the upper ends. Of means without them there must be none before others. */
+export function whiskers(means: readonly Mean[], look: { color: string; thickness: number; width: number }) {
+  const sure = means.filter(bounded); // plotly.js would take a null for 0 and draw it.
+  return {
+    type: "data",
+    symmetric: false,
+    array: sure.map(({ mean, high }) => seen(high! - mean)),
+    arrayminus: sure.map(({ mean, low }) => seen(mean - low!)),
+    ...look,
+  };
+}
+
 /** A text that plotly.js takes for what it says, broken into lines of at most so many characters, if it can be. */
 export function wrapped(text: string, characters: number): string {
   const lines = [""];
-  // A minus stays with what it takes away; a word is broken at its hyphens only if a line cannot hold it.
-  for (const word of text.match(/(?:− )?\S+\s*/g) ?? []) {
+  // A sign stays with its number; a word is broken at its hyphens only if a line cannot hold it.
+  for (const word of text.match(/(?:λ = |− )?\S+\s*/g) ?? []) {
     for (const piece of word.trim().length > characters ? word.split(/(?<=-)/) : [word]) {
       if (lines.at(-1) && (lines.at(-1)! + piece).trim().length > characters) lines.push("");
       lines[lines.length - 1] += piece;
@@ -205,9 +263,12 @@ export function wrapped(text: string, characters: number): string {
 }
 
 /** About how wide the widest of some texts is, in px: room to keep, before anything is drawn. */
-export function room(texts: readonly string[], size = SIZE): number {
-  const longest = Math.max(0, ...texts.flatMap((text) => text.split("<br>")).map((line) => line.length));
-  return Math.ceil(0.62 * size * longest);
+export function room(texts: readonly string[]): number {
+  const share = (character: string) =>
+    /[mwMW−+%]/.test(character) ? 0.9 : /[-iljtfr.,:;'| ()[\]]/.test(character) ? 0.39 : 0.63;
+  const widths = texts.flatMap((text) => text.split("<br>"))
+    .map((line) => [...line].reduce((sum, character) => sum + share(character), 0));
+  return Math.ceil(SIZE * Math.max(0, ...widths));
 }
 
 /** A number with so many significant digits, without the noise of binary fractions. */
@@ -221,9 +282,7 @@ export function signed(text: string): string {
 }
 
 /** An estimate as text, with two digits of its interval's half width: `71.3 [69.6, 73.0]`. */
-export function estimated(
-  { mean, low = NaN, high = NaN }: { readonly mean: number; readonly low?: number; readonly high?: number },
-): string {
+export function estimated({ mean, low = NaN, high = NaN }: Mean): string {
   const half = (high - low) / 2;
   if (!(half >= 0)) return signed(String(seen(mean, 3)));
   const digits = Math.min(4, Math.max(0, half > 0 ? 1 - Math.floor(Math.log10(half)) : 2));
