@@ -91,8 +91,6 @@ export {
 
 // What a cell shows
 export {
-  type ArmStyle,
-  armStyle,
   type Bar,
   type BarGroup,
   bars,
@@ -105,7 +103,6 @@ export {
   type Line,
   png,
   show,
-  showTables,
   strip,
   type StripGroup,
   type Words,

@@ -8,6 +8,7 @@ import {
   legendRoom,
   named,
   seen,
+  told,
   whiskers,
   type Words,
   wrapped,
@@ -101,7 +102,7 @@ export function bars(groups: readonly BarGroup[], words: Words): Figure {
     {
       header: ["", "", words.y, ...(levels.length ? ["baseline"] : [])],
       rows: groups.flatMap(({ name, bars, baseline }) => {
-        const level = baseline === undefined ? "" : String(seen(baseline, 4));
+        const level = baseline === undefined ? "" : told(baseline);
         return bars.map((bar) => [name, bar.name, estimated(bar), ...(levels.length ? [level] : [])]);
       }),
     },

@@ -1,5 +1,5 @@
 import { checkLength, checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
-import { armStyle, faint, layout, room, seen, SIZE, type Words, wrapped } from "./style.ts";
+import { armStyle, faint, layout, room, seen, SIZE, told, type Words, wrapped } from "./style.ts";
 
 /** One line of a {@linkcode curve}. */
 export interface Line {
@@ -122,9 +122,7 @@ export function curve(lines: readonly Line[], words: Words): Figure {
         const real = y.filter(Number.isFinite);
         return [
           name,
-          ...[real[0]!, real.at(-1)!, real.reduce((a, b) => Math.min(a, b))].map((value) =>
-            String(seen(value, 4))
-          ),
+          ...[real[0]!, real.at(-1)!, real.reduce((a, b) => Math.min(a, b))].map(told),
           String(real.length),
         ];
       }),

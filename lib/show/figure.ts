@@ -41,8 +41,8 @@ export function figure(
 
 /**
  * A figure as a PNG, drawn without a browser by the same plotly.js that notebooks draw it with, at twice its
- * width and height. The first one takes a second or two more. Needs `--allow-read` for the font, and `--allow-env`, which
- * jsdom asks for.
+ * width and height. The first one takes a second or two more. Needs `--allow-read` for the font and
+ * `--allow-env` for jsdom.
  *
  * @param figure What to draw
  * @returns The PNG file's bytes

@@ -1,5 +1,5 @@
 import { checkLength, checkSome, type Figure, figure } from "./figure.ts";
-import { layout, signed, type Words, wrapped } from "./style.ts";
+import { layout, told, type Words, wrapped } from "./style.ts";
 
 /** What a {@linkcode heatmap} must tell in words, and how it is coloured. */
 export interface HeatmapOptions extends Words {
@@ -110,8 +110,8 @@ export function heatmap(
     {
       header: ["", z],
       rows: [
-        ["lowest", signed(String(Number(least.toPrecision(4))))],
-        ["highest", signed(String(Number(most.toPrecision(4))))],
+        ["lowest", told(least)],
+        ["highest", told(most)],
         ["rows × columns", `${high} × ${wide}`],
       ],
     },

@@ -28,14 +28,22 @@ interface Point {
   readonly y: number;
 }
 
-let started: Promise<{ plotly: Plotly; font: Uint8Array }> | undefined;
+/** What draws, once it is loaded. */
+interface Drawer {
+  readonly plotly: Plotly;
+  readonly font: Uint8Array;
+  /** Width of a text, as a share of the font's size. */
+  advance(text: string): number;
+}
+
+let started: Promise<Drawer> | undefined;
 
 /** plotly.js in a page of its own, without network and without scripts but this one. */
-export function start(): Promise<{ plotly: Plotly; font: Uint8Array }> {
+export function start(): Promise<Drawer> {
   return started ??= load();
 }
 
-async function load() {
+async function load(): Promise<Drawer> {
   const read = (file: string) => Deno.readFile(new URL(import.meta.resolve(file)));
   const [font, wasm] = await Promise.all([
     read("dejavu-fonts-ttf/ttf/DejaVuSans.ttf"),
@@ -44,9 +52,10 @@ async function load() {
   await initWasm(wasm);
   const { window } = new JSDOM("<!doctype html><body></body>", { runScripts: "outside-only" });
   for (const way of ["XMLHttpRequest", "WebSocket", "EventSource", "fetch"]) delete window[way];
-  supply(window, measurer(font));
+  const advance = measurer(font);
+  supply(window, advance);
   window.eval(plotlyCode);
-  return { plotly: window.Plotly as Plotly, font };
+  return { plotly: window.Plotly, font, advance };
 }
 
 /**
@@ -105,7 +114,7 @@ function indexed(pixels: Uint8Array) {
   }
 }
 
-/** Advance of a text in the font, as a share of its size: the ink between two bars, as resvg itself sets it. */
+/** Widths of texts in the font: the ink between two bars, as resvg itself sets it. */
 function measurer(font: Uint8Array): (text: string) => number {
   const options = { font: { fontBuffers: [font], defaultFontFamily: FONT } };
   const ink = (text: string) => {

@@ -24,9 +24,7 @@ export interface ArmStyle {
   readonly pattern: string;
 }
 
-/**
- * The palette of Okabe and Ito, made for every kind of colour vision, less its yellow, which white paper swallows.
- */
+/** Okabe and Ito's palette, made for every kind of colour vision, less its yellow, which white paper swallows. */
 const palette = {
   blue: "#0072B2",
   vermillion: "#D55E00",
@@ -47,7 +45,7 @@ const shapes = [
   ["longdashdot", "triangle-down", "\\"],
 ] as const;
 
-/** Blue and solid is what the paper does; a colour's light neighbour is the same shape with other training. */
+/** Blue and solid is what the paper does; position kinds of one hue begin alike, and only one of them is trained. */
 const known: Readonly<Record<string, readonly [color: string, shape: number]>> = {
   learned: [palette.blue, 0],
   sinusoidal: [palette.vermillion, 1],
@@ -280,6 +278,9 @@ export function seen(value: number, digits = 5): number | null {
 export function signed(text: string): string {
   return text.replace(/^-(?=[0.]+$)/, "").replace(/^-/, "−");
 }
+
+/** A number as text, with as many digits as a reader wants of it. */
+export const told = (value: number): string => signed(String(seen(value, 4)));
 
 /** An estimate as text, with two digits of its interval's half width: `71.3 [69.6, 73.0]`. */
 export function estimated({ mean, low = NaN, high = NaN }: Mean): string {
