@@ -1,7 +1,7 @@
 import { initWasm, Resvg } from "@resvg/resvg-wasm";
 import "dejavu-fonts-ttf/package.json" with { type: "json" }; // Packages that are not imported are not downloaded.
 import { encode } from "fast-png";
-import { JSDOM } from "jsdom";
+import { JSDOM } from "jsdom"; // Not linkedom, which is smaller: it loses styles, and so markers their colours.
 // The bundle without maps and 3-D, a sixth of plotly.js-dist: it draws the same scatter, bar and heatmap traces.
 import plotlyCode from "plotly.js-cartesian-dist-min/plotly-cartesian.min.js" with { type: "text" };
 import { FONT } from "./style.ts";
