@@ -49,6 +49,7 @@ export {
   type GenerateOptions,
   gpt,
   type LanguageModel,
+  leaves,
   loadReleased,
   type PositionKind,
   positionKinds,
@@ -85,15 +86,44 @@ export {
 export {
   ablate,
   compare,
+  difference,
+  type Estimate,
+  estimate,
   type Provenance,
   provenance,
   report,
+  shown,
   smoke,
   studies,
   type Study,
   type StudyOptions,
   type StudyRecord,
+  verdict,
 } from "./lib/study/mod.ts";
+
+// What a cell shows
+export {
+  type Bar,
+  type BarGroup,
+  bars,
+  curve,
+  type Effect,
+  type Figure,
+  forest,
+  heatmap,
+  type HeatmapOptions,
+  type Line,
+  png,
+  show,
+  stopButton,
+  strip,
+  type StripGroup,
+  type StudyStep,
+  type Update,
+  watch,
+  type Watched,
+  type Words,
+} from "./lib/show/mod.ts";
 
 // What a user got wrong
 export { InputError } from "./lib/errors.ts";

@@ -13,6 +13,7 @@ import {
   saveModel,
   scoreText,
   type TextScore,
+  training,
   type TrainingRecord,
   zeroShot,
 } from "../train/mod.ts";
@@ -102,7 +103,7 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
 
   const { rate, schedule, warmup, decay, clip } = options as Record<string, unknown>;
   const checkpoint = `${out}.part`;
-  const training = given({ rate, schedule, warmup, decay, clip, dropout }) as Partial<PretrainOptions>;
+  const chosen = given({ rate, schedule, warmup, decay, clip, dropout }) as Partial<PretrainOptions>;
   const asked = await Promise.all((options.zeroShot ?? []).map((name) => task(name)));
   const tasks = asked.map((task) => atMost(task, { test: options.zeroShotExamples }));
   const settings = {
@@ -111,15 +112,15 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
     corpus: text.name,
     merges: options.merges,
     ...pretrainDefaults,
-    ...training,
+    ...chosen,
     updates,
     batch,
   };
   const about = { ...settings, tasks: options.zeroShot, examples: options.zeroShotExamples };
   const curveFile = `${name}.zeroshot.json`;
   const curve = tasks.length > 0 ? (await stored<Point[]>(curveFile, about))?.result ?? [] : [];
-  const records = pretrain(lm, text, { ...training, updates, batch, checkpoint, saveEvery, signal });
-  await watch(tasks.length > 0 ? training(scored(records)) : records);
+  const records = pretrain(lm, text, { ...chosen, updates, batch, checkpoint, saveEvery, signal });
+  await watch(training(scored(records)));
   if (signal.aborted) {
     return interrupted(`Stopped before the end: the same command goes on from ${checkpoint}`);
   }
@@ -145,13 +146,13 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   await Deno.remove(checkpoint);
   console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
 
-  /** The run, in which the model answers the tasks at updates 1, 2, 4, … and the last. */
+  /** The run, in which the model answers the tasks, if any, at updates 1, 2, 4, … and the last. */
   async function* scored(records: AsyncIterable<TrainingRecord>): AsyncGenerator<TrainingRecord, void> {
     const begin = performance.now();
     for await (const record of records) {
       yield record;
       const { update } = record;
-      if (!Number.isInteger(Math.log2(update)) && update < updates) continue;
+      if (tasks.length === 0 || (!Number.isInteger(Math.log2(update)) && update < updates)) continue;
       if (curve.some((point) => point.update === update)) continue; // Kept by a run that went further than its save.
       for (const task of tasks) {
         const { measure, value, low, high } = await zeroShot(lm, task);

@@ -1,4 +1,4 @@
-import { duration, progress, type Step } from "./progress.ts";
+import { type Face, progress, type Step } from "./progress.ts";
 import { liveProgress } from "./live.ts";
 import { jupyter } from "./show.ts";
 
@@ -50,9 +50,13 @@ export type Watched<Result> = AsyncIterable<Update | StudyStep> & PromiseLike<Re
  * await watch(pretrain(lm, books, { updates: 500, checkpoint: "mini.part", signal: stopButton() }));
  * ```
  */
-export async function watch<Result>(run: Watched<Result>): Promise<Result> {
+export function watch<Result>(run: Watched<Result>): Promise<Result> {
   const kernel = jupyter();
-  const face = kernel ? liveProgress(kernel) : progress();
+  return follow(run, kernel ? liveProgress(kernel) : progress());
+}
+
+/** Shows a run's steps by a face, to its end. */
+export async function follow<Result>(run: Watched<Result>, face: Face): Promise<Result> {
   const stepOf = stepper();
   try {
     for await (const record of run) await face.show(stepOf(record));

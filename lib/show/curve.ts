@@ -1,0 +1,155 @@
+import { checkLength, checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
+import { armStyle, faint, layout, room, seen, SIZE, told, type Words, wrapped } from "./style.ts";
+
+/** One line of a {@linkcode curve}. */
+export interface Line {
+  /** The arm, which gives the line its look and its label. */
+  readonly name: string;
+  /** Where along the horizontal axis, ascending. */
+  readonly x: readonly number[];
+  /** How high there; what is not a number leaves a gap. */
+  readonly y: readonly number[];
+  /** Lower edge of a band around the line, together with `high`. */
+  readonly low?: readonly number[];
+  /** Upper edge of it. */
+  readonly high?: readonly number[];
+}
+
+/** Points that a line is drawn with at most: of more, neighbours are averaged. */
+const POINTS = 300;
+
+/**
+ * Lines over x, each with its name at its end: loss against updates, bits per character against the position in
+ * the window. Of more than 300 points as many neighbours are averaged as leave 300.
+ *
+ * @param lines The lines, all of which may have a band
+ * @param words Title and axes, with units
+ * @returns The figure
+ * @throws {InputError} If there is no line, a line has no number, or its lists differ in length
+ *
+ * @example
+ * ```ts
+ * import { curve } from "./mod.ts";
+ *
+ * const line = { name: "learned", x: [0, 100, 200], y: [8.3, 6.1, 5.2] };
+ * console.log(String(curve([line], { title: "Pre-training", x: "updates", y: "loss, nats" })));
+ * ```
+ */
+export function curve(lines: readonly Line[], words: Words): Figure {
+  checkSome("lines", lines);
+  for (const { name, x, y, low = y, high = y } of lines) {
+    checkSome(`points of "${name}"`, y.filter(Number.isFinite));
+    checkNumbers(`x of "${name}"`, x);
+    for (const [what, list] of Object.entries({ y, low, high })) {
+      checkLength(`${what} of "${name}"`, list, "x", x.length);
+    }
+  }
+  const drawn = lines.map(({ name, x, y, low, high }) => ({
+    name,
+    x: thinned(x),
+    y: thinned(y),
+    low: thinned(low ?? []),
+    high: thinned(high ?? []),
+    style: armStyle(name),
+  }));
+  const height = 470;
+  const all = drawn.flatMap(({ y, low, high }) => [...y, ...low, ...high]).filter(Number.isFinite);
+  const [bottom, top] = [Math.min(...all), Math.max(...all)];
+  const margin = 0.05 * (top - bottom || Math.abs(top) || 1);
+  const range = [bottom - margin, top + margin] as const;
+
+  // A label stands at its line's end, or as near as the others leave it: one line of text from each of them.
+  const labels = drawn.map(({ name, y, style }) => {
+    const end = y.findLast(Number.isFinite)!;
+    return { text: wrapped(name, 20), ink: style.ink, at: (end - range[0]) / (range[1] - range[0]) };
+  }).sort((a, b) => a.at - b.at);
+  const lineHeight = 1.3 * SIZE / (height - 80);
+  const half = ({ text }: { text: string }) => text.split("<br>").length * lineHeight / 2;
+  const push = (a: typeof labels[number], b: typeof labels[number]) => {
+    const lack = half(a) + half(b) - (b.at - a.at);
+    if (lack > 0) [a.at, b.at] = [a.at - lack / 2, b.at + lack / 2];
+  };
+  for (let round = 0; round < 50; round++) labels.slice(1).forEach((label, i) => push(labels[i]!, label));
+
+  return figure(
+    words.title,
+    [
+      ...drawn.filter(({ low, high }) => low.length > 0 && high.length > 0).map((
+        { name, x, low, high, style },
+      ) => ({
+        type: "scatter",
+        mode: "lines",
+        name: `${name}, band`,
+        ...outline(x, low, high),
+        fill: "toself",
+        fillcolor: faint(style.color),
+        line: { width: 0 },
+        hoverinfo: "skip",
+      })),
+      ...drawn.map(({ name, x, y, style }) => ({
+        type: "scatter",
+        name,
+        x: x.map((value) => seen(value)),
+        y: y.map((value) => seen(value)),
+        line: { color: style.color, dash: style.dash, width: 3 },
+        ...(x.length > 30 ? { mode: "lines" } : {
+          mode: "lines+markers",
+          marker: { color: style.color, symbol: style.symbol, size: 10 },
+        }),
+      })),
+    ],
+    layout(words, {
+      height,
+      right: room(labels.map(({ text }) => text)) + 24,
+      yaxis: { range: range.map((value) => seen(value)) },
+      annotations: labels.map(({ text, ink, at }) => ({
+        xref: "paper",
+        yref: "paper",
+        x: 1,
+        y: seen(at),
+        xanchor: "left",
+        yanchor: "middle",
+        xshift: 8,
+        align: "left",
+        text,
+        font: { color: ink },
+        showarrow: false,
+      })),
+    }),
+    {
+      header: ["", `first ${words.y}`, "last", "lowest", "points"],
+      rows: lines.map(({ name, y }) => {
+        const real = y.filter(Number.isFinite);
+        return [
+          name,
+          ...[real[0]!, real.at(-1)!, real.reduce((a, b) => Math.min(a, b))].map(told),
+          String(real.length),
+        ];
+      }),
+    },
+  );
+}
+
+/** Means of as many neighbours as leave no more points than are seen. */
+function thinned(values: readonly number[]): number[] {
+  const stride = Math.ceil(values.length / POINTS);
+  return Array.from({ length: Math.ceil(values.length / stride) || 0 }, (_, i) => {
+    const some = values.slice(i * stride, (i + 1) * stride).filter(Number.isFinite);
+    return some.reduce((a, b) => a + b, 0) / some.length;
+  });
+}
+
+/** The band's edge: along the upper side and back along the lower one, a ring for each stretch without a gap. */
+function outline(x: number[], low: number[], high: number[]) {
+  const rings: number[][] = [[]];
+  x.forEach((_, i) => {
+    if (Number.isFinite(low[i]! + high[i]!)) rings.at(-1)!.push(i);
+    else if (rings.at(-1)!.length) rings.push([]);
+  });
+  const points = rings.filter(({ length }) => length).flatMap((ring) => [
+    ...ring.map((i) => [seen(x[i]!), seen(high[i]!)]),
+    ...ring.toReversed().map((i) => [seen(x[i]!), seen(low[i]!)]),
+    [null, null],
+  ]).slice(0, -1);
+  return { x: points.map(([x]) => x!), y: points.map(([, y]) => y!) };
+}

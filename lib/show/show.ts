@@ -1,0 +1,45 @@
+import { ColumnTable } from "arquero";
+import type { Figure } from "./figure.ts";
+import { tableText } from "./tables.ts";
+
+/** A kernel may send an output after it has said that the cell is done, and then it is lost: this long it takes, in ms. */
+const PATIENCE = 30;
+
+/**
+ * Shows a figure or a table in the middle of a notebook's cell; a cell's last expression shows itself. Outside a
+ * notebook it prints the figure's or the table's text.
+ *
+ * @param value A figure or an arquero table
+ *
+ * @example
+ * ```ts
+ * import { table } from "arquero";
+ * import { show } from "./mod.ts";
+ *
+ * await show(table({ task: ["imdb", "kind"], "accuracy, %": [81.2345, 51] }));
+ * ```
+ */
+export async function show(value: Figure | ColumnTable): Promise<void> {
+  const kernel = jupyter();
+  if (!kernel) return console.log(value instanceof ColumnTable ? tableText(value) : String(value));
+  await kernel.display(value);
+  await new Promise((resume) => setTimeout(resume, PATIENCE));
+}
+
+/** What a notebook's kernel does for those who show things. */
+export interface Kernel {
+  /** Shows a value that knows how, or a bundle of media types; in the place of an earlier one of the same id. */
+  display(
+    value: unknown,
+    options?: { readonly raw?: boolean; readonly display_id?: string; readonly update?: boolean },
+  ): Promise<void>;
+}
+
+/** The notebook's kernel, where this is one: elsewhere touching it throws. */
+export function jupyter(): Kernel | undefined {
+  try {
+    return (Deno as unknown as { jupyter: Kernel }).jupyter;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,129 @@
+import { ColumnTable } from "arquero";
+import { signed } from "./style.ts";
+
+/** Rows that are shown; of the others their number is told. */
+const ROWS = 30;
+
+/** A table's cells as text, and which columns stand to the right. */
+interface Cells {
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  readonly right: readonly boolean[];
+  /** How many rows are left out, in words; empty where none is. */
+  readonly more: string;
+}
+
+/** A number, or an estimate with its interval. */
+const numeric = /^[+−-]?\d[\d.]*( ?%)?(e[+−-]?\d+)?( \[.*\])?$/;
+
+/**
+ * Rounds the columns of a table to sensible digits and takes its first rows. Texts such as
+ * `81.23 [80.39, 82.08]` stay as they are.
+ */
+function cellsOf(table: ColumnTable): Cells {
+  const header = table.columnNames();
+  const count = Math.min(table.numRows(), ROWS);
+  const columns = header.map((name) =>
+    texts(Array.from({ length: count }, (_, row) => table.get(name, row)))
+  );
+  return {
+    header,
+    rows: Array.from({ length: count }, (_, row) => columns.map((column) => column[row]!)),
+    right: columns.map((column) => column.every((text) => text === ABSENT || numeric.test(text))),
+    more: table.numRows() > count ? `… and ${table.numRows() - count} more rows` : "",
+  };
+}
+
+const ABSENT = "–";
+
+/** A column as text: its numbers with as many places as give the largest four digits. */
+function texts(values: readonly unknown[]): string[] {
+  const numbers = values.filter((value) => typeof value === "number").filter(Number.isFinite);
+  const largest = numbers.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const whole = numbers.every(Number.isInteger);
+  const places = whole || largest === 0 ? 0 : Math.min(8, Math.max(0, 3 - Math.floor(Math.log10(largest))));
+  return values.map((value) => {
+    if (value === null || value === undefined || Number.isNaN(value)) return ABSENT;
+    if (value instanceof Date) return value.toISOString();
+    if (typeof value !== "number") return typeof value === "object" ? JSON.stringify(value) : String(value);
+    return signed(Number.isFinite(value) ? value.toFixed(places) : value > 0 ? "∞" : "-∞");
+  });
+}
+
+/** Rows in columns as wide as their widest cell, for a terminal. */
+export function aligned(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  right: readonly boolean[] = header.map((_, i) =>
+    rows.every((row) => row[i] === "" || numeric.test(row[i]!))
+  ),
+): string {
+  const widths = header.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i]!.length)));
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, i) => right[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)).join("  ")
+      .trimEnd();
+  return [header, ...rows].map(line).join("\n");
+}
+
+/** A table as text: what {@linkcode showTables} gives readers without HTML. */
+export function tableText(table: ColumnTable): string {
+  const { header, rows, right, more } = cellsOf(table);
+  return [aligned(header, rows, right), ...(more ? [more] : [])].join("\n");
+}
+
+function tableMarkdown(table: ColumnTable): string {
+  const { header, rows, right, more } = cellsOf(table);
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => escaped(cell).replace(/[|\\`*_\[\]~$]/g, "\\$&")).join(" | ")} |`;
+  const rule = `| ${right.map((right) => right ? "---:" : ":---").join(" | ")} |`;
+  return [line(header), rule, ...rows.map(line), ...(more ? ["", more] : [])].join("\n");
+}
+
+/** GitHub drops styles and keeps `align`; JupyterLab has styles of its own, which only a style overrides. */
+function tableHtml(table: ColumnTable): string {
+  const { header, rows, right, more } = cellsOf(table);
+  const row = (tag: string, cells: readonly string[]) =>
+    `<tr>${
+      cells.map((cell, i) => {
+        const side = right[i] ? "right" : "left";
+        return `<${tag} align="${side}" style="text-align: ${side}">${escaped(cell)}</${tag}>`;
+      }).join("")
+    }</tr>`;
+  return [
+    `<table style="font-variant-numeric: tabular-nums">`,
+    `<thead>${row("th", header)}</thead>`,
+    `<tbody>`,
+    ...rows.map((cells) => row("td", cells)),
+    `</tbody>`,
+    `</table>`,
+    ...(more ? [`<p>${more}</p>`] : []),
+  ].join("\n");
+}
+
+const entities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+const escaped = (text: string) =>
+  text.replace(/[&<>"']/g, (character) => entities[character]!).replace(/\s*\n\s*/g, " ");
+
+/**
+ * Lets arquero's tables show themselves as a notebook cell's last expression: the first 30 rows as HTML,
+ * Markdown and text, numbers to the right and rounded to four digits of the column's largest. Called when
+ * `lib/show/mod.ts` is loaded, as a study's tables are arquero's own and are not made here.
+ */
+export function showTables(): void {
+  Object.defineProperty(ColumnTable.prototype, Symbol.for("Jupyter.display"), {
+    configurable: true,
+    value(this: ColumnTable) {
+      return {
+        "text/html": tableHtml(this),
+        "text/markdown": tableMarkdown(this),
+        "text/plain": tableText(this),
+      };
+    },
+  });
+}

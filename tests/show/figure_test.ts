@@ -1,0 +1,224 @@
+import { decode } from "fast-png";
+import { armStyle, bars, curve, type Figure, forest, heatmap, png, strip } from "../../lib/show/mod.ts";
+import { start } from "../../lib/show/png.ts";
+import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
+import { figures } from "./figures.ts";
+
+const words = { title: "T", x: "updates", y: "loss, nats" };
+const z = { z: "share", scale: "sequential" } as const;
+
+/** A trace or a part of a layout, as the JSON that it becomes. */
+// deno-lint-ignore no-explicit-any
+const json = (value: unknown): any => JSON.parse(JSON.stringify(value));
+
+/** What a kernel is given. */
+function bundle(value: unknown): Promise<Record<string, unknown>> {
+  return (value as Record<symbol, () => Promise<Record<string, unknown>>>)[Symbol.for("Jupyter.display")]!();
+}
+
+Deno.test("a figure is Plotly JSON, of names and values that plotly.js knows", async () => {
+  const { plotly } = await start();
+  for (const [kind, figure] of Object.entries(figures())) {
+    const { data, layout, ...rest } = json(figure);
+    assertEquals(rest, {});
+    const wrong = Array.from(plotly.validate(data, layout) ?? [], ({ msg }) => `${kind}: ${msg}`)
+      .filter((message) => !message.endsWith("did not get coerced")); // Known, and switched off by something else.
+    assertEquals(wrong, []);
+  }
+  const typo = plotly.validate([{ type: "scatter", x: [1], y: [1], colour: "red" }], {});
+  assertEquals(typo?.length, 1);
+});
+
+Deno.test("a cell shows a figure as JSON, PNG and text, ten of them in less than 1 MB", async () => {
+  let size = 0;
+  for (const figure of Object.values(figures())) {
+    const shown = await bundle(figure);
+    assertEquals(Object.keys(shown), ["application/vnd.plotly.v1+json", "image/png", "text/plain"]);
+    assertEquals(json(shown["application/vnd.plotly.v1+json"]), json(figure));
+    const image = decode(Uint8Array.fromBase64(shown["image/png"] as string));
+    assertEquals([image.width, image.height], [2 * figure.layout.width, 2 * figure.layout.height]);
+    assertEquals(shown["text/plain"], String(figure));
+    size += JSON.stringify(shown).length;
+  }
+  assert(2 * size < 1e6, `ten figures take ${2 * size} bytes`);
+});
+
+Deno.test("a figure's text has its title and its numbers", () => {
+  assertEquals(
+    String(figures()["forest"]).split("\n"),
+    [
+      "What pre-training buys, in a title of two lines as it is a long one",
+      "",
+      "                                              difference, points  n",
+      "imdb: pre-trained − from scratch              +4.27 [3.46, 5.07]  3",
+      "hypernym: pre-trained − from scratch               +15 [−18, 48]  3",
+      "gloss-similarity: pre-trained − from scratch               +17.3  1",
+    ],
+  );
+});
+
+Deno.test("a PNG is drawn of what the figure says, and drawing changes nothing in it", async () => {
+  const figure = figures()["bars"]!;
+  const before = JSON.stringify(figure);
+  const [first, again] = [await png(figure), await png(figure)];
+  assertEquals(JSON.stringify(figure), before);
+  assertEquals(first, again);
+  assert(first.length !== (await png({ ...figure, data: figure.data.slice(1) })).length);
+});
+
+Deno.test("an arm looks the same wherever it stands, and arms of one factor differ in colour and shape", () => {
+  for (
+    const arms of [
+      ["learned", "sinusoidal", "sinusoidal-trained", "random-frozen", "none"],
+      ["gpt1", "gpt2", "bert", "lstm"],
+      ["pre-trained", "from scratch"],
+      ["λ = 0", "λ = 0.25", "λ = 0.5", "λ = 1", "λ = 2"],
+    ]
+  ) {
+    for (const part of ["color", "dash", "symbol", "pattern"] as const) {
+      assertEquals(new Set(arms.map((arm) => armStyle(arm)[part])).size, arms.length);
+    }
+  }
+  const colorsOf = (figure: Figure) =>
+    json(figure.data).map((trace: { name: string; line: { color: string } }) => trace.line.color);
+  const line = (name: string) => ({ name, x: [1], y: [1] });
+  assertEquals(colorsOf(curve([line("none"), line("learned")], words)), ["#222222", "#0072B2"]);
+  assertEquals(colorsOf(curve([line("learned")], words)), ["#0072B2"]);
+});
+
+Deno.test("an unknown arm's look follows from FNV-1a of its name, λ's from its value, in either spelling", () => {
+  // FNV-1a of "foobar" is 0xbf9cf968, say its authors: 0 modulo seven colours, and without its last byte 5 modulo
+  // six shapes.
+  assertEquals([armStyle("foobar").color, armStyle("foobar").dash], ["#0072B2", "longdashdot"]);
+  assertEquals(armStyle("λ 0.5"), armStyle("λ = 0.5"));
+  assertEquals(armStyle("λ = 0.5").color, "#21918c"); // The middle of viridis.
+  const parts = armStyle("learned, λ = 0.5");
+  assertEquals([parts.color, parts.dash], [armStyle("learned").color, armStyle("λ = 0.5").dash]);
+});
+
+Deno.test("words in an arm's colour have contrast enough on white", () => {
+  for (const arm of ["learned", "sinusoidal-trained", "random-frozen", "λ = 2", "bert"]) {
+    const [red, green, blue] = [1, 3, 5].map((at) => parseInt(armStyle(arm).ink.slice(at, at + 2), 16) / 255)
+      .map((value) => ((value + 0.055) / 1.055) ** 2.4);
+    const contrast = 1.05 / (0.2126 * red! + 0.7152 * green! + 0.0722 * blue! + 0.05);
+    assert(contrast > 4.4, `${arm}: ${contrast}`);
+  }
+});
+
+Deno.test("a curve of many points is drawn with means of neighbours, gaps stay", () => {
+  const x = Array.from({ length: 600 }, (_, i) => i);
+  const [line] = json(curve([{ name: "a", x, y: x.map((x) => x === 3 ? NaN : 2 * x) }], words).data);
+  assertEquals(line.x.slice(0, 3), [0.5, 2.5, 4.5]);
+  assertEquals(line.y.slice(0, 3), [1, 4, 9]);
+  assertEquals(line.x.length, 300);
+  const [gap] = json(curve([{ name: "a", x: [1, 2, 3], y: [5, NaN, 6] }], words).data);
+  assertEquals(gap.y, [5, null, 6]);
+});
+
+Deno.test("a band runs along its upper edge and back along the lower one, around gaps", () => {
+  const line = { name: "a", x: [1, 2, 3, 4], y: [5, 5, 5, 5], low: [4, 4, NaN, 4], high: [6, 7, NaN, 8] };
+  const [band] = json(curve([line], words).data);
+  assertEquals(band.x, [1, 2, 2, 1, null, 4, 4]);
+  assertEquals(band.y, [6, 7, 4, 4, null, 8, 4]);
+});
+
+Deno.test("labels at the ends of lines stand in the lines' order and do not touch", () => {
+  const lines = ["b", "c", "a", "d"].map((name, i) => ({ name, x: [0, 1], y: [i, 1 + i / 1000] }));
+  const labels = json(curve(lines, words).layout).annotations;
+  assertEquals(labels.map(({ text }: { text: string }) => text), ["b", "c", "a", "d"]);
+  for (let i = 1; i < 4; i++) assert(labels[i].y - labels[i - 1].y > 20 / 470);
+});
+
+Deno.test("a forest tells intervals that exclude 0 by their marker", () => {
+  const row = (label: string, mean: number, low: number, high: number) => ({ label, mean, low, high, n: 3 });
+  const rows = [
+    row("above", 2, 1, 3),
+    row("across", 1, -1, 3),
+    row("below", -2, -3, -1),
+    row("single", 2, NaN, NaN),
+    row("equal", 2, 2, 2),
+  ];
+  const traces = json(forest(rows, { title: "T", x: "points" }).data);
+  assertEquals(
+    traces.map((trace: { marker: { symbol: string }; y: number[] }) => [trace.marker.symbol, trace.y]),
+    [["square", [0, 2]], ["circle-open", [1, 4]], ["x-thin", [3]]],
+  );
+  assertEquals(traces[0].error_x.array, [1, 1]);
+  assertEquals(traces[1].error_x.arrayminus, [2, 0]);
+});
+
+Deno.test("a heatmap averages blocks of a large matrix and leaves cells without a number empty", () => {
+  const large = Array.from(
+    { length: 256 },
+    (_, row) => Array.from({ length: 256 }, (_, column) => row + column / 256),
+  );
+  const [map] = json(heatmap(large, { ...words, ...z }).data);
+  assertEquals([map.z.length, map.z[0].length, map.x0, map.dx], [128, 128, 0.5, 2]);
+  assertClose(map.z[1].slice(0, 2), [2.5 + 0.5 / 256, 2.5 + 2.5 / 256], "blocks", { relative: 0.5 });
+  const [small] = json(heatmap([[-0.5, NaN], [0.25, 2]], { ...words, z: "score", scale: "diverging" }).data);
+  assertEquals(small.z, [[-0.5, null], [0.25, 2]]);
+  assertEquals([small.zmin, small.zmax], [-2, 2]);
+});
+
+Deno.test("words that look like markup are shown as they are", () => {
+  const rows = ["<start>", "a & b"];
+  const figure = heatmap([[1], [2]], { ...words, ...z, title: '<a href="x">T</a>', rows });
+  assertEquals(json(figure.layout).yaxis.ticktext, ["&lt;start&gt;", "a &amp; b"]);
+  assert(!/<(?!br>)/.test(JSON.stringify(figure)));
+});
+
+Deno.test("bars without an interval have no error bar, and an absent arm leaves its place empty", () => {
+  const figure = bars([
+    { name: "imdb", bars: [{ name: "gpt1", mean: 80 }, { name: "lstm", mean: 70, low: 68, high: 73 }] },
+    { name: "kind", bars: [{ name: "gpt1", mean: 50, low: 48, high: 51 }], baseline: 25 },
+  ], words);
+  const [gpt1, lstm, baseline] = json(figure.data);
+  assertEquals([gpt1.x, gpt1.y, gpt1.error_y.array, gpt1.error_y.arrayminus], [[1, 0], [50, 80], [1], [2]]);
+  assertEquals([lstm.x, lstm.y, lstm.error_y.array], [[0], [70], [3]]);
+  assertEquals(baseline.y, [25, 25, null]);
+});
+
+Deno.test("a seed has the same place in every arm of a strip", () => {
+  const arm = (name: string, values: number[]) => ({ name, values, mean: 2, low: 1, high: 3 });
+  const [a, mean, b] = json(strip([arm("a", [1, 2, 3]), arm("b", [3, 2, 1])], words).data);
+  assertClose(b.x, a.x.map((x: number) => x + 1), "places");
+  assertEquals([mean.y, mean.error_y.array], [[2], [1]]);
+});
+
+Deno.test("figures refuse what they cannot draw", async () => {
+  const row = { label: "a", mean: NaN, low: 1, high: 2, n: 3 };
+  for (
+    const [call, message] of [
+      [() => curve([], words), /^Cannot draw a figure of no lines as it needs at least one$/],
+      [() => curve([{ name: "a", x: [], y: [] }], words), /no points of "a"/],
+      [() => curve([{ name: "a", x: [1], y: [NaN] }], words), /no points of "a"/],
+      [
+        () => curve([{ name: "a", x: [1, NaN], y: [1, 2] }], words),
+        /^Cannot draw x of "a" as number 2 of 2 is NaN$/,
+      ],
+      [
+        () => curve([{ name: "a", x: [1], y: [1, 2] }], words),
+        /^Cannot draw 2 y of "a" with 1 x as there must be/,
+      ],
+      [() => curve([{ name: "a", x: [1], y: [1], low: [1], high: [] }], words), /0 high of "a" with 1 x/],
+      [() => forest([], words), /no rows/],
+      [() => forest([row], words), /^Cannot draw means as number 1 of 1 is NaN$/],
+      [() => heatmap([], { ...words, ...z }), /no rows/],
+      [() => heatmap([[NaN]], { ...words, ...z }), /no numbers/],
+      [() => heatmap([[1], [1, 2]], { ...words, ...z }), /2 cells in row 2 with 1 in the first/],
+      [() => heatmap([[1]], { ...words, ...z, columns: ["a", "b"] }), /2 names of columns with 1 columns/],
+      [() => bars([], words), /no groups/],
+      [() => bars([{ name: "a", bars: [] }], words), /no bars of "a"/],
+      [
+        () => bars([{ name: "a", bars: [{ name: "b", mean: Infinity }] }], words),
+        /number 1 of 1 is Infinity/,
+      ],
+      [() => strip([], words), /no arms/],
+      [() => strip([{ name: "a", values: [], mean: 1 }], words), /no values of "a"/],
+      [
+        () => strip([{ name: "a", values: [1, NaN], mean: 1 }], words),
+        /values of "a" as number 2 of 2 is NaN/,
+      ],
+    ] as const
+  ) await assertRefused(call, message);
+});

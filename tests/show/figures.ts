@@ -1,0 +1,67 @@
+import { bars, curve, type Figure, forest, heatmap, strip } from "../../lib/show/mod.ts";
+
+/** A figure of each kind, with numbers like those of a study. */
+export function figures(): Record<string, Figure> {
+  const updates = Array.from({ length: 100 }, (_, i) => 10 * i);
+  const loss = (end: number) => updates.map((update) => end + 5 * Math.exp(-update / 200));
+  const tokens = ["<start>", "the", "whale", "was", "seen", "."];
+  return {
+    curve: curve(
+      ["learned", "sinusoidal-trained", "none"].map((name, i) => {
+        const y = loss(3 + 0.2 * i);
+        return {
+          name,
+          x: updates,
+          y,
+          low: y.map((value) => value - 0.1),
+          high: y.map((value) => value + 0.1),
+        };
+      }),
+      { title: "Pre-training loss", x: "updates", y: "loss, nats per token" },
+    ),
+    forest: forest(
+      [
+        { label: "imdb: pre-trained − from scratch", mean: 4.27, low: 3.46, high: 5.07, n: 3 },
+        { label: "hypernym: pre-trained − from scratch", mean: 15, low: -18, high: 48, n: 3 },
+        { label: "gloss-similarity: pre-trained − from scratch", mean: 17.3, low: NaN, high: NaN, n: 1 },
+      ],
+      {
+        title: "What pre-training buys, in a title of two lines as it is a long one",
+        x: "difference, points",
+      },
+    ),
+    heatmap: heatmap(
+      tokens.map((_, row) => tokens.map((_, column) => column > row ? NaN : Math.cos(row * column + column))),
+      {
+        title: "Layer 3, head 1",
+        x: "attended token",
+        y: "token",
+        z: "score, nats",
+        scale: "diverging",
+        columns: tokens,
+        rows: tokens,
+      },
+    ),
+    bars: bars(
+      ["imdb", "gloss-similarity", "kind"].map((name, i) => ({
+        name,
+        baseline: 50 - 25 * i,
+        bars: [
+          { name: "pre-trained", mean: 81.2 - 15 * i, low: 78 - 15 * i, high: 84.5 - 15 * i },
+          { name: "from scratch", mean: 60 - 17 * i },
+        ],
+      })),
+      { title: "Test scores after fine-tuning", x: "task", y: "score, %" },
+    ),
+    strip: strip(
+      ["learned", "sinusoidal", "sinusoidal-trained", "random-frozen", "none"].map((name, i) => ({
+        name,
+        values: [2.11, 2.1, 2.08, 2.12].map((value) => value - 0.01 * i),
+        mean: 2.1 - 0.01 * i,
+        low: 2.08 - 0.01 * i,
+        high: 2.12 - 0.01 * i,
+      })),
+      { title: "Held-out text", x: "positions", y: "bits per character" },
+    ),
+  };
+}

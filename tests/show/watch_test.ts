@@ -1,0 +1,135 @@
+import { liveProgress } from "../../lib/show/live.ts";
+import { watch, type Watched } from "../../lib/show/mod.ts";
+import { follow } from "../../lib/show/watch.ts";
+import { type Training, training, type TrainingRecord } from "../../lib/train/mod.ts";
+import { assert, assertEquals } from "../assert.ts";
+
+/** A run of so many updates whose loss falls from 8, each `milliseconds` long; it ends in its last loss. */
+function falling(updates: number, milliseconds = 0, signal?: AbortSignal): Training<number> {
+  return training(async function* (): AsyncGenerator<TrainingRecord, number> {
+    const begin = performance.now();
+    let loss = NaN;
+    for (let update = 1; update <= updates && !signal?.aborted; update++) {
+      await new Promise((resume) => setTimeout(resume, milliseconds));
+      loss = 8 / Math.sqrt(update);
+      yield { update, updates, loss, rate: 1e-3, norm: 1, seconds: (performance.now() - begin) / 1e3 };
+    }
+    return loss;
+  }());
+}
+
+const plotly = "application/vnd.plotly.v1+json";
+type Options = { raw: boolean; display_id: string; update: boolean };
+type Figure = {
+  data: { x: number[]; y: number[] }[];
+  layout: { xaxis: { range: number[] }; title: { text: string } };
+};
+type Shown = { bundle: Record<string, string> & { [plotly]: Figure }; options: Options; at: number };
+
+/** What a notebook's kernel is shown of a run. */
+async function shownOf(run: Watched<unknown>): Promise<Shown[]> {
+  const shown: Shown[] = [];
+  const display = (bundle: unknown, options?: object) => {
+    const plain = JSON.parse(JSON.stringify({ bundle, options: options! }));
+    shown.push({ ...plain, at: performance.now() });
+    return Promise.resolve();
+  };
+  await follow(run, liveProgress({ display }));
+  return shown;
+}
+
+Deno.test("outside a notebook a run is watched in plain lines on standard error, and its result handed on", async () => {
+  const said: string[] = [];
+  const { error } = console;
+  console.error = (line: string) => void said.push(line);
+  try {
+    assertEquals(await watch(falling(4)), 4);
+  } finally {
+    console.error = error;
+  }
+  assertEquals(said, [" 25 %  0 s left  update 1 of 4, loss 8.000"]);
+});
+
+Deno.test("in a notebook a curve grows in one output, at most once a second, and its end stays with a picture", async () => {
+  const shown = await shownOf(falling(150, 15));
+  assert(shown.length >= 3 && shown.length <= 5, `${shown.length} displays`);
+  assertEquals(new Set(shown.map(({ options }) => options.display_id)).size, 1);
+  assertEquals(shown.map(({ options }) => options.update), shown.map((_, i) => i > 0));
+  const times = shown.map(({ at }) => at);
+  for (let i = 1; i < times.length - 1; i++) assert(times[i]! - times[i - 1]! >= 999);
+  const figures = shown.map(({ bundle }) =>
+    JSON.parse(JSON.stringify(bundle["application/vnd.plotly.v1+json"]))
+  );
+  for (const { layout } of figures) assertEquals(layout.xaxis.range, [0, 150]);
+  assert(/^1 %, \d+ s left: update 1 of 150, loss 8\.000$/.test(figures[0].layout.title.text));
+  assertEquals(figures.at(-1).data.at(-1).y.length, 150);
+  const last = shown.at(-1)!.bundle;
+  assert((last["image/png"] as string).startsWith("iVBOR"));
+  assert(
+    /^\d s: update 150 of 150, loss 0\.653/.test(last["text/plain"] as string),
+    last["text/plain"] as string,
+  );
+});
+
+Deno.test("a long run's curve has few points, which are means of updates in their order", async () => {
+  const shown = await shownOf(falling(1000));
+  const { x, y } = shown.at(-1)!.bundle[plotly].data[0]!;
+  assertEquals([x.length, x[0], x.at(-1)], [125, 4.5, 996.5]);
+  const first = [1, 2, 3, 4, 5, 6, 7, 8].reduce((sum, update) => sum + 8 / Math.sqrt(update), 0) / 8;
+  assert(Math.abs(y[0]! - first) < 1e-3);
+  assert(y.every((loss, i) => i === 0 || loss < y[i - 1]!));
+});
+
+Deno.test("in a notebook a study is a bar with the run under way", async () => {
+  const record = { update: 1, updates: 2, loss: 4.5, rate: 1, norm: 1, seconds: 1 };
+  const study = training(async function* () {
+    yield { run: "a<b", finished: 0, runs: 2, done: 0.25, left: 61, record };
+    return "found";
+  }());
+  const shown = await shownOf(study);
+  assertEquals(await study, "found");
+  const text = "run 1 of 2: a&lt;b, loss 4.500";
+  assertEquals(
+    shown[0]!.bundle["text/html"],
+    `<progress value="0.2500" max="1"></progress> 25 %, 1 min 1 s left: ${text}`,
+  );
+  assertEquals(
+    shown[1]!.bundle["text/html"],
+    `<progress value="0.2500" max="1"></progress> Stopped after 0 s: ${text}`,
+  );
+});
+
+Deno.test("the stop button ends the run that was given it last, keeps the process, and the next run goes its way", async () => {
+  const script = `
+    import { stopButton, watch } from "${import.meta.resolve("../../lib/show/mod.ts")}";
+    import { training } from "${import.meta.resolve("../../lib/train/mod.ts")}";
+    const run = (signal) => training(async function* () {
+      let update = 0;
+      while (!signal.aborted && update < 1000) {
+        await new Promise((resume) => setTimeout(resume, 5));
+        yield { update: ++update, updates: 1000, loss: 1, seconds: 1 };
+        if (update === 10) console.log("ten");
+      }
+      return update;
+    }());
+    const earlier = stopButton();
+    console.log((await watch(run(stopButton()))) < 1000, earlier.aborted);
+    console.log((await watch(run(stopButton()))) < 1000);
+  `;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-read", "--allow-env", "--ext=js", "-"],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(script));
+  await writer.close();
+  let said = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    said += text;
+    if (text.includes("ten")) child.kill("SIGINT");
+  }
+  assertEquals(said, "ten\ntrue false\nten\ntrue\n");
+  assertEquals((await child.status).code, 0);
+});
