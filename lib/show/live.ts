@@ -45,7 +45,7 @@ export function liveProgress({ display }: Kernel): Face {
   };
 
   function picture(title: string, { done, point }: Step) {
-    const figure = curve([{ name: "", ...curveOf.lists() }], { title, x: "updates", y: "loss, nats" });
+    const figure = curve([{ name: "loss", ...curveOf.lists() }], { title, x: "updates", y: "loss, nats" });
     const updates = Math.round(point!.update / done);
     Object.assign(figure.layout["xaxis"]!, { range: [0, updates] });
     return figure;

@@ -60,6 +60,8 @@ const known: Readonly<Record<string, readonly [color: string, shape: number]>> =
   "pre-trained": [palette.blue, 0],
   "from scratch": [palette.orange, 1],
   "embeddings alone": [palette.sky, 2],
+  "without fine-tuning": [palette.green, 3],
+  loss: [palette.black, 0],
   "unigram baseline": ["#999999", 2],
   "bigram baseline": ["#777777", 3],
   "Kneser–Ney baseline": ["#555555", 4],
