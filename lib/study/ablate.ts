@@ -97,8 +97,12 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     const complete = pretrained.length + finetuned.length === runs.length;
     const result = studyOf(pretrained, finetuned, baselines, complete, failures);
     const asked = { ...study, corpus: books.name, tasks: plan.tasks.map(({ name }) => name) };
-    await store(`${study.folder}/study.json`, asked, studyJson(result), (performance.now() - begin) / 1e3);
-    await writeWhole(`${study.folder}/report.md`, [report(result)]);
+    const path = `${study.folder}/study.json`, tables = studyJson(result);
+    const before = await stored(path, asked).catch(() => undefined); // Of other settings.
+    if (JSON.stringify(before?.result) !== JSON.stringify(tables)) {
+      await store(path, asked, tables, (performance.now() - begin) / 1e3);
+      await writeWhole(`${study.folder}/report.md`, [report(result)]);
+    }
     return result;
   }());
 }

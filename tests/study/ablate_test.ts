@@ -84,6 +84,10 @@ Deno.test("a study stopped again and again goes on where it stood and finds what
   assert(
     one.provenance.versions.deno === Deno.version.deno && one.provenance.backend.startsWith(tf.getBackend()),
   );
+  const written = async () => await Deno.readTextFile(`${broken}/study.json`);
+  const first = await written();
+  for await (const _ of ablate(small(broken))) throw new Error("all runs are there");
+  assertEquals(await written(), first, "a study that found nothing new keeps its date");
   for (const folder of [whole, broken]) await Deno.remove(folder, { recursive: true });
 });
 
