@@ -72,6 +72,7 @@ export {
   ngramBaselines,
   pretrain,
   pretrained,
+  type PretrainedName,
   type PretrainOptions,
   saveModel,
   scoreText,

@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { positionKinds } from "../model/mod.ts";
 import { ablate, report, smoke, studies, studyModels } from "../study/mod.ts";
 import {
@@ -17,6 +17,7 @@ import {
   start,
 } from "./command.ts";
 import { duration, watch } from "../show/mod.ts";
+import { pretrainedModels } from "../train/mod.ts";
 
 const about: { readonly [name in keyof typeof studies]: string } = {
   ablate: "Pre-trains GPT-1 and fine-tunes it in every arm, positions × λ, and says what can be told apart.",
@@ -50,6 +51,10 @@ function commandOf(name: keyof typeof studies): Command {
     )
     .option("--tasks <names>", `downstream tasks (default: ${usual.tasks})`, names())
     .option("--seeds <n>", `seeds of each arm (default: ${usual.seeds})`, number)
+    .addOption(
+      new Option("--pretrained <name>", "begin every arm with this model of data/models, and pre-train none")
+        .choices(Object.keys(pretrainedModels)),
+    )
     .option("--corpus <name>", `corpus, text file or folder to pre-train on (default: ${usual.corpus})`)
     .option("--merges <n>", `BPE merges (default: ${usual.merges})`, number)
     .option("--words <n>", `of a review's end, for imdb (default: ${usual.words})`, number)
@@ -99,7 +104,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   const signal = interruptible();
   const study = ablate({
     ...base,
-    ...of({ ...own, workers: 0 }),
+    ...of({ ...own, workers: 0, pretrained: "" }),
     preset: chosenPreset(options, base.preset),
     pretrain: { ...pretrain, ...of(pretrain, "pretrain") },
     finetune: { ...finetune, ...of(finetune, "finetune") },

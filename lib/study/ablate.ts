@@ -89,14 +89,14 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     ) =>
       (await Promise.all(runs.map(({ path, settings }) => stored<Result>(`${path}.json`, settings))))
         .flatMap((entry) => entry ? [entry.result] : []);
-    const pretrained = await found<Pretrained>(plan.arms.map(({ pretrain }) => pretrain));
+    const pretrained = await found<Pretrained>(plan.arms.flatMap(({ pretrain }) => pretrain ?? []));
     const finetuned = await found<Finetuned>(plan.arms.flatMap(({ finetune }) => finetune));
     const { books, tokenizer } = plan;
-    const { context } = study.preset;
-    const baselines = ngramBaselines(books.train, books.heldout, tokenizer, context, study.heldoutWindows);
+    const baselines = books &&
+      ngramBaselines(books.train, books.heldout, tokenizer, study.preset.context, study.heldoutWindows);
     const complete = pretrained.length + finetuned.length === runs.length;
     const result = studyOf(pretrained, finetuned, baselines, complete, failures);
-    const asked = { ...study, corpus: books.name, tasks: plan.tasks.map(({ name }) => name) };
+    const asked = { ...study, corpus: books?.name, tasks: plan.tasks.map(({ name }) => name) };
     const path = `${study.folder}/study.json`, tables = studyJson(result);
     const before = await stored(path, asked).catch(() => undefined); // Of other settings.
     if (JSON.stringify(before?.result) !== JSON.stringify(tables)) {

@@ -74,33 +74,33 @@ export async function* runArm(
   { pretrain: pretraining, finetune: finetuning, heldoutWindows, saveEvery }: StudySettings,
   signal?: AbortSignal,
 ): AsyncGenerator<ArmStep, void> {
-  const { model: kind, preset, positions, seed } = arm;
-  const model = `${arm.pretrain.path}.safetensors`;
+  const { model: kind, preset, positions, seed, file } = arm;
   const keep = { saveEvery, ...(signal && { signal }) };
   const missing = async ({ path, settings }: Planned) => !(await stored(`${path}.json`, settings));
   const left: Arm["finetune"][number][] = [];
   for (const run of arm.finetune) if (await missing(run)) left.push(run);
 
-  const modelIsThere = await exists(model);
-  if (await missing(arm.pretrain) || (left.length > 0 && !modelIsThere)) {
-    const { path } = arm.pretrain;
+  const toMake = arm.pretrain && (await missing(arm.pretrain) || (left.length > 0 && !await exists(file)));
+  if (arm.pretrain && toMake) {
+    const { path, settings } = arm.pretrain;
     const lm = gpt(arm.preset, { tokenizer, seed });
     try {
       const begin = performance.now();
-      const run = pretrain(lm, books, { ...pretraining, ...keep, checkpoint: `${path}.part` });
+      const run = pretrain(lm, books!, { ...pretraining, ...keep, checkpoint: `${path}.part` });
       for await (const record of run) yield stepOf(arm.pretrain, record);
       if (signal?.aborted) return;
+      const { heldout } = books!;
       const found: Pretrained = {
         model: kind,
         positions,
         seed,
         ...(preset.architecture !== "bert" && {
-          heldout: await scoreText(lm, books.heldout, heldoutWindows),
-          byPosition: await scoreByPosition(lm, books.heldout, heldoutWindows),
+          heldout: await scoreText(lm, heldout, heldoutWindows),
+          byPosition: await scoreByPosition(lm, heldout, heldoutWindows),
         }),
       };
-      await saveModel(model, lm);
-      await store(`${path}.json`, arm.pretrain.settings, found, (performance.now() - begin) / 1e3);
+      await saveModel(file, lm);
+      await store(`${path}.json`, settings, found, (performance.now() - begin) / 1e3);
       await Deno.remove(`${path}.part`);
     } finally {
       dispose(lm.parameters);
@@ -108,7 +108,7 @@ export async function* runArm(
   }
   if (left.length === 0) return;
 
-  const lm = { ...await loadModel(model), tokenizer };
+  const lm = { ...await loadModel(file), tokenizer };
   try {
     for (const planned of left) {
       const { task, lambda, transfer, cut, path, settings } = planned;
@@ -118,6 +118,7 @@ export async function* runArm(
         ...keep,
         lambda,
         transfer,
+        seed,
         checkpoint: `${path}.part`,
       });
       for await (const record of run) yield stepOf(planned, record);

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { atMost, type Corpus, corpus as loadCorpus, type Task, task as loadTask } from "../data/mod.ts";
-import type { PositionKind, Preset } from "../model/mod.ts";
+import { dispose, type PositionKind, type Preset } from "../model/mod.ts";
 import { type Tokenizer, trainBpe } from "../text/mod.ts";
-import { encodeTask } from "../train/mod.ts";
+import { encodeTask, pretrained, pretrainedFile, type PretrainedName } from "../train/mod.ts";
 import { presetsOf, type StudyModel, type StudySettings } from "./settings.ts";
 import { runPath } from "./store.ts";
 
@@ -18,13 +18,16 @@ export interface Planned {
   readonly cost: number;
 }
 
-/** A pre-training run, and the fine-tuning runs that begin where it ends. */
+/** A pre-training run, if there is to be one, and the fine-tuning runs that begin where it ends. */
 export interface Arm {
   readonly model: StudyModel;
   readonly preset: Preset;
   readonly positions: PositionKind;
   readonly seed: number;
-  readonly pretrain: Planned;
+  /** The file of the model that fine-tuning begins with. */
+  readonly file: string;
+  /** How that model comes to be; it is there already where this is absent. */
+  readonly pretrain?: Planned;
   readonly finetune: readonly PlannedFinetune[];
 }
 
@@ -40,7 +43,8 @@ export interface PlannedFinetune extends Planned {
 
 /** What a study reads, and all its runs. */
 export interface Plan {
-  readonly books: Corpus;
+  /** What is pre-trained on, if anything is. */
+  readonly books?: Corpus;
   readonly tokenizer: Tokenizer;
   readonly tasks: readonly Task[];
   readonly arms: readonly Arm[];
@@ -48,37 +52,28 @@ export interface Plan {
 
 /** Reads a study's data and lays out its runs, seed by seed, so that a study cut short has whole seeds. */
 export async function planOf(study: StudySettings): Promise<Plan> {
-  const { merges, pretrain, finetune, heldoutWindows, folder, words } = study;
-  const books = typeof study.corpus === "string" ? await loadCorpus(study.corpus) : study.corpus;
+  const { finetune, words } = study;
   const limits = { train: study.trainExamples, test: study.testExamples };
   const tasks = await Promise.all(
     study.tasks.map(async (task) =>
       atMost(typeof task === "string" ? await loadTask(task, task === "imdb" ? { words } : {}) : task, limits)
     ),
   );
-  const tokenizer = trainBpe(books.train, { merges });
-  const text = createHash("sha256").update(books.train).digest("hex").slice(0, 16);
+  const begin = study.pretrained === undefined
+    ? await ownModels(study)
+    : await givenModels(study, study.pretrained);
+  const { tokenizer, modelOf } = begin;
 
   const armOf = (model: StudyModel, preset: Preset, seed: number): Arm => {
     const { positions: { kind }, layers, context } = preset;
-    const common = { ...preset, seed, merges, corpus: books.name, text, pretrain };
-    const planned = (name: string, settings: Planned["settings"], tokens: number): Planned => ({
-      name,
-      settings,
-      cost: tokens * parametersOf(preset, tokenizer.size),
-      path: runPath(folder, name, settings),
-    });
     const arm = model === "gpt1" ? kind : kind === "none" ? model : `${model}-${kind}`;
+    const { common, ...made } = modelOf(arm, preset, seed);
     return {
       model,
       preset,
       positions: kind,
       seed,
-      pretrain: planned(
-        `pretrain-${arm}-seed${seed}`,
-        { run: "pretrain", ...common, heldoutWindows },
-        pretrain.updates * pretrain.batch * context,
-      ),
+      ...made,
       finetune: tasks.flatMap((task) => {
         const { digest, tokens, cut } = encodeTask(task, tokenizer, context);
         const weights = preset.architecture === "bert" ? [0] : study.lambda;
@@ -95,27 +90,89 @@ export async function planOf(study: StudySettings): Promise<Plan> {
               transfer,
               finetune,
             };
-            return {
-              ...planned(name, { run: "finetune", ...common, ...own }, finetune.epochs * tokens),
-              task,
-              lambda,
-              transfer,
-              cut,
-            };
+            const settings = { run: "finetune", ...common, ...own };
+            const cost = finetune.epochs * tokens * parametersOf(preset, tokenizer.size);
+            return { ...planned(study, name, settings, cost), task, lambda, transfer, cut };
           })
         );
       }),
     };
   };
   const seeds = Array.from({ length: study.seeds }, (_, i) => i + 1);
+  const presets = begin.preset ? { ...study, preset: begin.preset } : study;
   return {
-    books,
+    ...begin.books && { books: begin.books },
     tokenizer,
     tasks,
     arms: seeds.flatMap((seed) =>
-      study.models.flatMap((model) => presetsOf(study, model).map((preset) => armOf(model, preset, seed)))
+      study.models.flatMap((model) => presetsOf(presets, model).map((preset) => armOf(model, preset, seed)))
     ),
   };
+}
+
+/** What arms begin with. */
+interface Beginning {
+  readonly tokenizer: Tokenizer;
+  /** The models' size, where it is not the study's. */
+  readonly preset?: Preset;
+  readonly books?: Corpus;
+  /** An arm's model, and what of it all results depend on. */
+  modelOf(
+    arm: string,
+    preset: Preset,
+    seed: number,
+  ): Pick<Arm, "file" | "pretrain"> & { readonly common: Planned["settings"] };
+}
+
+/** Each arm's own model, to be pre-trained. */
+async function ownModels(study: StudySettings): Promise<Beginning> {
+  const { merges, pretrain, heldoutWindows } = study;
+  const books = typeof study.corpus === "string" ? await loadCorpus(study.corpus) : study.corpus;
+  const tokenizer = trainBpe(books.train, { merges });
+  const text = createHash("sha256").update(books.train).digest("hex").slice(0, 16);
+  return {
+    tokenizer,
+    books,
+    modelOf(arm, preset, seed) {
+      const common = { ...preset, seed, merges, corpus: books.name, text, pretrain };
+      const settings = { run: "pretrain", ...common, heldoutWindows };
+      const cost = pretrain.updates * pretrain.batch * preset.context * parametersOf(preset, tokenizer.size);
+      const run = planned(study, `pretrain-${arm}-seed${seed}`, settings, cost);
+      return { common, pretrain: run, file: `${run.path}.safetensors` };
+    },
+  };
+}
+
+/** The models that come with the kit. */
+async function givenModels({ positions }: StudySettings, name: PretrainedName): Promise<Beginning> {
+  const { config: { vocabulary: _, ...preset }, parameters, tokenizer } = await pretrained(name, {
+    positions: positions[0]!,
+  });
+  dispose(parameters);
+  const files = positions.map((kind) => [kind, pretrainedFile(name, kind)] as const);
+  const sums = new Map(
+    await Promise.all(files.map(async ([kind, file]) => {
+      const sum = createHash("sha256").update(await Deno.readFile(file)).digest("hex").slice(0, 16);
+      return [kind, { file, sum }] as const;
+    })),
+  );
+  return {
+    tokenizer,
+    preset,
+    modelOf(_, preset, seed) {
+      const { file, sum } = sums.get(preset.positions.kind)!;
+      return { common: { ...preset, seed, pretrained: name, model: sum }, file };
+    },
+  };
+}
+
+function planned(
+  { folder }: StudySettings,
+  name: string,
+  settings: Planned["settings"],
+  cost: number,
+): Planned {
+  return { name, settings, cost, path: runPath(folder, name, settings) };
 }
 
 /** About how many parameters take part in reading a token: what it costs. */
@@ -126,5 +183,5 @@ function parametersOf({ architecture, width, layers, units = 0 }: Preset, vocabu
 
 /** An arm's runs in their order. */
 export function runsOf({ pretrain, finetune }: Arm): Planned[] {
-  return [pretrain, ...finetune];
+  return [...pretrain ? [pretrain] : [], ...finetune];
 }

@@ -9,6 +9,8 @@ import {
   checkWhole,
   finetuneDefaults,
   pretrainDefaults,
+  pretrainedModels,
+  type PretrainedName,
 } from "../train/mod.ts";
 
 /**
@@ -43,6 +45,11 @@ export interface StudySettings {
   readonly tasks: readonly (string | Task)[];
   /** How many seeds each arm is run with: 1, 2, …. */
   readonly seeds: number;
+  /**
+   * The model that comes with the kit which every arm begins with, instead of one that it pre-trains: size, merges and
+   * corpus are then its own, and seeds differ in fine-tuning alone. None unless given.
+   */
+  readonly pretrained?: PretrainedName;
   /** What to pre-train on: a corpus, its name or a path. */
   readonly corpus: string | Corpus;
   /** BPE merges learned from the corpus. */
@@ -174,6 +181,7 @@ export function checkStudy(study: StudySettings): void {
     );
   }
   lambda.forEach(checkLambda);
+  if (study.pretrained !== undefined) checkPretrained(study, study.pretrained);
   for (const model of models) {
     if (!Object.hasOwn(studyModels, model)) {
       throw new InputError(
@@ -182,6 +190,7 @@ export function checkStudy(study: StudySettings): void {
     }
     for (const arm of presetsOf(study, model)) {
       checkConfig({ ...arm, vocabulary: 1 });
+      if (study.pretrained !== undefined) continue; // Its layers are its own.
       transfer.forEach((layers) => layers === "all" || checkTransfer(layers, arm.layers));
     }
   }
@@ -189,6 +198,20 @@ export function checkStudy(study: StudySettings): void {
   checkAdam({ ...finetune, updates: 1 });
   checkWhole({ merges, batch: pretrain.batch, epochs: finetune.epochs, saveEvery });
   checkWhole({ batch: finetune.batch });
+}
+
+/** The models that come with the kit are GPT-1s of some position kinds. */
+function checkPretrained({ models, positions }: StudySettings, name: PretrainedName): void {
+  const kinds: readonly PositionKind[] = pretrainedModels[name] ?? [];
+  const other = positions.find((kind) => !kinds.includes(kind)) ?? models.find((model) => model !== "gpt1");
+  if (other !== undefined) {
+    throw new InputError(
+      `Cannot begin a study of ${other} with "${name}" as the models that come with the kit are gpt1: ` +
+        Object.entries(pretrainedModels).map(([name, kinds]) =>
+          `${name} with positions ${kinds.join(" or ")}`
+        ).join(", "),
+    );
+  }
 }
 
 /** A model's presets: one for each position kind, if it has positions. */

@@ -13,9 +13,9 @@ export interface Study {
   readonly pretrained: readonly Pretrained[];
   /** Results of the fine-tuning runs. */
   readonly finetuned: readonly Finetuned[];
-  /** What models that count n-grams make of the same held-out text. */
-  readonly baselines: NgramBaselines;
-  /** Held-out bits per character: baselines, then an arm a row. */
+  /** What models that count n-grams make of the same held-out text; absent where nothing was pre-trained. */
+  readonly baselines?: NgramBaselines;
+  /** Held-out bits per character: baselines, then an arm a row; no row where nothing was pre-trained. */
   readonly language: ColumnTable;
   /** Each task's primary measure on its test examples in %, an arm a row. */
   readonly table: ColumnTable;
@@ -58,8 +58,7 @@ export function studyJson(
  */
 export function report({ language, table, findings }: Study): string {
   return [
-    "**Held-out text, bits per character**",
-    language.toMarkdown(),
+    ...language.numRows() > 0 ? ["**Held-out text, bits per character**", language.toMarkdown()] : [],
     "**Test scores**",
     table.toMarkdown(),
     "**Differences between arms, paired by seed** (intervals are 95 %, over seeds, not corrected for their number)",
@@ -101,7 +100,7 @@ function startOf({ transfer, layers }: Run): string {
 export function studyOf(
   pretrained: readonly Pretrained[],
   finetuned: readonly Finetuned[],
-  baselines: Study["baselines"],
+  baselines: NgramBaselines | undefined,
   complete: boolean,
   failures: readonly string[] = [],
 ): Study {
@@ -109,8 +108,9 @@ export function studyOf(
   const ofText = factors.slice(0, 2).filter(variesIn(readers));
   const nameOf = (run: Run) => wordsOf(run, ofText) || run.positions;
   const models = groups(readers, nameOf);
+  const scored = baselines ? baselineNames : [];
   const language = [
-    ...baselineNames.map(([key, model]) => ({ model, ...estimate([baselines[key].bitsPerCharacter]) })),
+    ...scored.map(([key, model]) => ({ model, ...estimate([baselines![key].bitsPerCharacter]) })),
     ...models.map(([model, runs]) => ({ model, ...estimate(runs.map(bits)) })),
   ];
 
@@ -119,12 +119,12 @@ export function studyOf(
   const arms = groups(byTask, (run) => `${run.task}, ${wordsOf(run, ofTasks)}`)
     .map(([, runs]) => ({ arm: runs[0]!, ...estimate(runs.map(points)) }));
   const rows: Row[] = [
-    ...baselineNames.slice(1).flatMap(([key, baseline]) =>
+    ...scored.slice(1).flatMap(([key, baseline]) =>
       models.map(([model, runs]) => ({
         held: "held-out text",
         comparison: `${model} − ${baseline}`,
         unit: "bits per character",
-        ...estimate(runs.map((run) => bits(run) - baselines[key].bitsPerCharacter)),
+        ...estimate(runs.map((run) => bits(run) - baselines![key].bitsPerCharacter)),
       }))
     ),
     ...contrasts(readers, ofText, () => "held-out text", bits, () => "bits per character"),
@@ -135,7 +135,7 @@ export function studyOf(
     failures,
     pretrained,
     finetuned,
-    baselines,
+    ...baselines && { baselines },
     language: table({
       model: language.map(({ model }) => model),
       n: language.map(({ n }) => n),

@@ -42,6 +42,6 @@ export {
 } from "./objectives.ts";
 export { checkWhole } from "./options.ts";
 export { pretrain, pretrainDefaults, type PretrainOptions, type RunOptions } from "./pretrain.ts";
-export { pretrained, pretrainedModels } from "./pretrained.ts";
+export { pretrained, pretrainedFile, pretrainedModels, type PretrainedName } from "./pretrained.ts";
 export { type Schedule, schedules } from "./schedules.ts";
 export { zeroShot } from "./zeroshot.ts";

@@ -1,10 +1,13 @@
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
-import type { LanguageModel } from "../model/mod.ts";
+import type { LanguageModel, PositionKind } from "../model/mod.ts";
 import { loadModel } from "./checkpoint.ts";
 
 /** The models that come with the kit: each name's position kinds. */
 export const pretrainedModels = { mini: ["learned", "sinusoidal"] } as const;
+
+/** One of {@linkcode pretrainedModels}. */
+export type PretrainedName = keyof typeof pretrainedModels;
 
 /**
  * A pre-trained model that comes with the kit, so that fine-tuning starts in seconds. `mini` has read novels, film
@@ -26,17 +29,24 @@ export const pretrainedModels = { mini: ["learned", "sinusoidal"] } as const;
  * ```
  */
 export async function pretrained(
-  name: keyof typeof pretrainedModels,
-  { positions = "learned" }: { positions?: typeof pretrainedModels[typeof name][number] } = {},
+  name: PretrainedName,
+  { positions = "learned" }: { positions?: PositionKind } = {},
 ): Promise<LanguageModel> {
+  return await loadModel(pretrainedFile(name, positions));
+}
+
+/** Where such a model is. */
+export function pretrainedFile(name: PretrainedName, positions: PositionKind): string {
   const known = Object.entries(pretrainedModels).flatMap(([name, kinds]) =>
     kinds.map((kind) => `${name}-${kind}`)
   );
   const file = `${name}-${positions}`;
   if (!known.includes(file)) {
     throw new InputError(
-      `Cannot load pre-trained model ${JSON.stringify(file)} as there are ${known.join(", ")}`,
+      `Cannot load a pre-trained model ${JSON.stringify(file)} as those that come with the kit are ${
+        known.join(", ")
+      }`,
     );
   }
-  return await loadModel(fileURLToPath(new URL(`../../data/models/${file}.safetensors`, import.meta.url)));
+  return fileURLToPath(new URL(`../../data/models/${file}.safetensors`, import.meta.url));
 }
