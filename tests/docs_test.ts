@@ -3,7 +3,9 @@ import { assert } from "./assert.ts";
 const root = new URL("../", import.meta.url).pathname;
 
 Deno.test("every public name and field is documented, and speaks of public types or tfjs' only", async () => {
-  const rooms = ["engine", "model", "text", "data", "train", "study"].map((room) => `lib/${room}/mod.ts`);
+  const rooms = ["engine", "model", "text", "data", "train", "study", "notebook"].map((room) =>
+    `lib/${room}/mod.ts`
+  );
   const { stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["doc", "--lint", "mod.ts", ...rooms],
     cwd: root,
