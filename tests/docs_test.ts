@@ -3,7 +3,7 @@ import { assert } from "./assert.ts";
 const root = new URL("../", import.meta.url).pathname;
 
 Deno.test("every public name and field is documented, and speaks of public types or tfjs' only", async () => {
-  const rooms = ["engine", "model", "text", "data", "train", "study", "show"].map((room) =>
+  const rooms = ["engine", "model", "text", "data", "train", "study", "show", "notebook"].map((room) =>
     `lib/${room}/mod.ts`
   );
   const { stderr } = await new Deno.Command(Deno.execPath(), {

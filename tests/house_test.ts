@@ -11,7 +11,8 @@ const arrows: Record<string, string[]> = {
   train: ["engine", "model", "text", "data"],
   study: ["engine", "model", "text", "data", "train"],
   show: [],
-  cli: ["engine", "model", "text", "data", "train", "study", "show"],
+  notebook: [],
+  cli: ["engine", "model", "text", "data", "train", "study", "show", "notebook"],
 };
 
 async function* sources(folder: URL): AsyncGenerator<URL> {

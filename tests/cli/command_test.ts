@@ -117,7 +117,19 @@ for (const [sentence, name, ...args] of refused) {
 }
 
 Deno.test("each command explains itself", async () => {
-  for (const name of ["ablate", "compare", "suite", "pretrain", "finetune", "generate", "data"]) {
+  for (
+    const name of [
+      "ablate",
+      "compare",
+      "suite",
+      "pretrain",
+      "finetune",
+      "generate",
+      "data",
+      "notebooks",
+      "render",
+    ]
+  ) {
     const { code, out } = await run(name, "--help");
     assertEquals(code, 0);
     assert(out.startsWith(`Usage: deno task ${name}`), out);

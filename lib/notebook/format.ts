@@ -1,0 +1,34 @@
+import { fileURLToPath } from "node:url";
+import { formatNotebook, KERNEL, type Notebook, parseNotebook } from "./notebook.ts";
+
+/**
+ * A notebook with its text and code as `deno fmt` formats them, by the rules of this kit. `deno fmt --check`
+ * cannot be asked: it takes every notebook for unformatted whose cells do not end in a line break, and
+ * Jupyter's never do.
+ *
+ * @param notebook Any.
+ * @returns Another notebook; the same one if a cell cannot be parsed.
+ *
+ * @example
+ * ```ts ignore
+ * import { format, parseNotebook } from "./mod.ts";
+ *
+ * const { cells } = await format(parseNotebook(await Deno.readTextFile("draft.ipynb"), "draft"));
+ * ```
+ */
+export async function format(notebook: Notebook): Promise<Notebook> {
+  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--quiet", "--config", config, "--ext", "ipynb", "-"],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(formatNotebook({ ...notebook, metadata: KERNEL })));
+  await writer.close();
+  const { success, stdout } = await child.output();
+  if (!success) return notebook;
+  const { cells } = parseNotebook(new TextDecoder().decode(stdout), "what deno fmt gives");
+  return { ...notebook, cells };
+}

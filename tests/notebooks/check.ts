@@ -1,0 +1,154 @@
+/**
+ * What must hold of a notebook that is committed, or that was run in small.
+ *
+ * @module
+ */
+import {
+  format,
+  formatNotebook,
+  type Made,
+  type Notebook,
+  type Output,
+  sourcesHash,
+} from "../../lib/notebook/mod.ts";
+
+const root = new URL("../../", import.meta.url);
+/** Largest file, in bytes. */
+const LARGEST = 1.5e6;
+const CODE_CELLS = 15;
+const CODE_LINES = 12;
+
+/** What a tag of a code cell demands of its outputs. */
+const kinds: Record<string, (outputs: readonly Output[]) => boolean> = {
+  figure: (outputs) =>
+    outputs.some((output) => has(output, "application/vnd.plotly.v1+json") && has(output, "image/png")),
+  table: (outputs) => outputs.some((output) => /<table/.test(String(of(output, "text/html")))),
+  finding: (outputs) =>
+    outputs.some((output) =>
+      /\p{L}/u.test(
+        output.output_type === "stream"
+          ? output.text
+          : String(of(output, "text/markdown") ?? of(output, "text/plain") ?? ""),
+      )
+    ),
+};
+
+const of = (output: Output, type: string): unknown => "data" in output ? output.data[type] : undefined;
+const has = (output: Output, type: string): boolean => of(output, type) !== undefined;
+
+/** A path of some machine's files. */
+const machine =
+  /file:\/\/\/|(?<![\w.~-])\/(?:home|mnt|opt|private|root|tmp|Users|usr|var|work)\b(?=\/|["'\s:]|$)|\b[A-Z]:\\{1,2}\w{2}/;
+
+/**
+ * What is wrong with a notebook, in sentences; none if nothing is.
+ *
+ * @param notebook As it was read.
+ * @param smoke Whether it must be a run in small, rather than a full one.
+ */
+export async function problems(notebook: Notebook, smoke = false): Promise<string[]> {
+  const wrong: string[] = [];
+  const { cells, metadata } = notebook;
+  const bytes = new TextEncoder().encode(formatNotebook(notebook)).length;
+  if (bytes > LARGEST) wrong.push(`it has ${bytes} bytes, more than ${LARGEST}`);
+  const made = (metadata["gpt1"] ?? {}) as Partial<Made>;
+  if (made.sources !== await sourcesHash(notebook)) {
+    wrong.push("its outputs were made by other code: run it again");
+  }
+  if (made.smoke !== smoke) wrong.push(`its outputs are not of a ${smoke ? "smoke" : "full"} run`);
+  const scratch = [
+    ...others(metadata, "gpt1", "kernelspec", "language_info"),
+    ...others(made, "deno", "smoke", "sources"),
+    ...others(metadata["kernelspec"] ?? {}, "display_name", "language", "name"),
+    ...Object.keys(metadata["language_info"] ?? {}).filter((key) => key === "version"),
+  ];
+  if (scratch.length > 0) wrong.push(`it holds scratch metadata: ${scratch}`);
+  const codes = cells.filter((cell) => cell.cell_type === "code");
+  if (codes.length > CODE_CELLS) wrong.push(`it has ${codes.length} code cells, more than ${CODE_CELLS}`);
+  if (!/^# \S/.test(cells[0]?.source ?? "")) wrong.push("its first cell has no heading");
+
+  cells.forEach((cell, i) => {
+    const say = (why: string) => wrong.push(`cell ${i + 1} (${cell.id}) ${why}`);
+    const more = others(cell.metadata, "tags");
+    if (more.length > 0) say(`holds scratch metadata: ${more}`);
+    if (machine.test(cell.source)) say(`names a path of a machine: ${machine.exec(cell.source)}`);
+    if (cell.source.trim() === "") say("is empty");
+    if (cell.cell_type !== "code") return;
+    const length = cell.source.split("\n").length;
+    if (length > CODE_LINES) say(`has ${length} lines, more than ${CODE_LINES}`);
+    if (cell.execution_count !== codes.indexOf(cell) + 1) say("was not run in its turn");
+    const tags = (cell.metadata["tags"] ?? []) as string[];
+    for (const tag of tags) {
+      if (!(tag in kinds)) say(`has the tag "${tag}": there are ${Object.keys(kinds).join(", ")}`);
+      else if (!kinds[tag]!(cell.outputs)) say(`shows no ${tag}, which its tag demands`);
+    }
+    for (const kind of ["figure", "table"]) {
+      if (kinds[kind]!(cell.outputs) && !tags.includes(kind)) say(`shows a ${kind} that no tag tells of`);
+    }
+    for (const output of cell.outputs) {
+      if (output.output_type === "error") say(`holds an error: ${output.ename}: ${output.evalue}`);
+      const text = textOf(output);
+      if (machine.test(text)) say(`puts out a path of a machine: ${machine.exec(text)}`);
+    }
+  });
+  return wrong;
+}
+
+const others = (object: object, ...known: string[]) =>
+  Object.keys(object).filter((key) => !known.includes(key));
+
+/** All that an output says, without pictures, whose letters mean nothing. */
+function textOf(output: Output): string {
+  if (!("data" in output)) return Object.values(output).join("\n");
+  return Object.entries(output.data).filter(([type]) => !/^image\/(?!svg)/.test(type))
+    .map(([, value]) => typeof value === "string" ? value : JSON.stringify(value)).join("\n");
+}
+
+/**
+ * What Deno's type checker and linter have to say of notebooks' code, joined to a module each, in one
+ * process each; and which cells its formatter would write otherwise.
+ *
+ * @param notebooks By name.
+ * @returns Their words, with places as `01_tokens.ipynb, cell 3, line 2`; empty if there is nothing to say.
+ */
+export async function codeProblems(notebooks: Readonly<Record<string, Notebook>>): Promise<string> {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  const places: Record<string, string[]> = {};
+  for (const [name, { cells }] of Object.entries(notebooks)) {
+    const lines: string[] = [], where: string[] = [];
+    cells.forEach(({ cell_type, source }, cell) => {
+      if (cell_type !== "code") return;
+      source.split("\n").forEach((line, i) => {
+        lines.push(line.replaceAll('"../', `"${root}`));
+        where.push(`${name}.ipynb, cell ${cell + 1}, line ${i + 1}`);
+      });
+    });
+    places[name] = where;
+    await Deno.writeTextFile(`${folder}/${name}.ts`, lines.join("\n") + "\nexport {};\n");
+  }
+  const config = new URL("deno.json", root).pathname;
+  const said: string[] = [];
+  for (const args of [["check", "--quiet", "--config", config], ["lint", "--quiet", "--config", config]]) {
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [...args, ...Object.keys(notebooks).map((name) => `${folder}/${name}.ts`)],
+      env: { NO_COLOR: "1" },
+    }).output();
+    if (success) continue;
+    const words = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    said.push(
+      words.replace(
+        /(?:file:\/\/)?[^\s]*\/([\w.-]+)\.ts:(\d+):\d+/g,
+        (all, name, line) => places[name]?.[line - 1] ?? all,
+      ),
+    );
+  }
+  await Deno.remove(folder, { recursive: true });
+  for (const [name, notebook] of Object.entries(notebooks)) {
+    (await format(notebook)).cells.forEach(({ source }, cell) => {
+      if (source !== notebook.cells[cell]!.source) {
+        said.push(`${name}.ipynb, cell ${cell + 1} is not formatted`);
+      }
+    });
+  }
+  return said.join("\n");
+}

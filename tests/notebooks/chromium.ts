@@ -1,0 +1,136 @@
+/**
+ * A page in headless Chromium, by its DevTools protocol.
+ *
+ * @module
+ */
+
+/** Whether there is a Chromium, and what it is called. */
+export const chromium = await (async () => {
+  for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
+    try {
+      await new Deno.Command(name, { args: ["--version"], stdout: "null", stderr: "null" }).output();
+      return name;
+    } catch {
+      continue; // There is no such program.
+    }
+  }
+  return undefined;
+})();
+
+/** An open page. */
+export interface Page extends AsyncDisposable {
+  /** What the console, the policy and thrown errors say. */
+  readonly complaints: readonly string[];
+  /** What was asked for over any protocol, the page itself first. */
+  readonly requests: readonly string[];
+  /** The value of an expression in the page, as JSON. */
+  evaluate(expression: string): Promise<unknown>;
+  /** Moves the mouse to a place of the window, in CSS pixels. */
+  mouse(x: number, y: number): Promise<void>;
+}
+
+/** Opens a file without a network, in a window of 1000 × 800. */
+export async function open(file: string): Promise<Page> {
+  const profile = await Deno.makeTempDir();
+  const child = new Deno.Command(chromium!, {
+    args: [
+      "--headless",
+      "--no-sandbox", // Without which it does not run as root.
+      "--disable-gpu",
+      "--disable-dev-shm-usage",
+      "--window-size=1000,800",
+      "--remote-debugging-port=0",
+      `--user-data-dir=${profile}`,
+      "about:blank",
+    ],
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const port = await until(async () => {
+    const text = await Deno.readTextFile(`${profile}/DevToolsActivePort`).catch(() => "");
+    return text.includes("\n") ? text.split("\n")[0] : undefined;
+  });
+  const targets = await (await fetch(`http://127.0.0.1:${port}/json/list`)).json() as {
+    type: string;
+    webSocketDebuggerUrl: string;
+  }[];
+  const socket = new WebSocket(targets.find(({ type }) => type === "page")!.webSocketDebuggerUrl);
+  await new Promise((go) => socket.onopen = go);
+
+  const waiting = new Map<number, (message: Message) => void>();
+  const complaints: string[] = [], requests: string[] = [];
+  let loaded = () => {};
+  socket.onmessage = ({ data }) => {
+    const message = JSON.parse(data) as Message;
+    if (message.id !== undefined) return waiting.get(message.id)?.(message);
+    const told = JSON.stringify(message.params);
+    if (message.method === "Network.requestWillBeSent") {
+      requests.push((message.params as { request: { url: string } }).request.url);
+    } else if (message.method === "Page.loadEventFired") loaded();
+    else if (/^(Log\.entryAdded|Runtime\.(exceptionThrown|consoleAPICalled))$/.test(message.method ?? "")) {
+      complaints.push(told);
+    }
+  };
+  let last = 0;
+  const send = async (method: string, params: object = {}): Promise<unknown> => {
+    const id = ++last;
+    const answer = new Promise<Message>((go) => waiting.set(id, go));
+    socket.send(JSON.stringify({ id, method, params }));
+    const { result, error } = await answer;
+    if (error) throw new Error(`${method}: ${error.message}`);
+    return result;
+  };
+  for (const domain of ["Page", "Runtime", "Log", "Network"]) await send(`${domain}.enable`);
+  await send("Network.emulateNetworkConditions", {
+    offline: true,
+    latency: 0,
+    downloadThroughput: 0,
+    uploadThroughput: 0,
+  });
+  const load = new Promise<void>((go) => loaded = go);
+  await send("Page.navigate", { url: `file://${file}` });
+  await load;
+
+  return {
+    complaints,
+    requests,
+    async evaluate(expression) {
+      const { result } = await send("Runtime.evaluate", {
+        expression,
+        returnByValue: true,
+        awaitPromise: true,
+      }) as { result: { value: unknown } };
+      return result.value;
+    },
+    async mouse(x, y) {
+      await send("Input.dispatchMouseEvent", { type: "mouseMoved", x, y });
+    },
+    async [Symbol.asyncDispose]() {
+      await send("Browser.close").catch(() => {});
+      await new Promise((go) => {
+        socket.onclose = go;
+        socket.close();
+      });
+      await child.status;
+      await Deno.remove(profile, { recursive: true }).catch(() => {});
+    },
+  };
+}
+
+interface Message {
+  readonly id?: number;
+  readonly method?: string;
+  readonly params?: object;
+  readonly result?: unknown;
+  readonly error?: { readonly message: string };
+}
+
+/** The first answer that is there, asked for twenty times a second for at most 20 s. */
+export async function until<T>(ask: () => Promise<T>): Promise<NonNullable<T>> {
+  for (const end = performance.now() + 20e3; performance.now() < end;) {
+    const answer = await ask();
+    if (answer) return answer;
+    await new Promise((go) => setTimeout(go, 50));
+  }
+  throw new Error(`There is no answer after 20 s: ${ask}`);
+}

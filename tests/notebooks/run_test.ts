@@ -1,0 +1,218 @@
+import {
+  type CodeCell,
+  findNotebooks,
+  findPython,
+  formatNotebook,
+  nameOf,
+  type Notebook,
+  parseNotebook,
+} from "../../lib/notebook/mod.ts";
+import { assert, assertEquals } from "../assert.ts";
+import { problems } from "./check.ts";
+import { until } from "./chromium.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+const ignore = !await findPython().then(() => true, () => false);
+if (ignore) console.log("There is no Python with nbclient: no notebook is run");
+
+/** Starts `deno task notebooks` with the permissions that it has. */
+async function start(args: string[], env: Record<string, string> = {}): Promise<Deno.ChildProcess> {
+  const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
+  const [, ...command] = (tasks["notebooks"] as string).split(" ");
+  return new Deno.Command(Deno.execPath(), {
+    args: [...command, ...args],
+    cwd: root,
+    env: { NO_COLOR: "1", ...env },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const { code, stdout, stderr } = await (await start(args)).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
+  return { code, out: decode(stdout), err: decode(stderr) };
+}
+
+const folder = await Deno.makeTempDir();
+
+/** Writes a notebook of these code cells. */
+async function write(name: string, ...sources: string[]): Promise<{ path: string; text: string }> {
+  const cells = sources.map((source, i): CodeCell => ({
+    cell_type: "code",
+    id: `c${i}`,
+    metadata: {},
+    source,
+    outputs: [],
+    execution_count: null,
+  }));
+  const text = formatNotebook({ cells, metadata: {}, nbformat: 4, nbformat_minor: 5 });
+  const path = `${folder}/${name}.ipynb`;
+  await Deno.writeTextFile(path, text);
+  return { path, text };
+}
+
+const read = async (path: string): Promise<Notebook> => parseNotebook(await Deno.readTextFile(path), path);
+
+/** What each code cell has put out, as text. */
+const outputsOf = ({ cells }: Notebook): string[] =>
+  cells.filter((cell) => cell.cell_type === "code").map(({ outputs }) =>
+    outputs.map((output) =>
+      output.output_type === "stream"
+        ? output.text
+        : "data" in output
+        ? Object.values(output.data).join()
+        : ""
+    ).join("|").trim()
+  );
+
+Deno.test({ name: "sixty cells keep sixty outputs, whichever way they speak", ignore }, async () => {
+  const ways = [
+    (i: number) => `console.log("cell ${i}");`,
+    (i: number) => `await Deno.jupyter.display({ "text/plain": "cell ${i}" }, { raw: true });`,
+    (i: number) =>
+      `const said${i} = { toString: () => "cell ${i}", [Symbol.for("Jupyter.display")]: () => ({ "text/html": "cell ${i}" }) };\nsaid${i};`,
+  ];
+  const sources = Array.from({ length: 60 }, (_, i) => ways[i % 3]!(i));
+  const { path } = await write("sixty", ...sources);
+  for (let round = 0; round < 2; round++) {
+    const { code, out, err } = await run(path);
+    assertEquals(code, 0, err);
+    assert(/^sixty: [\d.]+ s, written to /.test(out), out);
+    assert(err.includes("sixty: cell 60 of 60, "), err);
+    const notebook = await read(path);
+    assertEquals(outputsOf(notebook), sources.map((_, i) => `cell ${i}`));
+    assertEquals(
+      notebook.cells.map((cell) => cell.cell_type === "code" && cell.execution_count),
+      sources.map((_, i) => i + 1),
+    );
+    assertEquals(Object.keys(notebook.metadata), ["gpt1", "kernelspec", "language_info"]);
+  }
+});
+
+const failures: [name: string, said: RegExp, ...sources: string[]][] = [
+  [
+    "a cell that hangs meets its time limit",
+    /in cell 2 of 3: it took longer than its limit of 2 s/,
+    "1;",
+    "for (;;);",
+    "3;",
+  ],
+  [
+    "a throw from a timer, which the kernel does not survive, meets it too",
+    /in cell 1 of 1: it took longer than its limit of 2 s/,
+    'setTimeout(() => { throw new Error("late"); }, 10);\nawait new Promise((go) => setTimeout(go, 300));',
+  ],
+  [
+    "a cell that throws is told of",
+    /in cell 2 of 3: TypeError: no such thing/,
+    "1;",
+    'throw new TypeError("no such thing");',
+    "3;",
+  ],
+  ["a cell that cannot be parsed is told of", /in cell 2 of 2: /, "1;", "const = 3;"],
+  ["an import that cannot be resolved is told of", /in cell 1 of 1: .*nothing\.ts/, 'import "./nothing.ts";'],
+  ["a kernel that ends is told of", /in cell 1 of 1: the kernel has died/, "Deno.exit(3);"],
+];
+for (const [i, [name, said, ...sources]] of failures.entries()) {
+  Deno.test({ name: `${name}, and its notebook stays as it was`, ignore }, async () => {
+    const { path, text } = await write(`fails${i}`, ...sources);
+    const { code, err } = await run("--timeout", "2", path);
+    assertEquals(code, 1, err);
+    assert(said.test(err), err);
+    assertEquals(await Deno.readTextFile(path), text);
+  });
+}
+
+Deno.test({ name: "one notebook's failure does not keep the next one from running", ignore }, async () => {
+  const bad = await write("bad", "throw new Error();"), good = await write("good", '"done";');
+  assertEquals((await run(bad.path, good.path)).code, 1);
+  assertEquals(outputsOf(await read(good.path)), ['"done"']);
+});
+
+Deno.test(
+  { name: "a smoke run says so to the notebook, and writes nowhere but to --out", ignore },
+  async () => {
+    const { path, text } = await write("smoke", 'Deno.env.get("GPT1_SMOKE");');
+    assertEquals((await run("--smoke", path)).code, 0);
+    assertEquals(await Deno.readTextFile(path), text);
+    assertEquals((await run("--smoke", "--out", `${folder}/out`, path)).code, 0);
+    const smoke = await read(`${folder}/out/smoke.ipynb`);
+    assertEquals(outputsOf(smoke), ['"1"']);
+    assertEquals((smoke.metadata["gpt1"] as { smoke: boolean }).smoke, true);
+    // A full run is one, whatever is in the environment.
+    const { code } = await (await start([path], { GPT1_SMOKE: "1" })).output();
+    assertEquals(code, 0);
+    assertEquals(outputsOf(await read(path)), [""]);
+  },
+);
+
+Deno.test({ name: "at Ctrl-C the kernel ends, and what it has started", ignore }, async () => {
+  const { path, text } = await write(
+    "long",
+    `new Deno.Command("sleep", { args: ["1000"], stdin: "null" }).spawn().pid;`,
+    `await Deno.writeTextFile("pid", String(Deno.pid));`,
+    "for (;;);",
+  );
+  const child = await start([path]);
+  await until(() => Deno.stat(`${folder}/pid`).then(({ size }) => size > 0, () => false));
+  const pid = await Deno.readTextFile(`${folder}/pid`);
+  child.kill("SIGINT");
+  const { code, stderr } = await child.output();
+  assertEquals(code, 130);
+  assert(new TextDecoder().decode(stderr).includes("long: stopped, and left as it was"));
+  assertEquals(await Deno.readTextFile(path), text);
+  const { stdout } = await new Deno.Command("ps", { args: ["-eo", "pgid,stat"] }).output();
+  const left = new TextDecoder().decode(stdout).split("\n").map((line) => line.trim().split(/\s+/))
+    .filter(([group, state]) => group === pid && !state!.startsWith("Z"));
+  assertEquals(left, []);
+});
+
+Deno.test("what cannot be run is refused in a sentence, and exit code 2", async () => {
+  await Deno.writeTextFile(`${folder}/old.ipynb`, '{ "worksheets": [], "nbformat": 3, "nbformat_minor": 0 }');
+  await Deno.writeTextFile(`${folder}/text.ipynb`, "# no JSON");
+  const { path } = await write("fine", "1;");
+  for (
+    const [said, ...args] of [
+      [
+        /^Cannot run notebooks as nothing-here has no nbclient: install it with .*apt-get install/,
+        "--python",
+        "nothing-here",
+        path,
+      ],
+      [/^Cannot find notebook "99" as notebooks has none of that name: there are .*01_tokens/, "99"],
+      [
+        /^Cannot read .*old\.ipynb as a notebook: its nbformat must be 4: current nbformat is 3$/,
+        `${folder}/old.ipynb`,
+      ],
+      [/^Cannot read .*text\.ipynb as a notebook: /, `${folder}/text.ipynb`],
+      [/^Cannot run .*gone\.ipynb: No such file/, `${folder}/gone.ipynb`],
+      [/^Cannot give cells 0 s as --timeout must be more than 0/, "--timeout", "0", path],
+    ] as [RegExp, ...string[]][]
+  ) {
+    const { code, err } = await run(...args);
+    assertEquals(code, 2, err);
+    assert(said.test(err), err);
+    assertEquals(err.split("\n").length, 1, err);
+  }
+});
+
+Deno.test({ name: "a notebook that violates Jupyter's schema is not run", ignore }, async () => {
+  const { path, text } = await write("schema", 'Deno.writeTextFileSync("ran", "");');
+  await Deno.writeTextFile(path, text.replace('"metadata": {}', '"metadata": { "tags": 3 }'));
+  const { code, err } = await run(path);
+  assertEquals(code, 2, err);
+  assert(/^Cannot run a notebook that violates Jupyter's schema: /.test(err), err);
+  assertEquals(await Deno.stat(`${folder}/ran`).catch(() => "not run"), "not run");
+});
+
+for (const path of await findNotebooks([], `${root}notebooks`)) {
+  const name = nameOf(path);
+  Deno.test({ name: `${name} runs in small within a minute, and shows what it should`, ignore }, async () => {
+    const started = performance.now();
+    const { code, err } = await run("--smoke", "--out", `${folder}/smoke`, name);
+    assertEquals(code, 0, err);
+    assert(performance.now() - started < 60e3, `it took ${performance.now() - started} ms`);
+    assertEquals(await problems(await read(`${folder}/smoke/${name}.ipynb`), true), []);
+  });
+}
