@@ -21,7 +21,7 @@
 export { type Backend, backend } from "./lib/engine/mod.ts";
 
 // Text
-export { loadBpe, saveBpe, type Tokenizer, trainBpe } from "./lib/text/mod.ts";
+export { loadBpe, saveBpe, type Tokenizer, trainBpe, transform } from "./lib/text/mod.ts";
 
 // Data
 export {
@@ -75,6 +75,7 @@ export {
   type PretrainedName,
   type PretrainOptions,
   saveModel,
+  scoreByPosition,
   scoreText,
   type TaskScore,
   type TextScore,

@@ -31,13 +31,14 @@ export interface StudyStep {
 }
 
 /** A run under way, whose records are updates or steps of a study, and which ends in a result. */
-export type Watched<Result> = AsyncIterable<Update | StudyStep> & PromiseLike<Result>;
+export type Watched<Result, Step extends Update | StudyStep> = AsyncIterable<Step> & PromiseLike<Result>;
 
 /**
  * Carries a run out and shows how far it is and how long it will take: in a notebook by a bar and a curve of the loss
  * that grow in place, in a terminal by a bar, elsewhere by a line every few seconds.
  *
  * @param run What a training or a study returns.
+ * @param each Called with each record, to keep what is wanted of it.
  * @returns The run's result.
  *
  * @example
@@ -50,16 +51,26 @@ export type Watched<Result> = AsyncIterable<Update | StudyStep> & PromiseLike<Re
  * await watch(pretrain(lm, books, { updates: 500, checkpoint: "mini.part", signal: stopButton() }));
  * ```
  */
-export function watch<Result>(run: Watched<Result>): Promise<Result> {
+export function watch<Result, Step extends Update | StudyStep>(
+  run: Watched<Result, Step>,
+  each?: (record: Step) => void,
+): Promise<Result> {
   const kernel = jupyter();
-  return follow(run, kernel ? liveProgress(kernel) : progress());
+  return follow(run, kernel ? liveProgress(kernel) : progress(), each);
 }
 
 /** Shows a run's steps by a face, to its end. */
-export async function follow<Result>(run: Watched<Result>, face: Face): Promise<Result> {
+export async function follow<Result, Step extends Update | StudyStep>(
+  run: Watched<Result, Step>,
+  face: Face,
+  each?: (record: Step) => void,
+): Promise<Result> {
   const stepOf = stepper();
   try {
-    for await (const record of run) await face.show(stepOf(record));
+    for await (const record of run) {
+      each?.(record);
+      await face.show(stepOf(record));
+    }
   } finally {
     await face.end();
   }

@@ -1,5 +1,5 @@
 import { liveProgress } from "../../lib/show/live.ts";
-import { watch, type Watched } from "../../lib/show/mod.ts";
+import { type StudyStep, type Update, watch, type Watched } from "../../lib/show/mod.ts";
 import { follow } from "../../lib/show/watch.ts";
 import { type Training, training, type TrainingRecord } from "../../lib/train/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
@@ -27,7 +27,7 @@ type Figure = {
 type Shown = { bundle: Record<string, string> & { [plotly]: Figure }; options: Options; at: number };
 
 /** What a notebook's kernel is shown of a run. */
-async function shownOf(run: Watched<unknown>): Promise<Shown[]> {
+async function shownOf<Step extends Update | StudyStep>(run: Watched<unknown, Step>): Promise<Shown[]> {
   const shown: Shown[] = [];
   const display = (bundle: unknown, options?: object) => {
     const plain = JSON.parse(JSON.stringify({ bundle, options: options! }));
@@ -43,7 +43,9 @@ Deno.test("outside a notebook a run is watched in plain lines on standard error,
   const { error } = console;
   console.error = (line: string) => void said.push(line);
   try {
-    assertEquals(await watch(falling(4)), 4);
+    const losses: number[] = [];
+    assertEquals(await watch(falling(4), ({ loss }) => losses.push(loss)), 4);
+    assertEquals([losses.length, losses[0]], [4, 8]);
   } finally {
     console.error = error;
   }
