@@ -87,6 +87,8 @@ export {
 // Studies
 export {
   ablate,
+  type ArmDifference,
+  type ArmScore,
   compare,
   difference,
   type Estimate,

@@ -96,7 +96,8 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
       ngramBaselines(books.train, books.heldout, tokenizer, study.preset.context, study.heldoutWindows);
     const complete = pretrained.length + finetuned.length === runs.length;
     const result = studyOf(pretrained, finetuned, baselines, complete, failures);
-    const asked = { ...study, corpus: books?.name, tasks: plan.tasks.map(({ name }) => name) };
+    const { folder: _, saveEvery: __, ...settings } = study; // Results do not depend on these.
+    const asked = { ...settings, corpus: books?.name, tasks: plan.tasks.map(({ name }) => name) };
     const path = `${study.folder}/study.json`, tables = studyJson(result);
     const before = await stored(path, asked).catch(() => undefined); // Of other settings.
     if (JSON.stringify(before?.result) !== JSON.stringify(tables)) {

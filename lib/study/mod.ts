@@ -16,4 +16,4 @@ export {
 } from "./settings.ts";
 export { difference, type Estimate, estimate, rounded, shown, verdict } from "./statistics.ts";
 export { type Making, type Provenance, provenance, runPath, store, type Stored, stored } from "./store.ts";
-export { report, type Study, studyOf } from "./tables.ts";
+export { type ArmDifference, type ArmScore, report, type Study, studyOf } from "./tables.ts";

@@ -15,13 +15,17 @@ export interface Study {
   readonly finetuned: readonly Finetuned[];
   /** What models that count n-grams make of the same held-out text; absent where nothing was pre-trained. */
   readonly baselines?: NgramBaselines;
+  /** Each arm's score on the held-out text, baselines first, then on each task. */
+  readonly scores: readonly ArmScore[];
+  /** Paired differences between arms that differ in one setting. */
+  readonly effects: readonly ArmDifference[];
   /** Held-out bits per character: baselines, then an arm a row; no row where nothing was pre-trained. */
   readonly language: ColumnTable;
   /** Each task's primary measure on its test examples in %, an arm a row. */
   readonly table: ColumnTable;
-  /** Paired differences between arms that differ in one setting. */
+  /** The effects as a table. */
   readonly differences: ColumnTable;
-  /** The differences in words. */
+  /** The effects in words. */
   readonly findings: readonly string[];
 }
 
@@ -32,9 +36,27 @@ const baselineNames = [
   ["kneserNey", "Kneser–Ney baseline"],
 ] as const;
 
-interface Row extends Estimate {
-  readonly held: string;
-  readonly comparison: string;
+/** An arm's score, over seeds, as a figure wants it. */
+export interface ArmScore extends Estimate {
+  /** A task's name, or `held-out text`. */
+  readonly where: string;
+  /** The arm in words: what it differs in from others. */
+  readonly arm: string;
+  /** What is measured: bits per character, or a measure in percent. */
+  readonly unit: string;
+  /** One value a seed. */
+  readonly values: readonly number[];
+  /** What whoever gives all examples one answer scores, of a task. */
+  readonly constant?: number;
+}
+
+/** A paired difference between two arms, over seeds, as a figure wants it. */
+export interface ArmDifference extends Estimate {
+  /** A task's name, or `held-out text`, and what both arms have in common. */
+  readonly where: string;
+  /** Both arms: `learned − sinusoidal`. */
+  readonly difference: string;
+  /** What is measured. */
   readonly unit: string;
 }
 
@@ -108,26 +130,33 @@ export function studyOf(
   const ofText = factors.slice(0, 2).filter(variesIn(readers));
   const nameOf = (run: Run) => wordsOf(run, ofText) || run.positions;
   const models = groups(readers, nameOf);
-  const scored = baselines ? baselineNames : [];
-  const language = [
-    ...scored.map(([key, model]) => ({ model, ...estimate([baselines![key].bitsPerCharacter]) })),
-    ...models.map(([model, runs]) => ({ model, ...estimate(runs.map(bits)) })),
+  const counted = baselines ? baselineNames : [];
+  const onText = (arm: string, values: number[]): ArmScore => ({
+    ...{ where: TEXT, arm, unit: BITS, values },
+    ...estimate(values),
+  });
+  const texts = [
+    ...counted.map(([key, model]) => onText(model, [baselines![key].bitsPerCharacter])),
+    ...models.map(([model, runs]) => onText(model, runs.map(bits))),
   ];
 
   const byTask = groups(finetuned, ({ task }) => task).flatMap(([, runs]) => runs);
   const ofTasks = factors.filter(variesIn(byTask));
-  const arms = groups(byTask, (run) => `${run.task}, ${wordsOf(run, ofTasks)}`)
-    .map(([, runs]) => ({ arm: runs[0]!, ...estimate(runs.map(points)) }));
-  const rows: Row[] = [
-    ...scored.slice(1).flatMap(([key, baseline]) =>
+  const arms = groups(byTask, (run) => `${run.task}, ${wordsOf(run, ofTasks)}`).map(([, runs]) => runs);
+  const tasks = arms.map((runs): ArmScore => {
+    const { task, measure, constant } = runs[0]!;
+    const values = runs.map(points);
+    const arm = wordsOf(runs[0]!, ofTasks);
+    return { where: task, arm, unit: `${measure}, %`, values, ...estimate(values), constant: 100 * constant };
+  });
+  const effects: ArmDifference[] = [
+    ...counted.slice(1).flatMap(([key, baseline]) =>
       models.map(([model, runs]) => ({
-        held: "held-out text",
-        comparison: `${model} − ${baseline}`,
-        unit: "bits per character",
+        ...{ where: TEXT, difference: `${model} − ${baseline}`, unit: BITS },
         ...estimate(runs.map((run) => bits(run) - baselines![key].bitsPerCharacter)),
       }))
     ),
-    ...contrasts(readers, ofText, () => "held-out text", bits, () => "bits per character"),
+    ...contrasts(readers, ofText, () => TEXT, bits, () => BITS),
     ...contrasts(byTask, ofTasks, ({ task }) => task, points, ({ measure }) => `points of ${measure}`),
   ];
   return {
@@ -136,35 +165,39 @@ export function studyOf(
     pretrained,
     finetuned,
     ...baselines && { baselines },
+    scores: [...texts, ...tasks],
+    effects,
     language: table({
-      model: language.map(({ model }) => model),
-      n: language.map(({ n }) => n),
-      "bits per character [95 %]": language.map((row) => shown(row)),
+      model: texts.map(({ arm }) => arm),
+      n: texts.map(({ n }) => n),
+      "bits per character [95 %]": texts.map((row) => shown(row)),
     }),
     table: table({
-      task: arms.map(({ arm }) => arm.task),
-      measure: arms.map(({ arm }) => arm.measure),
-      ...Object.fromEntries(ofTasks.map(({ name, level }) => [name, arms.map(({ arm }) => level(arm))])),
-      n: arms.map(({ n }) => n),
-      "one answer, %": arms.map(({ arm }) => (100 * arm.constant).toFixed(1)),
-      "score, % [95 %]": arms.map((row) => shown(row)),
+      task: tasks.map(({ where }) => where),
+      measure: arms.map(([run]) => run!.measure),
+      ...Object.fromEntries(ofTasks.map(({ name, level }) => [name, arms.map(([run]) => level(run!))])),
+      n: tasks.map(({ n }) => n),
+      "one answer, %": tasks.map(({ constant }) => constant!.toFixed(1)),
+      "score, % [95 %]": tasks.map((row) => shown(row)),
     }),
     differences: table({
-      where: rows.map(({ held }) => held),
-      difference: rows.map(({ comparison }) => comparison),
-      n: rows.map(({ n }) => n),
-      "mean [95 %]": rows.map((row) => shown(row)),
-      unit: rows.map(({ unit }) => unit),
-      finding: rows.map(verdict),
+      where: effects.map(({ where }) => where),
+      difference: effects.map(({ difference }) => difference),
+      n: effects.map(({ n }) => n),
+      "mean [95 %]": effects.map((row) => shown(row)),
+      unit: effects.map(({ unit }) => unit),
+      finding: effects.map(verdict),
     }),
-    findings: rows.map((row) => {
+    findings: effects.map((row) => {
       const sign = row.mean > 0 ? "+" : "";
       const seeds = row.n === 1 ? "1 seed" : `${row.n} seeds`;
-      return `${row.held}: ${row.comparison} = ${sign}${shown(row)} ${row.unit}, ${seeds}: ${verdict(row)}`;
+      return `${row.where}: ${row.difference} = ${sign}${shown(row)} ${row.unit}, ${seeds}: ${verdict(row)}`;
     }),
   };
 }
 
+const TEXT = "held-out text";
+const BITS = "bits per character";
 const bits = ({ heldout }: Pretrained) => heldout!.bitsPerCharacter;
 const points = ({ value }: Finetuned) => 100 * value;
 
@@ -189,7 +222,7 @@ function contrasts<R extends Run & { readonly seed: number }>(
   where: (run: R) => string,
   value: (run: R) => number,
   unit: (run: R) => string,
-): Row[] {
+): ArmDifference[] {
   return factors.flatMap((factor) => {
     const others = factors.filter((other) => other !== factor);
     const held = (run: R) => [where(run), wordsOf(run, others)].filter(Boolean).join(", ");
@@ -205,7 +238,7 @@ function contrasts<R extends Run & { readonly seed: number }>(
         });
         if (both.length === 0) return []; // The study was stopped before these arms shared a seed.
         const found = difference(both.map(([x]) => x), both.map(([, y]) => y));
-        return [{ held, comparison: `${a} − ${b}`, unit: unit(first[0]!), ...found }];
+        return [{ where: held, difference: `${a} − ${b}`, unit: unit(first[0]!), ...found }];
       });
     });
   });

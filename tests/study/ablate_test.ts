@@ -220,6 +220,18 @@ Deno.test("tables hold means, intervals and paired differences as worked out by 
     "sinusoidal",
   ]);
   assertEquals(found.table.array("n"), [2, 2, 1]);
+  assertEquals(
+    found.scores.slice(3).map(({ where, arm, values, constant }) => [where, arm, values, constant]),
+    [
+      ["held-out text", "learned", [1.8, 1.8], undefined],
+      ["held-out text", "sinusoidal", [1.8 + 0.1, 1.8 + 0.2], undefined],
+      ["sky", "learned, λ = 0", [50, 70], 50],
+      ["sky", "learned, λ = 0.5", [60, 81], 50],
+      ["sky", "sinusoidal, λ = 0", [40], 50],
+    ],
+  );
+  assertEquals(found.effects.at(-1)!.difference, "λ 0.5 − λ 0");
+  assertEquals(found.effects.map(({ where }) => where).slice(-2), ["sky, λ = 0", "sky, learned"]);
   // 12.7062 · 0.005: the t quantile of one degree of freedom times the standard error of 10 and 11 points.
   assertEquals(found.findings, [
     "held-out text: learned − bigram baseline = -0.70 [-0.70, -0.70] bits per character, 2 seeds: " +
