@@ -23,6 +23,9 @@ export interface StudyRecord {
   readonly record: TrainingRecord;
 }
 
+/** Work of a study, as {@linkcode Planned} measures it, which is done before other processes have read the data. */
+const WORTH_A_PROCESS = 1e11;
+
 /**
  * The ablation that the paper left out: every position kind × every λ × every task, each with the same seeds.
  * Arms of one seed share initialisation, data order and dropout masks, so that their differences are paired.
@@ -42,7 +45,7 @@ export interface StudyRecord {
  * ```
  */
 export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord> {
-  const { signal, workers = navigator.hardwareConcurrency, ...study } = { ...studies.ablate, ...options };
+  const { signal, workers, ...study } = { ...studies.ablate, ...options };
   checkStudy(study);
 
   return training(async function* (): AsyncGenerator<StudyRecord, Study> {
@@ -61,8 +64,9 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     const work = () => [...done].reduce((sum, [name, share]) => sum + share * cost.get(name)!, 0);
     let pace: { begin: number; work: number } | undefined; // Since the first update: reading is not part of it.
     const maySpawn = Deno.permissions.querySync({ name: "run" }).state === "granted";
-    const steps = workers > 1 && open.length > 0 && maySpawn
-      ? sideBySide(study, open.map((arm) => plan.arms.indexOf(arm)), workers, signal)
+    const beside = workers ?? (all > WORTH_A_PROCESS ? navigator.hardwareConcurrency : 1);
+    const steps = beside > 1 && open.length > 0 && maySpawn
+      ? sideBySide(study, open.map((arm) => plan.arms.indexOf(arm)), beside, signal)
       : oneByOne(plan, open, study, signal);
     const failures: string[] = [];
     for await (const step of steps) {

@@ -78,7 +78,10 @@ export interface StudySettings {
 
 /** What to change of {@linkcode studyDefaults}. */
 export interface StudyOptions extends Partial<StudySettings> {
-  /** Arms that run side by side, each in a process of its own; as many as there are cores unless given. */
+  /**
+   * Arms that run side by side, each in a process of its own; as many as there are cores unless given, one where there
+   * is little to do.
+   */
   readonly workers?: number;
   /** Stops the study after the update under way; called again, it goes on from there. */
   readonly signal?: AbortSignal;
