@@ -131,8 +131,7 @@ const DRAW = `
 for (const script of document.querySelectorAll('script[type="application/json"]')) {
   const { data, layout = {}, frames = [] } = JSON.parse(script.textContent);
   delete layout.width;
-  // A button that would upload the figure has nothing to do where nothing can be sent.
-  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["sendChartToCloud"] };
+  const config = { responsive: true, displayModeBar: false }; // Its buttons would lie on the title.
   Plotly.newPlot(script.previousElementSibling, { data, layout: { ...layout, autosize: true }, frames, config });
 }
 `;
