@@ -111,6 +111,7 @@ export {
   type BarGroup,
   bars,
   curve,
+  type CurveOptions,
   type Effect,
   type Figure,
   forest,

@@ -15,6 +15,12 @@ export interface Line {
   readonly high?: readonly number[];
 }
 
+/** What a {@linkcode curve} must tell in words, and its horizontal axis. */
+export interface CurveOptions extends Words {
+  /** Whether the horizontal axis is logarithmic, as for updates 1, 2, 4, …; it is not unless given. */
+  readonly log?: boolean;
+}
+
 /** Points that a line is drawn with at most: of more, neighbours are averaged. */
 const POINTS = 300;
 
@@ -23,7 +29,7 @@ const POINTS = 300;
  * the window. Of more than 300 points as many neighbours are averaged as leave 300.
  *
  * @param lines The lines, all of which may have a band
- * @param words Title and axes, with units
+ * @param options Title and axes, with units
  * @returns The figure
  * @throws {InputError} If there is no line, a line has no number, or its lists differ in length
  *
@@ -35,7 +41,7 @@ const POINTS = 300;
  * console.log(String(curve([line], { title: "Pre-training", x: "updates", y: "loss, nats" })));
  * ```
  */
-export function curve(lines: readonly Line[], words: Words): Figure {
+export function curve(lines: readonly Line[], { log = false, ...words }: CurveOptions): Figure {
   checkSome("lines", lines);
   for (const { name, x, y, low = y, high = y } of lines) {
     checkSome(`points of "${name}"`, y.filter(Number.isFinite));
@@ -101,6 +107,7 @@ export function curve(lines: readonly Line[], words: Words): Figure {
     layout(words, {
       height,
       right: room(labels.map(({ text }) => text)) + 24,
+      ...log && { xaxis: { type: "log", dtick: 1, exponentformat: "none", separatethousands: true } },
       yaxis: { range: range.map((value) => seen(value)) },
       annotations: labels.map(({ text, ink, at }) => ({
         xref: "paper",

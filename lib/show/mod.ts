@@ -8,7 +8,7 @@
 import { showTables } from "./tables.ts";
 
 export { type Bar, type BarGroup, bars } from "./bars.ts";
-export { curve, type Line } from "./curve.ts";
+export { curve, type CurveOptions, type Line } from "./curve.ts";
 export { type Figure, png } from "./figure.ts";
 export { type Effect, forest } from "./forest.ts";
 export { heatmap, type HeatmapOptions } from "./heatmap.ts";

@@ -83,8 +83,12 @@ export function report({ language, table, findings }: Study): string {
     ...language.numRows() > 0 ? ["**Held-out text, bits per character**", language.toMarkdown()] : [],
     "**Test scores**",
     table.toMarkdown(),
-    "**Differences between arms, paired by seed** (intervals are 95 %, over seeds, not corrected for their number)",
-    findings.map((finding) => `- ${finding}`).join("\n"),
+    ...findings.length > 0
+      ? [
+        "**Differences between arms, paired by seed** (intervals are 95 %, over seeds, not corrected for their number)",
+        findings.map((finding) => `- ${finding}`).join("\n"),
+      ]
+      : [],
   ].map((part) => part.trim()).join("\n\n") + "\n";
 }
 

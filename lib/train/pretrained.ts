@@ -4,7 +4,7 @@ import type { LanguageModel, PositionKind } from "../model/mod.ts";
 import { loadModel } from "./checkpoint.ts";
 
 /** The models that come with the kit: each name's position kinds. */
-export const pretrainedModels = { mini: ["learned", "sinusoidal"] } as const;
+export const pretrainedModels = { mini: ["learned"] } as const;
 
 /** One of {@linkcode pretrainedModels}. */
 export type PretrainedName = keyof typeof pretrainedModels;
@@ -14,7 +14,7 @@ export type PretrainedName = keyof typeof pretrainedModels;
  * reviews and speeches; the files beside it in `data/models` tell how, and how well it foretells held-out text.
  *
  * @param name Which model.
- * @param options.positions Its positions: learned unless given, or sinusoidal; all else is the same.
+ * @param options.positions Its positions; learned unless given.
  * @throws {InputError} If there is no such model, or its file is damaged.
  *
  * @example

@@ -115,6 +115,12 @@ Deno.test("a curve of many points is drawn with means of neighbours, gaps stay",
   assertEquals(gap.y, [5, null, 6]);
 });
 
+Deno.test("a curve's horizontal axis is logarithmic where that is asked for", () => {
+  const line = { name: "loss", x: [1, 10, 100], y: [3, 2, 1] };
+  assertEquals(json(curve([line], { ...words, log: true }).layout).xaxis.type, "log");
+  assertEquals(json(curve([line], words).layout).xaxis.type, undefined);
+});
+
 Deno.test("a band runs along its upper edge and back along the lower one, around gaps", () => {
   const line = { name: "a", x: [1, 2, 3, 4], y: [5, 5, 5, 5], low: [4, 4, NaN, 4], high: [6, 7, NaN, 8] };
   const [band] = json(curve([line], words).data);

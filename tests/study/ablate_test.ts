@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { Corpus, Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { presets } from "../../lib/model/mod.ts";
-import { ablate, smoke, studies, studyOf, type StudyOptions } from "../../lib/study/mod.ts";
+import { ablate, report, smoke, studies, studyOf, type StudyOptions } from "../../lib/study/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 
 await backend();
@@ -264,6 +264,34 @@ Deno.test("an LSTM, which has no positions, is compared with models of any", () 
     "held-out text: gpt1 − lstm = 0.00 bits per character, 1 seed: one seed cannot tell",
     "sky: gpt1 − lstm = +10.00 points of accuracy, 1 seed: one seed cannot tell",
   ]);
+});
+
+Deno.test("a study that begins with the kit's models fine-tunes them, seed by seed, and pre-trains nothing", async () => {
+  const folder = await Deno.makeTempDir();
+  const options: StudyOptions = { ...small(folder), pretrained: "mini", seeds: 2, positions: ["learned"] };
+  const before = tf.memory().numTensors;
+  const found = await ablate(options);
+  assertEquals(tf.memory().numTensors, before);
+  assertEquals([found.complete, found.pretrained, found.baselines, found.language.numRows()], [
+    true,
+    [],
+    undefined,
+    0,
+  ]);
+  assertEquals(found.finetuned.map(({ lambda, seed, layers }) => [lambda, seed, layers]), [
+    [0, 1, 4],
+    [0.5, 1, 4],
+    [0, 2, 4],
+    [0.5, 2, 4],
+  ]);
+  assertEquals(new Set(found.finetuned.map(({ loss }) => loss)).size, 4);
+  assert(!report(found).includes("Held-out") && report(found).includes("sky: λ 0.5 − λ 0"));
+  for await (const _ of ablate(options)) throw new Error("all runs are there");
+  await assertRefused(
+    () => ablate({ ...options, positions: ["learned", "none"] }),
+    /^Cannot begin a study of none with "mini" as the models that come with the kit are gpt1: mini with positions learned$/,
+  );
+  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("a study that cannot be run is refused before anything is read", async () => {

@@ -1,0 +1,51 @@
+import { backend } from "../../lib/engine/mod.ts";
+import { dispose, leaves } from "../../lib/model/mod.ts";
+import { loadModel, pretrained, pretrainedModels, scoreText } from "../../lib/train/mod.ts";
+import { corpus } from "../../lib/data/mod.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
+
+await backend();
+const folder = new URL("../../data/models/", import.meta.url);
+const read = async (file: string) => JSON.parse(await Deno.readTextFile(new URL(file, folder)));
+
+Deno.test("the models that come with the kit are those that the files beside them tell of", async () => {
+  const { heldout } = await corpus("books");
+  for (const [name, kinds] of Object.entries(pretrainedModels)) {
+    for (const positions of kinds) {
+      const { settings, result, provenance } = await read(`${name}-${positions}.json`);
+      const lm = await pretrained(name as "mini", { positions });
+      const { positions: { kind }, ...config } = lm.config;
+      assertEquals(kind, positions);
+      for (const [key, value] of Object.entries(config)) {
+        if (key !== "dropout") assertEquals([key, settings[key]], [key, value]); // That of pre-training is another.
+      }
+      assertEquals([settings.seed, settings.merges], [lm.seed, lm.tokenizer.merges.length]);
+      for (const [, leaf] of leaves(lm.parameters)) {
+        const weights = leaf.dataSync();
+        assertEquals(weights, weights.map(Math.f16round));
+      }
+      const { bitsPerCharacter } = await scoreText(lm, heldout, 50);
+      assert(Math.abs(bitsPerCharacter - result.heldout.bitsPerCharacter) < 0.35, `${bitsPerCharacter}`);
+      assert(result.heldout.bitsPerCharacter < result.baselines.bigram.bitsPerCharacter);
+      assert(/^[0-9a-f]{40}$/.test(provenance.revision));
+      dispose(lm.parameters);
+    }
+  }
+});
+
+Deno.test("the models that come with the kit take 10 MB together at the most, with all that is known of them", async () => {
+  let bytes = 0;
+  for (const { name } of Deno.readDirSync(folder)) bytes += (await Deno.stat(new URL(name, folder))).size;
+  assert(bytes > 2e6 && bytes <= 10e6, `${bytes} bytes`);
+});
+
+Deno.test("a model that does not come with the kit is refused, and what comes is named", async () => {
+  const why =
+    /^Cannot load a pre-trained model "mini-none" as those that come with the kit are mini-learned$/;
+  await assertRefused(() => pretrained("mini", { positions: "none" }), why);
+  await assertRefused(
+    () => pretrained("../mini" as "mini"),
+    /^Cannot load a pre-trained model "..\/mini-learned" as/,
+  );
+  await assertRefused(() => loadModel("data/models/mini.safetensors"), /^Cannot read a checkpoint/);
+});
