@@ -81,9 +81,18 @@ export function rounded(value: number, half: number): string {
   return value.toFixed(Math.min(4, Math.max(0, digits))).replace(/^-(?=[0.]+$)/, ""); // No minus before zero.
 }
 
-/** An estimate as text: `71.3 [69.6, 73.0]`. */
-export function shown({ n, mean, low, high }: Estimate, factor = 1): string {
-  const half = (high - low) / 2 * factor;
-  const text = (value: number) => rounded(value * factor, half);
-  return n === 1 ? text(mean) : `${text(mean)} [${text(low)}, ${text(high)}]`;
+/**
+ * An estimate as text; without its interval where there is none.
+ *
+ * @example
+ * ```ts
+ * import { shown } from "./statistics.ts";
+ *
+ * console.log(shown({ mean: 71.28, low: 69.61, high: 72.95 })); // "71.3 [69.6, 73.0]"
+ * ```
+ */
+export function shown({ mean, low, high }: Omit<Estimate, "n">): string {
+  const half = (high - low) / 2;
+  const [middle, from, to] = [mean, low, high].map((value) => rounded(value, half));
+  return Number.isNaN(half) ? middle! : `${middle} [${from}, ${to}]`;
 }

@@ -36,5 +36,6 @@ Deno.test("a number shows the digits that its interval supports", () => {
   assertEquals(rounded(1.98765, 0.0123), "1.988");
   assertEquals(rounded(71.28391, NaN), "71.28");
   assertEquals([rounded(-0.04, 14), rounded(-0.6, 14), rounded(-0.04, 0.01)], ["0", "-1", "-0.040"]);
-  assertEquals(shown({ n: 3, mean: 71.28, low: 69.61, high: 72.95 }), "71.3 [69.6, 73.0]");
+  assertEquals(shown({ mean: 71.28, low: 69.61, high: 72.95 }), "71.3 [69.6, 73.0]");
+  assertEquals(shown(estimate([5])), "5.00");
 });
