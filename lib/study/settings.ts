@@ -160,7 +160,7 @@ export function smoke(study: StudySettings): StudySettings {
     trainExamples: 32,
     testExamples: 32,
     heldoutWindows: 16,
-    folder: `${study.folder}-smoke`,
+    folder: `${study.folder.replace(/studies(?=\/[^/]*$)/, "results")}-smoke`, // Not among those that are published.
   };
 }
 

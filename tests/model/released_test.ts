@@ -548,9 +548,9 @@ Deno.test("a damaged file of Hugging Face's is refused in one sentence", async (
     await Deno.writeTextFile(path, "PK\x03\x04 a pickle of PyTorch's");
     await refused(/^Cannot read .*model\.safetensors as safetensors: its header claims /);
     await Deno.writeFile(path, whole);
-    await replaceIn(path, '"dtype":"F32"', '"dtype":"F16"');
+    await replaceIn(path, '"dtype":"F32"', '"dtype":"F64"');
     await refused(
-      /^Cannot read .* as safetensors: tensor "positions_embed\.weight" has dtype "F16" where "F32" is/,
+      /^Cannot read .* as safetensors: tensor "positions_embed\.weight" has dtype "F64" where "F32" or "F16" is/,
     );
   });
 });
