@@ -3,12 +3,12 @@ import { backend, type BackendName, backends } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { checkWritable, exists } from "../files.ts";
 import { type PositionScale, positionScales, type Preset, preset, presets, variants } from "../model/mod.ts";
-import { rounded } from "../study/mod.ts";
+import { rounded } from "../numbers.ts";
 import { type AdamOptions, type Interval, schedules } from "../train/mod.ts";
 
 /**
- * Runs a command on this process' arguments. Bad input is one sentence on
- * standard error and exit code 2, nothing else; a bug keeps its stack and exits with 1.
+ * Runs a command on this process' arguments. Bad input is one sentence on standard error and exit code 2,
+ * nothing else; a bug keeps its stack and exits with 1.
  */
 export async function run(command: Command): Promise<void> {
   try {

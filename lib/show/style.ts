@@ -1,3 +1,5 @@
+import { rounded } from "../numbers.ts";
+
 /** The font of pictures; a notebook's reader who lacks it gets one as wide. */
 export const FONT = "DejaVu Sans";
 
@@ -291,7 +293,6 @@ export const told = (value: number): string => signed(String(seen(value, 4)));
 export function estimated({ mean, low = NaN, high = NaN }: Mean): string {
   const half = (high - low) / 2;
   if (!(half >= 0)) return signed(String(seen(mean, 3)));
-  const digits = Math.min(4, Math.max(0, half > 0 ? 1 - Math.floor(Math.log10(half)) : 2));
-  const [middle, from, to] = [mean, low, high].map((value) => signed(value.toFixed(digits)));
+  const [middle, from, to] = [mean, low, high].map((value) => signed(rounded(value, half)));
   return `${middle} [${from}, ${to}]`;
 }

@@ -14,6 +14,7 @@ export {
   type StudyOptions,
   type StudySettings,
 } from "./settings.ts";
-export { difference, type Estimate, estimate, rounded, shown, verdict } from "./statistics.ts";
+export { rounded } from "../numbers.ts";
+export { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
 export { type Making, type Provenance, provenance, runPath, store, type Stored, stored } from "./store.ts";
 export { type ArmDifference, type ArmScore, report, type Study, studyOf } from "./tables.ts";
