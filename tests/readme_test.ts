@@ -19,13 +19,13 @@ Deno.test("the README's studies are those that stand in data/studies, to the dig
   for await (const { name } of Deno.readDir(new URL("../data/studies", import.meta.url))) {
     const [, shown = ""] = readme.split(`<!-- ${name} -->`);
     const report = await read(`data/studies/${name}/report.md`);
-    assert(report.length > 100);
     assert(
       bare(shown).includes(bare(report).trim()),
       `README.md does not hold data/studies/${name}/report.md`,
     );
     const { result } = JSON.parse(await read(`data/studies/${name}/study.json`));
     assertEquals(result.complete, true);
+    assert(report.length > (result.findings.length > 0 ? 300 : 100)); // An arm alone has nothing to differ from.
     seen++;
   }
   assert(seen > 0);
