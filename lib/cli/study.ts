@@ -50,6 +50,7 @@ function commandOf(name: keyof typeof studies): Command {
       (text) => text.split(",").map((part) => part === "all" ? part : number(part)),
     )
     .option("--tasks <names>", `downstream tasks (default: ${usual.tasks})`, names())
+    .option("--zero-shot <names>", "tasks that pre-trained models also do without fine-tuning", names())
     .option("--seeds <n>", `seeds of each arm (default: ${usual.seeds})`, number)
     .addOption(
       new Option("--pretrained <name>", "begin every arm with this model of data/models, and pre-train none")
@@ -104,7 +105,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   const signal = interruptible();
   const study = ablate({
     ...base,
-    ...of({ ...own, workers: 0, pretrained: "" }),
+    ...of({ ...own, workers: 0, pretrained: "", zeroShot: [] }),
     preset: chosenPreset(options, base.preset),
     pretrain: { ...pretrain, ...of(pretrain, "pretrain") },
     finetune: { ...finetune, ...of(finetune, "finetune") },

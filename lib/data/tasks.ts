@@ -77,8 +77,8 @@ const KNOWN: readonly Known[] = [
   },
   {
     name: "word-order",
-    kind: "classification",
-    about: "Does a clause stand as it was written, or were two neighbouring words exchanged?",
+    kind: "choice",
+    about: "Which of two clauses was written, if the other has two neighbouring words exchanged?",
     licence: BIBLE_LICENCE,
     megabytes: 4.1,
     options: [],
@@ -106,8 +106,8 @@ export interface TaskKinds {
   verses: "similarity";
   /** Two texts, and a grade. */
   "gloss-similarity": "similarity";
-  /** One text. */
-  "word-order": "classification";
+  /** A context and two choices. */
+  "word-order": "choice";
   /** One text. */
   sst2: "classification";
   /** One text. */
@@ -171,7 +171,7 @@ export function listTasks(): readonly TaskEntry[] {
  * - `"hypernym"`: does it follow from a definition that something is of a kind?
  * - `"verses"`: do a clause of the King James Bible and one of the World English Bible say the same?
  * - `"gloss-similarity"`: how alike are the things that two definitions describe? A grade from 0 to 5.
- * - `"word-order"`: were two neighbouring words of a clause exchanged? It cannot be told without positions.
+ * - `"word-order"`: in which of two clauses were neighbouring words exchanged? Nothing but their order tells.
  *
  * The benchmarks that others report on, such as `"sst2"` and `"race"`, are read from their official files,
  * which `deno task data` downloads into `data/cache`, and need the permission to read them.

@@ -101,7 +101,13 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     const complete = pretrained.length + finetuned.length === runs.length;
     const result = studyOf(pretrained, finetuned, baselines, complete, failures);
     const { folder: _, saveEvery: __, ...settings } = study; // Results do not depend on these.
-    const asked = { ...settings, corpus: books?.name, tasks: plan.tasks.map(({ name }) => name) };
+    const names = (tasks: Plan["tasks"]) => tasks.map(({ name }) => name);
+    const asked = {
+      ...settings,
+      corpus: books?.name,
+      tasks: names(plan.tasks),
+      ...study.zeroShot && { zeroShot: names(plan.zeroShot) },
+    };
     const path = `${study.folder}/study.json`, tables = studyJson(result);
     const before = await stored(path, asked).catch(() => undefined); // Of other settings.
     if (JSON.stringify(before?.result) !== JSON.stringify(tables)) {

@@ -11,8 +11,10 @@ import {
   score,
   scoreByPosition,
   scoreText,
+  type TaskScore,
   type TextScore,
   type TrainingRecord,
+  zeroShot,
 } from "../train/mod.ts";
 import type { Arm, Plan, Planned } from "./plan.ts";
 import type { StudyModel, StudySettings } from "./settings.ts";
@@ -30,6 +32,16 @@ export interface Pretrained {
   readonly heldout?: TextScore;
   /** The same in bits a character at each place of the window, from the second token on. */
   readonly byPosition?: readonly number[];
+  /** Tasks that it did without fine-tuning. */
+  readonly zeroShot?: readonly Answered[];
+}
+
+/** How a model that was only pre-trained did a task. */
+export interface Answered extends Omit<TaskScore, "predictions"> {
+  /** Name of the task. */
+  readonly task: string;
+  /** The primary measure of whoever gives all test examples one answer, the best of them. */
+  readonly constant: number;
 }
 
 /** What a fine-tuning run found. */
@@ -69,7 +81,7 @@ export interface ArmStep {
  * keeps a checkpoint.
  */
 export async function* runArm(
-  { books, tokenizer }: Plan,
+  { books, tokenizer, zeroShot: asked }: Plan,
   arm: Arm,
   { pretrain: pretraining, finetune: finetuning, heldoutWindows, saveEvery }: StudySettings,
   signal?: AbortSignal,
@@ -90,6 +102,11 @@ export async function* runArm(
       for await (const record of run) yield stepOf(arm.pretrain, record);
       if (signal?.aborted) return;
       const { heldout } = books!;
+      const answered: Answered[] = [];
+      for (const task of preset.architecture === "bert" ? [] : asked) {
+        const { predictions: _, ...score } = await zeroShot(lm, task);
+        answered.push({ task: task.name, ...score, constant: constant(task) });
+      }
       const found: Pretrained = {
         model: kind,
         positions,
@@ -98,6 +115,7 @@ export async function* runArm(
           heldout: await scoreText(lm, heldout, heldoutWindows),
           byPosition: await scoreByPosition(lm, heldout, heldoutWindows),
         }),
+        ...answered.length > 0 && { zeroShot: answered },
       };
       await saveModel(file, lm);
       await store(`${path}.json`, settings, found, (performance.now() - begin) / 1e3);

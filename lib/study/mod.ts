@@ -4,7 +4,7 @@
  * @module
  */
 export { ablate, compare, type StudyRecord } from "./ablate.ts";
-export type { Finetuned, Pretrained } from "./arm.ts";
+export type { Answered, Finetuned, Pretrained } from "./arm.ts";
 export {
   checkStudy,
   smoke,

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { atMost, type Corpus, corpus as loadCorpus, type Task, task as loadTask } from "../data/mod.ts";
 import { dispose, type PositionKind, type Preset } from "../model/mod.ts";
 import { type Tokenizer, trainBpe } from "../text/mod.ts";
-import { encodeTask, pretrained, pretrainedFile, type PretrainedName } from "../train/mod.ts";
+import { encodeTask, heuristicOf, pretrained, pretrainedFile, type PretrainedName } from "../train/mod.ts";
 import { presetsOf, type StudyModel, type StudySettings } from "./settings.ts";
 import { runPath } from "./store.ts";
 
@@ -47,6 +47,8 @@ export interface Plan {
   readonly books?: Corpus;
   readonly tokenizer: Tokenizer;
   readonly tasks: readonly Task[];
+  /** Tasks that are done without fine-tuning. */
+  readonly zeroShot: readonly Task[];
   readonly arms: readonly Arm[];
 }
 
@@ -54,13 +56,19 @@ export interface Plan {
 export async function planOf(study: StudySettings): Promise<Plan> {
   const { finetune, words } = study;
   const limits = { train: study.trainExamples, test: study.testExamples };
-  const tasks = await Promise.all(
-    study.tasks.map(async (task) =>
-      atMost(typeof task === "string" ? await loadTask(task, task === "imdb" ? { words } : {}) : task, limits)
-    ),
-  );
+  const load = (tasks: readonly (string | Task)[]) =>
+    Promise.all(
+      tasks.map(async (task) =>
+        atMost(
+          typeof task === "string" ? await loadTask(task, task === "imdb" ? { words } : {}) : task,
+          limits,
+        )
+      ),
+    );
+  const [tasks, zeroShot] = await Promise.all([load(study.tasks), load(study.zeroShot ?? [])]);
+  zeroShot.forEach(heuristicOf);
   const begin = study.pretrained === undefined
-    ? await ownModels(study)
+    ? await ownModels(study, zeroShot)
     : await givenModels(study, study.pretrained);
   const { tokenizer, modelOf } = begin;
 
@@ -104,6 +112,7 @@ export async function planOf(study: StudySettings): Promise<Plan> {
     ...begin.books && { books: begin.books },
     tokenizer,
     tasks,
+    zeroShot,
     arms: seeds.flatMap((seed) =>
       study.models.flatMap((model) => presetsOf(presets, model).map((preset) => armOf(model, preset, seed)))
     ),
@@ -124,8 +133,8 @@ interface Beginning {
   ): Pick<Arm, "file" | "pretrain"> & { readonly common: Planned["settings"] };
 }
 
-/** Each arm's own model, to be pre-trained. */
-async function ownModels(study: StudySettings): Promise<Beginning> {
+/** Each arm's own model, to be pre-trained, and asked without fine-tuning. */
+async function ownModels(study: StudySettings, zeroShot: readonly Task[]): Promise<Beginning> {
   const { merges, pretrain, heldoutWindows } = study;
   const books = typeof study.corpus === "string" ? await loadCorpus(study.corpus) : study.corpus;
   const tokenizer = trainBpe(books.train, { merges });
@@ -135,7 +144,16 @@ async function ownModels(study: StudySettings): Promise<Beginning> {
     books,
     modelOf(arm, preset, seed) {
       const common = { ...preset, seed, merges, corpus: books.name, text, pretrain };
-      const settings = { run: "pretrain", ...common, heldoutWindows };
+      const asked = zeroShot.map((task) => {
+        const examples = encodeTask(task, tokenizer, preset.context).digest;
+        return { task: task.name, examples, test: task.test.length };
+      });
+      const settings = {
+        run: "pretrain",
+        ...common,
+        heldoutWindows,
+        ...asked.length > 0 && { zeroShot: asked },
+      };
       const cost = pretrain.updates * pretrain.batch * preset.context * parametersOf(preset, tokenizer.size);
       const run = planned(study, `pretrain-${arm}-seed${seed}`, settings, cost);
       return { common, pretrain: run, file: `${run.path}.safetensors` };

@@ -43,6 +43,11 @@ export interface StudySettings {
   readonly transfer: readonly (number | "all")[];
   /** Tasks, by name or as values of one's own. */
   readonly tasks: readonly (string | Task)[];
+  /**
+   * Tasks that each pre-trained model also does without fine-tuning, by the paper's heuristics (§5), by name or as
+   * values of one's own. None unless given.
+   */
+  readonly zeroShot?: readonly (string | Task)[];
   /** How many seeds each arm is run with: 1, 2, …. */
   readonly seeds: number;
   /**
@@ -171,7 +176,14 @@ export function smoke(study: StudySettings): StudySettings {
  */
 export function checkStudy(study: StudySettings): void {
   const { models, positions, lambda, transfer, tasks, seeds, merges, pretrain, finetune, saveEvery } = study;
-  const lists = { models, positions, lambda, transfer, tasks };
+  const lists = {
+    models,
+    positions,
+    lambda,
+    transfer,
+    tasks,
+    ...study.zeroShot && { zeroShot: study.zeroShot },
+  };
   for (const [name, list] of Object.entries<readonly unknown[]>(lists)) {
     if (list.length === 0) throw new InputError(`Cannot run a study as ${name} is empty`);
     if (new Set(list).size < list.length) {
@@ -204,7 +216,12 @@ export function checkStudy(study: StudySettings): void {
 }
 
 /** The models that come with the kit are GPT-1s of some position kinds. */
-function checkPretrained({ models, positions }: StudySettings, name: PretrainedName): void {
+function checkPretrained({ models, positions, zeroShot }: StudySettings, name: PretrainedName): void {
+  if (zeroShot) {
+    throw new InputError(
+      `Cannot ask "${name}" without fine-tuning in a study as that is done where pre-training ends: call zeroShot`,
+    );
+  }
   const kinds: readonly PositionKind[] = pretrainedModels[name] ?? [];
   const other = positions.find((kind) => !kinds.includes(kind)) ?? models.find((model) => model !== "gpt1");
   if (other !== undefined) {

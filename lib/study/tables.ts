@@ -1,6 +1,6 @@
 import { type ColumnTable, table } from "arquero";
 import type { NgramBaselines } from "../train/mod.ts";
-import type { Finetuned, Pretrained } from "./arm.ts";
+import type { Answered, Finetuned, Pretrained } from "./arm.ts";
 import { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
 
 /** What a study found. Intervals are 95 %, over seeds: they tell of training's chance, not of the test set's. */
@@ -105,10 +105,16 @@ interface Factor {
 
 type Run = Pick<Finetuned, "model" | "positions"> & Partial<Finetuned>;
 
+/** A task done: after fine-tuning, or without, where there is neither λ nor a start. */
+type Done = Answered & Run & Pick<Finetuned, "seed">;
+
 const factors: readonly Factor[] = [
   factor("model", ({ model }) => model, "with the first"),
   factor("positions", ({ model, positions }) => model.startsWith("lstm") ? "" : positions, "all"),
-  { ...factor("λ", ({ lambda }) => String(lambda), "all"), words: ({ lambda }) => `λ = ${lambda}` },
+  {
+    ...factor("λ", ({ lambda }) => lambda === undefined ? "" : String(lambda), "all"),
+    words: ({ lambda }) => lambda === undefined ? "" : `λ = ${lambda}`,
+  },
   factor("start", startOf, "with the first"),
 ];
 
@@ -118,6 +124,7 @@ function factor(name: string, level: Factor["level"], pairs: Factor["pairs"]): F
 
 /** Where fine-tuning began (Figure 2). */
 function startOf({ transfer, layers }: Run): string {
+  if (transfer === undefined) return "not fine-tuned";
   if (transfer === layers) return "pre-trained";
   return transfer === -1 ? "from scratch" : transfer === 0 ? "embeddings alone" : `${transfer} layers`;
 }
@@ -144,7 +151,10 @@ export function studyOf(
     ...models.map(([model, runs]) => onText(model, runs.map(bits))),
   ];
 
-  const byTask = groups(finetuned, ({ task }) => task).flatMap(([, runs]) => runs);
+  const answered = pretrained.flatMap(({ zeroShot = [], model, positions, seed }) =>
+    zeroShot.map((answer): Done => ({ ...answer, model, positions, seed }))
+  );
+  const byTask = groups<Done>([...finetuned, ...answered], ({ task }) => task).flatMap(([, runs]) => runs);
   const ofTasks = factors.filter(variesIn(byTask));
   const arms = groups(byTask, (run) => `${run.task}, ${wordsOf(run, ofTasks)}`).map(([, runs]) => runs);
   const tasks = arms.map((runs): ArmScore => {
@@ -203,7 +213,7 @@ export function studyOf(
 const TEXT = "held-out text";
 const BITS = "bits per character";
 const bits = ({ heldout }: Pretrained) => heldout!.bitsPerCharacter;
-const points = ({ value }: Finetuned) => 100 * value;
+const points = ({ value }: Done) => 100 * value;
 
 /** Whether a factor has several levels in these runs. */
 function variesIn(runs: readonly Run[]): (factor: Factor) => boolean {

@@ -44,4 +44,4 @@ export { checkWhole } from "./options.ts";
 export { pretrain, pretrainDefaults, type PretrainOptions, type RunOptions } from "./pretrain.ts";
 export { pretrained, pretrainedFile, pretrainedModels, type PretrainedName } from "./pretrained.ts";
 export { type Schedule, schedules } from "./schedules.ts";
-export { zeroShot } from "./zeroshot.ts";
+export { heuristicOf, zeroShot } from "./zeroshot.ts";

@@ -66,13 +66,7 @@ const THRESHOLD_EXAMPLES = 1000;
  */
 export async function zeroShot(lm: LanguageModel, task: Task, split: Split = "test"): Promise<TaskScore> {
   checkForetells(lm.config, `answer task "${task.name}" without fine-tuning`);
-  const how = task.zeroShot ?? (task.kind === "choice" ? { by: "choice" as const } : undefined);
-  if (!how || task.kind !== (how.by === "acceptability" || how.by === "word" ? "classification" : "choice")) {
-    throw new InputError(
-      `Cannot answer task "${task.name}" without fine-tuning as there is no heuristic for it: choices have one, and ` +
-        "classification whose zeroShot names it",
-    );
-  }
+  const how = heuristicOf(task);
   const found = await answers(lm, task[split], how);
   if (how.by !== "acceptability") return scoreOf(task, split, found.map(best));
   const means = (found: Likelihood[][]) => found.map(([only]) => mean(only!));
@@ -81,9 +75,25 @@ export async function zeroShot(lm: LanguageModel, task: Task, split: Split = "te
   return scoreOf(task, split, means(found).map((mean) => Number(mean > threshold)));
 
   function best(likelihoods: Likelihood[]): number {
-    const values = likelihoods.map((likelihood) => how!.by === "word" ? likelihood.sum : mean(likelihood));
+    const values = likelihoods.map((likelihood) => how.by === "word" ? likelihood.sum : mean(likelihood));
     return values.indexOf(Math.max(...values));
   }
+}
+
+/**
+ * How a task is done by a model that was only pre-trained.
+ *
+ * @throws {InputError} If there is no heuristic for it.
+ */
+export function heuristicOf({ name, kind, zeroShot }: Task): ZeroShot {
+  const how = zeroShot ?? (kind === "choice" ? { by: "choice" as const } : undefined);
+  if (!how || kind !== (how.by === "acceptability" || how.by === "word" ? "classification" : "choice")) {
+    throw new InputError(
+      `Cannot answer task "${name}" without fine-tuning as there is no heuristic for it: choices have one, and ` +
+        "classification whose zeroShot names it",
+    );
+  }
+  return how;
 }
 
 /** A text of which no token is scored is the least likely of all. */

@@ -175,6 +175,25 @@ function chosen(task: Task, learn: typeof regression, alone = false): Guesses {
   });
 }
 
+/** What a learner makes of choices that are texts of their own: which looks most like a right one. */
+function ranked(task: Task, learn: typeof regression, view: View): Guesses {
+  const rows = textsOf(task, "train").flatMap(({ second, label }) =>
+    second.map((choice, k) => ({ words: view(choice, ""), label: k === label ? 1 : 0 }))
+  );
+  const scorer = learn(rows, 2);
+  return textsOf(task, "test").map(({ second }) =>
+    argmax(second.map((choice) => {
+      const [wrong, right] = scorer(view(choice, ""));
+      return right! - wrong!;
+    }))
+  );
+}
+
+/** Whether a task's choices are few names that come again, not texts of their own. */
+function isNamed(task: Task): boolean {
+  return new Set(textsOf(task, "train").flatMap(({ second }) => second)).size < task.train.length;
+}
+
 /** The words in common: the choice that has the most, the grade, or what is on the right side of a threshold. */
 function inCommon(task: Task): Guesses {
   const [train, test] = [textsOf(task, "train"), textsOf(task, "test")];
@@ -239,14 +258,18 @@ const baselines: Record<string, (task: Task) => Guesses | undefined> = {
   "second text, or choices, only": (task) =>
     isPair(task)
       ? learnt(task, regression, views.second)
-      : task.kind === "choice"
+      : task.kind === "choice" && isNamed(task)
       ? chosen(task, regression, true)
       : undefined,
   "words in common": (task) => task.kind === "classification" ? undefined : inCommon(task),
   "bag of words, naive Bayes": (task) => ofWords(task, naiveBayes),
   "bag of words, regression": (task) => ofWords(task, regression),
   "neighbouring words, regression": (task) =>
-    task.kind === "classification" ? learnt(task, regression, views.neighbours) : undefined,
+    task.kind === "classification"
+      ? learnt(task, regression, views.neighbours)
+      : task.kind === "choice" && !isNamed(task)
+      ? ranked(task, regression, views.neighbours)
+      : undefined,
   "pairs of words, regression": (task) => isPair(task) ? learnt(task, regression, views.pairs) : undefined,
 };
 
@@ -255,7 +278,9 @@ function isPair({ kind }: Task): boolean {
 }
 
 function ofWords(task: Task, learn: typeof regression): Guesses {
-  if (task.kind === "choice") return chosen(task, learn);
+  if (task.kind === "choice") {
+    return isNamed(task) ? chosen(task, learn) : ranked(task, learn, views.first);
+  }
   return learnt(task, learn, isPair(task) ? views.bag : views.first);
 }
 

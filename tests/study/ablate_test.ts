@@ -249,6 +249,56 @@ Deno.test("tables hold means, intervals and paired differences as worked out by 
   ]);
 });
 
+Deno.test("what models do without fine-tuning stands beside what they do with it", async () => {
+  const folder = await Deno.makeTempDir();
+  const choices = rows.map(({ text, label }) => ({
+    context: text,
+    choices: ["rain wind", "wind calm"],
+    label,
+  }));
+  const choice: Task = {
+    ...{ ...task, name: "weather", kind: "choice" },
+    ...{ train: choices, validation: choices, test: choices },
+  };
+  const options: StudyOptions = { ...small(folder), lambda: [0], zeroShot: [choice] };
+  const found = await ablate(options);
+  assertEquals(
+    found.scores.filter(({ where }) => where === "weather").map((
+      { arm, unit, n, constant },
+    ) => [arm, unit, n, constant]),
+    [["learned, not fine-tuned", "accuracy, %", 2, 50], ["sinusoidal, not fine-tuned", "accuracy, %", 2, 50]],
+  );
+  assertEquals(found.effects.at(-1)!.where, "weather, not fine-tuned");
+  for await (const _ of ablate(options)) throw new Error("all runs are there");
+  // Another test is another run.
+  const fewer = { ...choice, test: choice.test.slice(1) };
+  assertEquals((await ablate({ ...options, zeroShot: [fewer] })).pretrained[0]!.zeroShot![0]!.examples, 15);
+  await Deno.remove(folder, { recursive: true });
+
+  const answer = (seed: number, value: number) => ({
+    ...{ model, positions: "learned" as const, seed, heldout: score },
+    zeroShot: [{
+      task: "sky",
+      measure: "accuracy" as const,
+      measures: {},
+      ...{ value, low: 0, high: 1 },
+      examples: 16,
+      constant: 0.5,
+    }],
+  });
+  const both = studyOf(
+    [answer(1, 0.4), answer(2, 0.4)],
+    [run("learned", 0, 1, 0.5), run("learned", 0, 2, 0.6)],
+    baselines,
+    true,
+  );
+  // 12.7062 · 0.05: as below.
+  assertEquals(
+    both.findings.at(-1),
+    "sky: pre-trained − not fine-tuned = +15 [-49, 79] points of accuracy, 2 seeds: not distinguishable",
+  );
+});
+
 Deno.test("an LSTM, which has no positions, is compared with models of any", () => {
   const lstm = { model: "lstm" as const, positions: "none" as const };
   const heldout = score;
@@ -287,6 +337,10 @@ Deno.test("a study that begins with the kit's models fine-tunes them, seed by se
   assertEquals(new Set(found.finetuned.map(({ loss }) => loss)).size, 4);
   assert(!report(found).includes("Held-out") && report(found).includes("sky: λ 0.5 − λ 0"));
   for await (const _ of ablate(options)) throw new Error("all runs are there");
+  await assertRefused(
+    () => ablate({ ...options, zeroShot: ["kind"] }),
+    /^Cannot ask "mini" without fine-tuning in a study as that is done where pre-training ends: call zeroShot$/,
+  );
   await assertRefused(
     () => ablate({ ...options, positions: ["learned", "none"] }),
     /^Cannot begin a study of none with "mini" as the models that come with the kit are gpt1: mini with positions learned$/,
