@@ -124,7 +124,7 @@ function factor(name: string, level: Factor["level"], pairs: Factor["pairs"]): F
 
 /** Where fine-tuning began (Figure 2). */
 function startOf({ transfer, layers }: Run): string {
-  if (transfer === undefined) return "not fine-tuned";
+  if (transfer === undefined) return "without fine-tuning";
   if (transfer === layers) return "pre-trained";
   return transfer === -1 ? "from scratch" : transfer === 0 ? "embeddings alone" : `${transfer} layers`;
 }

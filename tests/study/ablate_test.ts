@@ -266,9 +266,14 @@ Deno.test("what models do without fine-tuning stands beside what they do with it
     found.scores.filter(({ where }) => where === "weather").map((
       { arm, unit, n, constant },
     ) => [arm, unit, n, constant]),
-    [["learned, not fine-tuned", "accuracy, %", 2, 50], ["sinusoidal, not fine-tuned", "accuracy, %", 2, 50]],
+    [["learned, without fine-tuning", "accuracy, %", 2, 50], [
+      "sinusoidal, without fine-tuning",
+      "accuracy, %",
+      2,
+      50,
+    ]],
   );
-  assertEquals(found.effects.at(-1)!.where, "weather, not fine-tuned");
+  assertEquals(found.effects.at(-1)!.where, "weather, without fine-tuning");
   for await (const _ of ablate(options)) throw new Error("all runs are there");
   // Another test is another run.
   const fewer = { ...choice, test: choice.test.slice(1) };
@@ -295,7 +300,7 @@ Deno.test("what models do without fine-tuning stands beside what they do with it
   // 12.7062 · 0.05: as below.
   assertEquals(
     both.findings.at(-1),
-    "sky: pre-trained − not fine-tuned = +15 [-49, 79] points of accuracy, 2 seeds: not distinguishable",
+    "sky: pre-trained − without fine-tuning = +15 [-49, 79] points of accuracy, 2 seeds: not distinguishable",
   );
 });
 
