@@ -74,8 +74,8 @@ const known: Readonly<Record<string, readonly [color: string, shape: number]>> =
 
 /**
  * How an arm is drawn: a function of its name alone, so that it looks the same in every figure, whatever stands
- * beside it. λ has an ordered scale; of a name in parts, `learned, λ = 0.5`, the first gives the colour and the
- * last the shape; a name that is not known gets a stable style.
+ * beside it. λ has an ordered scale, and `1000 examples`; of a name in parts, `learned, λ = 0.5`, the first gives
+ * the colour and the last the shape; a name that is not known gets a stable style.
  *
  * @param name The arm's name
  * @returns Its colour, dash, marker and hatching
@@ -99,6 +99,11 @@ function looks(part: string): readonly [color: string, shape: number] {
   if (lambda !== undefined) {
     const value = Number(lambda);
     return [ramp(value / (value + 0.5)), [0, 0.25, 0.5, 1].filter((step) => value > step).length];
+  }
+  const examples = part.match(/^(\d+) examples$/)?.[1];
+  if (examples !== undefined) {
+    const share = Math.max(0, Math.min(1, Math.log10(Number(examples)) / 2 - 1)); // From 100 to 10,000.
+    return [ramp(share), Math.round(4 * share)];
   }
   if (Object.hasOwn(known, part)) return known[part]!;
   let hash = 0x811c9dc5; // FNV-1a

@@ -73,6 +73,7 @@ Deno.test("an arm looks the same wherever it stands, and arms of one factor diff
       ["gpt1", "gpt2", "bert", "lstm"],
       ["pre-trained", "from scratch"],
       ["λ = 0", "λ = 0.25", "λ = 0.5", "λ = 1", "λ = 2"],
+      ["250 examples", "1000 examples", "4000 examples"],
     ]
   ) {
     for (const part of ["color", "dash", "symbol", "pattern"] as const) {
@@ -86,12 +87,13 @@ Deno.test("an arm looks the same wherever it stands, and arms of one factor diff
   assertEquals(colorsOf(curve([line("learned")], words)), ["#0072B2"]);
 });
 
-Deno.test("an unknown arm's look follows from FNV-1a of its name, λ's from its value, in either spelling", () => {
+Deno.test("an unknown arm's look follows from FNV-1a of its name, λ's and a number's of examples from its value", () => {
   // FNV-1a of "foobar" is 0xbf9cf968, say its authors: 0 modulo seven colours, and without its last byte 5 modulo
   // six shapes.
   assertEquals([armStyle("foobar").color, armStyle("foobar").dash], ["#0072B2", "longdashdot"]);
   assertEquals(armStyle("λ 0.5"), armStyle("λ = 0.5"));
   assertEquals(armStyle("λ = 0.5").color, "#21918c"); // The middle of viridis.
+  assertEquals(armStyle("1000 examples").color, "#21918c"); // The middle of 100 and 10,000, by logarithm.
   const parts = armStyle("learned, λ = 0.5");
   assertEquals([parts.color, parts.dash], [armStyle("learned").color, armStyle("λ = 0.5").dash]);
 });
