@@ -54,20 +54,22 @@ Deno.test("feeding the model takes under 5 % of an update, as data/bench says", 
   }
 });
 
-Deno.test("the README says of the model that comes with the kit what the files beside it say", async () => {
+Deno.test("the README says of the models that come with the kit what the files beside them say", async () => {
   const readme = (await read("README.md")).replace(/\s+/g, " ");
-  const { result: { heldout, baselines }, provenance } = JSON.parse(
-    await read("data/models/mini-learned.json"),
-  );
-  const [bits, low, high, count] = [heldout, heldout.low, heldout.high, baselines.kneserNey]
-    .map(({ bitsPerCharacter }) => bitsPerCharacter.toFixed(3));
-  assert(readme.includes(`${bits} [${low}, ${high}] bits`) && readme.includes(`n-grams take ${count}`));
-  assert(readme.includes(`${(provenance.seconds / 3600).toFixed(1)} hours`));
-  const { result: points } = JSON.parse(await read("data/models/mini-learned.zeroshot.json"));
-  for (const { task, value, low, high } of points.slice(-2)) {
-    const [mean, ...ends] = [value, low, high].map((share: number) => (100 * share).toFixed(1));
-    assert(readme.includes(`${mean} [${ends.join(", ")}] % of \`${task}\``), `${task}: ${mean}`);
+  for (const kind of ["learned", "sinusoidal"]) {
+    const { result: { heldout, baselines } } = JSON.parse(await read(`data/models/mini-${kind}.json`));
+    const [bits, low, high, count] = [heldout, heldout.low, heldout.high, baselines.kneserNey]
+      .map(({ bitsPerCharacter }) => bitsPerCharacter.toFixed(3));
+    assert(new RegExp(`${kind} (positions|ones) ${bits} \\[${low}, ${high}\\] bits`).test(readme), kind);
+    assert(readme.includes(`n-grams take ${count}`));
+    const { result: points } = JSON.parse(await read(`data/models/mini-${kind}.zeroshot.json`));
+    for (const { task, value, low, high } of points.slice(-2)) {
+      const [mean, ...ends] = [value, low, high].map((share: number) => (100 * share).toFixed(1));
+      assert(readme.includes(`${mean} [${ends.join(", ")}] % of \`${task}\``), `${kind}, ${task}: ${mean}`);
+    }
   }
+  const { provenance } = JSON.parse(await read("data/models/mini-learned.json"));
+  assert(readme.includes(`${(provenance.seconds / 3600).toFixed(1)} hours`));
 });
 
 Deno.test("every command that the README gives is a task", async () => {

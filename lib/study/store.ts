@@ -20,7 +20,7 @@ export interface Provenance {
 export interface Making extends Provenance {
   /** When the run ended, ISO 8601. */
   readonly ended: string;
-  /** How long it took, in seconds, all its parts together. */
+  /** How long it took, in seconds, all its parts together; of a run that was resumed, since then. */
   readonly seconds: number;
 }
 

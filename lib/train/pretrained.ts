@@ -4,14 +4,15 @@ import type { LanguageModel, PositionKind } from "../model/mod.ts";
 import { loadModel } from "./checkpoint.ts";
 
 /** The models that come with the kit: each name's position kinds. */
-export const pretrainedModels = { mini: ["learned"] } as const;
+export const pretrainedModels = { mini: ["learned", "sinusoidal"] } as const;
 
 /** One of {@linkcode pretrainedModels}. */
 export type PretrainedName = keyof typeof pretrainedModels;
 
 /**
- * A pre-trained model that comes with the kit, so that fine-tuning starts in seconds. `mini` has read novels, film
- * reviews and speeches; the files beside it in `data/models` tell how, and how well it foretells held-out text.
+ * A pre-trained model that comes with the kit, so that fine-tuning starts in seconds. `mini`, of either positions, has
+ * read novels, film reviews and speeches; the files beside it in `data/models` tell how, and how well it foretells
+ * held-out text.
  *
  * @param name Which model.
  * @param options.positions Its positions; learned unless given.

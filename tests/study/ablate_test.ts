@@ -348,7 +348,7 @@ Deno.test("a study that begins with the kit's models fine-tunes them, seed by se
   );
   await assertRefused(
     () => ablate({ ...options, positions: ["learned", "none"] }),
-    /^Cannot begin a study of none with "mini" as the models that come with the kit are gpt1: mini with positions learned$/,
+    /^Cannot begin a study of none with "mini" as the models that come with the kit are gpt1: mini with positions learned or sinusoidal$/,
   );
   await Deno.remove(folder, { recursive: true });
 });
