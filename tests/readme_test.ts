@@ -13,22 +13,32 @@ const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.me
 /** A text without what the formatter changes: it aligns tables. */
 const bare = (text: string) => text.replace(/-{2,}:?/g, "-").replace(/[\s|:]+/g, " ").replace(/\\|_|\*/g, "");
 
-Deno.test("the README's studies are those that stand in data/studies, to the digit", async () => {
+Deno.test("each study in data/studies is whole, and the README shows it to the digit, or a notebook reads it", async () => {
   const readme = await read("README.md");
-  let seen = 0;
+  const notebooks = await Promise.all(
+    [...Deno.readDirSync(new URL("../notebooks", import.meta.url))].map(({ name }) =>
+      read(`notebooks/${name}`)
+    ),
+  );
+  const inReadme: string[] = [];
   for await (const { name } of Deno.readDir(new URL("../data/studies", import.meta.url))) {
-    const [, shown = ""] = readme.split(`<!-- ${name} -->`);
+    const [, shown] = readme.split(`<!-- ${name} -->`);
     const report = await read(`data/studies/${name}/report.md`);
-    assert(
-      bare(shown).includes(bare(report).trim()),
-      `README.md does not hold data/studies/${name}/report.md`,
-    );
     const { result } = JSON.parse(await read(`data/studies/${name}/study.json`));
     assertEquals(result.complete, true);
     assert(report.length > (result.findings.length > 0 ? 300 : 100)); // An arm alone has nothing to differ from.
-    seen++;
+    if (shown !== undefined) {
+      assert(
+        bare(shown).includes(bare(report).trim()),
+        `README.md does not hold data/studies/${name}/report.md`,
+      );
+      inReadme.push(name);
+    } else {
+      const folder = `../data/studies/${name.replace(/-(raw|\d+)$/, "")}\\"`; // What a notebook adds to it is left out.
+      assert(notebooks.some((text) => text.includes(folder)), `no notebook reads data/studies/${name}`);
+    }
   }
-  assert(seen > 0);
+  assertEquals(inReadme.sort(), ["ablate", "compare", "sst2", "suite"]);
 });
 
 Deno.test("the README's benchmark is the one that stands in data/bench", async () => {
@@ -70,6 +80,18 @@ Deno.test("the README says of the models that come with the kit what the files b
   }
   const { provenance } = JSON.parse(await read("data/models/mini-learned.json"));
   assert(readme.includes(`${(provenance.seconds / 3600).toFixed(1)} hours`));
+});
+
+Deno.test("the README begins with what the study of positions found", async () => {
+  const { result } = JSON.parse(await read("data/studies/positions/study.json"));
+  const found = result.differences.find(({ where, difference }: { where: string; difference: string }) =>
+    where === "held-out text" && difference === "learned − sinusoidal"
+  );
+  assert(
+    (await read("README.md")).replace(/\s+/g, " ").includes(
+      `learned − sinusoidal = ${found["mean [95 %]"]} over`,
+    ),
+  );
 });
 
 Deno.test("every command that the README gives is a task", async () => {
