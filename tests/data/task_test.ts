@@ -1,5 +1,6 @@
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import { checkTask, isGraded, listTasks, subset, type Task, task, type TaskOf } from "../../lib/data/mod.ts";
+import { divided, worldEnglish } from "../../lib/data/bible.ts";
 import { wuPalmer } from "../../lib/data/gloss-similarity.ts";
 import { NOUNS, synsets } from "../../lib/data/wordnet.ts";
 import { npmText } from "../../lib/data/npm.ts";
@@ -95,7 +96,10 @@ Deno.test("task word-order asks which of two clauses has its neighbouring words 
   deepStrictEqual(SPLITS.map((split) => whole[split].length), [10_000, 1_000, 2_000]);
   const all = SPLITS.flatMap((split) => whole[split]);
   strictEqual(new Set(all.flatMap(({ choices }) => choices)).size, 2 * all.length);
-  for (const { choices } of all) {
+  const written = new Set([...(await worldEnglish()).values()].flatMap(divided));
+  for (const { context, choices, label } of all) {
+    deepStrictEqual(choices.map((text) => written.has(text)), [label === 0, label === 1]);
+    ok(written.has(context));
     const [a, b] = choices.map((text) => text.split(" "));
     const moved = a!.flatMap((word, i) => word === b![i] ? [] : [i]);
     deepStrictEqual([moved.length, moved[1]! - moved[0]!], [2, 1], choices.join(" | "));
