@@ -56,16 +56,14 @@ export interface Plan {
 export async function planOf(study: StudySettings): Promise<Plan> {
   const { finetune, words } = study;
   const limits = { train: study.trainExamples, test: study.testExamples };
-  const load = (tasks: readonly (string | Task)[]) =>
-    Promise.all(
-      tasks.map(async (task) =>
-        atMost(
-          typeof task === "string" ? await loadTask(task, task === "imdb" ? { words } : {}) : task,
-          limits,
-        )
-      ),
-    );
-  const [tasks, zeroShot] = await Promise.all([load(study.tasks), load(study.zeroShot ?? [])]);
+  const named = [study.tasks, study.zeroShot ?? []];
+  const loaded = new Map(
+    await Promise.all([...new Set(named.flat())].map(async (task) => { // Each once: a task may be in both lists.
+      const whole = typeof task === "string" ? await loadTask(task, task === "imdb" ? { words } : {}) : task;
+      return [task, atMost(whole, limits)] as const;
+    })),
+  );
+  const [tasks, zeroShot] = named.map((list) => list.map((task) => loaded.get(task)!)) as [Task[], Task[]];
   zeroShot.forEach(heuristicOf);
   const begin = study.pretrained === undefined
     ? await ownModels(study, zeroShot)

@@ -112,7 +112,7 @@ const factors: readonly Factor[] = [
   factor("model", ({ model }) => model, "with the first"),
   factor("positions", ({ model, positions }) => model.startsWith("lstm") ? "" : positions, "all"),
   {
-    ...factor("λ", ({ lambda }) => lambda === undefined ? "" : String(lambda), "all"),
+    ...factor("λ", ({ lambda }) => `${lambda ?? ""}`, "all"),
     words: ({ lambda }) => lambda === undefined ? "" : `λ = ${lambda}`,
   },
   factor("start", startOf, "with the first"),

@@ -191,7 +191,8 @@ function ranked(task: Task, learn: typeof regression, view: View): Guesses {
 
 /** Whether a task's choices are few names that come again, not texts of their own. */
 function isNamed(task: Task): boolean {
-  return new Set(textsOf(task, "train").flatMap(({ second }) => second)).size < task.train.length;
+  return task.kind === "choice" &&
+    new Set(textsOf(task, "train").flatMap(({ second }) => second)).size < task.train.length;
 }
 
 /** The words in common: the choice that has the most, the grade, or what is on the right side of a threshold. */
@@ -258,18 +259,14 @@ const baselines: Record<string, (task: Task) => Guesses | undefined> = {
   "second text, or choices, only": (task) =>
     isPair(task)
       ? learnt(task, regression, views.second)
-      : task.kind === "choice" && isNamed(task)
+      : isNamed(task)
       ? chosen(task, regression, true)
       : undefined,
   "words in common": (task) => task.kind === "classification" ? undefined : inCommon(task),
   "bag of words, naive Bayes": (task) => ofWords(task, naiveBayes),
   "bag of words, regression": (task) => ofWords(task, regression),
   "neighbouring words, regression": (task) =>
-    task.kind === "classification"
-      ? learnt(task, regression, views.neighbours)
-      : task.kind === "choice" && !isNamed(task)
-      ? ranked(task, regression, views.neighbours)
-      : undefined,
+    isPair(task) || isNamed(task) ? undefined : ofWords(task, regression, views.neighbours),
   "pairs of words, regression": (task) => isPair(task) ? learnt(task, regression, views.pairs) : undefined,
 };
 
@@ -277,11 +274,13 @@ function isPair({ kind }: Task): boolean {
   return kind === "entailment" || kind === "similarity";
 }
 
-function ofWords(task: Task, learn: typeof regression): Guesses {
-  if (task.kind === "choice") {
-    return isNamed(task) ? chosen(task, learn) : ranked(task, learn, views.first);
-  }
-  return learnt(task, learn, isPair(task) ? views.bag : views.first);
+function ofWords(
+  task: Task,
+  learn: typeof regression,
+  view: View = isPair(task) ? views.bag : views.first,
+): Guesses {
+  if (isNamed(task)) return chosen(task, learn);
+  return (task.kind === "choice" ? ranked : learnt)(task, learn, view);
 }
 
 if (import.meta.main) {
