@@ -6,6 +6,7 @@ import {
   INK,
   layout,
   legendRoom,
+  type Mean,
   named,
   seen,
   told,
@@ -25,15 +26,9 @@ export interface BarGroup {
 }
 
 /** A bar with the interval of its height. */
-export interface Bar {
+export interface Bar extends Mean {
   /** The arm, which gives the bar its look. */
   readonly name: string;
-  /** Its height. */
-  readonly mean: number;
-  /** Lower end of its interval; absent or not a number where there is none. */
-  readonly low?: number;
-  /** Upper end. */
-  readonly high?: number;
 }
 
 /**

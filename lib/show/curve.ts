@@ -1,5 +1,5 @@
 import { checkLength, checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
-import { armStyle, faint, layout, room, seen, SIZE, told, type Words, wrapped } from "./style.ts";
+import { armStyle, faint, layout, type Mean, room, seen, SIZE, told, type Words, wrapped } from "./style.ts";
 
 /** One line of a {@linkcode curve}. */
 export interface Line {
@@ -7,12 +7,8 @@ export interface Line {
   readonly name: string;
   /** Where along the horizontal axis, ascending. */
   readonly x: readonly number[];
-  /** How high there; what is not a number leaves a gap. */
-  readonly y: readonly number[];
-  /** Lower edge of a band around the line, together with `high`. */
-  readonly low?: readonly number[];
-  /** Upper edge of it. */
-  readonly high?: readonly number[];
+  /** How high there: a number, or a mean, whose interval becomes a band. What is not a number leaves a gap. */
+  readonly y: readonly (number | Mean)[];
 }
 
 /** What a {@linkcode curve} must tell in words, and its horizontal axis. */
@@ -28,7 +24,7 @@ const POINTS = 300;
  * Lines over x, each with its name at its end: loss against updates, bits per character against the position in
  * the window. Of more than 300 points as many neighbours are averaged as leave 300.
  *
- * @param lines The lines, all of which may have a band
+ * @param lines The lines
  * @param options Title and axes, with units
  * @returns The figure
  * @throws {InputError} If there is no line, a line has no number, or its lists differ in length
@@ -43,19 +39,19 @@ const POINTS = 300;
  */
 export function curve(lines: readonly Line[], { log = false, ...words }: CurveOptions): Figure {
   checkSome("lines", lines);
-  for (const { name, x, y, low = y, high = y } of lines) {
-    checkSome(`points of "${name}"`, y.filter(Number.isFinite));
+  const points = lines.map(({ y }) => y.map((at) => typeof at === "number" ? { mean: at } : at));
+  const means = points.map((line) => line.map(({ mean }) => mean));
+  lines.forEach(({ name, x, y }, i) => {
+    checkSome(`points of "${name}"`, means[i]!.filter(Number.isFinite));
     checkNumbers(`x of "${name}"`, x);
-    for (const [what, list] of Object.entries({ y, low, high })) {
-      checkLength(`${what} of "${name}"`, list, "x", x.length);
-    }
-  }
-  const drawn = lines.map(({ name, x, y, low, high }) => ({
+    checkLength(`y of "${name}"`, y, "x", x.length);
+  });
+  const drawn = lines.map(({ name, x }, i) => ({
     name,
     x: thinned(x),
-    y: thinned(y),
-    low: thinned(low ?? []),
-    high: thinned(high ?? []),
+    y: thinned(means[i]!),
+    low: thinned(points[i]!.map(({ low = NaN }: Mean) => low)),
+    high: thinned(points[i]!.map(({ high = NaN }: Mean) => high)),
     style: armStyle(name),
   }));
   const height = 470;
@@ -80,7 +76,7 @@ export function curve(lines: readonly Line[], { log = false, ...words }: CurveOp
   return figure(
     words.title,
     [
-      ...drawn.filter(({ low, high }) => low.length > 0 && high.length > 0).map((
+      ...drawn.filter(({ low, high }) => low.some((end, i) => Number.isFinite(end + high[i]!))).map((
         { name, x, low, high, style },
       ) => ({
         type: "scatter",
@@ -125,8 +121,8 @@ export function curve(lines: readonly Line[], { log = false, ...words }: CurveOp
     }),
     {
       header: ["", `first ${words.y}`, "last", "lowest", "points"],
-      rows: lines.map(({ name, y }) => {
-        const real = y.filter(Number.isFinite);
+      rows: lines.map(({ name }, i) => {
+        const real = means[i]!.filter(Number.isFinite);
         return [
           name,
           ...[real[0]!, real.at(-1)!, real.reduce((a, b) => Math.min(a, b))].map(told),

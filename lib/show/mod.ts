@@ -16,7 +16,7 @@ export { duration, type Face, progress, type Step } from "./progress.ts";
 export { show } from "./show.ts";
 export { stopButton } from "./stop.ts";
 export { strip, type StripGroup } from "./strip.ts";
-export { type ArmStyle, armStyle, type Words } from "./style.ts";
+export { type ArmStyle, armStyle, type Mean, type Words } from "./style.ts";
 export { showTables } from "./tables.ts";
 export { type StudyStep, type Update, watch, type Watched } from "./watch.ts";
 

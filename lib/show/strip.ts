@@ -1,18 +1,12 @@
 import { checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
-import { armStyle, estimated, layout, named, seen, whiskers, type Words } from "./style.ts";
+import { armStyle, estimated, layout, type Mean, named, seen, whiskers, type Words } from "./style.ts";
 
 /** An arm of a {@linkcode strip}: its values, and what they say together. */
-export interface StripGroup {
+export interface StripGroup extends Mean {
   /** The arm, which gives the dots their look. */
   readonly name: string;
   /** One value a seed. */
   readonly values: readonly number[];
-  /** Their mean. */
-  readonly mean: number;
-  /** Lower end of its interval; absent or not a number where there is none. */
-  readonly low?: number;
-  /** Upper end. */
-  readonly high?: number;
 }
 
 /**

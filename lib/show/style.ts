@@ -235,10 +235,13 @@ export function legendRoom(names: readonly string[]): number {
   return 27 * rows + 9;
 }
 
-/** What is known of a mean: it alone, or with the ends of its interval. */
-interface Mean {
+/** A mean, with its interval where there is one. */
+export interface Mean {
+  /** The mean. */
   readonly mean: number;
+  /** Lower end of its interval; absent or not a number where there is none. */
   readonly low?: number;
+  /** Upper end. */
   readonly high?: number;
 }
 

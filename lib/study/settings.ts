@@ -137,7 +137,7 @@ export const studies: {
     ...ablation,
     preset: presets.mini,
     positions: ["learned"],
-    lambda: [0.5],
+    lambda: [0, 0.5],
     transfer: ["all", -1],
     tasks: ["imdb", "hypernym", "verses", "gloss-similarity", "kind"],
     corpus: "books+reviews+speeches",

@@ -124,10 +124,15 @@ Deno.test("a curve's horizontal axis is logarithmic where that is asked for", ()
 });
 
 Deno.test("a band runs along its upper edge and back along the lower one, around gaps", () => {
-  const line = { name: "a", x: [1, 2, 3, 4], y: [5, 5, 5, 5], low: [4, 4, NaN, 4], high: [6, 7, NaN, 8] };
-  const [band] = json(curve([line], words).data);
+  const y = [{ mean: 5, low: 4, high: 6 }, { mean: 5, low: 4, high: 7 }, 5, { mean: 5, low: 4, high: 8 }];
+  const [band, line] = json(curve([{ name: "a", x: [1, 2, 3, 4], y }], words).data);
   assertEquals(band.x, [1, 2, 2, 1, null, 4, 4]);
   assertEquals(band.y, [6, 7, 4, 4, null, 8, 4]);
+  assertEquals(line.y, [5, 5, 5, 5]);
+  const alone = json(
+    curve([{ name: "a", x: [1, 2], y: [{ mean: 1 }, { mean: 2, low: NaN, high: NaN }] }], words).data,
+  );
+  assertEquals(alone.length, 1); // No interval, no band.
 });
 
 Deno.test("labels at the ends of lines stand in the lines' order and do not touch", () => {
@@ -208,7 +213,7 @@ Deno.test("figures refuse what they cannot draw", async () => {
         () => curve([{ name: "a", x: [1], y: [1, 2] }], words),
         /^Cannot draw 2 y of "a" with 1 x as there must be/,
       ],
-      [() => curve([{ name: "a", x: [1], y: [1], low: [1], high: [] }], words), /0 high of "a" with 1 x/],
+      [() => curve([{ name: "a", x: [1], y: [{ mean: NaN, low: 1, high: 2 }] }], words), /no points of "a"/],
       [() => forest([], words), /no rows/],
       [() => forest([row], words), /^Cannot draw means as number 1 of 1 is NaN$/],
       [() => heatmap([], { ...words, ...z }), /no rows/],

@@ -8,14 +8,8 @@ export function figures(): Record<string, Figure> {
   return {
     curve: curve(
       ["learned", "sinusoidal-trained", "none"].map((name, i) => {
-        const y = loss(3 + 0.2 * i);
-        return {
-          name,
-          x: updates,
-          y,
-          low: y.map((value) => value - 0.1),
-          high: y.map((value) => value + 0.1),
-        };
+        const y = loss(3 + 0.2 * i).map((mean) => ({ mean, low: mean - 0.1, high: mean + 0.1 }));
+        return { name, x: updates, y };
       }),
       { title: "Pre-training loss", x: "updates", y: "loss, nats per token" },
     ),
