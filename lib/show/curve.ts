@@ -1,5 +1,17 @@
 import { checkLength, checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
-import { armStyle, faint, layout, type Mean, room, seen, SIZE, told, type Words, wrapped } from "./style.ts";
+import {
+  armStyle,
+  bounded,
+  faint,
+  layout,
+  type Mean,
+  room,
+  seen,
+  SIZE,
+  told,
+  type Words,
+  wrapped,
+} from "./style.ts";
 
 /** One line of a {@linkcode curve}. */
 export interface Line {
@@ -39,21 +51,25 @@ const POINTS = 300;
  */
 export function curve(lines: readonly Line[], { log = false, ...words }: CurveOptions): Figure {
   checkSome("lines", lines);
-  const points = lines.map(({ y }) => y.map((at) => typeof at === "number" ? { mean: at } : at));
-  const means = points.map((line) => line.map(({ mean }) => mean));
-  lines.forEach(({ name, x, y }, i) => {
-    checkSome(`points of "${name}"`, means[i]!.filter(Number.isFinite));
+  const whole = lines.map(({ name, x, y }) => ({ name, x, y, means: y.map(meanOf) }));
+  for (const { name, x, means } of whole) {
+    checkSome(`points of "${name}"`, means.filter(Number.isFinite));
     checkNumbers(`x of "${name}"`, x);
-    checkLength(`y of "${name}"`, y, "x", x.length);
+    checkLength(`y of "${name}"`, means, "x", x.length);
+  }
+  const drawn = whole.map(({ name, x, y, means }) => {
+    const points = y.filter((at) => typeof at !== "number").some(bounded) ? y : []; // Else there is no band.
+    const ends = (end: "low" | "high") =>
+      thinned(points.map((at) => typeof at === "number" ? NaN : at[end] ?? NaN));
+    return {
+      name,
+      x: thinned(x),
+      y: thinned(means),
+      low: ends("low"),
+      high: ends("high"),
+      style: armStyle(name),
+    };
   });
-  const drawn = lines.map(({ name, x }, i) => ({
-    name,
-    x: thinned(x),
-    y: thinned(means[i]!),
-    low: thinned(points[i]!.map(({ low = NaN }: Mean) => low)),
-    high: thinned(points[i]!.map(({ high = NaN }: Mean) => high)),
-    style: armStyle(name),
-  }));
   const height = 470;
   const all = drawn.flatMap(({ y, low, high }) => [...y, ...low, ...high]).filter(Number.isFinite);
   const [bottom, top] = [Math.min(...all), Math.max(...all)];
@@ -76,9 +92,7 @@ export function curve(lines: readonly Line[], { log = false, ...words }: CurveOp
   return figure(
     words.title,
     [
-      ...drawn.filter(({ low, high }) => low.some((end, i) => Number.isFinite(end + high[i]!))).map((
-        { name, x, low, high, style },
-      ) => ({
+      ...drawn.filter(({ low }) => low.length > 0).map(({ name, x, low, high, style }) => ({
         type: "scatter",
         mode: "lines",
         name: `${name}, band`,
@@ -121,8 +135,8 @@ export function curve(lines: readonly Line[], { log = false, ...words }: CurveOp
     }),
     {
       header: ["", `first ${words.y}`, "last", "lowest", "points"],
-      rows: lines.map(({ name }, i) => {
-        const real = means[i]!.filter(Number.isFinite);
+      rows: whole.map(({ name, means }) => {
+        const real = means.filter(Number.isFinite);
         return [
           name,
           ...[real[0]!, real.at(-1)!, real.reduce((a, b) => Math.min(a, b))].map(told),
@@ -132,6 +146,8 @@ export function curve(lines: readonly Line[], { log = false, ...words }: CurveOp
     },
   );
 }
+
+const meanOf = (at: number | Mean): number => typeof at === "number" ? at : at.mean;
 
 /** Means of as many neighbours as leave no more points than are seen. */
 function thinned(values: readonly number[]): number[] {
