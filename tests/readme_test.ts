@@ -94,6 +94,33 @@ Deno.test("the README begins with what the study of positions found", async () =
   );
 });
 
+Deno.test("the README says of λ what notebook 11 and the suite found", async () => {
+  const readme = (await read("README.md")).replace(/\s+/g, " ");
+  const { cells } = JSON.parse(await read("notebooks/11_auxiliary_objective.ipynb"));
+  const [output] = cells.find(({ id }: { id: string }) => id === "finding").outputs;
+  const lines = [output.data["text/markdown"]].flat().join("").split("\n");
+  for (const size of [250, 4000]) {
+    const line = lines.find((line) => line.startsWith(`- with ${size} examples`))!;
+    const [, found] = line.match(/([-\d.]+ \[[^\]]+\]) at λ = 0\.5/)!;
+    const told = new RegExp(`${RegExp.escape(found!)}[^[]* with ${size.toLocaleString("en")}\\b`);
+    assert(told.test(readme), `${size}: ${found}`);
+  }
+  const { result } = JSON.parse(await read("data/studies/suite/study.json"));
+  for (
+    const [where, difference] of [
+      ["imdb, λ = 0", "pre-trained − from scratch"],
+      ["gloss-similarity, from scratch", "λ 0.5 − λ 0"],
+      ["gloss-similarity, pre-trained", "λ 0.5 − λ 0"],
+    ]
+  ) {
+    const row = result.differences.find((row: { where: string; difference: string }) =>
+      row.where === where && row.difference === difference
+    );
+    const sign = row["mean [95 %]"].startsWith("-") ? "" : "+";
+    assert(readme.includes(` by ${sign}${row["mean [95 %]"]}`), where);
+  }
+});
+
 Deno.test("every command that the README gives is a task", async () => {
   const { tasks } = JSON.parse(await read("deno.json"));
   const named = [...(await read("README.md")).matchAll(/deno(?:@[\d.]+)? task (\w+)/g)].map(([, name]) =>
