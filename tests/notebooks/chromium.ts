@@ -3,19 +3,7 @@
  *
  * @module
  */
-
-/** Whether there is a Chromium, and what it is called. */
-export const chromium = await (async () => {
-  for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
-    try {
-      await new Deno.Command(name, { args: ["--version"], stdout: "null", stderr: "null" }).output();
-      return name;
-    } catch {
-      continue; // There is no such program.
-    }
-  }
-  return undefined;
-})();
+import { chromium } from "../programs.ts";
 
 /** An open page. */
 export interface Page extends AsyncDisposable {

@@ -1,6 +1,7 @@
 import { type CodeCell, type Notebook, type Output, render } from "../../lib/notebook/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
-import { chromium, open, until } from "./chromium.ts";
+import { chromium } from "../programs.ts";
+import { open, until } from "./chromium.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const ignore = chromium === undefined;

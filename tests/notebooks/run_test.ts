@@ -9,6 +9,7 @@ import {
 } from "../../lib/notebook/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { problems } from "./check.ts";
+import { processes } from "../programs.ts";
 import { until } from "./chromium.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
@@ -147,7 +148,10 @@ Deno.test(
   },
 );
 
-Deno.test({ name: "at Ctrl-C the kernel ends, and what it has started", ignore }, async () => {
+Deno.test({
+  name: "at Ctrl-C the kernel ends, and what it has started (needs ps)",
+  ignore: ignore || !await processes(),
+}, async () => {
   const { path, text } = await write(
     "long",
     `new Deno.Command("sleep", { args: ["1000"], stdin: "null" }).spawn().pid;`,
@@ -162,9 +166,7 @@ Deno.test({ name: "at Ctrl-C the kernel ends, and what it has started", ignore }
   assertEquals(code, 130);
   assert(new TextDecoder().decode(stderr).includes("long: stopped, and left as it was"));
   assertEquals(await Deno.readTextFile(path), text);
-  const { stdout } = await new Deno.Command("ps", { args: ["-eo", "pgid,stat"] }).output();
-  const left = new TextDecoder().decode(stdout).split("\n").map((line) => line.trim().split(/\s+/))
-    .filter(([group, state]) => group === pid && !state!.startsWith("Z"));
+  const left = (await processes())!.filter(({ group, state }) => group === Number(pid) && state !== "Z");
   assertEquals(left, []);
 });
 

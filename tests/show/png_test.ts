@@ -3,6 +3,7 @@ import plotly from "plotly.js-cartesian-dist-min/plotly-cartesian.min.js" with {
 import type { Figure } from "../../lib/show/mod.ts";
 import { draw, start } from "../../lib/show/png.ts";
 import { assert, assertClose, assertEquals } from "../assert.ts";
+import { chromium } from "../programs.ts";
 import { figures } from "./figures.ts";
 
 interface Picture {
@@ -113,22 +114,11 @@ async function inChromium(program: string, all: readonly Figure[]): Promise<Pict
   }
 }
 
-async function chromium(): Promise<string | undefined> {
-  for (const program of ["chromium", "chromium-browser", "google-chrome"]) {
-    const found = await new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" })
-      .output()
-      .catch(() => undefined);
-    if (found?.success) return program;
-  }
-  return undefined;
-}
+if (!chromium) console.log("no Chromium here: what PNGs look like beside a browser's is not tested");
 
-const program = await chromium();
-if (!program) console.log("no Chromium here: what PNGs look like beside a browser's is not tested");
-
-Deno.test({ name: "a figure's PNG is what a browser draws", ignore: !program }, async (t) => {
+Deno.test({ name: "a figure's PNG is what a browser draws", ignore: !chromium }, async (t) => {
   const all = figures();
-  const theirs = await inChromium(program!, Object.values(all));
+  const theirs = await inChromium(chromium!, Object.values(all));
   for (const [i, [name, figure]] of Object.entries(all).entries()) {
     const browser = theirs[i]!;
     await t.step(name, async () => {

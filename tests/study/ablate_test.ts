@@ -4,6 +4,7 @@ import { backend } from "../../lib/engine/mod.ts";
 import { presets } from "../../lib/model/mod.ts";
 import { ablate, report, smoke, studies, studyOf, type StudyOptions } from "../../lib/study/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { processes } from "../programs.ts";
 
 await backend();
 
@@ -132,8 +133,8 @@ Deno.test("a worker that fails costs its own arm only and says so; the next call
 });
 
 Deno.test({
-  name: "a worker that is killed is reported by name and signal, and the others go on",
-  ignore: !await new Deno.Command("pgrep", { args: ["--help"] }).output().then(() => true, () => false),
+  name: "a worker that is killed is reported by name and signal, and the others go on (needs ps)",
+  ignore: !await processes(),
   async fn() {
     const folder = await Deno.makeTempDir();
     const options = { ...small(folder), workers: 2, pretrain: { ...small(folder).pretrain!, updates: 120 } };
@@ -141,10 +142,10 @@ Deno.test({
     let killed = false;
     for await (const { run } of study) {
       if (killed || !run.startsWith("pretrain")) continue;
-      const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(Deno.pid)] }).output();
-      const children = new TextDecoder().decode(stdout).trim().split("\n").map(Number);
-      assert(children.every((pid) => pid > 1), `no children: ${children}`);
-      Deno.kill(Math.min(...children), "SIGKILL");
+      const children = (await processes())!.filter(({ parent, state }) =>
+        parent === Deno.pid && state !== "Z"
+      );
+      Deno.kill(Math.min(...children.map(({ id }) => id)), "SIGKILL");
       killed = true;
     }
     const { complete, failures, pretrained } = await study;

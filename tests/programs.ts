@@ -1,0 +1,46 @@
+/**
+ * Programs that a test may need beside Deno: a machine may have none of them.
+ *
+ * @module
+ */
+
+/**
+ * What a program prints.
+ *
+ * @returns Nothing where there is no such program, which `Deno.Command` throws at once, or where it fails.
+ */
+export async function outputOf(program: string, ...args: string[]): Promise<string | undefined> {
+  try {
+    const { success, stdout } = await new Deno.Command(program, { args, stderr: "null" }).output();
+    return success ? new TextDecoder().decode(stdout) : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
+}
+
+/** A Chromium's name, where there is one. */
+export const chromium: string | undefined = await (async () => {
+  for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
+    if (await outputOf(name, "--version") !== undefined) return name;
+  }
+  return undefined;
+})();
+
+/** A running process. */
+export interface Process {
+  readonly id: number;
+  readonly parent: number;
+  readonly group: number;
+  /** `Z` where it has ended and nobody has asked how. */
+  readonly state: string;
+}
+
+/** All running processes, where there is a `ps`. */
+export async function processes(): Promise<Process[] | undefined> {
+  const text = await outputOf("ps", "-A", "-o", "pid=,ppid=,pgid=,stat=");
+  return text?.trim().split("\n").map((line) => {
+    const [id, parent, group, state] = line.trim().split(/\s+/);
+    return { id: Number(id), parent: Number(parent), group: Number(group), state: state![0]! };
+  });
+}
