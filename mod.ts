@@ -96,6 +96,7 @@ export {
   estimate,
   type Provenance,
   provenance,
+  published,
   report,
   shown,
   smoke,

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { atMost, corpus, listCorpora, type Measure, task } from "../data/mod.ts";
 import { countParameters, gpt, positionKinds, presets } from "../model/mod.ts";
-import { store, stored } from "../study/mod.ts";
+import { keys, store, stored, summary } from "../study/mod.ts";
 import { trainBpe } from "../text/mod.ts";
 import {
   type Interval,
@@ -10,6 +10,7 @@ import {
   pretrain,
   pretrainDefaults,
   type PretrainOptions,
+  progressOf,
   saveModel,
   scoreText,
   type TextScore,
@@ -104,21 +105,20 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   const { rate, schedule, warmup, decay, clip } = options as Record<string, unknown>;
   const checkpoint = `${out}.part`;
   const chosen = given({ rate, schedule, warmup, decay, clip, dropout }) as Partial<PretrainOptions>;
-  const asked = await Promise.all((options.zeroShot ?? []).map((name) => task(name)));
-  const tasks = asked.map((task) => atMost(task, { test: options.zeroShotExamples }));
-  const settings = {
-    ...lm.config,
-    seed,
-    corpus: text.name,
-    merges: options.merges,
-    ...pretrainDefaults,
-    ...chosen,
-    updates,
-    batch,
+  const whole = await Promise.all((options.zeroShot ?? []).map((name) => task(name)));
+  const tasks = whole.map((task) => atMost(task, { test: options.zeroShotExamples }));
+  const reads = {
+    ...{ run: "pretrain", preset: lm.config, seed, tokenizer, text: text.train },
+    options: { ...pretrainDefaults, ...chosen, updates, batch },
   };
-  const about = { ...settings, tasks: options.zeroShot, examples: options.zeroShotExamples };
+  const keyOf = keys();
+  const trained = keyOf(reads);
+  const settings = { ...summary(reads) as object, corpus: text.name, merges: options.merges };
   const curveFile = `${name}.zeroshot.json`;
-  const curve = tasks.length > 0 ? (await stored<Point[]>(curveFile, about))?.result ?? [] : [];
+  const curveAsked = { key: keyOf({ trained, tasks }), settings: { ...settings, tasks: summary(tasks) } };
+  const curve = tasks.length > 0
+    ? (await stored<Point[]>(curveFile, curveAsked.key))?.result.slice() ?? []
+    : [];
   const records = pretrain(lm, text, { ...chosen, updates, batch, checkpoint, saveEvery, signal });
   await watch(training(scored(records)));
   if (signal.aborted) {
@@ -142,13 +142,14 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   line("Kneser–Ney", baselines.kneserNey);
   const heldout = await scoreText(half ? await loadModel(out) : lm, text.heldout); // As it was written.
   line("model", heldout);
-  await store(`${name}.json`, settings, { heldout, baselines }, performance.now() / 1e3);
+  const { seconds, batch: used } = (await progressOf(checkpoint))!;
+  const asked = { key: keyOf({ trained, heldout: text.heldout, half }), settings };
+  await store(`${name}.json`, asked, { heldout, baselines, trained: { updates, batch: used } }, seconds);
   await Deno.remove(checkpoint);
   console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
 
   /** The run, in which the model answers the tasks, if any, at updates 1, 2, 4, … and the last. */
   async function* scored(records: AsyncIterable<TrainingRecord>): AsyncGenerator<TrainingRecord, void> {
-    const begin = performance.now();
     for await (const record of records) {
       yield record;
       const { update } = record;
@@ -158,7 +159,7 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
         const { measure, value, low, high } = await zeroShot(lm, task);
         curve.push({ update, task: task.name, measure, value, low, high });
       }
-      await store(curveFile, about, curve, (performance.now() - begin) / 1e3);
+      await store(curveFile, curveAsked, curve, record.seconds);
     }
   }
 }

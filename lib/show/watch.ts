@@ -10,7 +10,7 @@ export interface Update {
   readonly updates: number;
   /** What was minimised, in nats. */
   readonly loss: number;
-  /** Seconds since the run, or its resumption, began. */
+  /** Seconds of the run so far, those before an interruption included. */
   readonly seconds: number;
 }
 
@@ -77,9 +77,9 @@ export async function follow<Result, Step extends Update | StudyStep>(
   return await run;
 }
 
-/** Turns records into steps. A training that is taken up begins later than at 1: its pace is that of this part. */
+/** Turns records into steps. The pace of a run that was resumed is that of its part from there on. */
 function stepper(): (record: Update | StudyStep) => Step {
-  let first: number | undefined;
+  let begin: Pick<Update, "update" | "seconds"> | undefined;
   return (record) => {
     if ("runs" in record) {
       const { run, finished, runs, done, left, record: { loss } } = record;
@@ -90,10 +90,10 @@ function stepper(): (record: Update | StudyStep) => Step {
       };
     }
     const { update, updates, loss, seconds } = record;
-    first ??= update - 1;
+    begin ??= update === 1 ? { update: 0, seconds: 0 } : { update, seconds };
     return {
       done: update / updates,
-      left: seconds / (update - first) * (updates - update),
+      left: (seconds - begin.seconds) / (update - begin.update) * (updates - update),
       text: `update ${update} of ${updates}, loss ${loss.toFixed(3)}`,
       point: { update, loss },
     };

@@ -1,7 +1,11 @@
-import { checkWritable, writeWhole } from "../files.ts";
-import { ngramBaselines, type Training, training, type TrainingRecord } from "../train/mod.ts";
-import { type ArmStep, type Finetuned, type Pretrained, runArm } from "./arm.ts";
-import { type Plan, planOf, runsOf } from "./plan.ts";
+import { digest } from "../digest.ts";
+import { InputError } from "../errors.ts";
+import { checkWritable, exists, readWhole, writeWhole } from "../files.ts";
+import { type Training, training, type TrainingRecord } from "../train/mod.ts";
+import { type ArmStep, runArm } from "./arm.ts";
+import { summary } from "./key.ts";
+import { type Arm, baselinesOf, keysOf, type Plan, planOf, runsOf } from "./plan.ts";
+import { finetunedRow, pretrainedRow } from "./rows.ts";
 import { checkStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
 import { store, stored } from "./store.ts";
 import { report, type Study, studyJson, studyOf } from "./tables.ts";
@@ -49,15 +53,13 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
   checkStudy(study);
 
   return training(async function* (): AsyncGenerator<StudyRecord, Study> {
-    await checkWritable(`${study.folder}/study.json`);
+    await checkFolder(study.folder);
     const begin = performance.now();
     const plan = await planOf(study);
     const runs = plan.arms.flatMap(runsOf);
     const cost = new Map(runs.map(({ name, cost }) => [name, cost]));
     const done = new Map<string, number>();
-    for (const { name, path, settings } of runs) {
-      if (await stored(`${path}.json`, settings)) done.set(name, 1);
-    }
+    for (const { name, result, key } of runs) if (await stored(result, key)) done.set(name, 1);
     const open = plan.arms.filter((arm) => runsOf(arm).some(({ name }) => !done.has(name)));
 
     const all = [...cost.values()].reduce((a, b) => a + b, 0);
@@ -66,8 +68,13 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     const maySpawn = Deno.permissions.querySync({ name: "run" }).state === "granted";
     const beside = workers ?? (all > WORTH_A_PROCESS ? navigator.hardwareConcurrency : 1);
     const steps = beside > 1 && open.length > 0 && maySpawn
-      ? sideBySide(study, open.map((arm) => plan.arms.indexOf(arm)), beside, signal)
-      : oneByOne(plan, open, study, signal);
+      ? sideBySide(
+        study,
+        open.map((arm) => ({ arm: plan.arms.indexOf(arm), keys: keysOf(arm) })),
+        beside,
+        signal,
+      )
+      : oneByOne(open, study, signal);
     const failures: string[] = [];
     for await (const step of steps) {
       if ("failure" in step) {
@@ -88,34 +95,62 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
       yield { run, finished, runs: runs.length, done: now / all, left, record };
     }
 
-    const found = async <Result>(
-      runs: readonly { path: string; settings: Readonly<Record<string, unknown>> }[],
-    ) =>
-      (await Promise.all(runs.map(({ path, settings }) => stored<Result>(`${path}.json`, settings))))
-        .flatMap((entry) => entry ? [entry.result] : []);
-    const pretrained = await found<Pretrained>(plan.arms.flatMap(({ pretrain }) => pretrain ?? []));
-    const finetuned = await found<Finetuned>(plan.arms.flatMap(({ finetune }) => finetune));
-    const { books, tokenizer } = plan;
-    const baselines = books &&
-      ngramBaselines(books.train, books.heldout, tokenizer, study.preset.context, study.heldoutWindows);
-    const complete = pretrained.length + finetuned.length === runs.length;
-    const result = studyOf(pretrained, finetuned, baselines, complete, failures);
-    const { folder: _, saveEvery: __, ...settings } = study; // Results do not depend on these.
-    const names = (tasks: Plan["tasks"]) => tasks.map(({ name }) => name);
-    const asked = {
-      ...settings,
-      corpus: books?.name,
-      tasks: names(plan.tasks),
-      ...study.zeroShot && { zeroShot: names(plan.zeroShot) },
-    };
-    const path = `${study.folder}/study.json`, tables = studyJson(result);
-    const before = await stored(path, asked).catch(() => undefined); // Of other settings.
-    if (JSON.stringify(before?.result) !== JSON.stringify(tables)) {
-      await store(path, asked, tables, (performance.now() - begin) / 1e3);
-      await writeWhole(`${study.folder}/report.md`, [report(result)]);
-    }
+    const result = await resultOf(plan, study, failures);
+    await keep(plan, study, result, (performance.now() - begin) / 1e3);
     return result;
   }());
+}
+
+/** Makes sure that a study can be kept in a folder, and that none of version 0.1 is there. */
+async function checkFolder(folder: string): Promise<void> {
+  const path = `${folder}/study.json`;
+  await checkWritable(path);
+  if (!await exists(path)) return;
+  const text = new TextDecoder().decode(await readWhole(path, "a study"));
+  if (text.includes('"format"')) return;
+  throw new InputError(
+    `Cannot run a study in ${folder} as one of version 0.1 is there: name another folder, or open it with published()`,
+  );
+}
+
+/** Puts together what a study's runs have found so far. */
+async function resultOf(plan: Plan, study: StudySettings, failures: readonly string[]): Promise<Study> {
+  const pretrained = await rows(plan, ({ pretrain }) => pretrain ? [pretrain] : [], pretrainedRow);
+  const finetuned = await rows(plan, ({ finetune }) => finetune, finetunedRow);
+  const complete = pretrained.length + finetuned.length === plan.arms.flatMap(runsOf).length;
+  return studyOf(pretrained, finetuned, baselinesOf(plan, study), complete, failures);
+}
+
+async function rows<Run, Row>(
+  { arms }: Plan,
+  runsOf: (arm: Arm) => readonly Run[],
+  rowOf: (arm: Arm, run: Run) => Promise<Row | undefined>,
+): Promise<Row[]> {
+  const found = await Promise.all(arms.flatMap((arm) => runsOf(arm).map((run) => rowOf(arm, run))));
+  return found.filter((row) => row !== undefined);
+}
+
+/** Writes the study's tables; where they stand already, their file keeps its date. */
+async function keep(
+  { books, tasks, zeroShot, arms }: Plan,
+  study: StudySettings,
+  result: Study,
+  seconds: number,
+): Promise<void> {
+  const { folder: _, saveEvery: __, ...settings } = study; // Results do not depend on these.
+  const names = (tasks: Plan["tasks"]) => tasks.map(({ name }) => name);
+  const asked = {
+    ...settings,
+    corpus: books?.name,
+    tasks: names(tasks),
+    ...study.zeroShot && { zeroShot: names(zeroShot) },
+  };
+  const tables = studyJson(result);
+  const key = digest([arms.map(keysOf), tables]);
+  const path = `${study.folder}/study.json`;
+  if (await stored(path, key).catch(() => undefined)) return; // Whatever else stands there is replaced.
+  await store(path, { key, settings: summary(asked) }, tables, seconds);
+  await writeWhole(`${study.folder}/report.md`, [report(result)]);
 }
 
 /**
@@ -137,10 +172,9 @@ export function compare(options: StudyOptions = {}): Training<Study, StudyRecord
 }
 
 async function* oneByOne(
-  plan: Plan,
   arms: Plan["arms"],
   study: StudySettings,
   signal?: AbortSignal,
 ): AsyncGenerator<ArmStep, void> {
-  for (const arm of arms) if (!signal?.aborted) yield* runArm(plan, arm, study, signal);
+  for (const arm of arms) if (!signal?.aborted) yield* runArm(arm, study, signal);
 }

@@ -1,70 +1,23 @@
-import type { Task } from "../data/mod.ts";
 import { exists } from "../files.ts";
-import { dispose, gpt, type PositionKind } from "../model/mod.ts";
+import { dispose, gpt, type LanguageModel } from "../model/mod.ts";
 import {
   evaluate,
-  type Evaluation,
   finetune,
+  loadMade,
   loadModel,
   pretrain,
+  progressOf,
   saveModel,
-  score,
   scoreByPosition,
   scoreText,
-  type TaskScore,
-  type TextScore,
+  type Training,
   type TrainingRecord,
   zeroShot,
 } from "../train/mod.ts";
-import type { Arm, Plan, Planned } from "./plan.ts";
-import type { StudyModel, StudySettings } from "./settings.ts";
+import type { Arm, Planned, PlannedFinetune, PlannedPretrain } from "./plan.ts";
+import { type AnswerResult, answersOf, type FinetuneResult, type PretrainResult, type Took } from "./rows.ts";
+import type { StudySettings } from "./settings.ts";
 import { store, stored } from "./store.ts";
-
-/** What a pre-training run found. */
-export interface Pretrained {
-  /** Which language model. */
-  readonly model: StudyModel;
-  /** Its positions. */
-  readonly positions: PositionKind;
-  /** Its seed. */
-  readonly seed: number;
-  /** On the held-out text; an encoder foretells none. */
-  readonly heldout?: TextScore;
-  /** The same in bits a character at each place of the window, from the second token on. */
-  readonly byPosition?: readonly number[];
-  /** Tasks that it did without fine-tuning. */
-  readonly zeroShot?: readonly Answered[];
-}
-
-/** How a model that was only pre-trained did a task. */
-export interface Answered extends Omit<TaskScore, "predictions"> {
-  /** Name of the task. */
-  readonly task: string;
-  /** The primary measure of whoever gives all test examples one answer, the best of them. */
-  readonly constant: number;
-}
-
-/** What a fine-tuning run found. */
-export interface Finetuned extends Omit<Evaluation, "logits" | "predictions"> {
-  /** Name of the task. */
-  readonly task: string;
-  /** Which language model. */
-  readonly model: StudyModel;
-  /** Its positions. */
-  readonly positions: PositionKind;
-  /** λ of its arm. */
-  readonly lambda: number;
-  /** Layers that it began with: −1 for none, 0 for the embeddings. */
-  readonly transfer: number;
-  /** Layers that there are. */
-  readonly layers: number;
-  /** Its seed. */
-  readonly seed: number;
-  /** The primary measure of whoever gives all test examples one answer, the best of them. */
-  readonly constant: number;
-  /** Texts of the task that were cut to fit the context. */
-  readonly cut: number;
-}
 
 /** An update of a run. */
 export interface ArmStep {
@@ -77,89 +30,60 @@ export interface ArmStep {
 }
 
 /**
- * Carries out what is left of an arm. Each run's result is stored as soon as it is there; a run under way
- * keeps a checkpoint.
+ * Carries out what is left of an arm. A run under way keeps a checkpoint. The model that it trains is kept, so that
+ * another question to it needs no other training; its result is, as soon as it is there.
  */
 export async function* runArm(
-  { books, tokenizer, zeroShot: asked }: Plan,
-  arm: Arm,
-  { pretrain: pretraining, finetune: finetuning, heldoutWindows, saveEvery }: StudySettings,
+  { pretrain: pretraining, finetune: finetunings, tokenizer, start }: Arm,
+  { saveEvery }: Pick<StudySettings, "saveEvery">,
   signal?: AbortSignal,
 ): AsyncGenerator<ArmStep, void> {
-  const { model: kind, preset, positions, seed, file } = arm;
   const keep = { saveEvery, ...(signal && { signal }) };
-  const missing = async ({ path, settings }: Planned) => !(await stored(`${path}.json`, settings));
-  const left: Arm["finetune"][number][] = [];
-  for (const run of arm.finetune) if (await missing(run)) left.push(run);
+  const isLeft = async ({ result, key }: Planned) => !(await stored(result, key));
+  const left: PlannedFinetune[] = [];
+  for (const run of finetunings) if (await isLeft(run)) left.push(run);
 
-  const toMake = arm.pretrain && (await missing(arm.pretrain) || (left.length > 0 && !await exists(file)));
-  if (arm.pretrain && toMake) {
-    const { path, settings } = arm.pretrain;
-    const lm = gpt(arm.preset, { tokenizer, seed });
+  if (pretraining && (await isLeft(pretraining) || (left.length > 0 && !await exists(start.file)))) {
+    const { preset, seed, text, options } = pretraining.reads;
+    const model = yield* trained(pretraining, (checkpoint) => {
+      const lm = gpt(preset, { tokenizer, seed });
+      return { run: pretrain(lm, { train: text }, { ...options, ...keep, checkpoint }), lm };
+    });
+    if (!model) return;
     try {
-      const begin = performance.now();
-      const run = pretrain(lm, books!, { ...pretraining, ...keep, checkpoint: `${path}.part` });
-      for await (const record of run) yield stepOf(arm.pretrain, record);
       if (signal?.aborted) return;
-      const { heldout } = books!;
-      const answered: Answered[] = [];
-      for (const task of preset.architecture === "bert" ? [] : asked) {
-        const { predictions: _, ...score } = await zeroShot(lm, task);
-        answered.push({ task: task.name, ...score, constant: constant(task) });
-      }
-      const found: Pretrained = {
-        model: kind,
-        positions,
-        seed,
-        ...(preset.architecture !== "bert" && {
-          heldout: await scoreText(lm, heldout, heldoutWindows),
-          byPosition: await scoreByPosition(lm, heldout, heldoutWindows),
-        }),
-        ...answered.length > 0 && { zeroShot: answered },
-      };
-      await saveModel(file, lm);
-      await store(`${path}.json`, settings, found, (performance.now() - begin) / 1e3);
-      await Deno.remove(`${path}.part`);
+      const begin = performance.now();
+      const result: PretrainResult = { ...await ask(model.lm, pretraining), trained: model.took };
+      await store(pretraining.result, pretraining, result, model.seconds + secondsSince(begin));
     } finally {
-      dispose(lm.parameters);
+      dispose(model.lm.parameters);
     }
   }
   if (left.length === 0) return;
 
-  const lm = { ...await loadModel(file), tokenizer };
+  const begun = start.key === undefined
+    ? await loadModel(start.file)
+    : (await loadMade(start.file, start.key)).lm;
+  const lm = { ...begun, tokenizer };
   try {
     for (const planned of left) {
-      const { task, lambda, transfer, cut, path, settings } = planned;
-      const begin = performance.now();
-      const run = finetune(lm, task, {
-        ...finetuning,
-        ...keep,
-        lambda,
-        transfer,
-        seed,
-        checkpoint: `${path}.part`,
-      });
-      for await (const record of run) yield stepOf(planned, record);
-      const tuned = await run;
+      const { options, ...own } = planned.reads;
+      const model = yield* trained(planned, (checkpoint) => ({
+        run: finetune(lm, planned.task, { ...options, ...own, ...keep, checkpoint }),
+      }));
+      if (!model) return;
       try {
         if (signal?.aborted) return;
-        const { logits: _, predictions: __, ...found } = await evaluate(tuned, task);
-        const result: Finetuned = {
-          task: task.name,
-          model: kind,
-          positions,
-          lambda,
-          transfer,
-          layers: preset.layers,
-          seed,
+        const begin = performance.now();
+        const { logits, predictions, ...found } = await evaluate({ ...model.lm, tokenizer }, planned.task);
+        const result: FinetuneResult = {
           ...found,
-          constant: constant(task),
-          cut,
+          answers: answersOf(predictions, logits),
+          trained: model.took,
         };
-        await store(`${path}.json`, settings, result, (performance.now() - begin) / 1e3);
-        await Deno.remove(`${path}.part`);
+        await store(planned.result, planned, result, model.seconds + secondsSince(begin));
       } finally {
-        dispose(tuned.parameters);
+        dispose(model.lm.parameters);
       }
     }
   } finally {
@@ -167,11 +91,65 @@ export async function* runArm(
   }
 }
 
-function constant({ test, labels, measures }: Task): number {
-  const truth = test.map(({ label }) => label);
-  return Math.max(...labels.map((_, label) => score(measures[0]!, truth.map(() => label), truth)));
+const secondsSince = (begin: number) => (performance.now() - begin) / 1e3;
+
+/** A trained model. */
+interface TrainedModel {
+  readonly lm: LanguageModel;
+  readonly took: Took;
+  readonly seconds: number;
 }
 
-function stepOf({ name }: Planned, record: TrainingRecord): ArmStep {
-  return { run: name, share: record.update / record.updates, record };
+/**
+ * The model that a run trains: the one that is there, or a new one, of whose updates it tells.
+ *
+ * @param begin Begins the training; `lm` is freed if it fails.
+ * @returns Nothing if the run was stopped.
+ */
+async function* trained(
+  { name, path, trained: key }: Planned,
+  begin: (checkpoint: string) => { readonly run: Training<LanguageModel>; readonly lm?: LanguageModel },
+): AsyncGenerator<ArmStep, TrainedModel | undefined> {
+  const file = `${path}.safetensors`, checkpoint = `${path}.part`;
+  if (await exists(file)) {
+    const { lm, took: { seconds, ...took } } = await loadMade(file, key);
+    await Deno.remove(checkpoint).catch(() => {}); // A kill may have left it.
+    return { lm, took, seconds };
+  }
+  const { run, lm: own } = begin(checkpoint);
+  let isDone = false;
+  try {
+    for await (const record of run) yield { run: name, share: record.update / record.updates, record };
+    const lm = await run;
+    const so = await progressOf(checkpoint);
+    isDone = so !== undefined && so.update === so.updates;
+    if (!isDone) {
+      if (!own) dispose(lm.parameters);
+      return undefined;
+    }
+    const { updates, batch, seconds } = so!;
+    await saveModel(file, lm, { made: { key, updates, batch, seconds } });
+    await Deno.remove(checkpoint);
+    return { lm, took: { updates, batch }, seconds };
+  } finally {
+    if (!isDone && own) dispose(own.parameters);
+  }
+}
+
+/** What is asked of a pre-trained model. */
+async function ask(
+  lm: LanguageModel,
+  { asked: { heldout, windows, zeroShot: tasks } }: PlannedPretrain,
+): Promise<Omit<PretrainResult, "trained">> {
+  if (lm.config.architecture === "bert") return { zeroShot: [] }; // It foretells nothing.
+  const answers: AnswerResult[] = [];
+  for (const task of tasks) {
+    const { predictions, scores, ...found } = await zeroShot(lm, task);
+    answers.push({ ...found, answers: answersOf(predictions, scores) });
+  }
+  return {
+    heldout: await scoreText(lm, heldout, windows),
+    byPosition: await scoreByPosition(lm, heldout, windows),
+    zeroShot: answers,
+  };
 }

@@ -4,7 +4,9 @@
  * @module
  */
 export { ablate, compare, type StudyRecord } from "./ablate.ts";
-export type { Answered, Finetuned, Pretrained } from "./arm.ts";
+export { keys, type Read, summary } from "./key.ts";
+export type { Answered, Answers, Finetuned, Pretrained, Took } from "./rows.ts";
+export { published } from "./published.ts";
 export {
   checkStudy,
   smoke,
@@ -16,5 +18,5 @@ export {
 } from "./settings.ts";
 export { rounded } from "../numbers.ts";
 export { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
-export { type Making, type Provenance, provenance, runPath, store, type Stored, stored } from "./store.ts";
+export { type Asked, type Making, type Provenance, provenance, store, type Stored, stored } from "./store.ts";
 export { type ArmDifference, type ArmScore, report, type Study, studyOf } from "./tables.ts";

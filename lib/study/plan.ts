@@ -2,20 +2,73 @@ import { createHash } from "node:crypto";
 import { atMost, type Corpus, corpus as loadCorpus, type Task, task as loadTask } from "../data/mod.ts";
 import { dispose, type PositionKind, type Preset } from "../model/mod.ts";
 import { type Tokenizer, trainBpe } from "../text/mod.ts";
-import { encodeTask, heuristicOf, pretrained, pretrainedFile, type PretrainedName } from "../train/mod.ts";
+import {
+  encodeTask,
+  heuristicOf,
+  type NgramBaselines,
+  ngramBaselines,
+  pretrained,
+  pretrainedFile,
+  type PretrainedName,
+} from "../train/mod.ts";
+import { keys, type Read, summary } from "./key.ts";
 import { presetsOf, type StudyModel, type StudySettings } from "./settings.ts";
-import { runPath } from "./store.ts";
 
-/** A run of a study. */
+/** A run of a study: a training, and what is asked of the model that comes of it. */
 export interface Planned {
   /** Readable, and of its own in the study. */
   readonly name: string;
-  /** Where its files are, less the ending. */
+  /** Key of all that the training reads. */
+  readonly trained: string;
+  /** Where the model goes, and its checkpoint while it is trained, less the ending. */
   readonly path: string;
-  /** All that its result depends on. */
-  readonly settings: Readonly<Record<string, unknown>>;
+  /** Key of all that the result depends on: the training, and what is asked of its model. */
+  readonly key: string;
+  /** The result's file. */
+  readonly result: string;
+  /** What is read, for a person to read. */
+  readonly settings: unknown;
   /** Tokens that its updates read, times what a token costs: what progress is measured in. */
   readonly cost: number;
+}
+
+/** All that a pre-training reads. */
+export interface PretrainRead {
+  readonly preset: Preset;
+  readonly seed: number;
+  readonly tokenizer: Tokenizer;
+  readonly text: string;
+  readonly options: StudySettings["pretrain"];
+}
+
+/** All that is asked of a pre-trained model. */
+export interface PretrainAsked {
+  readonly heldout: string;
+  readonly windows: number;
+  readonly zeroShot: readonly Task[];
+}
+
+/** A pre-training run. */
+export interface PlannedPretrain extends Planned {
+  readonly reads: PretrainRead;
+  readonly asked: PretrainAsked;
+}
+
+/** How a model is fine-tuned, beside its task. */
+export interface FinetuneRead {
+  readonly seed: number;
+  readonly lambda: number;
+  /** Layers that it begins with. */
+  readonly transfer: number;
+  readonly options: StudySettings["finetune"];
+}
+
+/** A fine-tuning run. */
+export interface PlannedFinetune extends Planned {
+  readonly reads: FinetuneRead;
+  readonly task: Task;
+  /** Texts of the task that are cut to fit the context. */
+  readonly cut: number;
 }
 
 /** A pre-training run, if there is to be one, and the fine-tuning runs that begin where it ends. */
@@ -24,21 +77,20 @@ export interface Arm {
   readonly preset: Preset;
   readonly positions: PositionKind;
   readonly seed: number;
-  /** The file of the model that fine-tuning begins with. */
-  readonly file: string;
-  /** How that model comes to be; it is there already where this is absent. */
-  readonly pretrain?: Planned;
+  readonly tokenizer: Tokenizer;
+  /** The model that fine-tuning begins with. */
+  readonly start: Start;
+  readonly pretrain?: PlannedPretrain;
   readonly finetune: readonly PlannedFinetune[];
 }
 
-/** A fine-tuning run. */
-export interface PlannedFinetune extends Planned {
-  readonly task: Task;
-  readonly lambda: number;
-  /** Layers that it begins with. */
-  readonly transfer: number;
-  /** Texts of the task that are cut to fit the context. */
-  readonly cut: number;
+/** A model that fine-tuning begins with. */
+interface Start {
+  readonly file: string;
+  /** What its file must say of what made it; a model that comes with the kit says nothing. */
+  readonly key?: string;
+  /** What stands for it in the keys of what is made of it. */
+  readonly digest: string;
 }
 
 /** What a study reads, and all its runs. */
@@ -54,7 +106,7 @@ export interface Plan {
 
 /** Reads a study's data and lays out its runs, seed by seed, so that a study cut short has whole seeds. */
 export async function planOf(study: StudySettings): Promise<Plan> {
-  const { finetune, words } = study;
+  const { folder, words } = study;
   const limits = { train: study.trainExamples, test: study.testExamples };
   const named = [study.tasks, study.zeroShot ?? []];
   const loaded = new Map(
@@ -65,40 +117,48 @@ export async function planOf(study: StudySettings): Promise<Plan> {
   );
   const [tasks, zeroShot] = named.map((list) => list.map((task) => loaded.get(task)!)) as [Task[], Task[]];
   zeroShot.forEach(heuristicOf);
+  const keyOf = keys();
   const begin = study.pretrained === undefined
-    ? await ownModels(study, zeroShot)
+    ? await ownModels(study, zeroShot, keyOf)
     : await givenModels(study, study.pretrained);
-  const { tokenizer, modelOf } = begin;
+  const { tokenizer, startOf } = begin;
+  const encodings = new Map<string, Encoding>(); // Of a task and a context.
 
   const armOf = (model: StudyModel, preset: Preset, seed: number): Arm => {
     const { positions: { kind }, layers, context } = preset;
     const arm = model === "gpt1" ? kind : kind === "none" ? model : `${model}-${kind}`;
-    const { common, ...made } = modelOf(arm, preset, seed);
+    const begun = startOf(arm, preset, seed);
     return {
       model,
       preset,
       positions: kind,
       seed,
-      ...made,
+      tokenizer,
+      ...begun,
       finetune: tasks.flatMap((task) => {
-        const { digest, tokens, cut } = encodeTask(task, tokenizer, context);
+        const at = `${context} ${task.name}`;
+        const encoding = encodings.get(at) ?? encodingOf(task, tokenizer, context);
+        encodings.set(at, encoding);
+        const { training, scoring, tokens, longest, cut } = encoding;
         const weights = preset.architecture === "bert" ? [0] : study.lambda;
         return weights.flatMap((lambda) =>
-          study.transfer.map((taken) => {
+          study.transfer.map((taken): PlannedFinetune => {
             const transfer = taken === "all" ? layers : taken;
             const part = transfer === layers ? "" : `-transfer${transfer}`;
             const name = `${task.name}-${arm}-lambda${lambda}${part}-seed${seed}`;
-            const own = {
-              task: task.name,
-              examples: digest,
-              test: task.test.length,
-              lambda,
-              transfer,
-              finetune,
+            const reads: FinetuneRead = { seed, lambda, transfer, options: study.finetune };
+            const width = preset.variant === "paper" ? longest : undefined; // Of the softmax over positions.
+            const all = {
+              run: "finetune",
+              start: begun.start.digest,
+              preset,
+              tokenizer,
+              ...reads,
+              task: training,
+              width,
             };
-            const settings = { run: "finetune", ...common, ...own };
-            const cost = finetune.epochs * tokens * parametersOf(preset, tokenizer.size);
-            return { ...planned(study, name, settings, cost), task, lambda, transfer, cut };
+            const cost = study.finetune.epochs * tokens * parametersOf(preset, tokenizer.size);
+            return { ...planned(folder, keyOf, name, all, { task: scoring }, cost), reads, task, cut };
           })
         );
       }),
@@ -117,44 +177,61 @@ export async function planOf(study: StudySettings): Promise<Plan> {
   };
 }
 
+/** A task as its runs' keys hold it, and what encoding it tells. */
+interface Encoding {
+  readonly training: Read;
+  readonly scoring: Read;
+  readonly tokens: number;
+  readonly longest: number;
+  readonly cut: number;
+}
+
+function encodingOf(task: Task, tokenizer: Tokenizer, context: number): Encoding {
+  // Training reads neither what is scored nor how; scoring does not read what was learned from, but the model.
+  const { test, measures, zeroShot: _, ...training } = read(task);
+  const { train: __, ...scoring } = { ...training, test, measures };
+  const { tokens, longest, cut } = encodeTask(task, tokenizer, context);
+  return { training, scoring, tokens, longest, cut };
+}
+
+/** What a run may read of a task: all that is not taken away here by name. */
+function read({ source: _, licence: __, about: ___, validation: ____, ...task }: Task) {
+  return task;
+}
+
 /** What arms begin with. */
 interface Beginning {
   readonly tokenizer: Tokenizer;
   /** The models' size, where it is not the study's. */
   readonly preset?: Preset;
   readonly books?: Corpus;
-  /** An arm's model, and what of it all results depend on. */
-  modelOf(
-    arm: string,
-    preset: Preset,
-    seed: number,
-  ): Pick<Arm, "file" | "pretrain"> & { readonly common: Planned["settings"] };
+  /** An arm's model. */
+  startOf(arm: string, preset: Preset, seed: number): Pick<Arm, "start" | "pretrain">;
 }
 
 /** Each arm's own model, to be pre-trained, and asked without fine-tuning. */
-async function ownModels(study: StudySettings, zeroShot: readonly Task[]): Promise<Beginning> {
-  const { merges, pretrain, heldoutWindows } = study;
+async function ownModels(
+  study: StudySettings,
+  zeroShot: readonly Task[],
+  keyOf: (read: Read) => string,
+): Promise<Beginning> {
+  const { merges, pretrain: options, heldoutWindows: windows, folder } = study;
   const books = typeof study.corpus === "string" ? await loadCorpus(study.corpus) : study.corpus;
   const tokenizer = trainBpe(books.train, { merges });
-  const text = createHash("sha256").update(books.train).digest("hex").slice(0, 16);
+  const asked: PretrainAsked = { heldout: books.heldout, windows, zeroShot };
+  const askedRead = { ...asked, zeroShot: zeroShot.map(read) };
   return {
     tokenizer,
     books,
-    modelOf(arm, preset, seed) {
-      const common = { ...preset, seed, merges, corpus: books.name, text, pretrain };
-      const asked = zeroShot.map((task) => {
-        const examples = encodeTask(task, tokenizer, preset.context).digest;
-        return { task: task.name, examples, test: task.test.length };
-      });
-      const settings = {
-        run: "pretrain",
-        ...common,
-        heldoutWindows,
-        ...asked.length > 0 && { zeroShot: asked },
+    startOf(arm, preset, seed) {
+      const reads: PretrainRead = { preset, seed, tokenizer, text: books.train, options };
+      const cost = options.updates * options.batch * preset.context * parametersOf(preset, tokenizer.size);
+      const name = `pretrain-${arm}-seed${seed}`;
+      const run = planned(folder, keyOf, name, { run: "pretrain", ...reads }, askedRead, cost);
+      return {
+        start: { file: `${run.path}.safetensors`, key: run.trained, digest: run.trained },
+        pretrain: { ...run, reads, asked },
       };
-      const cost = pretrain.updates * pretrain.batch * preset.context * parametersOf(preset, tokenizer.size);
-      const run = planned(study, `pretrain-${arm}-seed${seed}`, settings, cost);
-      return { common, pretrain: run, file: `${run.path}.safetensors` };
     },
   };
 }
@@ -165,30 +242,39 @@ async function givenModels({ positions }: StudySettings, name: PretrainedName): 
     positions: positions[0]!,
   });
   dispose(parameters);
-  const files = positions.map((kind) => [kind, pretrainedFile(name, kind)] as const);
-  const sums = new Map(
-    await Promise.all(files.map(async ([kind, file]) => {
-      const sum = createHash("sha256").update(await Deno.readFile(file)).digest("hex").slice(0, 16);
-      return [kind, { file, sum }] as const;
+  const starts = new Map(
+    await Promise.all(positions.map(async (kind) => {
+      const file = pretrainedFile(name, kind);
+      const digest = createHash("sha256").update(await Deno.readFile(file)).digest("hex");
+      return [kind, { file, digest }] as const;
     })),
   );
   return {
     tokenizer,
     preset,
-    modelOf(_, preset, seed) {
-      const { file, sum } = sums.get(preset.positions.kind)!;
-      return { common: { ...preset, seed, pretrained: name, model: sum }, file };
-    },
+    startOf: (_, preset) => ({ start: starts.get(preset.positions.kind)! }),
   };
 }
 
 function planned(
-  { folder }: StudySettings,
+  folder: string,
+  keyOf: (read: Read) => string,
   name: string,
-  settings: Planned["settings"],
+  reads: Read,
+  asked: Read,
   cost: number,
 ): Planned {
-  return { name, settings, cost, path: runPath(folder, name, settings) };
+  const trained = keyOf(reads);
+  const key = keyOf({ trained, ...asked });
+  return {
+    name,
+    trained,
+    path: `${folder}/${name}-${trained.slice(0, 16)}`,
+    key,
+    result: `${folder}/${name}-${key.slice(0, 16)}.json`,
+    settings: { trained, ...summary({ ...reads, asked }) as object },
+    cost,
+  };
 }
 
 /** About how many parameters take part in reading a token: what it costs. */
@@ -200,4 +286,17 @@ function parametersOf({ architecture, width, layers, units = 0 }: Preset, vocabu
 /** An arm's runs in their order. */
 export function runsOf({ pretrain, finetune }: Arm): Planned[] {
   return [...pretrain ? [pretrain] : [], ...finetune];
+}
+
+/** The keys of an arm's runs: two processes that plan the same study have the same. */
+export function keysOf(arm: Arm): string[] {
+  return runsOf(arm).map(({ key }) => key);
+}
+
+/** What models that count n-grams make of the text that a study's models are scored on. */
+export function baselinesOf(
+  { books, tokenizer }: Plan,
+  { preset, heldoutWindows }: StudySettings,
+): NgramBaselines | undefined {
+  return books && ngramBaselines(books.train, books.heldout, tokenizer, preset.context, heldoutWindows);
 }

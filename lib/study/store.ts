@@ -1,12 +1,15 @@
-import { createHash } from "node:crypto";
 import * as tf from "@tensorflow/tfjs";
+import kit from "../../deno.json" with { type: "json" };
+import { digest } from "../digest.ts";
 import { backendInUse } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { writeWhole } from "../files.ts";
+import { fileError, writeWhole } from "../files.ts";
 
 /** What computes here. */
 export interface Provenance {
-  /** Git revision of the folder that this runs in, or of the one above, where there is one. */
+  /** Version of the kit. */
+  readonly version: string;
+  /** Git revision of the kit, where it is a checkout. */
   readonly revision?: string;
   /** Of Deno, V8 and tfjs. */
   readonly versions: Readonly<Record<string, string>>;
@@ -20,59 +23,86 @@ export interface Provenance {
 export interface Making extends Provenance {
   /** When the run ended, ISO 8601. */
   readonly ended: string;
-  /** How long it took, in seconds, all its parts together; of a run that was resumed, since then. */
+  /** How long it took, in seconds, those before an interruption included. */
   readonly seconds: number;
 }
 
-/** A run's result with all that it was asked to do and what made it. */
-export interface Stored<Result> {
-  /** What was asked. */
-  readonly settings: Readonly<Record<string, unknown>>;
+/** What a run was asked: the key of all that it reads, and the same for a person to read. */
+export interface Asked {
+  /** As `keys` makes it. */
+  readonly key: string;
+  /** As `summary` makes it. */
+  readonly settings: unknown;
+}
+
+/** A run's result with all that it was asked and what made it. */
+export interface Stored<Result> extends Asked {
   /** What was found. */
   readonly result: Result;
   /** What made it. */
   readonly provenance: Making;
 }
 
-/** Where a run with these settings keeps its files, less the ending: a readable name and a hash of the settings. */
-export function runPath(folder: string, name: string, settings: Readonly<Record<string, unknown>>): string {
-  const hash = createHash("sha256").update(JSON.stringify(settings)).digest("hex").slice(0, 8);
-  return `${folder}/${name}-${hash}`;
-}
+const FORMAT = "gpt1-result-2";
 
 /**
- * A run's result, if it was stored by a run with these very settings.
+ * A run's result, if there is one.
  *
- * @throws {InputError} If the file is there and is not a result.
+ * @param path Its file.
+ * @param key Of all that the run reads.
+ * @throws {InputError} If the file cannot be read, is no result, was changed since it was written, or is of another
+ * run.
  */
-export async function stored<Result>(
-  path: string,
-  settings: Readonly<Record<string, unknown>>,
-): Promise<Stored<Result> | undefined> {
+export async function stored<Result>(path: string, key: string): Promise<Stored<Result> | undefined> {
   let text: string;
   try {
     text = await Deno.readTextFile(path);
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw fileError("read a result", path, error);
   }
+  const refuse = (why: string) =>
+    new InputError(`Cannot use ${path} as a result as it ${why}: remove it to run again`);
+  let found: Stored<Result> & { readonly format?: unknown; readonly sha256?: unknown };
   try {
-    const found = JSON.parse(text) as Stored<Result>;
-    if (JSON.stringify(found.settings) === JSON.stringify(settings) && found.result) return found;
-  } catch { /* said below */ }
-  throw new InputError(`Cannot use ${path} as the result of this run: remove it to run anew`);
+    found = JSON.parse(text, decode);
+  } catch {
+    throw refuse("is not whole");
+  }
+  if (found?.format !== FORMAT) throw refuse(`is not of format ${FORMAT}`);
+  const { sha256, ...rest } = found;
+  if (sha256 !== digest(rest)) throw refuse("was changed since it was written");
+  if (found.key !== key) throw refuse("is of another run");
+  return found;
 }
 
 /** Stores a run's result, whole or not at all. */
 export async function store<Result>(
   path: string,
-  settings: Readonly<Record<string, unknown>>,
+  { key, settings }: Asked,
   result: Result,
   seconds: number,
-): Promise<Stored<Result>> {
-  const made = { ended: new Date().toISOString(), seconds: Math.round(seconds * 10) / 10 };
-  const found: Stored<Result> = { settings, result, provenance: { ...await provenance(), ...made } };
-  await writeWhole(path, [JSON.stringify(found, null, 2), "\n"]);
-  return found;
+): Promise<void> {
+  const ended = new Date().toISOString();
+  const made: Making = { ...await provenance(), ended, seconds: Math.round(seconds * 10) / 10 };
+  // The digest is of what will be read back.
+  const text = JSON.stringify({ format: FORMAT, key, settings, result, provenance: made }, encode);
+  const found = JSON.parse(text, decode);
+  await writeWhole(path, [JSON.stringify({ ...found, sha256: digest(found) }, encode, 2), "\n"]);
+}
+
+/** Numbers of which a result has many are written as base64: exact, and a third of their length in digits. */
+function encode(_: string, value: unknown): unknown {
+  if (typeof value === "number" && !Number.isFinite(value)) {
+    throw new InputError(`Cannot store a result as it has a number that is ${value}`); // JSON would make it null.
+  }
+  if (!(value instanceof Float32Array)) return value;
+  return { float32: new Uint8Array(value.buffer, value.byteOffset, value.byteLength).toBase64() };
+}
+
+function decode(_: string, value: unknown): unknown {
+  const text = (value as { float32?: unknown } | null)?.float32;
+  return typeof text === "string" ? new Float32Array(Uint8Array.fromBase64(text).buffer) : value;
 }
 
 /**
@@ -88,8 +118,9 @@ export async function store<Result>(
  * ```
  */
 export async function provenance(): Promise<Provenance> {
-  const revision = await gitRevision() ?? await gitRevision("../.git");
+  const revision = await gitRevision(new URL("../../", import.meta.url));
   return {
+    version: kit.version,
     ...(revision && { revision }),
     versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"]! },
     backend: backendInUse(),
@@ -97,12 +128,28 @@ export async function provenance(): Promise<Provenance> {
   };
 }
 
-/** The revision that is checked out, read from git's own folder so that no permission to run is needed. */
-export async function gitRevision(git = ".git"): Promise<string | undefined> {
-  const read = (path: string) => Deno.readTextFile(`${git}/${path}`).then((text) => text.trim(), () => "");
-  const head = await read("HEAD");
+/**
+ * The revision that a folder has checked out, read from git's own files so that no permission to run is needed.
+ *
+ * @param folder The checkout's own folder, ending in a slash.
+ */
+export async function gitRevision(folder: URL): Promise<string | undefined> {
+  if (folder.protocol !== "file:") return undefined;
+  const read = (url: URL) => Deno.readTextFile(url).then((text) => text.trim(), () => "");
+  const asFolder = (path: string, base: URL) => new URL(path.endsWith("/") ? path : `${path}/`, base);
+  // In a worktree or a submodule `.git` is a file that says where git's folder is.
+  const elsewhere = /^gitdir: (.+)$/.exec(await read(new URL(".git", folder)))?.[1];
+  const git = asFolder(elsewhere ?? ".git", folder);
+  const head = await read(new URL("HEAD", git));
   const ref = /^ref: (.+)$/.exec(head)?.[1];
   if (!ref) return head || undefined;
-  const packed = (await read("packed-refs")).split("\n").find((line) => line.endsWith(` ${ref}`));
-  return await read(ref) || packed?.split(" ")[0];
+  const common = await read(new URL("commondir", git));
+  for (const place of [git, ...common ? [asFolder(common, git)] : []]) {
+    const packed = (await read(new URL("packed-refs", place))).split("\n").find((line) =>
+      line.endsWith(` ${ref}`)
+    );
+    const found = await read(new URL(ref, place)) || packed?.split(" ")[0];
+    if (found) return found;
+  }
+  return undefined;
 }

@@ -1,6 +1,6 @@
 import { type ColumnTable, table } from "arquero";
 import type { NgramBaselines } from "../train/mod.ts";
-import type { Answered, Finetuned, Pretrained } from "./arm.ts";
+import type { Answered, Finetuned, Pretrained } from "./rows.ts";
 import { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
 
 /** What a study found. Intervals are 95 %, over seeds: they tell of training's chance, not of the test set's. */

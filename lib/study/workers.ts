@@ -9,6 +9,8 @@ export interface Order {
   readonly study: StudySettings;
   /** Which of its arms to run. */
   readonly arm: number;
+  /** Keys of the arm's runs, which the worker must find, too. */
+  readonly keys: readonly string[];
   /** tfjs' backend to run it on. */
   readonly backend: string;
 }
@@ -23,12 +25,12 @@ export interface Failure {
  * Runs arms side by side, each in a process of its own: tfjs uses one core, and an arm that dies takes no other
  * along.
  *
- * @param arms Indices in the study's plan.
+ * @param arms Indices in the study's plan, and the arms' keys.
  * @param workers How many at a time.
  */
 export async function* sideBySide(
   study: StudySettings,
-  arms: readonly number[],
+  arms: readonly Pick<Order, "arm" | "keys">[],
   workers: number,
   signal?: AbortSignal,
 ): AsyncGenerator<ArmStep | Failure, void> {
@@ -38,11 +40,15 @@ export async function* sideBySide(
   signal?.addEventListener("abort", interrupt);
   let left = false;
   const work = async (report: (step: ArmStep | Failure) => void) => {
-    for (let arm = waiting.shift(); arm !== undefined && !signal?.aborted && !left; arm = waiting.shift()) {
+    for (
+      let next = waiting.shift();
+      next !== undefined && !signal?.aborted && !left;
+      next = waiting.shift()
+    ) {
       const child = spawn();
       children.add(child);
       const last = lastLine(child.stderr);
-      await send(child, { study, arm, backend: tf.getBackend() });
+      await send(child, { study, ...next, backend: tf.getBackend() });
       let under = "";
       for await (const line of lines(child.stdout)) {
         const step = JSON.parse(line) as ArmStep;
@@ -55,7 +61,7 @@ export async function* sideBySide(
         const why = fatal
           ? `its process was ended by ${fatal}`
           : await last || `its process ended with code ${code}`;
-        report({ failure: `Cannot finish ${under || `arm ${arm + 1}`}: ${why}` });
+        report({ failure: `Cannot finish ${under || `arm ${next.arm + 1}`}: ${why}` });
       }
     }
   };

@@ -24,6 +24,8 @@ export interface AdamOptions {
 export interface AdamState {
   /** Updates made. */
   update: number;
+  /** Seconds that they took, those before an interruption included. */
+  seconds: number;
   /** Running means of the gradients. */
   readonly m: readonly tf.Variable[];
   /** Running means of their squares. */
@@ -57,7 +59,7 @@ export function checkAdam({ rate, schedule, warmup, updates, decay, clip }: Adam
 /** Moments at zero for each variable. */
 export function adamState(variables: readonly tf.Variable[]): AdamState {
   const zeros = () => variables.map(({ size, shape }) => variable(new Float32Array(size), shape as [number]));
-  return { update: 0, m: zeros(), v: zeros() };
+  return { update: 0, seconds: 0, m: zeros(), v: zeros() };
 }
 
 /** Frees the moments. */

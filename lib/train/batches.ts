@@ -66,6 +66,11 @@ export function shuffledByLength(
   };
 }
 
+/** How many windows an epoch has: one less than fit leaves room for the random beginning. */
+export function windowsOf(ids: Int32Array, context: number): number {
+  return Math.floor(ids.length / context) - 1 || 1;
+}
+
 /**
  * Batches of contiguous windows of a text (§4.1), cut anew in each epoch: the first window begins at a random
  * token of the first `context`, so that no token always stands at the same place.
@@ -79,7 +84,7 @@ export function windowBatches(
   size: number,
   seed: number,
 ): (update: number) => Batch {
-  const count = Math.floor(ids.length / context) - 1 || 1; // One window less leaves room for the random beginning.
+  const count = windowsOf(ids, context);
   if (ids.length < context) {
     throw new InputError(
       `Cannot cut windows of ${context} tokens from a text of ${ids.length}: a longer text or a smaller context works`,

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
+import { digest } from "../digest.ts";
 import { exists, readWhole, writeWhole } from "../files.ts";
 import {
   addHead,
@@ -20,16 +21,32 @@ import type { AdamState } from "./adam.ts";
 
 /** A run's place in its course, saved beside the model. */
 export interface Progress {
-  /** Moments, and the number of updates. */
+  /** Moments, the number of updates and their seconds. */
   readonly state: AdamState;
   /** What the run was asked to do; a checkpoint resumes only the same. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Digest of the model that it began with, by {@linkcode modelDigest}. */
+  readonly start: string;
+}
+
+/** What made a model: a run, and what it took. */
+export interface Made {
+  /** Stands for all that the run read. */
+  readonly key: string;
+  /** Updates that it made. */
+  readonly updates: number;
+  /** Examples or windows of an update: what was asked, or as many as there are. */
+  readonly batch: number;
+  /** Seconds that it took, those before an interruption included. */
+  readonly seconds: number;
 }
 
 /** What is saved beside a model, and how. */
 export interface SaveOptions {
   /** A run's place in its course, for a checkpoint. */
   readonly progress?: Progress;
+  /** What made the model. */
+  readonly made?: Made;
   /** Whether numbers are rounded to half precision, which is enough to begin fine-tuning with; false unless given. */
   readonly half?: boolean;
 }
@@ -58,7 +75,7 @@ const NO_SUM = "0".repeat(64);
 export async function saveModel(
   path: string,
   lm: LanguageModel,
-  { progress, half = false }: SaveOptions = {},
+  { progress, made, half = false }: SaveOptions = {},
 ): Promise<void> {
   const tensors = new Map<string, Writable>();
   const store = async (name: string, leaf: tf.Variable) => {
@@ -80,7 +97,13 @@ export async function saveModel(
     config: JSON.stringify(lm.config),
     seed: String(lm.seed),
     ...(lm.task && { task: JSON.stringify(lm.task) }),
-    ...(progress && { settings: JSON.stringify(progress.settings), update: String(progress.state.update) }),
+    ...(made && { made: JSON.stringify(made) }),
+    ...(progress && {
+      settings: JSON.stringify(progress.settings),
+      start: progress.start,
+      update: String(progress.state.update),
+      seconds: String(progress.state.seconds),
+    }),
     tokenizer: JSON.stringify(lm.tokenizer),
   });
   const sum = createHash("sha256");
@@ -136,7 +159,28 @@ async function open(path: string): Promise<Archive> {
  * ```
  */
 export async function loadModel(path: string): Promise<LanguageModel> {
-  const { tensors, metadata } = await open(path);
+  return modelOf(path, await open(path));
+}
+
+/**
+ * Reads a model that a run made, and what it took.
+ *
+ * @param key Of the run.
+ * @throws {InputError} If it cannot be read, or another run made it.
+ */
+export async function loadMade(
+  path: string,
+  key: string,
+): Promise<{ lm: LanguageModel; took: Omit<Made, "key"> }> {
+  const archive = await open(path);
+  const { key: found, ...took } = JSON.parse(archive.metadata["made"] ?? "{}") as Partial<Made>;
+  if (found !== key) {
+    throw new InputError(`Cannot use ${path} as another run made it: remove it to make it again`);
+  }
+  return { lm: modelOf(path, archive), took: took as Omit<Made, "key"> };
+}
+
+function modelOf(path: string, { tensors, metadata }: Archive): LanguageModel {
   let lm: LanguageModel | undefined;
   try {
     const config = JSON.parse(metadata["config"]!) as Config;
@@ -198,19 +242,49 @@ function fill(named: [string, tf.Variable][], tensors: Archive["tensors"]): void
 }
 
 /**
+ * How far the run of a checkpoint is; nothing if there is no file.
+ *
+ * @throws {InputError} If it is damaged or holds no run.
+ */
+export async function progressOf(path: string): Promise<Omit<Made, "key"> & { update: number } | undefined> {
+  if (!await exists(path)) return undefined;
+  const { metadata } = await open(path);
+  const { updates, batch } = JSON.parse(metadata["settings"] ?? "{}");
+  return { update: Number(metadata["update"]), seconds: Number(metadata["seconds"]), updates, batch };
+}
+
+/**
+ * The digest of all that a training reads of a model: configuration, parameters and tokenizer.
+ *
+ * @param lm The model as it stands.
+ */
+export async function modelDigest({ config, parameters, tokenizer }: LanguageModel): Promise<string> {
+  const named = leaves(parameters).map(async ([name, leaf]) => [name, await leaf.data()] as const);
+  return digest({ config, tokenizer, parameters: Object.fromEntries(await Promise.all(named)) });
+}
+
+/** A setting in a message, cut where it is long. */
+function brief(setting: unknown): string {
+  const text = JSON.stringify(setting) ?? "absent";
+  return text.length <= 60 ? text : `${text.slice(0, 59)}…`;
+}
+
+/**
  * Takes a run up where a checkpoint left it: fills the model and the moments.
  *
  * @param path A checkpoint of this run; where there is none, the run begins at its start.
- * @param lm The model as it stood when the run began.
- * @returns Whether there was one.
- * @throws {InputError} If it is damaged, or is of another configuration or other settings; nothing is changed then.
+ * @param lm The model as it stood when the run began, or as the checkpoint left it.
+ * @returns What the run began with, which its next checkpoint says, too.
+ * @throws {InputError} If it is damaged, is of another configuration or other settings, or began with another model;
+ * nothing is changed then.
  */
 export async function resume(
   path: string,
   lm: LanguageModel,
-  { state, settings }: Progress,
-): Promise<boolean> {
-  if (!await exists(path)) return false;
+  { state, settings }: Omit<Progress, "start">,
+): Promise<string> {
+  const start = await modelDigest(lm);
+  if (!await exists(path)) return start;
   const { tensors, metadata } = await open(path);
   if (metadata["settings"] === undefined) {
     throw new InputError(`Cannot resume from ${path} as it holds a finished model and not a run`);
@@ -221,18 +295,35 @@ export async function resume(
     ...JSON.parse(metadata["settings"]),
   };
   for (const name of new Set([...Object.keys(now), ...Object.keys(then)])) {
-    const [a, b] = [JSON.stringify(then[name]), JSON.stringify(now[name])];
-    if (a !== b) {
-      throw new InputError(`Cannot resume from ${path} as its ${name} is ${a}: current ${name} is ${b}`);
+    const [a, b] = [then[name], now[name]];
+    if (JSON.stringify(a) !== JSON.stringify(b)) {
+      throw new InputError(
+        `Cannot resume from ${path} as its ${name} is ${brief(a)}: current ${name} is ${brief(b)}`,
+      );
     }
+  }
+  const began = metadata["start"];
+  if (began === undefined) {
+    throw new InputError(
+      `Cannot resume from ${path} as version 0.1 wrote it, which did not say what the run began with: remove it to ` +
+        "begin again",
+    );
   }
   const named = leaves(lm.parameters);
   const trained = named.filter(([, leaf]) => leaf.trainable).map(([name]) => name);
+  const { config, tokenizer } = lm;
+  const saved = Object.fromEntries(named.map(([name]) => [name, tensors.get(name)?.data]));
+  if (began !== start && digest({ config, tokenizer, parameters: saved }) !== start) {
+    throw new InputError(
+      `Cannot resume from ${path} as its run began with another model: remove it to begin again with this one`,
+    );
+  }
   fill([
     ...named,
     ...trained.map((name, i): [string, tf.Variable] => [`adam.m.${name}`, state.m[i]!]),
     ...trained.map((name, i): [string, tf.Variable] => [`adam.v.${name}`, state.v[i]!]),
   ], tensors);
   state.update = Number(metadata["update"]);
-  return true;
+  state.seconds = Number(metadata["seconds"]);
+  return began;
 }

@@ -22,6 +22,8 @@ export interface TextMeasures {
 export interface TextScore extends TextMeasures {
   /** How many tokens were foretold. */
   readonly tokens: number;
+  /** Loss of each window, in nats a token: two models of one tokenizer pair window by window. */
+  readonly losses: Float32Array;
   /** Lower ends of the intervals. */
   readonly low: TextMeasures;
   /** Upper ends. */
@@ -69,7 +71,13 @@ export function textScore(
     perplexity: Math.exp(loss),
     bitsPerCharacter: loss / Math.LN2 * ids.length / text.length,
   });
-  return { ...measures(value), tokens: tokens * losses.length, low: measures(low), high: measures(high) };
+  return {
+    ...measures(value),
+    tokens: tokens * losses.length,
+    losses: Float32Array.from(losses),
+    low: measures(low),
+    high: measures(high),
+  };
 }
 
 /**
@@ -188,12 +196,18 @@ export interface TaskScore extends Interval {
   readonly examples: number;
 }
 
-/** Predictions for a split as scores by the task's measures. */
-export function scoreOf(task: Task, split: Split, predictions: readonly number[]): TaskScore {
-  const labels = task[split].map(({ label }) => label);
-  const scores = task.measures.map((measure) =>
-    [measure, scoreInterval(measure, predictions, labels)] as const
-  );
+/**
+ * Predictions as scores by a task's measures.
+ *
+ * @param measures The primary one first.
+ * @param labels The true labels, or grades, in the order of the predictions.
+ */
+export function scoreOf(
+  measures: readonly Measure[],
+  labels: readonly number[],
+  predictions: readonly number[],
+): TaskScore {
+  const scores = measures.map((measure) => [measure, scoreInterval(measure, predictions, labels)] as const);
   const [measure, primary] = scores[0]!;
   return {
     measure,
@@ -230,14 +244,11 @@ export interface Evaluation extends TaskScore {
  * ```
  */
 export async function evaluate(lm: LanguageModel, task: Task, split: Split = "test"): Promise<Evaluation> {
-  if (lm.task?.kind !== task.kind || lm.task.labels.length !== task.labels.length) {
-    const head = lm.task ? `a head for ${lm.task.kind} of ${lm.task.labels.length} labels` : "no head";
-    throw new InputError(
-      `Cannot evaluate on ${task.name} as it is ${task.kind} of ${task.labels.length} labels: the model has ${head}`,
-    );
-  }
+  checkHead(lm, task);
   const encoded = encodeTask(task, lm.tokenizer, lm.config.context);
   const rows = encoded[split];
+  const { measures, kind } = task; // As it is now: it may change while the model computes.
+  const graded = isGraded(task);
   const logits = new Array<Float32Array>(rows.length);
   const perBatch = Math.max(1, Math.floor(2 * EVALUATION_BATCH / rows[0]!.sequences.length));
   const order = [...rows.keys()].sort((a, b) => rows[a]!.length - rows[b]!.length); // Little padding.
@@ -254,14 +265,13 @@ export async function evaluate(lm: LanguageModel, task: Task, split: Split = "te
         undefined,
         batch.lengths,
       );
-      return classify(lm.parameters, task.kind, h, batch.lengths, batch.labels!.length);
+      return classify(lm.parameters, kind, h, batch.lengths, batch.labels!.length);
     });
     const flat = await scores.data<"float32">();
     const width = scores.shape[1];
     some.forEach((i, row) => logits[i] = flat.slice(row * width, (row + 1) * width));
     scores.dispose();
   }
-  const graded = isGraded(task);
   let loss = 0;
   const predictions = logits.map((scores, i) => {
     const { label } = rows[i]!;
@@ -273,5 +283,18 @@ export async function evaluate(lm: LanguageModel, task: Task, split: Split = "te
     );
     return graded ? powers.reduce((mean, power, k) => mean + k * power / sum, 0) : scores.indexOf(top);
   });
-  return { ...scoreOf(task, split, predictions), loss: loss / rows.length, logits };
+  const score = scoreOf(measures, rows.map(({ label }) => label), predictions);
+  return { ...score, loss: loss / rows.length, logits };
+}
+
+/** Refuses a task that is not the one that a model has its head for: labels of another order score as if wrong. */
+function checkHead({ task: head }: LanguageModel, { name, kind, labels }: Task): void {
+  const isSame = head?.kind === kind && (kind === "choice" || head.labels.join("\n") === labels.join("\n"));
+  if (isSame) return;
+  const show = ({ kind, labels }: Pick<Task, "kind" | "labels">) =>
+    `${kind} with labels ${labels.length <= 6 ? labels.join(", ") : `${labels.slice(0, 5).join(", ")}, …`}`;
+  throw new InputError(
+    `Cannot evaluate on task "${name}" as it is ${show({ kind, labels })}: the model ` +
+      (head ? `has a head for ${show(head)}` : "has no head, which fine-tuning gives it"),
+  );
 }

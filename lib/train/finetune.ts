@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Task } from "../data/mod.ts";
+import { digest } from "../digest.ts";
 import { keyOf, normals } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import {
@@ -103,18 +104,19 @@ export function finetune(
   checkDropout(dropout);
   checkSeed(seed);
   checkWhole({ epochs, batch, saveEvery });
-  const examples = encodeTask(task, lm.tokenizer, lm.config.context);
-  const size = Math.min(batch, examples.train.length);
-  const updates = Math.floor(examples.train.length / size) * epochs;
+  const encoded = encodeTask(task, lm.tokenizer, lm.config.context);
+  const about = { name: task.name, kind: task.kind, labels: [...task.labels] }; // As it is now.
+  const size = Math.min(batch, encoded.train.length);
+  const updates = Math.floor(encoded.train.length / size) * epochs;
   const adam: AdamOptions = { rate, schedule, warmup, decay, clip, updates };
   checkAdam(adam);
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
-    const tuned = startTask(lm, task, seed, transfer);
+    const tuned = startTask(lm, about, seed, transfer);
     let complete = false;
     try {
-      const sequences = examples.train.reduce((most, { sequences }) => Math.max(most, sequences.length), 1);
-      checkMemory(tuned, size, sequences, examples.longest);
+      const sequences = encoded.train.reduce((most, { sequences }) => Math.max(most, sequences.length), 1);
+      checkMemory(tuned, size, sequences, encoded.longest);
       yield* learn(tuned);
       complete = true;
       return tuned;
@@ -126,32 +128,37 @@ export function finetune(
   async function* learn(tuned: LanguageModel): AsyncGenerator<TrainingRecord, void> {
     const variables = leaves(tuned.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
     const state = adamState(variables);
-    const pick = shuffledByLength(seed, examples.train.map(({ length }) => length), size);
-    const settings = {
+    const pick = shuffledByLength(seed, encoded.train.map(({ length }) => length), size);
+    const { train: examples, longest } = encoded;
+    const asked = {
       run: "finetune",
       ...adam,
       lambda,
       epochs,
-      batch,
+      batch: size,
       dropout,
       seed,
       transfer,
-      task: task.name,
-      examples: examples.digest,
+      task: tuned.task,
+    };
+    const settings = {
+      ...asked,
+      ...checkpoint && { examples: digest(examples) },
+      ...lm.config.variant === "paper" && { longest }, // As many positions take part in the softmax.
     };
     try {
-      if (checkpoint) await resume(checkpoint, tuned, { state, settings });
+      const start = checkpoint ? await resume(checkpoint, tuned, { state, settings }) : "";
       yield* train({
         variables,
         adam,
         state,
         losses: (update) => {
-          const rows = Array.from(pick(update), (i) => examples.train[i]!);
+          const rows = Array.from(pick(update), (i) => examples[i]!);
           const drop = { rate: dropout, seed, update };
-          return objective(tuned, exampleBatch(rows, examples, tuned), lambda, drop);
+          return objective(tuned, exampleBatch(rows, encoded, tuned), lambda, drop);
         },
         ...(checkpoint &&
-          { save: () => saveModel(checkpoint, tuned, { progress: { state, settings } }), saveEvery }),
+          { save: () => saveModel(checkpoint, tuned, { progress: { state, settings, start } }), saveEvery }),
         signal,
       });
     } finally {
@@ -212,7 +219,12 @@ function isTransferred(name: string, transfer: number, layers: number): boolean 
  * among the trained tokens, at their mean plus that noise, where small models learn pair tasks that they
  * otherwise do not.
  */
-function startTask(lm: LanguageModel, task: Task, seed: number, transfer: number): LanguageModel {
+function startTask(
+  lm: LanguageModel,
+  task: NonNullable<LanguageModel["task"]>,
+  seed: number,
+  transfer: number,
+): LanguageModel {
   const parameters = clone(lm.parameters);
   if (transfer < lm.config.layers) {
     const start = init(lm.config, seed);
@@ -231,6 +243,5 @@ function startTask(lm: LanguageModel, task: Task, seed: number, transfer: number
     const rows = lm.config.variant === "clean" ? noise.add(tokens.mean(0)) : noise; // (3, d)
     weight.assign(tf.concat([tokens, rows]) as tf.Tensor2D);
   });
-  const { name, kind, labels } = task;
-  return { ...lm, parameters, task: { name, kind, labels } };
+  return { ...lm, parameters, task };
 }

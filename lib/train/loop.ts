@@ -19,7 +19,7 @@ export interface TrainingRecord {
   readonly rate: number;
   /** Norm of all gradients together, before clipping. */
   readonly norm: number;
-  /** Seconds since this run, or its resumption, began. */
+  /** Seconds of the run so far, those before an interruption included. */
   readonly seconds: number;
 }
 
@@ -52,8 +52,8 @@ const PATIENCE = 300;
  */
 export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
   const { variables, adam, state, signal, saveEvery = Infinity } = job;
-  const start = performance.now();
-  let [breath, saved, failed] = [start, state.update, false];
+  const start = performance.now() - 1e3 * state.seconds;
+  let [breath, saved, failed] = [performance.now(), state.update, false];
   try {
     while (state.update < adam.updates && !signal?.aborted) {
       const rate = rateAt(state.update, adam);
@@ -61,6 +61,7 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
         failed = true;
         throw error;
       });
+      state.seconds = (performance.now() - start) / 1e3;
       if (state.update % saveEvery === 0 && job.save) {
         await job.save();
         saved = state.update;
@@ -70,7 +71,7 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
         updates: adam.updates,
         rate,
         ...measured,
-        seconds: (performance.now() - start) / 1e3,
+        seconds: state.seconds,
       };
       if (performance.now() - breath > PATIENCE) {
         await new Promise((resume) => setTimeout(resume)); // An immediate would let signals wait.

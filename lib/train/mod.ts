@@ -14,7 +14,17 @@ export {
   rateAt,
 } from "./adam.ts";
 export { batchOf, shuffled, shuffledByLength, windowBatches } from "./batches.ts";
-export { loadModel, type Progress, resume, saveModel, type SaveOptions } from "./checkpoint.ts";
+export {
+  loadMade,
+  loadModel,
+  type Made,
+  modelDigest,
+  type Progress,
+  progressOf,
+  resume,
+  saveModel,
+  type SaveOptions,
+} from "./checkpoint.ts";
 export { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
 export {
   evaluate,

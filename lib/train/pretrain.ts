@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import type { Corpus } from "../data/mod.ts";
+import { digest } from "../digest.ts";
 import { checkDropout, checkSeed, type LanguageModel, leaves } from "../model/mod.ts";
 import { type AdamOptions, adamState, checkAdam, disposeAdam } from "./adam.ts";
-import { tokensOf, windowBatches } from "./batches.ts";
+import { tokensOf, windowBatches, windowsOf } from "./batches.ts";
 import { resume, saveModel } from "./checkpoint.ts";
 import { checkMemory } from "./memory.ts";
 import { checkWhole } from "./options.ts";
@@ -94,16 +94,20 @@ export function pretrain(
     checkMemory(lm, batch, 1, lm.config.context);
     const variables = leaves(lm.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
     const state = adamState(variables);
-    const text = createHash("sha256").update(new Uint8Array(ids.buffer)).digest("hex").slice(0, 16);
-    const progress = { state, settings: { run: "pretrain", ...adam, batch, dropout, seed, text } };
     try {
-      if (checkpoint) await resume(checkpoint, lm, progress);
+      const size = Math.min(batch, windowsOf(ids, lm.config.context));
+      const asked = { run: "pretrain", ...adam, batch: size, dropout, seed };
+      const settings = { ...asked, ...checkpoint && { text: digest(ids) } };
+      const start = checkpoint ? await resume(checkpoint, lm, { state, settings }) : "";
       yield* train({
         variables,
         adam,
         state,
         losses: (update) => objective(lm, batchAt(update), 0, { rate: dropout, seed, update }),
-        ...(checkpoint && { save: () => saveModel(checkpoint, lm, { progress }), saveEvery }),
+        ...(checkpoint && {
+          save: () => saveModel(checkpoint, lm, { progress: { state, settings, start } }),
+          saveEvery,
+        }),
         signal,
       });
     } finally {

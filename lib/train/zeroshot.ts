@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import type { Example, Split, Task, ZeroShot } from "../data/mod.ts";
+import type { Example, Measure, Split, Task, ZeroShot } from "../data/mod.ts";
 import { embedding } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { checkForetells, forward, type LanguageModel, tokenLogits } from "../model/mod.ts";
@@ -37,6 +37,7 @@ const THRESHOLD_EXAMPLES = 1000;
  * the first thousand training examples.
  *
  * @param split Which examples; `test` unless given.
+ * @returns Its score; and of each example the log-probability of each answer, that of a text, or their means.
  * @throws {InputError} If there is no heuristic for the task, or the architecture is `bert`.
  *
  * @example
@@ -64,20 +65,31 @@ const THRESHOLD_EXAMPLES = 1000;
  * console.log((await zeroShot(lm, task)).examples); // 1
  * ```
  */
-export async function zeroShot(lm: LanguageModel, task: Task, split: Split = "test"): Promise<TaskScore> {
+export async function zeroShot(
+  lm: LanguageModel,
+  task: Task,
+  split: Split = "test",
+): Promise<TaskScore & { readonly scores: readonly (readonly number[])[] }> {
   checkForetells(lm.config, `answer task "${task.name}" without fine-tuning`);
   const how = heuristicOf(task);
-  const found = await answers(lm, task[split], how);
-  if (how.by !== "acceptability") return scoreOf(task, split, found.map(best));
-  const means = (found: Likelihood[][]) => found.map(([only]) => mean(only!));
-  const examples = task.train.slice(0, THRESHOLD_EXAMPLES);
-  const threshold = bestThreshold(task, means(await answers(lm, examples, how)), examples);
-  return scoreOf(task, split, means(found).map((mean) => Number(mean > threshold)));
-
-  function best(likelihoods: Likelihood[]): number {
-    const values = likelihoods.map((likelihood) => how.by === "word" ? likelihood.sum : mean(likelihood));
-    return values.indexOf(Math.max(...values));
-  }
+  const { measures } = task; // As it is now: it may change while the model computes.
+  const read = (examples: readonly Example[]) => ({
+    labels: examples.map(({ label }) => label),
+    texts: examples.map((example) => scoredTexts(example, how, lm.tokenizer)),
+  });
+  const asked = read(task[split]);
+  const known = how.by === "acceptability" ? read(task.train.slice(0, THRESHOLD_EXAMPLES)) : undefined;
+  const values = async (texts: readonly Scored[][]) =>
+    (await answers(lm, texts)).map((found) =>
+      found.map((likelihood) => how.by === "word" ? likelihood.sum : mean(likelihood))
+    );
+  const scores = await values(asked.texts);
+  const means = (found: readonly number[][]) => found.map(([only]) => only!);
+  const threshold = known && bestThreshold(measures[0]!, means(await values(known.texts)), known.labels);
+  const predictions = threshold === undefined
+    ? scores.map((values) => values.indexOf(Math.max(...values)))
+    : means(scores).map((mean) => Number(mean > threshold));
+  return { ...scoreOf(measures, asked.labels, predictions), scores };
 }
 
 /**
@@ -102,12 +114,7 @@ function mean({ sum, count }: Likelihood): number {
 }
 
 /** The likelihoods of each example's answers. */
-async function answers(
-  lm: LanguageModel,
-  examples: readonly Example[],
-  how: ZeroShot,
-): Promise<Likelihood[][]> {
-  const scored = examples.map((example) => scoredTexts(example, how, lm.tokenizer));
+async function answers(lm: LanguageModel, scored: readonly Scored[][]): Promise<Likelihood[][]> {
   const likelihoods = await likelihoodsOf(lm, scored.flat());
   let at = 0;
   return scored.map(({ length }) => likelihoods.slice(at, at += length));
@@ -181,14 +188,11 @@ async function likelihoodsOf(lm: LanguageModel, texts: readonly Scored[]): Promi
   return found;
 }
 
-/** Above which mean an example is called acceptable, so that the task's measure is best on these examples. */
-function bestThreshold(task: Task, means: readonly number[], examples: readonly Example[]): number {
-  const labels = examples.map(({ label }) => label);
-  const worth = (threshold: number) =>
-    score(task.measures[0]!, means.map((mean) => Number(mean > threshold)), labels);
+/** Above which mean an example is called acceptable, so that the measure is best on these examples. */
+function bestThreshold(measure: Measure, means: readonly number[], labels: readonly number[]): number {
   let best = { threshold: -Infinity, value: -Infinity };
   for (const threshold of new Set([-Infinity, ...means])) {
-    const value = worth(threshold);
+    const value = score(measure, means.map((mean) => Number(mean > threshold)), labels);
     if (value > best.value) best = { threshold, value };
   }
   return best.threshold;

@@ -11,7 +11,7 @@ import * as tf from "@tensorflow/tfjs";
 import { number, run } from "../../lib/cli/command.ts";
 import { InputError } from "../../lib/errors.ts";
 import { checkWritable, writeWhole } from "../../lib/files.ts";
-import { gitRevision } from "../../lib/study/store.ts";
+import { provenance } from "../../lib/study/mod.ts";
 import { Contender, type Lap, type Size } from "./contender.ts";
 import { type Arms, type Made, type Measured, reportOf, sizes, summaryOf } from "./report.ts";
 
@@ -72,7 +72,7 @@ async function main(options: Options): Promise<void> {
     }
   }
   const arms = options.sizes.includes("arms") ? await armsSideBySide() : undefined;
-  const revision = await gitRevision();
+  const { revision } = await provenance();
   const made: Made = {
     settings: {
       sizes: Object.fromEntries(Object.keys(results).map((name) => [name, sizes[name]])),

@@ -12,7 +12,7 @@ import { corpus, type Task, task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { checkWritable, writeWhole } from "../../lib/files.ts";
 import { dispose, gpt, presets } from "../../lib/model/mod.ts";
-import { gitRevision } from "../../lib/study/store.ts";
+import { provenance } from "../../lib/study/mod.ts";
 import { tokenizerFrom, trainBpe } from "../../lib/text/mod.ts";
 import { tokensOf } from "../../lib/train/batches.ts";
 import { exampleBatch } from "../../lib/train/finetune.ts";
@@ -80,7 +80,7 @@ async function main({ updates, out }: { updates: number; out: string }): Promise
     await finetuning(await task("imdb", { words: 60 })),
     await finetuning(await task("kind")),
   ];
-  const revision = await gitRevision();
+  const { revision } = await provenance();
   const made: Feeding = {
     settings: { preset: presets.mini, merges: MERGES, windows: WINDOWS, examples: EXAMPLES, updates },
     machine: `${cpus()[0]?.model ?? Deno.build.arch}, ${Deno.build.os}; ${products}`,

@@ -76,12 +76,13 @@ Deno.test("a study stopped again and again goes on where it stood and finds what
   assertEquals(tf.memory().numTensors, before);
   const names = [...Deno.readDirSync(broken)].map(({ name }) => name);
   assertEquals(names.filter((name) => /\.(part|tmp)$/.test(name)), [], "nothing unfinished stays");
+  assertEquals(names.filter((name) => name.endsWith(".safetensors")).length, 12, "each run keeps its model");
   assertEquals(names.filter((name) => name.endsWith(".json")).length, 12 + 1, "and study.json");
 
   const one = JSON.parse(
     await Deno.readTextFile(`${broken}/${names.find((name) => name.startsWith("sky"))}`),
   );
-  assertEquals(Object.keys(one), ["settings", "result", "provenance"]);
+  assertEquals(Object.keys(one), ["format", "key", "settings", "result", "provenance", "sha256"]);
   assert(
     one.provenance.versions.deno === Deno.version.deno && one.provenance.backend.startsWith(tf.getBackend()),
   );
@@ -121,7 +122,9 @@ Deno.test("a worker that fails costs its own arm only and says so; the next call
   for await (const { run } of first) names.push(run);
   const result = [...Deno.readDirSync(folder)].find(({ name }) => /^pretrain-.*json$/.test(name))!.name;
   await Deno.remove(`${folder}/${result}`);
-  const obstacle = `${folder}/${result.replace(/json$/, "part")}`;
+  const model = [...Deno.readDirSync(folder)].find(({ name }) => /^pretrain-.*safetensors$/.test(name))!.name;
+  await Deno.remove(`${folder}/${model}`);
+  const obstacle = `${folder}/${model.replace(/safetensors$/, "part")}`;
   await Deno.mkdir(obstacle);
   const study = await ablate(options);
   assertEquals([study.complete, study.failures.length, study.pretrained.length], [false, 1, 3]);
@@ -166,7 +169,7 @@ Deno.test("a study with another setting does not take over results of the first"
 });
 
 const one = { loss: 1, perplexity: Math.E, bitsPerCharacter: 2 };
-const score = { ...one, tokens: 1, low: one, high: one };
+const score = { ...one, tokens: 1, losses: Float32Array.of(1), low: one, high: one };
 const baselines = {
   unigram: { ...score, bitsPerCharacter: 3 },
   bigram: { ...score, bitsPerCharacter: 2.5 },

@@ -224,6 +224,9 @@ Deno.test("bad input to training is refused in one sentence", async () => {
   );
   const stray = { ...task, train: [{ text: "sun", label: 2 }] };
   await assertRefused(() => finetune(lm, stray), /label 2 .*sky.* 0 \(bad\) and 1 \(good\)/);
-  await assertRefused(() => evaluate(lm, task), /^Cannot evaluate on sky .* the model has no head$/);
+  await assertRefused(
+    () => evaluate(lm, task),
+    /^Cannot evaluate on task "sky" .* the model has no head, which fine-tuning gives it$/,
+  );
   dispose(lm.parameters);
 });

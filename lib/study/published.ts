@@ -1,0 +1,98 @@
+import { createHash } from "node:crypto";
+import type { Task } from "../data/mod.ts";
+import { InputError } from "../errors.ts";
+import { readWhole } from "../files.ts";
+import { encodeTask } from "../train/mod.ts";
+import { type Arm, baselinesOf, type Plan, planOf } from "./plan.ts";
+import type { Finetuned, Pretrained } from "./rows.ts";
+import { checkStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
+import { type Study, studyOf } from "./tables.ts";
+
+/**
+ * Opens a study that version 0.1 published in `data/studies`, as it was found then: it reads, and neither trains nor
+ * writes. Their results are of another format, which nothing else reads, and say less of what they were made from: a
+ * change of test labels or held-out text would not be noticed. It goes when these studies have been made again.
+ *
+ * @param options The study's settings, its folder included.
+ * @throws {InputError} If one of its runs is not there, or its file is not that run's result.
+ *
+ * @example
+ * ```ts ignore
+ * import { published, studies } from "../mod.ts";
+ *
+ * const suite = await published({ ...studies.suite, folder: "data/studies/suite" });
+ * suite.table.print();
+ * ```
+ */
+export async function published(options: StudyOptions): Promise<Study> {
+  const { signal: _, workers: __, ...study } = { ...studies.ablate, ...options };
+  checkStudy(study);
+  const plan = await planOf(study);
+  const pretrained: Pretrained[] = [], finetuned: Finetuned[] = [];
+  for (const arm of plan.arms) {
+    const common = commonOf(plan, arm, study);
+    if (arm.pretrain) {
+      pretrained.push(await read(study, arm.pretrain.name, pretrainSettings(plan, study, common)));
+    }
+    for (const { name, task, reads: { lambda, transfer, options: finetune } } of arm.finetune) {
+      const examples = digestOf(task, plan, arm);
+      const own = { task: task.name, examples, test: task.test.length, lambda, transfer, finetune };
+      finetuned.push(await read(study, name, { run: "finetune", ...common, ...own }));
+    }
+  }
+  return studyOf(pretrained, finetuned, baselinesOf(plan, study), true);
+}
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/** What of an arm all its runs depended on, in the order of 0.1, as the names of its files are hashes of it. */
+function commonOf(
+  { books }: Plan,
+  { preset, seed, start }: Arm,
+  { merges, pretrain, pretrained }: StudySettings,
+): Settings {
+  if (!books) return { ...preset, seed, pretrained, model: start.digest.slice(0, 16) };
+  return { ...preset, seed, merges, corpus: books.name, text: sha256(books.train), pretrain };
+}
+
+function pretrainSettings(plan: Plan, { heldoutWindows }: StudySettings, common: Settings): Settings {
+  const [arm] = plan.arms;
+  const zeroShot = plan.zeroShot.map((task) => (
+    { task: task.name, examples: digestOf(task, plan, arm!), test: task.test.length }
+  ));
+  return { run: "pretrain", ...common, heldoutWindows, ...zeroShot.length > 0 && { zeroShot } };
+}
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 16);
+
+/** The hash of a task's training examples, as they were encoded. */
+function digestOf(task: Task, { tokenizer }: Plan, { preset }: Arm): string {
+  const sum = createHash("sha256");
+  for (const { sequences, label } of encodeTask(task, tokenizer, preset.context).train) {
+    for (const ids of sequences) sum.update(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength));
+    sum.update(String(label));
+  }
+  return sum.digest("hex").slice(0, 16);
+}
+
+async function read<Row>({ folder }: StudySettings, name: string, settings: Settings): Promise<Row> {
+  const hash = createHash("sha256").update(JSON.stringify(settings)).digest("hex").slice(0, 8);
+  const path = `${folder}/${name}-${hash}.json`;
+  const text = new TextDecoder().decode(await readWhole(path, "a run of a published study"));
+  try {
+    const found = JSON.parse(text);
+    checkNumbers(found.result);
+    if (JSON.stringify(found.settings) === JSON.stringify(settings)) return found.result as Row;
+  } catch { /* said below */ }
+  throw new InputError(`Cannot use ${path} as the run ${name} of a published study`);
+}
+
+/** Scores are between −1 and 1, and all numbers finite. */
+function checkNumbers(value: unknown, name = ""): void {
+  if (typeof value === "object" && value !== null) {
+    for (const [name, part] of Object.entries(value)) checkNumbers(part, name);
+  } else if (typeof value === "number") {
+    const isScore = name === "value" || name === "constant";
+    if (!Number.isFinite(value) || (isScore && Math.abs(value) > 1)) throw new RangeError(name);
+  } else if (typeof value !== "string") throw new TypeError(name);
+}

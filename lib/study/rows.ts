@@ -1,0 +1,206 @@
+import type { Task } from "../data/mod.ts";
+import { InputError } from "../errors.ts";
+import type { PositionKind } from "../model/mod.ts";
+import { type Interval, score, type TaskScore, type TextScore } from "../train/mod.ts";
+import type { Arm, PlannedFinetune, PlannedPretrain } from "./plan.ts";
+import type { StudyModel } from "./settings.ts";
+import { stored } from "./store.ts";
+
+/** How much a model was trained. */
+export interface Took {
+  /** Updates that it made. */
+  readonly updates: number;
+  /** Examples or windows of an update: what was asked, or as many as there are. */
+  readonly batch: number;
+}
+
+/** A model's answers to a task's test examples, in their order. */
+export interface Answers {
+  /** Label of each as it was predicted; or its grade. */
+  readonly predictions: Float32Array;
+  /** Scores of its labels or choices, side by side: `width` for each example, not a number where it has fewer. */
+  readonly scores: Float32Array;
+  /** Scores of an example. */
+  readonly width: number;
+}
+
+/** How a model that was only pre-trained did a task. */
+export interface Answered extends Omit<TaskScore, "predictions"> {
+  /** Name of the task. */
+  readonly task: string;
+  /** The primary measure of whoever gives all test examples one answer, the best of them. */
+  readonly constant: number;
+  /** Its answers; a study published by version 0.1 has none. */
+  readonly answers?: Answers;
+}
+
+/** What a pre-training run found. */
+export interface Pretrained {
+  /** Which language model. */
+  readonly model: StudyModel;
+  /** Its positions. */
+  readonly positions: PositionKind;
+  /** Its seed. */
+  readonly seed: number;
+  /** On the held-out text; an encoder foretells none. A study published by version 0.1 has no losses of windows. */
+  readonly heldout?: Omit<TextScore, "losses"> & Partial<Pick<TextScore, "losses">>;
+  /** The same in bits a character at each place of the window, from the second token on. */
+  readonly byPosition?: readonly number[];
+  /** Tasks that it did without fine-tuning. */
+  readonly zeroShot?: readonly Answered[];
+  /** How much it was trained; a study published by version 0.1 does not say. */
+  readonly trained?: Took;
+}
+
+/** What a fine-tuning run found. */
+export interface Finetuned extends Answered {
+  /** Mean cross-entropy of the labels, L2, in nats. */
+  readonly loss: number;
+  /** Which language model. */
+  readonly model: StudyModel;
+  /** Its positions. */
+  readonly positions: PositionKind;
+  /** λ of its arm. */
+  readonly lambda: number;
+  /** Layers that it began with: −1 for none, 0 for the embeddings. */
+  readonly transfer: number;
+  /** Layers that there are. */
+  readonly layers: number;
+  /** Its seed. */
+  readonly seed: number;
+  /** Texts of the task that were cut to fit the context. */
+  readonly cut: number;
+  /** How much it was trained; a study published by version 0.1 does not say. */
+  readonly trained?: Took;
+}
+
+/** What is stored of a pre-training run: what its place in the study does not tell. */
+export interface PretrainResult {
+  readonly heldout?: TextScore;
+  readonly byPosition?: readonly number[];
+  readonly zeroShot: readonly AnswerResult[];
+  readonly trained: Took;
+}
+
+/** What is stored of a task done. */
+export type AnswerResult = Omit<TaskScore, "predictions"> & { readonly answers: Answers };
+
+/** What is stored of a fine-tuning run. */
+export type FinetuneResult = AnswerResult & { readonly loss: number; readonly trained: Took };
+
+/** Answers as they are stored. */
+export function answersOf(
+  predictions: readonly number[],
+  scores: readonly ArrayLike<number>[],
+): Answers {
+  const width = scores.reduce((most, { length }) => Math.max(most, length), 0);
+  const all = new Float32Array(scores.length * width).fill(NaN);
+  scores.forEach((some, i) => all.set(some, i * width));
+  return { predictions: Float32Array.from(predictions), scores: all, width };
+}
+
+/**
+ * The row of a pre-training run, if its result is there.
+ *
+ * @throws {InputError} If its file cannot be believed.
+ */
+export async function pretrainedRow(
+  { model, positions, seed }: Arm,
+  { result: path, key, asked }: PlannedPretrain,
+): Promise<Pretrained | undefined> {
+  const found = await stored<PretrainResult>(path, key);
+  if (!found) return undefined;
+  const { zeroShot, ...result } = found.result;
+  checked(path, () => {
+    if (result.heldout) checkText(result.heldout);
+    result.byPosition?.forEach((bits) => need(bits >= 0 && bits < Infinity, `bits by position ${bits}`));
+    need(zeroShot.length === asked.zeroShot.length, `${zeroShot.length} tasks without fine-tuning`);
+    zeroShot.forEach((answer, i) => checkAnswer(answer, asked.zeroShot[i]!));
+  });
+  const answered = zeroShot.map((answer, i) => answeredRow(asked.zeroShot[i]!, answer));
+  return { model, positions, seed, ...result, ...answered.length > 0 && { zeroShot: answered } };
+}
+
+/**
+ * The row of a fine-tuning run, if its result is there.
+ *
+ * @throws {InputError} If its file cannot be believed.
+ */
+export async function finetunedRow(
+  { model, positions, preset: { layers } }: Arm,
+  { result: path, key, task, cut, reads: { lambda, transfer, seed } }: PlannedFinetune,
+): Promise<Finetuned | undefined> {
+  const found = await stored<FinetuneResult>(path, key);
+  if (!found) return undefined;
+  const { loss, trained, ...answer } = found.result;
+  checked(path, () => {
+    checkAnswer(answer, task);
+    need(loss >= 0 && loss < Infinity, `loss ${loss}`);
+  });
+  return {
+    ...answeredRow(task, answer),
+    model,
+    positions,
+    lambda,
+    transfer,
+    layers,
+    seed,
+    loss,
+    cut,
+    trained,
+  };
+}
+
+function answeredRow(task: Task, answer: AnswerResult): Answered {
+  return { task: task.name, ...answer, constant: constant(task) };
+}
+
+function constant({ test, labels, measures }: Task): number {
+  const truth = test.map(({ label }) => label);
+  return Math.max(...labels.map((_, label) => score(measures[0]!, truth.map(() => label), truth)));
+}
+
+/** Names the file of what a check refuses; what is not of the right shape at all fails in the checks' own code. */
+function checked(path: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    const why = error instanceof InputError ? error.message : "its fields are not those of a result";
+    throw new InputError(`Cannot use ${path} as a result: ${why}; remove it to run again`, { cause: error });
+  }
+}
+
+function need(holds: boolean, what: string): void {
+  if (!holds) throw new InputError(`its ${what} cannot be`);
+}
+
+/** A score must be what its answers give. */
+function checkAnswer({ measure, measures, examples, answers, ...primary }: AnswerResult, task: Task): void {
+  const { predictions, scores, width } = answers;
+  const labels = task.test.map(({ label }) => label);
+  need(examples === labels.length && predictions.length === examples, `number of examples ${examples}`);
+  need(scores.length === width * examples, `number of scores ${scores.length}`);
+  need(measure === task.measures[0], `measure ${measure}`);
+  for (const name of task.measures) {
+    const found = measures[name]!;
+    checkInterval(found, name);
+    need(Math.abs(score(name, predictions, labels) - found.value) < 1e-5, `${name} ${found.value}`);
+  }
+  const { value, low, high } = measures[measure]!;
+  need(
+    primary.value === value && primary.low === low && primary.high === high,
+    `${measure} ${primary.value}`,
+  );
+}
+
+function checkInterval({ value, low, high }: Interval, name: string): void {
+  need(Math.abs(value) <= 1, `${name} ${value}`);
+  need(-1 <= low && low <= high && high <= 1, `interval of ${name} from ${low} to ${high}`);
+}
+
+/** A text's score must be what the losses of its windows give. */
+function checkText({ loss, losses, low, high }: TextScore): void {
+  const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+  need(loss >= 0 && Math.abs(mean - loss) <= 1e-4 * (1 + loss), `loss ${loss}`);
+  need(low.loss <= high.loss && low.bitsPerCharacter <= high.bitsPerCharacter, "interval");
+}
