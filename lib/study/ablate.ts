@@ -1,3 +1,4 @@
+import type { Task } from "../data/mod.ts";
 import { digest } from "../digest.ts";
 import { InputError } from "../errors.ts";
 import { checkWritable, exists, readWhole, writeWhole } from "../files.ts";
@@ -49,8 +50,9 @@ const WORTH_A_PROCESS = 1e11;
  * ```
  */
 export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord> {
-  const { signal, workers, ...study } = { ...studies.ablate, ...options };
-  checkStudy(study);
+  const { signal, workers, ...settings } = { ...studies.ablate, ...options };
+  checkStudy(settings);
+  const study = asItIs(settings);
 
   return training(async function* (): AsyncGenerator<StudyRecord, Study> {
     await checkFolder(study.folder);
@@ -101,6 +103,34 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
   }());
 }
 
+/** A study with its own tasks and corpus as they are now: a notebook may change them while it runs. */
+function asItIs(study: StudySettings): StudySettings {
+  const copies = new Map<unknown, unknown>(); // A task may be in both lists.
+  const copy = <T>(value: T): T => {
+    if (typeof value !== "object") return value;
+    if (!copies.has(value)) copies.set(value, structuredClone(value));
+    return copies.get(value) as T;
+  };
+  const { tasks, zeroShot, corpus } = study;
+  const named = new Map<string, string | Task>();
+  for (const list of [tasks, zeroShot ?? []]) {
+    for (const task of list) {
+      const name = typeof task === "string" ? task : task.name;
+      const twin = named.get(name);
+      const isSame = twin === undefined || (list === zeroShot && digest(twin) === digest(task));
+      if (!isSame) {
+        throw new InputError(
+          `Cannot run a study of two tasks called "${name}": give each a name of its own, as ` +
+            `{ ...task, name: "${name}-2" } does`,
+        );
+      }
+      named.set(name, task);
+    }
+  }
+  const own = { ...study, tasks: tasks.map(copy), corpus: copy(corpus) };
+  return zeroShot ? { ...own, zeroShot: zeroShot.map(copy) } : own;
+}
+
 /** Makes sure that a study can be kept in a folder, and that none of version 0.1 is there. */
 async function checkFolder(folder: string): Promise<void> {
   const path = `${folder}/study.json`;
@@ -122,11 +152,13 @@ async function resultOf(plan: Plan, study: StudySettings, failures: readonly str
 }
 
 async function rows<Run, Row>(
-  { arms }: Plan,
+  plan: Plan,
   runsOf: (arm: Arm) => readonly Run[],
-  rowOf: (arm: Arm, run: Run) => Promise<Row | undefined>,
+  rowOf: (arm: Arm, run: Run, plan: Plan) => Promise<Row | undefined>,
 ): Promise<Row[]> {
-  const found = await Promise.all(arms.flatMap((arm) => runsOf(arm).map((run) => rowOf(arm, run))));
+  const found = await Promise.all(
+    plan.arms.flatMap((arm) => runsOf(arm).map((run) => rowOf(arm, run, plan))),
+  );
   return found.filter((row) => row !== undefined);
 }
 

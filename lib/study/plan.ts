@@ -101,6 +101,8 @@ export interface Plan {
   readonly tasks: readonly Task[];
   /** Tasks that are done without fine-tuning. */
   readonly zeroShot: readonly Task[];
+  /** Of each task's test examples, which of the whole task's they are. */
+  readonly orders: ReadonlyMap<Task, Uint32Array>;
   readonly arms: readonly Arm[];
 }
 
@@ -109,10 +111,15 @@ export async function planOf(study: StudySettings): Promise<Plan> {
   const { folder, words } = study;
   const limits = { train: study.trainExamples, test: study.testExamples };
   const named = [study.tasks, study.zeroShot ?? []];
+  const orders = new Map<Task, Uint32Array>();
   const loaded = new Map(
     await Promise.all([...new Set(named.flat())].map(async (task) => { // Each once: a task may be in both lists.
       const whole = typeof task === "string" ? await loadTask(task, task === "imdb" ? { words } : {}) : task;
-      return [task, atMost(whole, limits)] as const;
+      const part = atMost(whole, limits);
+      const [all, taken]: (readonly unknown[])[] = [whole.test, part.test];
+      const places = new Map(all!.map((example, i) => [example, i]));
+      orders.set(part, Uint32Array.from(taken!, (example) => places.get(example)!));
+      return [task, part] as const;
     })),
   );
   const [tasks, zeroShot] = named.map((list) => list.map((task) => loaded.get(task)!)) as [Task[], Task[]];
@@ -149,10 +156,7 @@ export async function planOf(study: StudySettings): Promise<Plan> {
             const reads: FinetuneRead = { seed, lambda, transfer, options: study.finetune };
             const width = preset.variant === "paper" ? longest : undefined; // Of the softmax over positions.
             const all = {
-              run: "finetune",
-              start: begun.start.digest,
-              preset,
-              tokenizer,
+              start: begun.start.digest, // Of shape and tokenizer, too.
               ...reads,
               task: training,
               width,
@@ -171,6 +175,7 @@ export async function planOf(study: StudySettings): Promise<Plan> {
     tokenizer,
     tasks,
     zeroShot,
+    orders,
     arms: seeds.flatMap((seed) =>
       study.models.flatMap((model) => presetsOf(presets, model).map((preset) => armOf(model, preset, seed)))
     ),
@@ -219,7 +224,13 @@ async function ownModels(
   const books = typeof study.corpus === "string" ? await loadCorpus(study.corpus) : study.corpus;
   const tokenizer = trainBpe(books.train, { merges });
   const asked: PretrainAsked = { heldout: books.heldout, windows, zeroShot };
-  const askedRead = { ...asked, zeroShot: zeroShot.map(read) };
+  const askedRead = {
+    ...asked,
+    zeroShot: zeroShot.map((task) => {
+      const { train, ...rest } = read(task);
+      return heuristicOf(task).by === "acceptability" ? { ...rest, train } : rest; // Its threshold is learned.
+    }),
+  };
   return {
     tokenizer,
     books,
@@ -227,7 +238,7 @@ async function ownModels(
       const reads: PretrainRead = { preset, seed, tokenizer, text: books.train, options };
       const cost = options.updates * options.batch * preset.context * parametersOf(preset, tokenizer.size);
       const name = `pretrain-${arm}-seed${seed}`;
-      const run = planned(folder, keyOf, name, { run: "pretrain", ...reads }, askedRead, cost);
+      const run = planned(folder, keyOf, name, { ...reads }, askedRead, cost);
       return {
         start: { file: `${run.path}.safetensors`, key: run.trained, digest: run.trained },
         pretrain: { ...run, reads, asked },

@@ -2,7 +2,7 @@ import type { Task } from "../data/mod.ts";
 import { InputError } from "../errors.ts";
 import type { PositionKind } from "../model/mod.ts";
 import { type Interval, score, type TaskScore, type TextScore } from "../train/mod.ts";
-import type { Arm, PlannedFinetune, PlannedPretrain } from "./plan.ts";
+import type { Arm, Plan, PlannedFinetune, PlannedPretrain } from "./plan.ts";
 import type { StudyModel } from "./settings.ts";
 import { stored } from "./store.ts";
 
@@ -14,8 +14,10 @@ export interface Took {
   readonly batch: number;
 }
 
-/** A model's answers to a task's test examples, in their order. */
+/** A model's answers to the test examples of a task that a study takes. */
 export interface Answers {
+  /** Which of the task's test examples each is. */
+  readonly examples: Uint32Array;
   /** Label of each as it was predicted; or its grade. */
   readonly predictions: Float32Array;
   /** Scores of its labels or choices, side by side: `width` for each example, not a number where it has fewer. */
@@ -83,7 +85,7 @@ export interface PretrainResult {
 }
 
 /** What is stored of a task done. */
-export type AnswerResult = Omit<TaskScore, "predictions"> & { readonly answers: Answers };
+export type AnswerResult = Omit<TaskScore, "predictions"> & { readonly answers: Omit<Answers, "examples"> };
 
 /** What is stored of a fine-tuning run. */
 export type FinetuneResult = AnswerResult & { readonly loss: number; readonly trained: Took };
@@ -92,7 +94,7 @@ export type FinetuneResult = AnswerResult & { readonly loss: number; readonly tr
 export function answersOf(
   predictions: readonly number[],
   scores: readonly ArrayLike<number>[],
-): Answers {
+): AnswerResult["answers"] {
   const width = scores.reduce((most, { length }) => Math.max(most, length), 0);
   const all = new Float32Array(scores.length * width).fill(NaN);
   scores.forEach((some, i) => all.set(some, i * width));
@@ -107,6 +109,7 @@ export function answersOf(
 export async function pretrainedRow(
   { model, positions, seed }: Arm,
   { result: path, key, asked }: PlannedPretrain,
+  { orders }: Plan,
 ): Promise<Pretrained | undefined> {
   const found = await stored<PretrainResult>(path, key);
   if (!found) return undefined;
@@ -117,7 +120,7 @@ export async function pretrainedRow(
     need(zeroShot.length === asked.zeroShot.length, `${zeroShot.length} tasks without fine-tuning`);
     zeroShot.forEach((answer, i) => checkAnswer(answer, asked.zeroShot[i]!));
   });
-  const answered = zeroShot.map((answer, i) => answeredRow(asked.zeroShot[i]!, answer));
+  const answered = zeroShot.map((answer, i) => answeredRow(asked.zeroShot[i]!, answer, orders));
   return { model, positions, seed, ...result, ...answered.length > 0 && { zeroShot: answered } };
 }
 
@@ -129,6 +132,7 @@ export async function pretrainedRow(
 export async function finetunedRow(
   { model, positions, preset: { layers } }: Arm,
   { result: path, key, task, cut, reads: { lambda, transfer, seed } }: PlannedFinetune,
+  { orders }: Plan,
 ): Promise<Finetuned | undefined> {
   const found = await stored<FinetuneResult>(path, key);
   if (!found) return undefined;
@@ -138,7 +142,7 @@ export async function finetunedRow(
     need(loss >= 0 && loss < Infinity, `loss ${loss}`);
   });
   return {
-    ...answeredRow(task, answer),
+    ...answeredRow(task, answer, orders),
     model,
     positions,
     lambda,
@@ -151,8 +155,9 @@ export async function finetunedRow(
   };
 }
 
-function answeredRow(task: Task, answer: AnswerResult): Answered {
-  return { task: task.name, ...answer, constant: constant(task) };
+function answeredRow(task: Task, { answers, ...found }: AnswerResult, orders: Plan["orders"]): Answered {
+  const examples = orders.get(task)!;
+  return { task: task.name, ...found, constant: constant(task), answers: { examples, ...answers } };
 }
 
 function constant({ test, labels, measures }: Task): number {

@@ -1,0 +1,415 @@
+/** A result belongs to exactly what it was made from. */
+import * as tf from "@tensorflow/tfjs";
+import type { Corpus, Task } from "../../lib/data/mod.ts";
+import { backend, keyOf, words as draws } from "../../lib/engine/mod.ts";
+import { presets } from "../../lib/model/mod.ts";
+import { planOf } from "../../lib/study/plan.ts";
+import {
+  ablate,
+  smoke,
+  store,
+  stored,
+  studies,
+  type Study,
+  type StudySettings,
+} from "../../lib/study/mod.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
+
+await backend();
+
+const words = "sun rain wind snow frost cloud storm calm heat mist".split(" ");
+const text = Array.from({ length: 400 }, (_, i) => words[(i * 7 + (i >> 3)) % 10]).join(" ");
+const corpus: Corpus = {
+  name: "weather",
+  train: text,
+  heldout: text.slice(0, 600),
+  dropped: 0,
+  sources: [],
+  licence: "MIT",
+  about: "weather",
+};
+const rows = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, i) => ({
+    text: `${words[(i + from) % 10]} ${words[(3 * i + from) % 10]} ${i % 2 ? "warm" : "cold"}`,
+    label: i % 2,
+  }));
+const task: Task = {
+  name: "sky",
+  kind: "classification",
+  labels: ["cold", "warm"],
+  train: rows(24),
+  validation: rows(8, 1),
+  test: rows(16, 2),
+  measures: ["accuracy"],
+  source: "this test",
+  licence: "MIT",
+  about: "toy",
+};
+const tiny = smoke(studies.ablate);
+const small: StudySettings = {
+  ...tiny,
+  preset: { ...presets.smoke, layers: 1, width: 8, context: 12 },
+  positions: ["learned"],
+  lambda: [0.5],
+  seeds: 1,
+  corpus,
+  tasks: [task],
+  merges: 20,
+  pretrain: { ...tiny.pretrain, updates: 4, batch: 2 },
+  finetune: { ...tiny.finetune, rate: 1e-2 },
+  trainExamples: 24,
+  testExamples: 16,
+};
+
+/** A study in a folder of its own, and again with something changed: how many updates that took, and both results. */
+async function again(
+  change: Partial<StudySettings>,
+): Promise<{ updates: number; before: Study; after: Study }> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const before = await ablate({ ...small, folder, workers: 1 });
+    let updates = 0;
+    const second = ablate({ ...small, ...change, folder, workers: 1 });
+    for await (const _ of second) updates++;
+    return { updates, before, after: await second };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("other test labels are scored, by the model that is there", async () => {
+  const test = task.test.map((example) => ({ ...example, label: 1 - example.label })) as Task["test"];
+  const { updates, before, after } = await again({ tasks: [{ ...task, test } as Task] });
+  assertEquals(updates, 0);
+  assertEquals(after.finetuned[0]!.value, 1 - before.finetuned[0]!.value);
+  const [old, now] = [before, after].map(({ finetuned: [run] }) => {
+    const { examples, predictions } = run!.answers!;
+    return Array.from(task.test.keys(), (i) => predictions[examples.indexOf(i)]);
+  });
+  assertEquals(now, old);
+});
+
+Deno.test("other measures, and other test texts, are scored by the model that is there", async () => {
+  const f1 = await again({ tasks: [{ ...task, measures: ["f1"] }] });
+  assertEquals([f1.updates, f1.after.finetuned[0]!.measure], [0, "f1"]);
+  const fewer = await again({ tasks: [{ ...task, test: rows(6, 3) } as Task] });
+  assertEquals([fewer.updates, fewer.after.finetuned[0]!.examples], [0, 6]);
+});
+
+Deno.test("another held-out text is scored, by the model that is there, as the baselines beside it are", async () => {
+  const heldout = "a storm of quite another kind came over the hills that night ".repeat(12);
+  const { updates, before, after } = await again({ corpus: { ...corpus, heldout } });
+  assertEquals(updates, 0);
+  const [old, now] = [before, after].map(({ pretrained }) => pretrained[0]!.heldout!);
+  assert(
+    now!.bitsPerCharacter > old!.bitsPerCharacter,
+    `${now!.bitsPerCharacter} after ${old!.bitsPerCharacter}`,
+  );
+  assert(after.baselines!.bigram.bitsPerCharacter > before.baselines!.bigram.bitsPerCharacter);
+});
+
+Deno.test("other training texts are another training", async () => {
+  const { updates, after } = await again({ tasks: [{ ...task, train: rows(23, 1) } as Task] });
+  assertEquals([updates, after.finetuned.length], [2, 1]);
+  const corpora = await again({ corpus: { ...corpus, train: text.slice(1) } });
+  assertEquals([corpora.updates, corpora.after.pretrained.length], [4 + 3, 1]);
+});
+
+Deno.test("a run keeps its answer and scores for each test example, and its loss on each held-out window", async () => {
+  const { before: { pretrained: [reader], finetuned: [run] } } = await again({});
+  const { predictions, scores, width, examples } = run!.answers!;
+  assertEquals([predictions.length, scores.length, width], [16, 32, 2]);
+  const right = predictions.filter((label, i) => label === task.test[examples[i]!]!.label).length;
+  assertEquals(right / 16, run!.value);
+  predictions.forEach((label, i) => assert(scores[2 * i + label]! >= scores[2 * i + 1 - label]!));
+  const { losses = new Float32Array(), loss } = reader!.heldout!;
+  assert(losses.length > 3 && Math.abs(losses.reduce((a, b) => a + b) / losses.length - loss) < 1e-5);
+  assertEquals([reader!.trained, run!.trained], [{ updates: 4, batch: 2 }, { updates: 3, batch: 8 }]);
+});
+
+Deno.test("a batch larger than the data is told as large as it was", async () => {
+  const folder = await Deno.makeTempDir();
+  const finetune = { ...small.finetune, batch: 500 };
+  const { finetuned: [run] } = await ablate({ ...small, finetune, folder, workers: 1 });
+  assertEquals(run!.trained, { updates: 1, batch: 24 });
+  await Deno.remove(folder, { recursive: true });
+});
+
+/** Draws, from which tests generate what they try: the same at each run. */
+function drawing(name: string) {
+  let at = 0;
+  return (below: number) => draws(keyOf(0, name, at++), 2)[0]! % below;
+}
+
+/** Keys of a study's runs: of what is trained and of what is found. */
+async function keysOf(study: StudySettings): Promise<{ trained: string[]; found: string[] }> {
+  const { arms } = await planOf(study);
+  const runs = arms.flatMap(({ pretrain, finetune }) => [...pretrain ? [pretrain] : [], ...finetune]);
+  return { trained: runs.map(({ trained }) => trained), found: runs.map(({ key }) => key) };
+}
+
+Deno.test("two studies that differ in one thing that a run reads have no run in common where it is read", async () => {
+  const draw = drawing("differences");
+  const own = await keysOf({ ...small, zeroShot: [choice] });
+  const changed = (value: string) => {
+    const at = draw(value.length);
+    const other = String.fromCharCode(97 + (value.charCodeAt(at) + 1 + draw(24)) % 26);
+    return value.slice(0, at) + (value[at] === other ? "Q" : other) + value.slice(at + 1);
+  };
+  const replaced = <T>(list: readonly T[], change: (item: T) => T) => {
+    const at = draw(list.length);
+    return list.map((item, i) => i === at ? change(item) : item);
+  };
+  const example = (split: "train" | "test", what: "text" | "label") => ({
+    tasks: [{
+      ...task,
+      [split]: replaced(
+        task[split] as ReturnType<typeof rows>,
+        (row) => what === "text" ? { ...row, text: changed(row.text) } : { ...row, label: 1 - row.label },
+      ),
+    } as Task],
+  });
+  const { preset, pretrain, finetune } = small;
+  type Change = [of: "pretrained" | "finetuned" | "both", part: "trained" | "found", Partial<StudySettings>];
+  const number = (value: number) => value * (1 + 2 ** -(1 + draw(20)));
+  const changes: (() => Change)[] = [
+    () => ["finetuned", "trained", example("train", "text")],
+    () => ["finetuned", "trained", example("train", "label")],
+    () => ["finetuned", "found", example("test", "text")],
+    () => ["finetuned", "found", example("test", "label")],
+    () => ["finetuned", "trained", { tasks: [{ ...task, labels: replaced(task.labels, changed) }] }],
+    () => ["finetuned", "found", { tasks: [{ ...task, measures: draw(2) ? ["f1"] : ["accuracy", "f1"] }] }],
+    () => ["finetuned", "trained", { trainExamples: 1 + draw(23) }],
+    () => ["finetuned", "found", { testExamples: 9 + draw(7) }],
+    () => ["both", "trained", { corpus: { ...corpus, train: changed(text) } }],
+    () => ["pretrained", "found", { corpus: { ...corpus, heldout: changed(corpus.heldout) } }],
+    () => ["pretrained", "found", { heldoutWindows: 1 + draw(15) }],
+    () => ["pretrained", "found", {
+      zeroShot: [{ ...choice, test: replaced(choice.test, reworded) } as Task],
+    }],
+    () => ["both", "trained", { merges: 1 + draw(19) }],
+    () => ["both", "trained", { preset: { ...preset, width: 2 * (5 + draw(50)) } }],
+    () => ["both", "trained", { preset: { ...preset, heads: 1 + 3 * draw(2) } }],
+    () => ["both", "trained", { preset: { ...preset, layers: 2 + draw(9) } }],
+    () => ["both", "trained", { preset: { ...preset, context: 13 + draw(9) } }],
+    () => ["both", "trained", { preset: { ...preset, variant: "paper" } }],
+    () => ["both", "trained", { preset: { ...preset, positions: { ...preset.positions, scale: "raw" } } }],
+    () => ["both", "trained", { positions: [(["sinusoidal", "none", "random-frozen"] as const)[draw(3)]!] }],
+    () => ["both", "trained", { models: ["gpt2"] }],
+    ...(["rate", "warmup", "decay", "clip", "dropout", "updates", "batch"] as const).map(
+      (name) => (): Change => {
+        const whole = name === "updates" || name === "batch";
+        const value = whole ? pretrain[name] + 1 + draw(9) : number(pretrain[name] || 0.25);
+        return ["both", "trained", { pretrain: { ...pretrain, [name]: value } }];
+      },
+    ),
+    () => ["both", "trained", { pretrain: { ...pretrain, schedule: "warmup_constant" } }],
+    ...(["rate", "warmup", "decay", "clip", "dropout", "epochs", "batch"] as const).map(
+      (name) => (): Change => {
+        const whole = name === "epochs" || name === "batch";
+        const value = whole ? finetune[name] + 1 + draw(9) : number(finetune[name] || 0.25);
+        return ["finetuned", "trained", { finetune: { ...finetune, [name]: value } }];
+      },
+    ),
+    () => ["finetuned", "trained", { finetune: { ...finetune, schedule: "warmup_constant" } }],
+    () => ["finetuned", "trained", { lambda: [number(0.5)] }],
+    () => ["finetuned", "trained", { transfer: [-draw(2)] }],
+  ];
+  const PAIRS = Number(Deno.env.get("GPT1_PAIRS") ?? 200);
+  const [reader, tuned] = [0, 1];
+  for (let pair = 0; pair < PAIRS; pair++) {
+    const [of, part, change] = changes[pair % changes.length]!();
+    const other = await keysOf({ ...small, zeroShot: [choice], ...change });
+    const told = `${JSON.stringify(change).slice(0, 300)}`;
+    for (const run of [...of !== "finetuned" ? [reader] : [], ...of !== "pretrained" ? [tuned] : []]) {
+      assert(own.found[run] !== other.found[run], `${told} leaves the key of run ${run}`);
+      const trains = own.trained[run] !== other.trained[run];
+      assertEquals(trains, part === "trained", `${told}: whether run ${run} is trained again`);
+    }
+    if (of === "finetuned") assertEquals(own.found[reader], other.found[reader], told);
+    if (of === "pretrained") assertEquals(own.found[tuned], other.found[tuned], told);
+  }
+});
+
+const reworded = (row: unknown) => ({ ...(row as { context: string }), context: "storm rain" });
+const choices = rows(8).map(({ text, label }) => ({
+  context: text,
+  choices: ["rain wind", "wind calm"],
+  label,
+}));
+const choice: Task = {
+  ...task,
+  name: "weather",
+  kind: "choice",
+  train: choices,
+  validation: choices,
+  test: choices,
+};
+
+Deno.test("what does not matter to a run changes no key", async () => {
+  const own = await keysOf(small);
+  const same: Partial<StudySettings>[] = [
+    { folder: "elsewhere" },
+    { saveEvery: 7 },
+    { tasks: [{ ...task, source: "another", licence: "CC0", about: "renamed" }] },
+    { tasks: [structuredClone(task)] },
+    { corpus: { ...corpus, name: "elsewhere/weather.txt", licence: "CC0" } },
+    { tasks: [{ ...task, validation: rows(5, 4) } as Task] },
+    { trainExamples: Infinity, testExamples: 1000 },
+    { words: 99 },
+  ];
+  for (const change of same) assertEquals(await keysOf({ ...small, ...change }), own, JSON.stringify(change));
+});
+
+Deno.test("what is in no key of a training changes no parameter of it", async () => {
+  const folder = await Deno.makeTempDir();
+  const bytes: string[] = [];
+  const others: Task[] = [
+    task,
+    { ...task, test: rows(5, 7) } as Task,
+    { ...task, validation: rows(5, 4), measures: ["f1"], about: "renamed", source: "another" } as Task,
+  ];
+  for (const [i, other] of others.entries()) {
+    const own = `${folder}/${i}`;
+    await ablate({ ...small, tasks: [other], folder: own, workers: 1 });
+    const [model] = [...Deno.readDirSync(own)].filter(({ name }) => /^sky-.*safetensors$/.test(name));
+    const file = await Deno.readFile(`${own}/${model!.name}`);
+    const header = Number(new DataView(file.buffer).getBigUint64(0, true));
+    bytes.push(file.subarray(8 + header).toBase64());
+  }
+  assertEquals(new Set(bytes).size, 1);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a width of the softmax that test texts make is in the key where it is read", async () => {
+  const long = [{ text: "sun rain wind snow frost cloud storm calm", label: 0 }];
+  const longer = { tasks: [{ ...task, test: [...task.test, ...long] } as Task], testExamples: 99 };
+  const trained = async (variant: "clean" | "paper", change: Partial<StudySettings>) => {
+    const preset = { ...small.preset, context: 40, variant };
+    return (await keysOf({ ...small, preset, ...change })).trained;
+  };
+  assertEquals(await trained("clean", longer), await trained("clean", {}));
+  const [paper, wider] = [await trained("paper", {}), await trained("paper", longer)];
+  assertEquals([wider[0] === paper[0], wider[1] === paper[1]], [true, false]);
+});
+
+Deno.test("two tasks of one name are refused, with the way out", async () => {
+  const few = { ...task, train: rows(8) } as Task;
+  await assertRefused(
+    () => ablate({ ...small, tasks: [few, task] }),
+    /^Cannot run a study of two tasks called "sky": give each a name of its own, as \{ \.\.\.task, name: "sky-2" \} does$/,
+  );
+  await assertRefused(() => ablate({ ...small, tasks: [task], zeroShot: [few] }), /two tasks called "sky"/);
+  await assertRefused(
+    () => ablate({ ...small, tasks: ["kind", { ...task, name: "kind" }] }),
+    /called "kind"/,
+  );
+});
+
+Deno.test("a task that is changed while its study runs is used as it was when the study was asked for", async () => {
+  const folder = await Deno.makeTempDir();
+  const mine = structuredClone(task) as { test: { label: number }[] } & Task;
+  const study = ablate({ ...small, tasks: [mine], folder, workers: 1 });
+  for await (const _ of study) for (const example of mine.test) (example as { label: number }).label = 0;
+  const found = await study;
+  assertEquals(found.finetuned[0]!.constant, 0.5);
+  assertEquals((await ablate({ ...small, folder, workers: 1 })).finetuned, found.finetuned);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a result that was changed, is another's, or cannot be read is refused before anything is computed", async () => {
+  const folder = await Deno.makeTempDir();
+  const options = { ...small, folder, workers: 1 };
+  await ablate(options);
+  const name = [...Deno.readDirSync(folder)].find(({ name }) => /^sky-.*json$/.test(name))!.name;
+  const other = [...Deno.readDirSync(folder)].find(({ name }) => /^pretrain-.*json$/.test(name))!.name;
+  const path = `${folder}/${name}`, whole = await Deno.readTextFile(path);
+  const { value } = JSON.parse(whole).result;
+  const refused = async (text: string | undefined, why: RegExp) => {
+    if (text !== undefined) await Deno.writeTextFile(path, text);
+    let updates = 0;
+    await assertRefused(async () => {
+      for await (const _ of ablate(options)) updates++;
+    }, why);
+    assertEquals(updates, 0);
+  };
+  const changed =
+    /^Cannot use .*sky-.*json as a result as it was changed since it was written: remove it to run again$/;
+  await refused(whole.replace(`"value": ${value}`, '"value": 7.5'), changed);
+  await refused(whole.replace(`"value": ${value}`, '"value": 1e999'), changed);
+  await refused(whole.replace(/"result": \{[^]*?\n {2}\},/, '"result": {},'), changed);
+  await refused(whole.replace('"tfjs": "4.22.0"', '"tfjs": "4.23.0"'), changed);
+  await refused(whole.slice(0, -30), /is not whole: remove it/);
+  await refused("null", /is not of format/);
+  await refused("{}", /is not of format/);
+  await refused(await Deno.readTextFile(`${folder}/${other}`), /is of another run: remove it/);
+  await Deno.remove(path);
+  await Deno.mkdir(path);
+  await refused(undefined, /^Cannot read a result .*sky-.*json: /);
+  await Deno.remove(path);
+  await Deno.writeTextFile(path, whole);
+  if (Deno.uid() !== 0) { // Root may read anything.
+    await Deno.chmod(path, 0);
+    await refused(undefined, /^Cannot read a result .*sky-.*json: /);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a result whose checksum was made to fit is refused where its numbers cannot be", async () => {
+  const folder = await Deno.makeTempDir();
+  const options = { ...small, folder, workers: 1 };
+  await ablate(options);
+  const { arms: [arm] } = await planOf({ ...small, folder });
+  const [{ result: path, key, settings }] = arm!.finetune as unknown as [
+    { result: string; key: string; settings: unknown },
+  ];
+  const found = await stored<Record<string, unknown>>(path, key);
+  const values: Record<string, unknown>[] = [
+    {},
+    { ...found!.result, value: 7.5 },
+    { ...found!.result, loss: -1 },
+    { ...found!.result, measures: { accuracy: { value: 0.99, low: 0.9, high: 1 } } },
+    {
+      ...found!.result,
+      answers: { predictions: Float32Array.of(1), scores: Float32Array.of(1, 1), width: 2 },
+    },
+    { ...found!.result, examples: 3 },
+  ];
+  for (const value of values) {
+    await store(path, { key, settings }, value, 1);
+    await assertRefused(
+      () => ablate(options),
+      /^Cannot use .*sky-.*json as a result: its .*; remove it to run again$/,
+    );
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a model that another run made is not taken for a run's own", async () => {
+  const folder = await Deno.makeTempDir();
+  await ablate({ ...small, folder, workers: 1, seeds: 2 });
+  const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
+  const [first, second] = names.filter((name) => /^pretrain-.*safetensors$/.test(name)).sort();
+  await Deno.copyFile(`${folder}/${second}`, `${folder}/${first}`);
+  await assertRefused(
+    () => ablate({ ...small, folder, workers: 1, lambda: [0.25] }),
+    /^Cannot use .*pretrain-learned-seed1-.*safetensors as another run made it: remove it to make it again$/,
+  );
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a study in the folder of one that version 0.1 published is refused, and that one stays as it is", async () => {
+  const folder = new URL("../../data/studies/transfer", import.meta.url).pathname;
+  const before = await Deno.readTextFile(`${folder}/study.json`);
+  await assertRefused(
+    () => ablate({ ...small, folder }),
+    /^Cannot run a study in .*transfer as one of version 0\.1 is there: name another folder, or open it with published\(\)$/,
+  );
+  assertEquals(await Deno.readTextFile(`${folder}/study.json`), before);
+});
+
+Deno.test("no tensor is left by a study that only asks anew", async () => {
+  const before = tf.memory().numTensors;
+  await again({ tasks: [{ ...task, measures: ["f1"] }] });
+  assertEquals(tf.memory().numTensors, before);
+});

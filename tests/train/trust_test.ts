@@ -1,0 +1,246 @@
+/** What was made from one thing is not used for another. */
+import type { Task, TaskOf } from "../../lib/data/mod.ts";
+import { backend } from "../../lib/engine/mod.ts";
+import { dispose, gpt, type LanguageModel, leaves, presets } from "../../lib/model/mod.ts";
+import { trainBpe } from "../../lib/text/mod.ts";
+import {
+  encodeTask,
+  evaluate,
+  finetune,
+  loadMade,
+  loadModel,
+  pretrain,
+  progressOf,
+  saveModel,
+  zeroShot,
+} from "../../lib/train/mod.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
+
+await backend();
+
+const text = "a cold rain and a warm sun and a cold wind and a warm calm ".repeat(20);
+const tokenizer = trainBpe(text, { merges: 30 });
+const rows = ["cold rain", "warm sun", "cold wind", "warm calm"].map((text, i) => ({ text, label: i % 2 }));
+const task: Task = {
+  name: "sky",
+  kind: "classification",
+  labels: ["cold", "warm"],
+  train: rows,
+  validation: rows,
+  test: rows,
+  measures: ["accuracy"],
+  source: "this test",
+  licence: "MIT",
+  about: "toy",
+};
+/** The task as a notebook has it: a value that anyone may change. */
+type Row = { text: string; label: number };
+type Own =
+  & Omit<TaskOf<"classification">, "train" | "validation" | "test">
+  & Record<"train" | "validation" | "test", Row[]>;
+const own = (): Own => JSON.parse(JSON.stringify(task));
+const fresh = (seed = 1) => gpt({ ...presets.smoke, context: 16 }, { tokenizer, seed });
+const bits = (lm: LanguageModel) => leaves(lm.parameters).map(([, leaf]) => [...leaf.dataSync()]);
+
+/** A run that is stopped after an update, and what it has saved. */
+async function stopped(run: (signal: AbortSignal) => AsyncIterable<{ update: number }>): Promise<void> {
+  const stop = new AbortController();
+  for await (const { update } of run(stop.signal)) if (update === 1) stop.abort();
+}
+
+Deno.test("fine-tuning is not resumed with a model that was pre-trained further in between", async () => {
+  const checkpoint = `${await Deno.makeTempDir()}/sky.part`;
+  const options = { epochs: 2, batch: 2, checkpoint };
+  const lm = fresh();
+  await finetune(lm, task, options);
+  await pretrain(lm, { train: text }, { updates: 3, batch: 2 });
+  await assertRefused(
+    () => finetune(lm, task, options),
+    /^Cannot resume from .*sky\.part as its run began with another model: remove it to begin again with this one$/,
+  );
+  await assertRefused(
+    () => finetune(fresh(2), task, { ...options, seed: 1 }),
+    /its run began with another model/,
+  );
+});
+
+Deno.test("pre-training is not resumed with another start of the same settings", async () => {
+  const checkpoint = `${await Deno.makeTempDir()}/books.part`;
+  const options = { updates: 4, batch: 2, seed: 7, checkpoint };
+  await stopped((signal) => pretrain(fresh(1), { train: text }, { ...options, signal }));
+  await assertRefused(
+    () => pretrain(fresh(2), { train: text }, options),
+    /^Cannot resume from .*books\.part as its run began with another model: /,
+  );
+  const again = await pretrain(fresh(1), { train: text }, options);
+  assertEquals(
+    bits(again),
+    bits(await pretrain(fresh(1), { train: text }, { updates: 4, batch: 2, seed: 7 })),
+  );
+});
+
+Deno.test("a stopped pre-training goes on with the model that it has left, as a cell that is run again does", async () => {
+  const checkpoint = `${await Deno.makeTempDir()}/books.part`;
+  const options = { updates: 4, batch: 2, checkpoint };
+  const lm = fresh();
+  await stopped((signal) => pretrain(lm, { train: text }, { ...options, signal }));
+  const updates = [];
+  for await (const { update } of pretrain(lm, { train: text }, options)) updates.push(update);
+  assertEquals(updates, [2, 3, 4]);
+  for await (const _ of pretrain(lm, { train: text }, options)) throw new Error("all updates are made");
+});
+
+Deno.test("fine-tuning is not resumed with other labels, their names, or training examples", async () => {
+  const checkpoint = `${await Deno.makeTempDir()}/sky.part`;
+  const options = { epochs: 2, batch: 2, checkpoint };
+  await stopped((signal) => finetune(fresh(), task, { ...options, signal }));
+  const flipped = rows.map(({ text, label }) => ({ text, label: 1 - label }));
+  for (
+    const [other, what] of [
+      [{ ...task, train: flipped } as Task, "examples"],
+      [{ ...task, train: [...rows].reverse() } as Task, "examples"],
+      [{ ...task, labels: ["warm", "cold"] }, "task"],
+    ] as const
+  ) {
+    await assertRefused(
+      () => finetune(fresh(), other, options),
+      new RegExp(`^Cannot resume from .* as its ${what} is .*: current ${what} is `),
+    );
+  }
+  await finetune(fresh(), { ...task, test: flipped, measures: ["f1"] } as Task, options); // Which it does not read.
+});
+
+Deno.test("a checkpoint of version 0.1 is refused with the way out, a model of it loads", async () => {
+  const path = `${await Deno.makeTempDir()}/old.safetensors`;
+  await stopped((signal) =>
+    pretrain(fresh(), { train: text }, { updates: 4, batch: 2, checkpoint: path, signal })
+  );
+  const file = await Deno.readFile(path);
+  await Deno.writeFile(path, await resigned(file, (metadata) => delete metadata["start"]));
+  await assertRefused(
+    () => pretrain(fresh(), { train: text }, { updates: 4, batch: 2, checkpoint: path }),
+    /^Cannot resume from .* as version 0\.1 wrote it, which did not say what the run began with: remove it to begin again$/,
+  );
+  assertEquals((await loadModel(path)).config, fresh().config);
+});
+
+/** A checkpoint with other metadata, and its checksum made right. */
+async function resigned(file: Uint8Array, change: (metadata: Record<string, string>) => void) {
+  const { createHash } = await import("node:crypto");
+  const length = Number(new DataView(file.buffer).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + length)));
+  change(header.__metadata__);
+  const bytes = (sha256: string) => {
+    header.__metadata__.sha256 = sha256;
+    const text = new TextEncoder().encode(JSON.stringify(header));
+    const padded = new Uint8Array(Math.ceil(text.length / 8) * 8).fill(32);
+    padded.set(text);
+    const all = new Uint8Array(8 + padded.length + file.length - 8 - length);
+    new DataView(all.buffer).setBigUint64(0, BigInt(padded.length), true);
+    all.set(padded, 8);
+    all.set(file.subarray(8 + length), 8 + padded.length);
+    return all;
+  };
+  return bytes(createHash("sha256").update(bytes("0".repeat(64))).digest("hex"));
+}
+
+Deno.test("seconds and batch of a run are those of all its parts, and of the batch that was used", async () => {
+  const checkpoint = `${await Deno.makeTempDir()}/books.part`;
+  const options = { updates: 3, batch: 5000, checkpoint };
+  await stopped(async function* (signal) {
+    for await (const record of pretrain(fresh(), { train: text }, { ...options, signal })) {
+      await new Promise((resume) => setTimeout(resume, 300));
+      yield record;
+    }
+  });
+  let seconds = 0;
+  for await (const record of pretrain(fresh(), { train: text }, options)) seconds = record.seconds;
+  const so = (await progressOf(checkpoint))!;
+  assertEquals([so.update, so.updates, so.seconds], [3, 3, seconds]);
+  assert(seconds > 0 && so.batch < 100 && so.batch > 1, `${so.batch}`);
+});
+
+Deno.test("a model says which run made it, to the one that asks", async () => {
+  const path = `${await Deno.makeTempDir()}/made.safetensors`;
+  const lm = fresh();
+  await saveModel(path, lm, { made: { key: "abc", updates: 4, batch: 2, seconds: 1.5 } });
+  const { took } = await loadMade(path, "abc");
+  assertEquals(took, { updates: 4, batch: 2, seconds: 1.5 });
+  await assertRefused(
+    () => loadMade(path, "abd"),
+    /^Cannot use .* as another run made it: remove it to make it again$/,
+  );
+  await saveModel(path, lm);
+  await assertRefused(() => loadMade(path, "abc"), /as another run made it/);
+});
+
+Deno.test("a task that is changed in place is read as it is now", async () => {
+  const lm = fresh();
+  const mine = own();
+  const tuned = await finetune(lm, mine, { epochs: 1, batch: 2 });
+  const { value, predictions } = await evaluate(tuned, mine);
+  for (const example of mine.test) example.label = 1 - example.label;
+  assertEquals((await evaluate(tuned, mine)).value, 1 - value);
+  mine.test[0]!.text = "calm";
+  const other = structuredClone(mine);
+  assertEquals((await evaluate(tuned, mine)).logits, (await evaluate(tuned, other)).logits);
+  mine.test = mine.test.slice(0, 3);
+  const three = await evaluate(tuned, mine);
+  assertEquals([three.examples, three.predictions.slice(1)], [3, predictions.slice(1, 3)]);
+  mine.train = mine.train.slice(0, 2);
+  let updates = 0;
+  for await (const _ of finetune(lm, mine, { epochs: 1, batch: 1 })) updates++;
+  assertEquals(updates, 2);
+  mine.train[0]!.label = 5;
+  await assertRefused(() => finetune(lm, mine), /^Cannot use label 5 of train example 0 in task "sky"/);
+  mine.train[0]!.label = 0;
+  mine.test[1]!.text = " ";
+  await assertRefused(() => evaluate(tuned, mine), /^Cannot use test example 1 in task "sky"/);
+});
+
+Deno.test("what was encoded is kept while nothing in the task changes", () => {
+  const mine = own();
+  const first = encodeTask(mine, tokenizer, 16);
+  assert(encodeTask(mine, tokenizer, 16) === first);
+  assert(encodeTask(mine, tokenizer, 12) !== first);
+  mine.validation[3]!.text = "warm rain";
+  assert(encodeTask(mine, tokenizer, 16) !== first);
+});
+
+Deno.test("a task that is changed while a model is asked scores what was asked", async () => {
+  const lm = fresh();
+  const mine = own();
+  const tuned = await finetune(lm, mine, { epochs: 1, batch: 2 });
+  const { value } = await evaluate(tuned, mine);
+  const asked = evaluate(tuned, mine);
+  for (const example of mine.test) example.label = 0;
+  assertEquals((await asked).value, value);
+  const choices = rows.map(({ text, label }) => ({
+    context: text,
+    choices: ["rain sun", "sun calm"],
+    label,
+  }));
+  const choice = { ...task, kind: "choice", train: choices, validation: choices, test: choices } as Task;
+  const right = (await zeroShot(lm, choice)).value;
+  const answer = zeroShot(lm, choice);
+  for (const example of choices) example.label = 1 - example.label;
+  assertEquals((await answer).value, right);
+  assertEquals((await zeroShot(lm, choice)).value, 1 - right);
+});
+
+Deno.test("a model is evaluated with its own labels, by name and order", async () => {
+  const lm = fresh();
+  const tuned = await finetune(lm, task, { epochs: 1, batch: 2 });
+  await assertRefused(
+    () => evaluate(tuned, { ...task, labels: ["warm", "cold"] }),
+    /^Cannot evaluate on task "sky" as it is classification with labels warm, cold: the model has a head for classification with labels cold, warm$/,
+  );
+  await assertRefused(() => evaluate(tuned, { ...task, labels: ["cold", "hot"] }), /with labels cold, hot: /);
+  await assertRefused(
+    () => evaluate(tuned, { ...task, labels: ["cold", "warm", "mild"] }),
+    /cold, warm, mild: /,
+  );
+  await assertRefused(() => evaluate(lm, task), /the model has no head, which fine-tuning gives it$/);
+  assertEquals((await evaluate(tuned, { ...task, name: "weather", about: "another" })).examples, 4);
+  dispose(tuned.parameters);
+});
