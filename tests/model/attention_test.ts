@@ -38,6 +38,41 @@ Deno.test("a head of the first block attends as worked out number by number", as
   dispose(lm.parameters);
 });
 
+Deno.test("a block that begins with its norm attends to what the norm gives", async () => {
+  const lm = gpt(withArchitecture(presets.smoke, "gpt2"), { tokenizer, seed: 4 });
+  const [{ attn: { c_attn }, ln_1 }] = lm.parameters.h as [typeof lm.parameters.h[0]];
+  ln_1.weight.assign(tf.linspace(0.5, 3, 32) as tf.Tensor1D);
+  ln_1.bias.assign(tf.linspace(-1, 1, 32) as tf.Tensor1D);
+  const { maps } = await attentionMaps(lm, text);
+  const ids = tokenizer.encode(text);
+  const table = lm.parameters.tokens_embed.weight.arraySync();
+  const places = lm.parameters.positions_embed!.weight.arraySync();
+  const [gain, bias] = [ln_1.weight.arraySync() as number[], ln_1.bias.arraySync() as number[]];
+  const [w, b] = [c_attn.weight.arraySync() as number[][], c_attn.bias.arraySync() as number[]];
+  const read = Array.from(ids, (id, t) => {
+    const x = table[id]!.map((x, i) => x + places[t]![i]!);
+    const mean = x.reduce((a, b) => a + b) / 32;
+    const variance = x.reduce((sum, x) => sum + (x - mean) ** 2, 0) / 32;
+    return x.map((x, i) => (x - mean) / Math.sqrt(variance + 1e-5) * gain[i]! + bias[i]!);
+  });
+  const size = 16;
+  const vector = (t: number, from: number) =>
+    Array.from(
+      { length: size },
+      (_, j) => read[t]!.reduce((sum, x, i) => sum + x * w[i]![from + j]!, b[from + j]!),
+    );
+  const t = ids.length - 1;
+  const powers = Array.from({ length: t + 1 }, (_, s) => {
+    const [q, k] = [vector(t, 0), vector(s, 32)];
+    return Math.exp(q.reduce((sum, x, i) => sum + x * k[i]!, 0) / Math.sqrt(size));
+  });
+  const sum = powers.reduce((a, b) => a + b);
+  maps[0]![0]![t]!.forEach((weight, s) => {
+    assert(Math.abs(weight - powers[s]! / sum) < 1e-5, `${t} to ${s}: ${weight} is not ${powers[s]! / sum}`);
+  });
+  dispose(lm.parameters);
+});
+
 Deno.test("weights sum to 1, and only an encoder looks ahead", async () => {
   for (const architecture of ["gpt1", "gpt2", "bert"] as const) {
     const lm = gpt(withArchitecture(presets.smoke, architecture), { tokenizer, seed: 1 });

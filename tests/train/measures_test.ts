@@ -63,3 +63,16 @@ Deno.test("the interval of an accuracy covers the true one about as often as it 
   assert(covered >= 180 && covered <= 199, `${covered} of 200`);
   assertEquals(scoreInterval("f1", said, are), scoreInterval("f1", said, are));
 });
+
+Deno.test("of a thousand resamples 25 lie below an interval and 25 above it", () => {
+  const values = Array.from({ length: 97 }, (_, i) => Math.sqrt((i * 37) % 97));
+  const found: number[] = [];
+  const { low, high } = bootstrap(97, (rows) => {
+    found.push(rows.reduce((sum, row) => sum + values[row]!, 0));
+    return found.at(-1)!;
+  });
+  const resamples = found.slice(1); // The first is of the values themselves.
+  assertEquals(resamples.length, 1000);
+  assertEquals(resamples.filter((value) => value < low).length, 25);
+  assertEquals(resamples.filter((value) => value > high).length, 25);
+});

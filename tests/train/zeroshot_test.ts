@@ -74,6 +74,26 @@ Deno.test("a choice is the one of the highest mean log-probability after the con
   assertEquals(predictions, expected);
 });
 
+Deno.test("a longer choice is not the less likely for its length: means are compared, not sums", async () => {
+  const short = ["very", "the", "snow", "is", "."];
+  const long = ["very warm .", "very cold .", "is very warm .", "sun is very warm . the sun is very warm ."];
+  const rows = ["the sun is", "the snow is", "the"].flatMap((context) =>
+    short.flatMap((short) => long.map((long) => ({ context, choices: [short, long], label: 0 })))
+  );
+  const best = (worth: (values: number[]) => number) =>
+    rows.map(({ context, choices }) => {
+      const [short, long] = choices.map((choice) => {
+        const whole = [newline, ...ids(context), ...ids(choice)];
+        return worth(logProbabilities(lm, whole).slice(ids(context).length));
+      });
+      return Number(long! > short!);
+    });
+  const [means, sums] = [best(mean), best(sum)];
+  assert(means.some((label, i) => label !== sums[i]), "sums would answer alike");
+  const task: Task = { name: "what", kind: "choice", labels: ["short", "long"], ...about, ...split(rows) };
+  assertEquals((await zeroShot(lm, task)).predictions, means);
+});
+
 Deno.test("a pronoun is the referent after which the shared ending has the highest mean log-probability (§5)", async () => {
   const rows = [
     { context: "the rain was wet because", choices: ["the sun is very warm .", "the snow is very warm ."] },
