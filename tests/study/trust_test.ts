@@ -6,6 +6,7 @@ import { presets } from "../../lib/model/mod.ts";
 import { planOf } from "../../lib/study/plan.ts";
 import {
   ablate,
+  keys,
   smoke,
   store,
   stored,
@@ -245,6 +246,29 @@ const choice: Task = {
   validation: choices,
   test: choices,
 };
+
+Deno.test("a text whose words stand in another order is another text, though its tokenizer is the same", async () => {
+  const train = text.split(" ").reverse().join(" ");
+  const [one, other] = [await planOf(small), await planOf({ ...small, corpus: { ...corpus, train } })];
+  assertEquals(JSON.stringify(one.tokenizer), JSON.stringify(other.tokenizer));
+  assert(one.arms[0]!.pretrain!.trained !== other.arms[0]!.pretrain!.trained);
+});
+
+Deno.test("fine-tunings of one model that comes with the kit have a key for each seed and each such model", async () => {
+  const positions = ["learned", "sinusoidal"] as const;
+  const { trained } = await keysOf({ ...small, pretrained: "mini", positions, seeds: 2 });
+  assertEquals(new Set(trained).size, 4);
+});
+
+Deno.test("keys are what they were, so that no result is computed again for nothing", () => {
+  const key = keys()({
+    seed: 1,
+    options: { rate: 0.001, batch: Infinity },
+    text: "Ahab",
+    ids: Int32Array.of(1, 2),
+  });
+  assertEquals(key, "255eaf76d42c7f33767a1f2b4b29d457992ca684ffc2e6743437492da46d5fa0");
+});
 
 Deno.test("what does not matter to a run changes no key", async () => {
   const own = await keysOf(small);

@@ -110,6 +110,44 @@ Deno.test("fine-tuning is not resumed with other labels, their names, or trainin
   await finetune(fresh(), { ...task, test: flipped, measures: ["f1"] } as Task, options); // Which it does not read.
 });
 
+Deno.test("a run is not resumed with another value of any of its options", async () => {
+  const folder = await Deno.makeTempDir();
+  const common = { rate: 1e-3, warmup: 0.3, decay: 0.2, clip: 0.5, batch: 2, dropout: 0.3, seed: 5 };
+  const other = { ...common, schedule: "warmup_constant" as const, batch: 3 };
+  for (const name of ["rate", "warmup", "decay", "clip", "dropout", "seed"] as const) {
+    other[name] = common[name] / 2 + (name === "seed" ? 3.5 : 0);
+  }
+  const pretraining = {
+    ...common,
+    schedule: "warmup_cosine" as const,
+    updates: 4,
+    checkpoint: `${folder}/text.part`,
+  };
+  await stopped((signal) => pretrain(fresh(), { train: text }, { ...pretraining, signal }));
+  for (const [name, value] of Object.entries({ ...other, updates: 5 })) {
+    await assertRefused(
+      () => pretrain(fresh(), { train: text }, { ...pretraining, [name]: value }),
+      new RegExp(`^Cannot resume from .*text\\.part as its ${name} is .*: current ${name} is ${value}$`),
+    );
+  }
+  const tuning = {
+    ...common,
+    schedule: "warmup_linear" as const,
+    epochs: 2,
+    lambda: 0.5,
+    checkpoint: `${folder}/sky.part`,
+  };
+  await stopped((signal) => finetune(fresh(), task, { ...tuning, signal }));
+  for (const [name, value] of Object.entries({ ...other, epochs: 4, lambda: 0.25, transfer: 1 })) {
+    await assertRefused(
+      () => finetune(fresh(), task, { ...tuning, [name]: value }),
+      name === "transfer"
+        ? /^Cannot resume from .*sky\.part as (its transfer is 2: current transfer is 1|its run began with another model)/
+        : /^Cannot resume from .*sky\.part as its \w+ is .*: current \w+ is /,
+    );
+  }
+});
+
 Deno.test("a checkpoint of version 0.1 is refused with the way out, a model of it loads", async () => {
   const path = `${await Deno.makeTempDir()}/old.safetensors`;
   await stopped((signal) =>
