@@ -168,7 +168,7 @@ const NAME = /^[\p{L}\p{N}][\p{L}\p{N}\p{M} ._+-]*$/u;
 
 /**
  * Checks a task that somebody wrote, from whatever value, so that a mistake is named by split, row and field before
- * any training starts. Fields that the kit does not know are left alone.
+ * any training starts. Unknown fields are ignored.
  *
  * @param task The task
  * @returns The same task
@@ -317,7 +317,7 @@ function checkMeasures({ name, kind, labels, measures: given }: Task): void {
   }
 }
 
-/** Whether it fits the kind is for those to say who answer by it. */
+/** Whether it fits the kind is checked by `heuristicOf`, where it is used. */
 function checkZeroShot({ name, labels }: Task, how: ZeroShot): void {
   const fail = (what: string, value: unknown): never => {
     throw new InputError(

@@ -6,9 +6,9 @@ import {
   type Evaluation,
   finetune,
   loadModel,
+  majorityBaseline,
   pretrain,
   saveModel,
-  score,
   scoreByPosition,
   scoreText,
   type TaskScore,
@@ -167,9 +167,8 @@ export async function* runArm(
   }
 }
 
-function constant({ test, labels, measures }: Task): number {
-  const truth = test.map(({ label }) => label);
-  return Math.max(...labels.map((_, label) => score(measures[0]!, truth.map(() => label), truth)));
+function constant(task: Task): number {
+  return majorityBaseline(task, "test");
 }
 
 function stepOf({ name }: Planned, record: TrainingRecord): ArmStep {

@@ -1,4 +1,4 @@
-import type { Measure } from "../data/mod.ts";
+import type { Measure, Split, Task } from "../data/mod.ts";
 import { keyOf, words } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 
@@ -106,6 +106,32 @@ export function scoreInterval(
     rows.forEach((row, i) => [said[i], are[i]] = [predictions[row]!, labels[row]!]);
     return score(measure, said, are);
   });
+}
+
+/**
+ * The majority baseline: a task's primary measure of predicting one label for all examples, the label for which that is
+ * best.
+ *
+ * @param task The task.
+ * @param split Which examples; `test` unless given.
+ *
+ * @example
+ * ```ts
+ * import { majorityBaseline } from "./mod.ts";
+ *
+ * const test = [{ text: "rain", label: 0 }, { text: "snow", label: 0 }, { text: "sun", label: 1 }];
+ * const labels = ["bad", "good"], measures = ["accuracy" as const];
+ * console.log(majorityBaseline({ labels, measures, train: test, validation: test, test })); // 0.6666666666666666
+ * ```
+ */
+export function majorityBaseline(
+  task: Pick<Task, "labels" | "measures" | Split>,
+  split: Split = "test",
+): number {
+  const truth = task[split].map(({ label }) => label);
+  return Math.max(
+    ...task.labels.map((_, label) => score(task.measures[0]!, truth.map(() => label), truth)),
+  );
 }
 
 /** How often label 1 is predicted rightly, is predicted, and is. */

@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
-import type { Example, Split, Task, ZeroShot } from "../data/mod.ts";
-import { embedding } from "../engine/mod.ts";
+import { checkTask, type Example, type Split, type Task, type ZeroShot } from "../data/mod.ts";
+import { embedding, started } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { checkForetells, forward, type LanguageModel, tokenLogits } from "../model/mod.ts";
+import { checkForetells, checkModel, forward, type LanguageModel, tokenLogits } from "../model/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import { batchOf } from "./batches.ts";
 import { score } from "./measures.ts";
@@ -37,7 +37,7 @@ const THRESHOLD_EXAMPLES = 1000;
  * the first thousand training examples.
  *
  * @param split Which examples; `test` unless given.
- * @throws {InputError} If there is no heuristic for the task, or the architecture is `bert`.
+ * @throws {InputError} If it is no model or no task, there is no heuristic for the task, or the architecture is `bert`.
  *
  * @example
  * ```ts
@@ -65,8 +65,11 @@ const THRESHOLD_EXAMPLES = 1000;
  * ```
  */
 export async function zeroShot(lm: LanguageModel, task: Task, split: Split = "test"): Promise<TaskScore> {
+  checkModel(lm, "answer a task");
+  checkTask(task);
   checkForetells(lm.config, `answer task "${task.name}" without fine-tuning`);
   const how = heuristicOf(task);
+  await started();
   const found = await answers(lm, task[split], how);
   if (how.by !== "acceptability") return scoreOf(task, split, found.map(best));
   const means = (found: Likelihood[][]) => found.map(([only]) => mean(only!));

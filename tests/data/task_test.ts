@@ -359,7 +359,7 @@ function refused(value: unknown, message: RegExp): void {
   });
 }
 
-Deno.test("what is no task is refused, and how to get one from it is told", () => {
+Deno.test("what is no task is refused with what to write instead", () => {
   refused("kind", /^Cannot use the name "kind" as a task: write await task\("kind"\)$/);
   refused(Promise.resolve(mine), /^Cannot use a task that is not awaited: write await before it$/);
   refused(table({ text: ["a"], label: [0] }), /^Cannot use a table as a task: .* train: table\.objects\(\)$/);
