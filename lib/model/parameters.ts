@@ -194,6 +194,15 @@ export function leaves(
  *
  * @param model A model, or its parameters.
  * @throws {InputError} If it is neither.
+ *
+ * @example
+ * ```ts
+ * import { trainBpe } from "../text/mod.ts";
+ * import { countParameters, gpt, presets } from "./mod.ts";
+ *
+ * const lm = gpt(presets.smoke, { tokenizer: trainBpe("to be or not to be", { merges: 3 }) });
+ * console.log(countParameters(lm) === countParameters(lm.parameters)); // true
+ * ```
  */
 export function countParameters(model: Parameters | { readonly parameters: Parameters }): number {
   return leaves(model).reduce((sum, [, leaf]) => sum + leaf.size, 0);
@@ -204,6 +213,16 @@ export function countParameters(model: Parameters | { readonly parameters: Param
  *
  * @param model A model, or its parameters.
  * @throws {InputError} If it is neither.
+ *
+ * @example
+ * ```ts
+ * import { trainBpe } from "../text/mod.ts";
+ * import { dispose, gpt, leaves, presets } from "./mod.ts";
+ *
+ * const lm = gpt(presets.smoke, { tokenizer: trainBpe("to be or not to be", { merges: 3 }) });
+ * dispose(lm);
+ * console.log(leaves(lm).every(([, leaf]) => leaf.isDisposed)); // true
+ * ```
  */
 export function dispose(model: Parameters | { readonly parameters: Parameters }): void {
   for (const [, leaf] of leaves(model)) leaf.dispose();
