@@ -25,6 +25,7 @@ export { loadBpe, saveBpe, type Tokenizer, trainBpe, transform } from "./lib/tex
 
 // Data
 export {
+  checkTask,
   type Corpus,
   corpus,
   type Example,

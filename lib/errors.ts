@@ -16,3 +16,58 @@ export class InputError extends Error {
   /** Always `"InputError"`, so that the name survives a worker's message. */
   override readonly name = "InputError";
 }
+
+/** Characters of a value that a message quotes, at the most. */
+const QUOTED = 60;
+
+/**
+ * A value as a message quotes it: a text in quotes, whatever it holds, and no more than 60 characters.
+ *
+ * @param value What a user gave.
+ * @returns Printable text on one line.
+ *
+ * @example
+ * ```ts
+ * import { quoted } from "./errors.ts";
+ *
+ * console.log(quoted("a\tb"), quoted(NaN), quoted([1, 2])); // "a\tb" NaN [1,2]
+ * ```
+ */
+export function quoted(value: unknown): string {
+  const text = typeof value === "function" ? "a function" : jsonOf(value) ?? String(value);
+  const characters = Array.from(text.slice(0, 4 * QUOTED)); // No character is longer than that.
+  const short = text.length > characters.join("").length || characters.length > QUOTED
+    ? `${characters.slice(0, QUOTED - 1).join("")}…`
+    : text;
+  return short.replace(
+    /[\p{C}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** JSON of what has one; numbers are left to `String`, as JSON has no NaN. */
+function jsonOf(value: unknown): string | undefined {
+  if (typeof value === "number") return undefined;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return Object.prototype.toString.call(value); // It holds itself, or a bigint.
+  }
+}
+
+/**
+ * Whether a value is yet to be awaited: a promise, or a run of the kit.
+ *
+ * @param value Anything.
+ * @returns Whether it has a method `then`.
+ *
+ * @example
+ * ```ts
+ * import { isThenable } from "./errors.ts";
+ *
+ * console.log(isThenable(Promise.resolve(1)), isThenable(1)); // true false
+ * ```
+ */
+export function isThenable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}

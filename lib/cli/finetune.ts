@@ -108,9 +108,14 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   }
   const tuned = await tuning;
   for (const split of ["train", "validation", "test"] as const) {
-    const { measures, loss, examples } = await evaluate(tuned, data, split);
+    const { measures, baseline, loss, examples, cut, unknown } = await evaluate(tuned, data, split);
     const scores = Object.entries(measures).map(([name, score]) => `${name} ${inPercent(score)}`);
-    console.log(`${split.padEnd(10)} ${scores.join(", ")}, loss ${loss.toFixed(3)}, ${examples} examples`);
+    console.log(
+      `${split.padEnd(10)} ${scores.join(", ")}, majority baseline ${(100 * baseline).toFixed(1)} %, ` +
+        `loss ${loss.toFixed(3)}, ${examples} examples, ${cut} texts cut, ${
+          (100 * unknown).toFixed(1)
+        } % <unk>`,
+    );
   }
   if (out && checkpoint) {
     await saveModel(out, tuned);

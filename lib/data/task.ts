@@ -1,4 +1,4 @@
-import { InputError } from "../errors.ts";
+import { InputError, isThenable, quoted } from "../errors.ts";
 import { type Example, inputs, type Kind } from "../text/inputs.ts";
 import { byHash } from "./hash.ts";
 
@@ -28,13 +28,14 @@ export type Split = "train" | "validation" | "test";
 
 /** A task of one kind: a plain value, which anybody can write. */
 export interface TaskOf<K extends Kind> {
-  /** Short name, as tables print it. */
+  /** Short name, as tables print it and names of files have it: letters, digits, blanks and `._+-`. */
   readonly name: string;
   /** Which of the four input transformations of section 3.3 it takes. */
   readonly kind: K;
   /**
-   * Name of each label; of each position for multiple choice. Where a task is scored by a correlation they are
-   * grades, 0, 1, …, and an example's label may stand between two.
+   * Name of each label, all different; of each position for multiple choice, where an example has at least two choices
+   * and at most as many as there are labels. Where a task is scored by a correlation they are grades, 0, 1, …, and an
+   * example's label may stand between two.
    */
   readonly labels: readonly string[];
   /** Examples to learn from. */
@@ -43,7 +44,10 @@ export interface TaskOf<K extends Kind> {
   readonly validation: readonly Example<K>[];
   /** Examples to report. */
   readonly test: readonly Example<K>[];
-  /** What it is scored by, the primary one first. */
+  /**
+   * What it is scored by, the primary one first: `accuracy`, and of two labels `f1` and `matthews`; or of grades
+   * `pearson` and `spearman`.
+   */
   readonly measures: readonly Measure[];
   /** How it is answered without fine-tuning, if there is a way; `choice` for multiple choice unless given. */
   readonly zeroShot?: ZeroShot;
@@ -80,7 +84,11 @@ export interface TaskEntry {
 
 /** Whether a task's labels are grades, as it is scored by a correlation. */
 export function isGraded({ measures }: Pick<Task, "measures">): boolean {
-  return measures.some((measure) => measure === "pearson" || measure === "spearman");
+  return measures.some(isOfGrades);
+}
+
+function isOfGrades(measure: Measure): boolean {
+  return measure === "pearson" || measure === "spearman";
 }
 
 /** How many examples {@linkcode subset} keeps of each split; all of them where nothing is given. */
@@ -153,15 +161,20 @@ function stratified<E extends { readonly label: number }>(all: readonly E[], see
     .sort((a, b) => a.at - b.at).map(({ example }) => example);
 }
 
+/** Characters of a task's name, at the most. */
+const LONGEST_NAME = 80;
+/** A name that can be a part of a file's name on any system. */
+const NAME = /^[\p{L}\p{N}][\p{L}\p{N}\p{M} ._+-]*$/u;
+
 /**
- * Checks a task that somebody wrote, so that a mistake is named by split, row and field before any training
- * starts.
+ * Checks a task that somebody wrote, from whatever value, so that a mistake is named by split, row and field before
+ * any training starts. Unknown fields are ignored.
  *
  * @param task The task
  * @returns The same task
- * @throws {InputError} If the kind is not known, a split is empty, a text is missing, a label is none of the
- * task's, an example of multiple choice has another number of choices than there are labels, or no measure is
- * given
+ * @throws {InputError} If it is no task, such as a name or a promise; its name, kind, labels or measures are missing
+ * or do not go together; a split is missing, empty or no list; a text is missing, or a label is none of the task's;
+ * or its `zeroShot` cannot be used
  *
  * @example
  * ```ts
@@ -183,10 +196,58 @@ function stratified<E extends { readonly label: number }>(all: readonly E[], see
  * ```
  */
 export function checkTask<T extends Task>(task: T): T {
-  const { name, kind, labels } = task;
-  if (!Object.hasOwn(inputs, kind)) {
+  checkIsTask(task);
+  const { name, kind } = task;
+  if (typeof kind !== "string" || !Object.hasOwn(inputs, kind)) {
     throw new InputError(
-      `Cannot use task "${name}" as its kind is "${kind}": kinds are ${Object.keys(inputs).join(", ")}`,
+      `Cannot use task "${name}" as its kind is ${quoted(kind)}: kinds are ${Object.keys(inputs).join(", ")}`,
+    );
+  }
+  checkLabels(task);
+  checkMeasures(task);
+  if (task.zeroShot !== undefined) checkZeroShot(task, task.zeroShot);
+  for (const split of ["train", "validation", "test"] as const) {
+    examplesOf(task, split).forEach((example, i) =>
+      checkExample(example, `${split} example ${i} in task "${name}"`, task)
+    );
+  }
+  return task;
+}
+
+/** Refuses what is no task at all, and a task without a name by which messages could call it. */
+function checkIsTask(value: unknown): void {
+  if (typeof value === "string") {
+    throw new InputError(
+      `Cannot use the name ${quoted(value)} as a task: write await task(${quoted(value)})`,
+    );
+  }
+  if (isThenable(value)) throw new InputError("Cannot use a task that is not awaited: write await before it");
+  if (isTable(value)) {
+    throw new InputError(
+      "Cannot use a table as a task: its rows can be a split, as in train: table.objects()",
+    );
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new InputError(
+      "Cannot use a task as it must be an object with name, kind, labels, measures, train, validation and test: " +
+        `current value is ${quoted(value)}`,
+    );
+  }
+  const { name } = value as { name?: unknown };
+  if (typeof name !== "string" || !NAME.test(name) || Array.from(name).length > LONGEST_NAME) {
+    throw new InputError(
+      `Cannot use a task as its name must be at most ${LONGEST_NAME} letters, digits, blanks and ._+-, a letter or ` +
+        `digit first: current name is ${quoted(name)}`,
+    );
+  }
+}
+
+function checkLabels({ name, labels }: { readonly name: string; readonly labels: unknown }): void {
+  if (!Array.isArray(labels)) {
+    throw new InputError(
+      `Cannot use task "${name}" as its labels must be a list of their names: current value is ${
+        quoted(labels)
+      }`,
     );
   }
   if (labels.length < 2) {
@@ -194,64 +255,188 @@ export function checkTask<T extends Task>(task: T): T {
       `Cannot use task "${name}" as it needs at least 2 labels: current number is ${labels.length}`,
     );
   }
-  const known = measures.join(", ");
-  for (const measure of task.measures) {
-    if (!measures.includes(measure)) {
-      throw new InputError(`Cannot score task "${name}" by "${measure}" as measures are ${known}`);
-    }
-  }
-  if (task.measures.length === 0) {
-    throw new InputError(`Cannot score task "${name}" as it names no measure: measures are ${known}`);
-  }
-  for (const split of ["train", "validation", "test"] as const) {
-    const examples: readonly Record<string, unknown>[] = task[split].map((example) => ({ ...example }));
-    if (examples.length === 0) {
+  const seen = new Map<string, number>();
+  for (const [i, label] of labels.entries()) {
+    if (!isText(label)) {
       throw new InputError(
-        `Cannot use task "${name}" as its ${split} split is empty: put at least 1 example into it`,
+        `Cannot use task "${name}" as label ${i} must have a name that is not empty: current one is ${
+          quoted(label)
+        }`,
       );
     }
-    examples.forEach((example, i) => checkExample(example, `${split} example ${i} in task "${name}"`, task));
+    const before = seen.get(label.trim());
+    if (before !== undefined) {
+      throw new InputError(
+        `Cannot use task "${name}" as the names of its labels must differ: labels ${before} and ${i} are both ` +
+          quoted(label),
+      );
+    }
+    seen.set(label.trim(), i);
   }
-  return task;
 }
 
-function checkExample(example: Record<string, unknown>, where: string, task: Task): void {
-  const { kind, labels } = task;
-  const isText = (value: unknown) => typeof value === "string" && value.trim() !== "";
-  for (const [field, type] of Object.entries(inputs[kind].fields)) {
+function checkMeasures({ name, kind, labels, measures: given }: Task): void {
+  const known = measures.join(", ");
+  if (!Array.isArray(given)) {
+    throw new InputError(
+      `Cannot score task "${name}" as its measures must be a list of some of ${known}: current value is ${
+        quoted(given)
+      }`,
+    );
+  }
+  const named: readonly Measure[] = given;
+  if (named.length === 0) {
+    throw new InputError(`Cannot score task "${name}" as it names no measure: measures are ${known}`);
+  }
+  const unknown = named.findIndex((measure) => !measures.includes(measure));
+  if (unknown >= 0) {
+    throw new InputError(`Cannot score task "${name}" by ${quoted(named[unknown])} as measures are ${known}`);
+  }
+  const twice = named.find((measure, i) => named.indexOf(measure) < i);
+  if (twice !== undefined) {
+    throw new InputError(`Cannot score task "${name}" as it names measure ${twice} twice: once is enough`);
+  }
+  const [graded, whole] = [named.find(isOfGrades), named.find((measure) => !isOfGrades(measure))];
+  if (graded && whole) {
+    throw new InputError(
+      `Cannot score task "${name}" by both ${graded} and ${whole} as ${graded} is of grades and ${whole} of labels: ` +
+        "either works",
+    );
+  }
+  if (graded && kind === "choice") {
+    throw new InputError(
+      `Cannot score task "${name}" by ${graded} as labels of kind choice are positions and no grades: accuracy works`,
+    );
+  }
+  const two = named.find((measure) => measure === "f1" || measure === "matthews");
+  if (two && labels.length !== 2) {
+    throw new InputError(
+      `Cannot score task "${name}" by ${two} as that is of exactly 2 labels: current number is ${labels.length}, ` +
+        "for which accuracy works",
+    );
+  }
+}
+
+/** Whether it fits the kind is checked by `heuristicOf`, where it is used. */
+function checkZeroShot({ name, labels }: Task, how: ZeroShot): void {
+  const fail = (what: string, value: unknown): never => {
+    throw new InputError(
+      `Cannot use the zeroShot of task "${name}" as ${what}: current value is ${quoted(value)}`,
+    );
+  };
+  const { by }: { by?: unknown } = how ?? {};
+  if (by !== "word") {
+    const others = ["acceptability", "choice", "ending"];
+    if (!others.includes(by as string)) fail(`its by must be one of ${others.join(", ")} and word`, by);
+    if (by === "acceptability" && labels.length !== 2) {
+      fail("acceptability answers yes or no, so that it needs exactly 2 labels", labels);
+    }
+    return;
+  }
+  const { prompt, words } = how as { readonly prompt?: unknown; readonly words?: unknown };
+  if (typeof prompt !== "string") fail("its prompt must be a text", prompt);
+  const distinct = Array.isArray(words) && words.every(isText)
+    ? new Set(words.map((word) => word.trim().toLowerCase())) // Which a tokenizer does not tell apart.
+    : undefined;
+  if (distinct?.size !== labels.length || (words as unknown[]).length !== labels.length) {
+    fail(`its words must be ${labels.length} different texts that are not empty, one for each label`, words);
+  }
+}
+
+/** A split's examples, which may be no examples. */
+function examplesOf({ name, ...task }: Task, split: Split): readonly unknown[] {
+  const examples: unknown = task[split];
+  if (Array.isArray(examples) && examples.length > 0) return examples;
+  const fail = (what: string): never => {
+    throw new InputError(`Cannot use task "${name}" as its ${split} split ${what}`);
+  };
+  if (isThenable(examples)) fail("is not awaited: write await before it");
+  if (isTable(examples)) fail(`is a table and no list: write ${split}: table.objects()`);
+  if (examples !== undefined && !Array.isArray(examples)) {
+    fail(`must be a list of examples: current value is ${quoted(examples)}`);
+  }
+  const state = examples === undefined ? "missing" : "empty";
+  const help = split === "train"
+    ? "put at least 1 example into it"
+    : `cut one from train, as in ${split}: rows.slice(0, 500), train: rows.slice(500)`;
+  return fail(`is ${state}: ${help}`);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.trim() !== "";
+}
+
+/** Whether it is a table of arquero's, whose rows are what is meant. */
+function isTable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "objects" in value &&
+    typeof value.objects === "function";
+}
+
+function checkExample(value: unknown, where: string, task: Task): void {
+  const { fields } = inputs[task.kind];
+  const labels: readonly string[] = task.labels;
+  if (typeof value !== "object" || value === null) {
+    throw new InputError(
+      `Cannot use ${where} as it must be an object with ${[...Object.keys(fields), "label"].join(", ")}: ` +
+        `current value is ${quoted(value)}`,
+    );
+  }
+  const example: Readonly<Record<string, unknown>> = { ...value };
+  let choices = labels.length;
+  for (const [field, type] of Object.entries(fields)) {
     const value = example[field];
-    if (type === "text" && !isText(value)) {
+    if (type === "text") {
+      if (isText(value)) continue;
       throw new InputError(
         `Cannot use ${where} as its ${field} must be a text that is not empty: current value is ${
-          show(value)
+          quoted(value)
         }`,
       );
     }
     if (
-      type === "texts" && !(Array.isArray(value) && value.length === labels.length && value.every(isText))
+      !Array.isArray(value) || value.length < 2 || value.length > labels.length ||
+      !Array.from(value).every(isText)
     ) {
+      const most = labels.length === 2 ? "2" : `2 to ${labels.length}`;
       throw new InputError(
-        `Cannot use ${where} as its ${field} must be ${labels.length} texts that are not empty, as many as the task ` +
-          `has labels: current value is ${show(value)}`,
+        `Cannot use ${where} as its ${field} must be ${most} texts that are not empty, at most as many as the task ` +
+          `has labels: current value is ${quoted(value)}`,
       );
     }
+    choices = value.length;
   }
   const { label } = example;
   if (isGraded(task)) {
     if (typeof label === "number" && label >= 0 && label <= labels.length - 1) return;
     throw new InputError(
-      `Cannot use grade ${show(label)} of ${where} as its grades are numbers from 0 to ${labels.length - 1}`,
+      `Cannot use grade ${quoted(label)} of ${where} as its grades are numbers from 0 to ${
+        labels.length - 1
+      }`,
     );
   }
-  if (typeof label !== "number" || !Object.hasOwn(labels, label)) {
-    const names = labels.map((text, i) => `${i} (${text})`);
+  if (typeof label === "number" && label >= 0 && label < choices && Number.isInteger(label)) return;
+  if (typeof label === "string" && labels.includes(label)) {
     throw new InputError(
-      `Cannot use label ${show(label)} of ${where} as its labels are ` +
-        `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`,
+      `Cannot use label ${quoted(label)} of ${where} as a label is an index: write labels.indexOf(${
+        quoted(label)
+      })`,
     );
   }
+  if (choices < labels.length) {
+    throw new InputError(
+      `Cannot use label ${quoted(label)} of ${where} as it has ${choices} choices: labels are 0 to ${
+        choices - 1
+      }`,
+    );
+  }
+  const names = labels.map((text, i) => `${i} (${text})`);
+  const all = `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+  throw new InputError(
+    `Cannot use label ${quoted(label)} of ${where} as its labels are ${
+      all.length > QUOTED_LABELS ? `0 to ${labels.length - 1}` : all
+    }`,
+  );
 }
 
-function show(value: unknown): string {
-  return JSON.stringify(value) ?? "undefined";
-}
+/** Characters of the labels' names that a message lists: of more it says their range alone. */
+const QUOTED_LABELS = 100;

@@ -22,6 +22,29 @@ export interface Backend extends Installed {
 
 let current: Backend | undefined;
 
+tf.env().set("PROD", true); // Keeps tfjs from advertising its Node binding at the first operation.
+// A model may be made before `backend` is awaited: tfjs' "cpu" starts at once and holds it, until another one uses it.
+if ((tf.getBackend() as string | undefined) === undefined) tf.setBackend("cpu");
+
+let starting: Promise<Backend> | undefined;
+
+/**
+ * Starts the backend that {@linkcode backend} chooses by itself, where nobody has chosen one; what computes awaits it.
+ *
+ * @throws {InputError} If none starts here.
+ *
+ * @example
+ * ```ts
+ * import { backendInUse, started } from "./mod.ts";
+ *
+ * await started();
+ * console.log(backendInUse()); // "wasm: own kernel, SIMD, 2 threads"
+ * ```
+ */
+export async function started(): Promise<void> {
+  if (current === undefined && tf.getBackend() === "cpu") await (starting ??= backend());
+}
+
 /** What computes now, in words, as a result's provenance tells it. */
 export function backendInUse(): string {
   const name = tf.getBackend();
@@ -72,7 +95,6 @@ export async function backend(
   if (name !== undefined && !backends.includes(name)) {
     throw new InputError(`Cannot use backend "${name}" as the backends are ${backends.join(", ")}`);
   }
-  tf.env().set("PROD", true); // Keeps tfjs from advertising its Node binding at the first operation.
   const before = tf.getBackend() as string | undefined;
   const starts = { wasm: () => startWasm(threads), cpu: startCpu, webgpu: startWebgpu };
   try {

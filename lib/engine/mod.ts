@@ -10,6 +10,7 @@ export {
   type BackendName,
   type BackendOptions,
   backends,
+  started,
 } from "./backend.ts";
 export type { Installed } from "./gemm.ts";
 export {

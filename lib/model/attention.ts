@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs";
+import { started } from "../engine/backend.ts";
 import { attentionWeights, layerNorm, linear } from "../engine/ops.ts";
 import { InputError } from "../errors.ts";
 import { forward } from "./forward.ts";
-import type { LanguageModel } from "./gpt.ts";
+import { checkModel, type LanguageModel } from "./gpt.ts";
 
 /** Where a model looks. */
 export interface AttentionMaps {
@@ -18,7 +19,7 @@ export interface AttentionMaps {
  *
  * @param lm The model, without dropout.
  * @param text What it reads.
- * @throws {InputError} If the text has no tokens or more than the context, or the model is an LSTM.
+ * @throws {InputError} If it is no model, the text has no tokens or more than the context, or the model is an LSTM.
  *
  * @example
  * ```ts
@@ -30,15 +31,15 @@ export interface AttentionMaps {
  * console.log(tokens, maps.length, maps[0]?.length); // [ "to</w>", "b", "e</w>" ] 2 2
  * ```
  */
-export async function attentionMaps(
-  { config, parameters, tokenizer }: LanguageModel,
-  text: string,
-): Promise<AttentionMaps> {
+export async function attentionMaps(lm: LanguageModel, text: string): Promise<AttentionMaps> {
+  checkModel(lm, "draw attention");
+  const { config, parameters, tokenizer } = lm;
   const { heads, architecture } = config;
   if (architecture === "lstm") throw new InputError("Cannot draw attention of an LSTM as it has none");
   const ids = tokenizer.encode(text);
   if (ids.length === 0) throw new InputError("Cannot draw attention on an empty text as it has no tokens");
   const tokens = Array.from(ids, (id) => tokenizer.pieces[id]!);
+  await started();
   const all = tf.tidy(() => {
     const row = tf.tensor2d([...ids], [1, ids.length], "int32");
     const lengths = architecture === "bert" ? Int32Array.of(ids.length) : undefined;

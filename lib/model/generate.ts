@@ -1,9 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
+import { started } from "../engine/backend.ts";
 import { keyOf, threefry } from "../engine/random.ts";
 import { checkForetells, checkSeed } from "./config.ts";
 import { type Cache, forward, tokenLogits, unread } from "./forward.ts";
-import type { LanguageModel } from "./gpt.ts";
+import { checkModel, type LanguageModel } from "./gpt.ts";
 
 /** The longest that timers, the signal and a notebook's stop button wait, in ms. */
 const PATIENCE = 30;
@@ -28,7 +29,7 @@ export interface GenerateOptions {
  * the context, too, as much as half the context is read.
  *
  * @returns The prompt's tokens and the new ones, decoded.
- * @throws {InputError} If the prompt has no tokens, an option is out of its range, or the model's scores are not
+ * @throws {InputError} If it is no model, the prompt has no tokens, an option is out of its range, or the model's scores are not
  * finite, or its architecture is `bert`.
  *
  * @example
@@ -45,6 +46,7 @@ export async function generate(
   prompt: string,
   { tokens = 40, temperature = 1, topK = Infinity, seed = 1, signal }: GenerateOptions = {},
 ): Promise<string> {
+  checkModel(lm, "continue a text");
   checkForetells(lm.config, "continue a text");
   const ids = [...lm.tokenizer.encode(prompt)];
   if (ids.length === 0) {
@@ -62,6 +64,7 @@ export async function generate(
     );
   }
   checkSeed(seed);
+  await started();
 
   const key = keyOf(seed, "generate");
   const { context } = lm.config;

@@ -1,3 +1,5 @@
+import * as tf from "@tensorflow/tfjs";
+import { InputError, isThenable, quoted } from "../errors.ts";
 import type { Kind } from "../text/inputs.ts";
 import type { Tokenizer } from "../text/bpe.ts";
 import type { Config, Preset } from "./config.ts";
@@ -39,4 +41,38 @@ export function gpt(
 ): LanguageModel {
   const config = { ...preset, vocabulary: tokenizer.size };
   return { config, parameters: init(config, seed), tokenizer, seed };
+}
+
+/**
+ * Refuses what is no model, or none that can be used.
+ *
+ * @param lm What was given for a model.
+ * @param action What was asked for: `continue a text`.
+ * @throws {InputError} If it is a promise or a run, something else, or was disposed.
+ *
+ * @example
+ * ```ts
+ * import { trainBpe } from "../text/mod.ts";
+ * import { checkModel, gpt, presets } from "./mod.ts";
+ *
+ * checkModel(gpt(presets.smoke, { tokenizer: trainBpe("to be or not to be", { merges: 3 }) }), "continue a text");
+ * ```
+ */
+export function checkModel(lm: LanguageModel, action: string): void {
+  const { config, parameters, tokenizer }: { [Part in keyof LanguageModel]?: LanguageModel[Part] } = Object(
+    lm,
+  );
+  if (isThenable(lm)) {
+    throw new InputError(`Cannot ${action} as the model is not awaited: write await before it`);
+  }
+  const weight: unknown = parameters?.tokens_embed?.weight;
+  if (!config || !(weight instanceof tf.Variable) || typeof tokenizer?.encode !== "function") {
+    throw new InputError(
+      `Cannot ${action}: expected a model as gpt(), loadModel() or pretrained() give it: current value is ` +
+        quoted(lm),
+    );
+  }
+  if (weight.isDisposed) {
+    throw new InputError(`Cannot ${action} as the model was disposed: make or load it again`);
+  }
 }

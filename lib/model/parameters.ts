@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { InputError, isThenable, quoted } from "../errors.ts";
 import type { Linear, Norm } from "../engine/ops.ts";
 import { keyOf, normals } from "../engine/random.ts";
 import { checkConfig, checkSeed, type Config } from "./config.ts";
@@ -154,6 +155,9 @@ export function variable<R extends tf.Rank>(
 /**
  * A tree's leaves with their dotted paths, always in the same order: `h.0.attn.c_attn.weight`, ….
  *
+ * @param model A model, or its parameters.
+ * @throws {InputError} If it is neither.
+ *
  * @example
  * ```ts
  * import { presets } from "./config.ts";
@@ -164,7 +168,19 @@ export function variable<R extends tf.Rank>(
  * dispose(parameters);
  * ```
  */
-export function leaves(tree: Parameters): [name: string, leaf: tf.Variable][] {
+export function leaves(
+  model: Parameters | { readonly parameters: Parameters },
+): [name: string, leaf: tf.Variable][] {
+  const tree = model && "parameters" in Object(model)
+    ? (model as { parameters: Parameters }).parameters
+    : model;
+  if (!((tree as Parameters | undefined)?.tokens_embed?.weight instanceof tf.Variable)) {
+    throw new InputError(
+      isThenable(model)
+        ? "Cannot list the parameters of a model that is not awaited: write await before it"
+        : `Cannot list parameters: expected a model or its parameters: current value is ${quoted(model)}`,
+    );
+  }
   const walk = (node: object, path: string): [string, tf.Variable][] =>
     Object.entries(node).flatMap(([key, child]) => {
       const name = path ? `${path}.${key}` : key;
@@ -173,14 +189,43 @@ export function leaves(tree: Parameters): [name: string, leaf: tf.Variable][] {
   return walk(tree, "");
 }
 
-/** Number of parameters, those of a fixed position table included. */
-export function countParameters(parameters: Parameters): number {
-  return leaves(parameters).reduce((sum, [, leaf]) => sum + leaf.size, 0);
+/**
+ * Number of parameters, those of a fixed position table included.
+ *
+ * @param model A model, or its parameters.
+ * @throws {InputError} If it is neither.
+ *
+ * @example
+ * ```ts
+ * import { trainBpe } from "../text/mod.ts";
+ * import { countParameters, gpt, presets } from "./mod.ts";
+ *
+ * const lm = gpt(presets.smoke, { tokenizer: trainBpe("to be or not to be", { merges: 3 }) });
+ * console.log(countParameters(lm) === countParameters(lm.parameters)); // true
+ * ```
+ */
+export function countParameters(model: Parameters | { readonly parameters: Parameters }): number {
+  return leaves(model).reduce((sum, [, leaf]) => sum + leaf.size, 0);
 }
 
-/** Frees every leaf. */
-export function dispose(parameters: Parameters): void {
-  for (const [, leaf] of leaves(parameters)) leaf.dispose();
+/**
+ * Frees every leaf; a model cannot be used afterwards.
+ *
+ * @param model A model, or its parameters.
+ * @throws {InputError} If it is neither.
+ *
+ * @example
+ * ```ts
+ * import { trainBpe } from "../text/mod.ts";
+ * import { dispose, gpt, leaves, presets } from "./mod.ts";
+ *
+ * const lm = gpt(presets.smoke, { tokenizer: trainBpe("to be or not to be", { merges: 3 }) });
+ * dispose(lm);
+ * console.log(leaves(lm).every(([, leaf]) => leaf.isDisposed)); // true
+ * ```
+ */
+export function dispose(model: Parameters | { readonly parameters: Parameters }): void {
+  for (const [, leaf] of leaves(model)) leaf.dispose();
 }
 
 /** The same tree with leaves of its own. */

@@ -3,7 +3,7 @@ import { InputError } from "../errors.ts";
 import { readWhole, writeWhole } from "../files.ts";
 import type { Tokenizer } from "../text/bpe.ts";
 import { checkConfig, type Config, presets } from "./config.ts";
-import { gpt, type LanguageModel } from "./gpt.ts";
+import { checkModel, gpt, type LanguageModel } from "./gpt.ts";
 import { leaves } from "./parameters.ts";
 import { decodeNpy, encodeNpy } from "./npy.ts";
 import { decodeSafetensors, encodeSafetensors, type Stored } from "./safetensors.ts";
@@ -85,7 +85,7 @@ export async function loadReleased(
  * Writes a model's weights in a released format: a path that ends in `.safetensors` in Hugging Face's,
  * any other as a folder in OpenAI's. The rows of the special tokens and the head have no place in either.
  *
- * @throws {InputError} If the model is no GPT-1, has no position table, which both formats need, or multiplies its token
+ * @throws {InputError} If it is no model or no GPT-1, has no position table, which both formats need, or multiplies its token
  * embeddings, which neither can say, or the place cannot be written to.
  *
  * @example
@@ -100,7 +100,9 @@ export async function loadReleased(
  * console.log(again.config.layers); // 2
  * ```
  */
-export async function saveReleased({ parameters, config }: LanguageModel, path: string): Promise<void> {
+export async function saveReleased(lm: LanguageModel, path: string): Promise<void> {
+  checkModel(lm, "save a model");
+  const { parameters, config } = lm;
   const { architecture = "gpt1" } = config;
   if (architecture !== "gpt1") {
     throw new InputError(

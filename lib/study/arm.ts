@@ -75,7 +75,10 @@ export async function* runArm(
       try {
         if (signal?.aborted) return;
         const begin = performance.now();
-        const { logits, predictions, ...found } = await evaluate({ ...model.lm, tokenizer }, planned.task);
+        const { logits, predictions, baseline: _, cut: __, unknown: ___, ...found } = await evaluate({
+          ...model.lm,
+          tokenizer,
+        }, planned.task);
         const result: FinetuneResult = {
           ...found,
           answers: answersOf(predictions, logits),
@@ -144,7 +147,7 @@ async function ask(
   if (lm.config.architecture === "bert") return { zeroShot: [] }; // It foretells nothing.
   const answers: AnswerResult[] = [];
   for (const task of tasks) {
-    const { predictions, scores, ...found } = await zeroShot(lm, task);
+    const { predictions, scores, baseline: _, ...found } = await zeroShot(lm, task);
     answers.push({ ...found, answers: answersOf(predictions, scores) });
   }
   return {

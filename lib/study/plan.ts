@@ -69,6 +69,8 @@ export interface PlannedFinetune extends Planned {
   readonly task: Task;
   /** Texts of the task that are cut to fit the context. */
   readonly cut: number;
+  /** Share of its tokens that are `<unk>`. */
+  readonly unknown: number;
 }
 
 /** A pre-training run, if there is to be one, and the fine-tuning runs that begin where it ends. */
@@ -146,7 +148,7 @@ export async function planOf(study: StudySettings): Promise<Plan> {
         const at = `${context} ${task.name}`;
         const encoding = encodings.get(at) ?? encodingOf(task, tokenizer, context);
         encodings.set(at, encoding);
-        const { training, scoring, tokens, longest, cut } = encoding;
+        const { training, scoring, tokens, longest, cut, unknown } = encoding;
         const weights = preset.architecture === "bert" ? [0] : study.lambda;
         return weights.flatMap((lambda) =>
           study.transfer.map((taken): PlannedFinetune => {
@@ -162,7 +164,13 @@ export async function planOf(study: StudySettings): Promise<Plan> {
               width,
             };
             const cost = study.finetune.epochs * tokens * parametersOf(preset, tokenizer.size);
-            return { ...planned(folder, keyOf, name, all, { task: scoring }, cost), reads, task, cut };
+            return {
+              ...planned(folder, keyOf, name, all, { task: scoring }, cost),
+              reads,
+              task,
+              cut,
+              unknown,
+            };
           })
         );
       }),
@@ -189,14 +197,16 @@ interface Encoding {
   readonly tokens: number;
   readonly longest: number;
   readonly cut: number;
+  readonly unknown: number;
 }
 
 function encodingOf(task: Task, tokenizer: Tokenizer, context: number): Encoding {
   // Training reads neither what is scored nor how; scoring does not read what was learned from, but the model.
   const { test, measures, zeroShot: _, ...training } = read(task);
   const { train: __, ...scoring } = { ...training, test, measures };
-  const { tokens, longest, cut } = encodeTask(task, tokenizer, context);
-  return { training, scoring, tokens, longest, cut };
+  const { tokens, longest, cut, counts } = encodeTask(task, tokenizer, context);
+  const all = (of: "tokens" | "unknown") => Object.values(counts).reduce((sum, count) => sum + count[of], 0);
+  return { training, scoring, tokens, longest, cut, unknown: all("unknown") / Math.max(1, all("tokens")) };
 }
 
 /** What a run may read of a task: all that is not taken away here by name. */

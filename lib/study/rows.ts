@@ -1,7 +1,7 @@
 import type { Task } from "../data/mod.ts";
 import { InputError } from "../errors.ts";
 import type { PositionKind } from "../model/mod.ts";
-import { type Interval, score, type TaskScore, type TextScore } from "../train/mod.ts";
+import { type Interval, majorityBaseline, score, type TaskScore, type TextScore } from "../train/mod.ts";
 import type { Arm, Plan, PlannedFinetune, PlannedPretrain } from "./plan.ts";
 import type { StudyModel } from "./settings.ts";
 import { stored } from "./store.ts";
@@ -27,7 +27,7 @@ export interface Answers {
 }
 
 /** How a model that was only pre-trained did a task. */
-export interface Answered extends Omit<TaskScore, "predictions"> {
+export interface Answered extends Omit<TaskScore, "predictions" | "baseline"> {
   /** Name of the task. */
   readonly task: string;
   /** The primary measure of whoever gives all test examples one answer, the best of them. */
@@ -45,7 +45,7 @@ export interface Pretrained {
   /** Its seed. */
   readonly seed: number;
   /** On the held-out text; an encoder foretells none. A study published by version 0.1 has no losses of windows. */
-  readonly heldout?: Omit<TextScore, "losses"> & Partial<Pick<TextScore, "losses">>;
+  readonly heldout?: Omit<TextScore, "losses" | "unknown"> & Partial<Pick<TextScore, "losses" | "unknown">>;
   /** The same in bits a character at each place of the window, from the second token on. */
   readonly byPosition?: readonly number[];
   /** Tasks that it did without fine-tuning. */
@@ -72,6 +72,8 @@ export interface Finetuned extends Answered {
   readonly seed: number;
   /** Texts of the task that were cut to fit the context. */
   readonly cut: number;
+  /** Share of the task's tokens that are `<unk>`; a study published by version 0.1 does not say. */
+  readonly unknown?: number;
   /** How much it was trained; a study published by version 0.1 does not say. */
   readonly trained?: Took;
 }
@@ -85,7 +87,9 @@ export interface PretrainResult {
 }
 
 /** What is stored of a task done. */
-export type AnswerResult = Omit<TaskScore, "predictions"> & { readonly answers: Omit<Answers, "examples"> };
+export type AnswerResult = Omit<TaskScore, "predictions" | "baseline"> & {
+  readonly answers: Omit<Answers, "examples">;
+};
 
 /** What is stored of a fine-tuning run. */
 export type FinetuneResult = AnswerResult & { readonly loss: number; readonly trained: Took };
@@ -131,7 +135,7 @@ export async function pretrainedRow(
  */
 export async function finetunedRow(
   { model, positions, preset: { layers } }: Arm,
-  { result: path, key, task, cut, reads: { lambda, transfer, seed } }: PlannedFinetune,
+  { result: path, key, task, cut, unknown, reads: { lambda, transfer, seed } }: PlannedFinetune,
   { orders }: Plan,
 ): Promise<Finetuned | undefined> {
   const found = await stored<FinetuneResult>(path, key);
@@ -151,18 +155,15 @@ export async function finetunedRow(
     seed,
     loss,
     cut,
+    unknown,
     trained,
   };
 }
 
 function answeredRow(task: Task, { answers, ...found }: AnswerResult, orders: Plan["orders"]): Answered {
   const examples = orders.get(task)!;
-  return { task: task.name, ...found, constant: constant(task), answers: { examples, ...answers } };
-}
-
-function constant({ test, labels, measures }: Task): number {
-  const truth = test.map(({ label }) => label);
-  return Math.max(...labels.map((_, label) => score(measures[0]!, truth.map(() => label), truth)));
+  const constant = majorityBaseline(task, task.test.map(({ label }) => label));
+  return { task: task.name, ...found, constant, answers: { examples, ...answers } };
 }
 
 /** Names the file of what a check refuses; what is not of the right shape at all fails in the checks' own code. */

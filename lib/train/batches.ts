@@ -13,6 +13,12 @@ export function tokensOf(text: string, tokenizer: Tokenizer): Int32Array {
 }
 const read = new WeakMap<Tokenizer, Map<string, Int32Array>>();
 
+/** How many of a text's tokens are `<unk>`, which stands for all characters that the tokenizer does not know. */
+export function countUnknown(ids: Int32Array, { encoder }: Tokenizer): number {
+  const unknown = encoder.get("<unk>");
+  return ids.reduce((count, id) => id === unknown ? count + 1 : count, 0);
+}
+
 /**
  * Which of `count` items make the batch of an update: every epoch in a new random order, without the last
  * items where they do not fill a batch, as OpenAI's code does. A function of seed and update alone.

@@ -6,6 +6,7 @@ import { exists, readWhole, writeWhole } from "../files.ts";
 import {
   addHead,
   type Archive,
+  checkModel,
   type Config,
   decodeSafetensors,
   dispose,
@@ -77,6 +78,7 @@ export async function saveModel(
   lm: LanguageModel,
   { progress, made, half = false }: SaveOptions = {},
 ): Promise<void> {
+  checkModel(lm, "save a model");
   const tensors = new Map<string, Writable>();
   const store = async (name: string, leaf: tf.Variable) => {
     const data = await leaf.data<"float32">();

@@ -1,6 +1,8 @@
-import { checkTask, type Task } from "../data/mod.ts";
+import { checkTask, type Split, type Task } from "../data/mod.ts";
 import { digest } from "../digest.ts";
-import { type Tokenizer, transform } from "../text/mod.ts";
+import { inputs, type Tokenizer, transform } from "../text/mod.ts";
+import { countUnknown } from "./batches.ts";
+import { taskWarnings, type TextCounts, warnOnce } from "./warnings.ts";
 
 /** An example as the model reads it. */
 export interface EncodedExample {
@@ -26,37 +28,58 @@ export interface EncodedTask {
   readonly tokens: number;
   /** How many texts were cut to fit the context, as the paper cuts them (§3.3). */
   readonly cut: number;
+  /** Of each split: its texts and tokens, those that were cut, and those that are unknown. */
+  readonly counts: Readonly<Record<Split, TextCounts>>;
+  /** What would make its scores mislead, in sentences. */
+  readonly warnings: readonly string[];
 }
 
 /**
  * A task's examples under the paper's input transformations (§3.3). What a task was encoded to is kept, and made again
- * when anything in the task has changed.
+ * when anything in the task has changed. What would make its scores mislead is warned of on standard error, once for
+ * each task.
  *
+ * @param quiet Whether it is not, as in an evaluation.
  * @throws {InputError} If the task is not well-formed or the context holds nothing.
  */
-export function encodeTask(task: Task, tokenizer: Tokenizer, context: number): EncodedTask {
+export function encodeTask(task: Task, tokenizer: Tokenizer, context: number, quiet = false): EncodedTask {
   checkTask(task);
-  const { kind, train, validation, test } = task;
-  const of = digest({ kind, train, validation, test, context });
+  const { name, kind, labels, measures, train, validation, test } = task;
+  const of = digest({ name, kind, labels, measures, train, validation, test, context });
   let tasks = known.get(tokenizer);
   if (!tasks) known.set(tokenizer, tasks = new WeakMap());
   let kept = tasks.get(task);
   if (kept?.of !== of) tasks.set(task, kept = { of, encoded: encode(task, tokenizer, context) });
+  if (!quiet) warnOnce(task, kept.encoded.warnings);
   return kept.encoded;
 }
 const known = new WeakMap<Tokenizer, WeakMap<Task, { of: string; encoded: EncodedTask }>>();
 
 function encode(task: Task, tokenizer: Tokenizer, context: number): EncodedTask {
-  let [cut, longest] = [0, 0];
-  const read = (examples: Task["train"]) =>
-    examples.map((example): EncodedExample => {
-      const { sequences, cut: texts } = transform(example, task.kind, tokenizer, context);
-      cut += texts;
+  let longest = 0;
+  const counts = { train: noTexts(), validation: noTexts(), test: noTexts() };
+  const read = (split: Split) =>
+    task[split].map((example): EncodedExample => {
+      const { sequences, cut } = transform(example, task.kind, tokenizer, context);
+      const count = counts[split];
+      count.texts += Object.keys(inputs[task.kind].fields).length;
+      if ("choices" in example) count.texts += example.choices.length - 1;
+      count.cut += cut;
+      for (const ids of sequences) {
+        count.tokens += ids.reduce((sum, id) => id < tokenizer.size ? sum + 1 : sum, 0);
+        count.unknown += countUnknown(ids, tokenizer);
+      }
       const length = Math.max(...sequences.map(({ length }) => length));
       longest = Math.max(longest, length);
       return { sequences, length, label: example.label };
     });
-  const [train, validation, test] = [read(task.train), read(task.validation), read(task.test)];
+  const [train, validation, test] = [read("train"), read("validation"), read("test")];
   const tokens = train.flatMap(({ sequences }) => sequences).reduce((sum, { length }) => sum + length, 0);
-  return { train, validation, test, longest, tokens, cut };
+  const warnings = taskWarnings(task, counts);
+  const cut = counts.train.cut + counts.validation.cut + counts.test.cut;
+  return { train, validation, test, longest, tokens, cut, counts, warnings };
+}
+
+function noTexts(): { -readonly [Count in keyof TextCounts]: number } {
+  return { texts: 0, cut: 0, tokens: 0, unknown: 0 };
 }

@@ -1,12 +1,16 @@
 import * as tf from "@tensorflow/tfjs";
-import { isGraded, type Measure, type Split, type Task } from "../data/mod.ts";
+import { checkTask, isGraded, type Measure, type Split, type Task } from "../data/mod.ts";
+import { started } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { checkForetells, classify, forward, type LanguageModel } from "../model/mod.ts";
-import { batchOf, tokensOf } from "./batches.ts";
+import { checkForetells, checkModel, classify, forward, type LanguageModel } from "../model/mod.ts";
+import type { Tokenizer } from "../text/mod.ts";
+import { batchOf, countUnknown, tokensOf } from "./batches.ts";
+import { shownAs } from "./display.ts";
 import { encodeTask } from "./encode.ts";
 import { exampleBatch } from "./finetune.ts";
-import { bootstrap, type Interval, scoreInterval } from "./measures.ts";
+import { bootstrap, type Interval, majorityBaseline, scoreInterval } from "./measures.ts";
 import { languageModelLoss, targetOf } from "./objectives.ts";
+import { percent, warnOfUnknown } from "./warnings.ts";
 
 /** How well a text is foretold. */
 export interface TextMeasures {
@@ -24,6 +28,8 @@ export interface TextScore extends TextMeasures {
   readonly tokens: number;
   /** Loss of each window, in nats a token: two models of one tokenizer pair window by window. */
   readonly losses: Float32Array;
+  /** Share of the text's tokens that are `<unk>`: with many of them, the measures are too good. */
+  readonly unknown: number;
   /** Lower ends of the intervals. */
   readonly low: TextMeasures;
   /** Upper ends. */
@@ -51,17 +57,20 @@ export function evaluationWindows(ids: Int32Array, context: number, limit = Infi
 }
 
 /**
- * A model's losses as a score of a text.
+ * A model's losses as a score of a text, which shows itself in a few lines. Many unknown tokens are warned of.
  *
  * @param losses Nats a token, of each window.
  * @param tokens How many tokens of a window are foretold.
+ * @param ids The text's tokens.
  */
 export function textScore(
   losses: readonly number[],
   tokens: number,
   text: string,
   ids: Int32Array,
+  tokenizer: Tokenizer,
 ): TextScore {
+  warnOfUnknown("the text to score", ids, tokenizer);
   const { value, low, high } = bootstrap(
     losses.length,
     (rows) => rows.reduce((sum, row) => sum + losses[row]!, 0) / rows.length,
@@ -71,13 +80,23 @@ export function textScore(
     perplexity: Math.exp(loss),
     bitsPerCharacter: loss / Math.LN2 * ids.length / text.length,
   });
-  return {
+  const score: TextScore = {
     ...measures(value),
     tokens: tokens * losses.length,
     losses: Float32Array.from(losses),
+    unknown: countUnknown(ids, tokenizer) / ids.length,
     low: measures(low),
     high: measures(high),
   };
+  const line = (name: keyof TextMeasures, words: string) =>
+    `${words} ${interval({ value: score[name], low: score.low[name], high: score.high[name] })}`;
+  return shownAs(score, () =>
+    [
+      line("bitsPerCharacter", "bits per character"),
+      line("perplexity", "perplexity"),
+      line("loss", "loss"),
+      `${score.tokens} tokens, ${percent(score.unknown)} <unk>`,
+    ].join("\n"));
 }
 
 /**
@@ -101,6 +120,7 @@ export function textScore(
  * ```
  */
 export async function scoreText(lm: LanguageModel, text: string, limit?: number): Promise<TextScore> {
+  checkModel(lm, "score a text");
   const { context, width } = lm.config;
   const { losses, ids } = await heldoutLosses(
     lm,
@@ -115,7 +135,7 @@ export async function scoreText(lm: LanguageModel, text: string, limit?: number)
         )
       ),
   );
-  return textScore(losses.flat(), context - 1, text, ids);
+  return textScore(losses.flat(), context - 1, text, ids, lm.tokenizer);
 }
 
 /**
@@ -139,6 +159,7 @@ export async function scoreText(lm: LanguageModel, text: string, limit?: number)
  * ```
  */
 export async function scoreByPosition(lm: LanguageModel, text: string, limit?: number): Promise<number[]> {
+  checkModel(lm, "score a text");
   const { context, width } = lm.config;
   const { losses, windows, ids } = await heldoutLosses(
     lm,
@@ -170,6 +191,7 @@ async function heldoutLosses(
   const ids = tokensOf(text, lm.tokenizer);
   const { context } = lm.config;
   const windows = evaluationWindows(ids, context, limit);
+  await started();
   const losses: number[][] = [], counts: number[] = [];
   for (let at = 0; at < windows.length; at += EVALUATION_BATCH) {
     const some = windows.slice(at, at + EVALUATION_BATCH);
@@ -194,44 +216,77 @@ export interface TaskScore extends Interval {
   readonly predictions: readonly number[];
   /** Examples seen. */
   readonly examples: number;
+  /** The primary measure of the majority baseline, which predicts one label for all of them, the best one for it. */
+  readonly baseline: number;
 }
 
-/**
- * Predictions as scores by a task's measures.
- *
- * @param measures The primary one first.
- * @param labels The true labels, or grades, in the order of the predictions.
- */
-export function scoreOf(
-  measures: readonly Measure[],
-  labels: readonly number[],
-  predictions: readonly number[],
-): TaskScore {
-  const scores = measures.map((measure) => [measure, scoreInterval(measure, predictions, labels)] as const);
-  const [measure, primary] = scores[0]!;
+/** What scoring reads of a task. */
+export interface Asked extends Pick<Task, "name" | "labels" | "measures"> {
+  /** Which examples. */
+  readonly split: Split;
+  /** Their labels, or grades. */
+  readonly truth: readonly number[];
+}
+
+/** What scoring reads of a task as it is now: a notebook may change the task while the model computes. */
+export function askedOf({ name, labels, measures, ...task }: Task, split: Split): Asked {
   return {
+    name,
+    labels: [...labels],
+    measures: [...measures],
+    split,
+    truth: task[split].map(({ label }) => label),
+  };
+}
+
+/** Predictions as scores by a task's measures, which show themselves in a few lines. */
+export function scoreOf(asked: Asked, predictions: readonly number[]): TaskScore {
+  const { measures, truth } = asked;
+  const scores = measures.map((measure) => [measure, scoreInterval(measure, predictions, truth)] as const);
+  const [measure, primary] = scores[0]!;
+  const found: TaskScore = {
     measure,
     ...primary,
     measures: Object.fromEntries(scores),
     predictions,
     examples: predictions.length,
+    baseline: majorityBaseline(asked, truth),
   };
+  return shownAs(found, () => linesOf(asked, found).join("\n"));
+}
+
+/** A score in a few lines: all but the predictions. */
+function linesOf({ name, split }: Asked, { measures, baseline, examples }: TaskScore): string[] {
+  return [
+    `${name}, ${examples} ${split} examples`,
+    ...Object.entries(measures).map(([measure, found]) => `${measure} ${interval(found)}`),
+    `majority baseline ${baseline.toFixed(4)}`,
+  ];
+}
+
+function interval({ value, low, high }: Interval): string {
+  return `${value.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]`;
 }
 
 /** How well a fine-tuned model does a task. */
 export interface Evaluation extends TaskScore {
   /** Mean cross-entropy of the labels, L2, in nats. */
   readonly loss: number;
+  /** How many of the split's texts were cut to fit the context. */
+  readonly cut: number;
+  /** Share of the split's tokens that are `<unk>`. */
+  readonly unknown: number;
   /** Scores of each example's labels, or choices. */
   readonly logits: readonly Float32Array[];
 }
 
 /**
- * How well a fine-tuned model does a task, without dropout. A label is the likeliest one; a grade is the mean of the
+ * How well a fine-tuned model does a task, without dropout, beside the majority baseline. As a cell's last expression
+ * and printed it is a few lines; its predictions and logits are there all the same. A label is the likeliest one; a grade is the mean of the
  * grades, each as likely as the model finds it.
  *
  * @param split Which examples; `test` unless given.
- * @throws {InputError} If the model has no head for a task of this kind.
+ * @throws {InputError} If it is no model or no task, or the model has no head for a task of this kind.
  *
  * @example
  * ```ts ignore
@@ -244,13 +299,16 @@ export interface Evaluation extends TaskScore {
  * ```
  */
 export async function evaluate(lm: LanguageModel, task: Task, split: Split = "test"): Promise<Evaluation> {
+  checkModel(lm, "evaluate");
+  checkTask(task);
   checkHead(lm, task);
-  const encoded = encodeTask(task, lm.tokenizer, lm.config.context);
+  const encoded = encodeTask(task, lm.tokenizer, lm.config.context, true);
   const rows = encoded[split];
-  const { measures, kind } = task; // As it is now: it may change while the model computes.
-  const graded = isGraded(task);
+  const { kind } = task, graded = isGraded(task), asked = askedOf(task, split);
   const logits = new Array<Float32Array>(rows.length);
-  const perBatch = Math.max(1, Math.floor(2 * EVALUATION_BATCH / rows[0]!.sequences.length));
+  const most = rows.reduce((most, { sequences }) => Math.max(most, sequences.length), 1);
+  const perBatch = Math.max(1, Math.floor(2 * EVALUATION_BATCH / most));
+  await started();
   const order = [...rows.keys()].sort((a, b) => rows[a]!.length - rows[b]!.length); // Little padding.
   for (let at = 0; at < order.length; at += perBatch) {
     const some = order.slice(at, at + perBatch);
@@ -265,11 +323,14 @@ export async function evaluate(lm: LanguageModel, task: Task, split: Split = "te
         undefined,
         batch.lengths,
       );
-      return classify(lm.parameters, kind, h, batch.lengths, batch.labels!.length);
+      return classify(lm.parameters, kind, h, batch.lengths, batch.choices ?? some.length);
     });
     const flat = await scores.data<"float32">();
     const width = scores.shape[1];
-    some.forEach((i, row) => logits[i] = flat.slice(row * width, (row + 1) * width));
+    some.forEach((i, row) => {
+      const own = batch.choices?.[row] ?? width;
+      logits[i] = flat.slice(row * width, row * width + own);
+    });
     scores.dispose();
   }
   let loss = 0;
@@ -283,8 +344,20 @@ export async function evaluate(lm: LanguageModel, task: Task, split: Split = "te
     );
     return graded ? powers.reduce((mean, power, k) => mean + k * power / sum, 0) : scores.indexOf(top);
   });
-  const score = scoreOf(measures, rows.map(({ label }) => label), predictions);
-  return { ...score, loss: loss / rows.length, logits };
+  const { texts, cut, tokens, unknown } = encoded.counts[split];
+  const found: Evaluation = {
+    ...scoreOf(asked, predictions),
+    loss: loss / rows.length,
+    cut,
+    unknown: unknown / Math.max(1, tokens),
+    logits,
+  };
+  return shownAs(found, () =>
+    [
+      ...linesOf(asked, found),
+      `loss ${found.loss.toFixed(4)}`,
+      `${cut} of ${texts} texts cut to fit the context, ${percent(found.unknown)} of their tokens <unk>`,
+    ].join("\n"));
 }
 
 /** Refuses a task that is not the one that a model has its head for: labels of another order score as if wrong. */

@@ -1,11 +1,12 @@
 import * as tf from "@tensorflow/tfjs";
-import type { Task } from "../data/mod.ts";
+import { checkTask, type Task } from "../data/mod.ts";
 import { digest } from "../digest.ts";
 import { keyOf, normals } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import {
   addHead,
   checkDropout,
+  checkModel,
   checkSeed,
   clone,
   dispose,
@@ -57,7 +58,7 @@ export const finetuneDefaults = {
  *
  * Iterate it for a record of each update, or await it for the tuned copy; the model itself stays as it is.
  *
- * @throws {InputError} If λ or another option is out of its range, the task is not well-formed, an update does not
+ * @throws {InputError} If it is no model or no task, λ or another option is out of its range, the task is not well-formed, an update does not
  * fit into memory, or the checkpoint is not this run's.
  *
  * @example
@@ -91,6 +92,8 @@ export function finetune(
   task: Task,
   options: FinetuneOptions = {},
 ): Training<LanguageModel> {
+  checkModel(lm, "fine-tune");
+  checkTask(task);
   const { lambda = 0.5, epochs = 3, batch = 32, dropout = lm.config.dropout, seed = lm.seed } = options;
   const { transfer = lm.config.layers, checkpoint, saveEvery = 100, signal } = options;
   const { rate, schedule, warmup, decay, clip } = { ...finetuneDefaults, ...options };
@@ -112,6 +115,7 @@ export function finetune(
   checkAdam(adam);
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
+    checkModel(lm, "fine-tune"); // It may have been disposed since.
     const tuned = startTask(lm, about, seed, transfer);
     let complete = false;
     try {
@@ -174,11 +178,13 @@ export function exampleBatch(
   { config }: LanguageModel,
 ): Batch {
   const labels = Float32Array.from(rows, ({ label }) => label);
-  return batchOf(
+  const choices = rows.map(({ sequences }) => sequences.length);
+  const batch = batchOf(
     rows.flatMap(({ sequences }) => sequences),
     labels,
     config.variant === "paper" ? longest : undefined,
   );
+  return choices.some((count) => count !== choices[0]) ? { ...batch, choices } : batch;
 }
 
 /** Share of the positions that an epoch's updates read which hold no token but padding. */

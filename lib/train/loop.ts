@@ -1,6 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
+import { started } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { type AdamOptions, type AdamState, adamUpdate, globalNorm, rateAt } from "./adam.ts";
+import { shownAs } from "./display.ts";
 import type { Losses } from "./objectives.ts";
 
 /** What one update was like. */
@@ -118,7 +120,9 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
 export interface Training<Result, Step = TrainingRecord> extends AsyncIterable<Step>, PromiseLike<Result> {}
 
 /**
- * Makes a generator of records into a {@linkcode Training}. Nothing happens before it is iterated or awaited.
+ * Makes a generator of records into a {@linkcode Training}. Nothing happens before it is iterated or awaited; then the
+ * backend starts, where none was chosen. Iterated a second time it throws an {@linkcode InputError}, as a run is
+ * carried out once.
  */
 export function training<Result, Step = TrainingRecord>(
   records: AsyncGenerator<Step, Result>,
@@ -129,6 +133,7 @@ export function training<Result, Step = TrainingRecord>(
   finished.catch(() => {}); // A reader of records gets the error from the iteration.
   async function* iterate(): AsyncGenerator<Step, void> {
     try {
+      await started();
       finish.resolve(yield* records);
     } catch (error) {
       finish.reject(error);
@@ -142,8 +147,21 @@ export function training<Result, Step = TrainingRecord>(
     for await (const _ of iterator ??= iterate());
     return finished;
   };
-  return {
-    [Symbol.asyncIterator]: () => iterator ??= iterate(),
+  const run: Training<Result, Step> = {
+    [Symbol.asyncIterator]: () => {
+      if (!iterator) return iterator = iterate();
+      throw new InputError(
+        "Cannot iterate a run again as it is carried out once: await it for its result, or make another",
+      );
+    },
     then: (fulfilled, rejected) => (result ??= drain()).then(fulfilled, rejected),
   };
+  return shownAs(
+    run,
+    () =>
+      iterator
+        ? "a run that has begun: await it for its result"
+        : "a run that has not begun: write await before it, or watch it, as in await watch(run), or iterate it, as in " +
+          "for await (const record of run)",
+  );
 }

@@ -1,4 +1,4 @@
-import type { Measure } from "../data/mod.ts";
+import type { Measure, Task } from "../data/mod.ts";
 import { keyOf, words } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 
@@ -106,6 +106,27 @@ export function scoreInterval(
     rows.forEach((row, i) => [said[i], are[i]] = [predictions[row]!, labels[row]!]);
     return score(measure, said, are);
   });
+}
+
+/**
+ * The majority baseline: a task's primary measure of predicting one label for all examples, the label for which that is
+ * best.
+ *
+ * @param task Its labels and measures.
+ * @param truth Labels of the examples, or grades.
+ *
+ * @example
+ * ```ts
+ * import { majorityBaseline } from "./mod.ts";
+ *
+ * console.log(majorityBaseline({ labels: ["bad", "good"], measures: ["accuracy"] }, [0, 0, 1, 1, 1])); // 0.6
+ * ```
+ */
+export function majorityBaseline(
+  { labels, measures }: Pick<Task, "labels" | "measures">,
+  truth: readonly number[],
+): number {
+  return Math.max(...labels.map((_, label) => score(measures[0]!, truth.map(() => label), truth)));
 }
 
 /** How often label 1 is predicted rightly, is predicted, and is. */

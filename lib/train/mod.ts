@@ -35,7 +35,7 @@ export {
   type TextMeasures,
   type TextScore,
 } from "./evaluate.ts";
-export { bootstrap, type Interval, score, scoreInterval } from "./measures.ts";
+export { bootstrap, type Interval, majorityBaseline, score, scoreInterval } from "./measures.ts";
 export { checkTransfer, finetune, finetuneDefaults, type FinetuneOptions, paddingShare } from "./finetune.ts";
 export { kneserNey } from "./kneserney.ts";
 export { type Job, train, type Training, training, type TrainingRecord } from "./loop.ts";
@@ -54,4 +54,5 @@ export { checkWhole } from "./options.ts";
 export { pretrain, pretrainDefaults, type PretrainOptions, type RunOptions } from "./pretrain.ts";
 export { pretrained, pretrainedFile, pretrainedModels, type PretrainedName } from "./pretrained.ts";
 export { type Schedule, schedules } from "./schedules.ts";
+export type { TextCounts } from "./warnings.ts";
 export { heuristicOf, zeroShot } from "./zeroshot.ts";

@@ -45,7 +45,7 @@ export function ngramBaselines(
     const losses = windows.map((window) =>
       -probabilities(window).subarray(1).reduce((sum, p) => sum + Math.log(p), 0) / (context - 1)
     );
-    return textScore(losses, context - 1, heldout, unseen);
+    return textScore(losses, context - 1, heldout, unseen, tokenizer);
   };
   const V = tokenizer.size;
   const counts = new Float64Array(V);

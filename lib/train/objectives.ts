@@ -14,6 +14,8 @@ export interface Batch {
    * between two labels.
    */
   readonly labels?: Float32Array;
+  /** How many choices each example has (B), where they have different numbers. */
+  readonly choices?: readonly number[];
   /** What stood at the positions that are to be filled in, where that is what is learned. */
   readonly masked?: Masked;
 }
@@ -73,7 +75,8 @@ export function objective(
     const L1 = languageModelLoss(h, table, batch);
     return { loss: L1, L1 };
   }
-  const logits = classify(parameters, task!.kind, h, batch.lengths, batch.labels.length, drop); // (B, classes)
+  const examples = batch.choices ?? batch.labels.length;
+  const logits = classify(parameters, task!.kind, h, batch.lengths, examples, drop); // (B, classes)
   const targets = tf.tensor2d(Array.from(batch.labels, (label) => targetOf(label, logits.shape[1])));
   const L2 = logits.logSoftmax().mul(targets).sum(1).mean().neg() as tf.Scalar;
   if (lambda === 0) return { loss: L2, L2 };

@@ -1,6 +1,14 @@
 import type { Corpus } from "../data/mod.ts";
 import { digest } from "../digest.ts";
-import { checkDropout, checkSeed, type LanguageModel, leaves } from "../model/mod.ts";
+import { InputError, isThenable, quoted } from "../errors.ts";
+import {
+  checkDropout,
+  checkModel,
+  checkSeed,
+  type LanguageModel,
+  leaves,
+  type Parameters,
+} from "../model/mod.ts";
 import { type AdamOptions, adamState, checkAdam, disposeAdam } from "./adam.ts";
 import { tokensOf, windowBatches, windowsOf } from "./batches.ts";
 import { resume, saveModel } from "./checkpoint.ts";
@@ -9,6 +17,7 @@ import { checkWhole } from "./options.ts";
 import { masked } from "./masking.ts";
 import { train, type Training, training, type TrainingRecord } from "./loop.ts";
 import { objective } from "./objectives.ts";
+import { warnOfUnknown } from "./warnings.ts";
 
 /** How a run is carried out; it changes nothing in what the run computes. */
 export interface RunOptions {
@@ -52,7 +61,7 @@ export const pretrainDefaults = {
  * Iterate it for a record of each update, or await it for the model.
  *
  * @param lm Trained in place.
- * @throws {InputError} If an option is out of its range, the text does not fill a window, an update does not fit
+ * @throws {InputError} If it is no model or no corpus, another run pre-trains the model, an option is out of its range, the text does not fill a window, an update does not fit
  * into memory, or the checkpoint is not this run's.
  *
  * @example
@@ -75,6 +84,8 @@ export function pretrain(
   corpus: Pick<Corpus, "train">,
   options: PretrainOptions = {},
 ): Training<LanguageModel> {
+  checkModel(lm, "pre-train");
+  checkCorpus(corpus);
   const { updates = 2000, batch = 16, dropout = lm.config.dropout, seed = lm.seed } = options;
   const { checkpoint, saveEvery = 100, signal } = options;
   const { rate, schedule, warmup, decay, clip } = { ...pretrainDefaults, ...options };
@@ -85,7 +96,12 @@ export function pretrain(
   checkWhole({ batch, saveEvery });
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
+    checkModel(lm, "pre-train"); // It may have been disposed since.
+    if (underWay.has(lm.parameters)) {
+      throw new InputError("Cannot pre-train a model that another run is pre-training: await that run first");
+    }
     const ids = tokensOf(corpus.train, lm.tokenizer);
+    warnOfUnknown("the training text", ids, lm.tokenizer);
     const windows = windowBatches(ids, lm.config.context, batch, seed);
     const { architecture, vocabulary } = lm.config;
     const batchAt = architecture === "bert"
@@ -94,6 +110,7 @@ export function pretrain(
     checkMemory(lm, batch, 1, lm.config.context);
     const variables = leaves(lm.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
     const state = adamState(variables);
+    underWay.add(lm.parameters);
     try {
       const size = Math.min(batch, windowsOf(ids, lm.config.context));
       const asked = { run: "pretrain", ...adam, batch: size, dropout, seed };
@@ -111,8 +128,33 @@ export function pretrain(
         signal,
       });
     } finally {
+      underWay.delete(lm.parameters);
       disposeAdam(state);
     }
     return lm;
   }());
+}
+
+/** The parameters that a run is changing. */
+const underWay = new WeakSet<Parameters>();
+
+/** Refuses what is no corpus, with what would be one. */
+function checkCorpus(value: unknown): void {
+  if (isThenable(value)) {
+    throw new InputError("Cannot pre-train as the corpus is not awaited: write await before it");
+  }
+  if (typeof value === "string") {
+    const isName = /^[\w+./-]+$/.test(value);
+    throw new InputError(
+      isName
+        ? `Cannot pre-train on the name ${quoted(value)}: write await corpus(${quoted(value)})`
+        : "Cannot pre-train on a text alone as a corpus is an object: write { train: text }",
+    );
+  }
+  const { train }: { train?: unknown } = Object(value);
+  if (typeof train === "string") return;
+  throw new InputError(
+    "Cannot pre-train: expected a corpus as corpus() gives it, or { train: text }: current value is " +
+      quoted(value),
+  );
 }

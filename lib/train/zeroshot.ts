@@ -1,12 +1,12 @@
 import * as tf from "@tensorflow/tfjs";
-import type { Example, Measure, Split, Task, ZeroShot } from "../data/mod.ts";
-import { embedding } from "../engine/mod.ts";
+import { checkTask, type Example, type Measure, type Split, type Task, type ZeroShot } from "../data/mod.ts";
+import { embedding, started } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { checkForetells, forward, type LanguageModel, tokenLogits } from "../model/mod.ts";
+import { checkForetells, checkModel, forward, type LanguageModel, tokenLogits } from "../model/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import { batchOf } from "./batches.ts";
 import { score } from "./measures.ts";
-import { scoreOf, type TaskScore } from "./evaluate.ts";
+import { askedOf, scoreOf, type TaskScore } from "./evaluate.ts";
 
 /** A text and the tokens of it that are scored: those from `from` on. */
 interface Scored {
@@ -38,7 +38,7 @@ const THRESHOLD_EXAMPLES = 1000;
  *
  * @param split Which examples; `test` unless given.
  * @returns Its score; and of each example the log-probability of each answer, that of a text, or their means.
- * @throws {InputError} If there is no heuristic for the task, or the architecture is `bert`.
+ * @throws {InputError} If it is no model or no task, there is no heuristic for the task, or the architecture is `bert`.
  *
  * @example
  * ```ts
@@ -70,26 +70,30 @@ export async function zeroShot(
   task: Task,
   split: Split = "test",
 ): Promise<TaskScore & { readonly scores: readonly (readonly number[])[] }> {
+  checkModel(lm, "answer a task");
+  checkTask(task);
   checkForetells(lm.config, `answer task "${task.name}" without fine-tuning`);
   const how = heuristicOf(task);
-  const { measures } = task; // As it is now: it may change while the model computes.
+  const asked = askedOf(task, split);
   const read = (examples: readonly Example[]) => ({
     labels: examples.map(({ label }) => label),
     texts: examples.map((example) => scoredTexts(example, how, lm.tokenizer)),
   });
-  const asked = read(task[split]);
+  const { texts } = read(task[split]);
   const known = how.by === "acceptability" ? read(task.train.slice(0, THRESHOLD_EXAMPLES)) : undefined;
   const values = async (texts: readonly Scored[][]) =>
     (await answers(lm, texts)).map((found) =>
       found.map((likelihood) => how.by === "word" ? likelihood.sum : mean(likelihood))
     );
-  const scores = await values(asked.texts);
+  await started();
+  const scores = await values(texts);
   const means = (found: readonly number[][]) => found.map(([only]) => only!);
-  const threshold = known && bestThreshold(measures[0]!, means(await values(known.texts)), known.labels);
+  const threshold = known &&
+    bestThreshold(asked.measures[0]!, means(await values(known.texts)), known.labels);
   const predictions = threshold === undefined
     ? scores.map((values) => values.indexOf(Math.max(...values)))
     : means(scores).map((mean) => Number(mean > threshold));
-  return { ...scoreOf(measures, asked.labels, predictions), scores };
+  return Object.assign(scoreOf(asked, predictions), { scores });
 }
 
 /**

@@ -1,4 +1,6 @@
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
+import { from, table } from "arquero";
+import { InputError } from "../../lib/errors.ts";
 import { checkTask, isGraded, listTasks, subset, type Task, task, type TaskOf } from "../../lib/data/mod.ts";
 import { divided, worldEnglish } from "../../lib/data/bible.ts";
 import { wuPalmer } from "../../lib/data/gloss-similarity.ts";
@@ -347,20 +349,172 @@ Deno.test("a mistake in a user's task is named by split, row and field", () => {
   refuse({ labels: ["all"] }, /at least 2 labels/);
 });
 
-Deno.test("multiple choice must have as many choices as labels, none empty", () => {
-  const row = (choices: unknown, label = 0) => ({ context: "sky", choices, label });
-  const refuse = (bad: unknown, message: RegExp) =>
-    throws(
-      () => checkTask({ ...mine, kind: "choice", train: [row(["blue", "red"]), bad] } as unknown as Task),
-      { name: "InputError", message },
+/** Checks a changed task, as it may come from a file or a notebook: whatever it is. */
+function refused(value: unknown, message: RegExp): void {
+  throws(() => checkTask(value as Task), (error: unknown) => {
+    ok(error instanceof InputError, String(error));
+    ok(message.test(error.message), `${message}: ${error.message}`);
+    ok(error.message.length < 300 && !/[.\n]$|\p{Cc}/u.test(error.message), error.message);
+    return true;
+  });
+}
+
+Deno.test("what is no task is refused with what to write instead", () => {
+  refused("kind", /^Cannot use the name "kind" as a task: write await task\("kind"\)$/);
+  refused(Promise.resolve(mine), /^Cannot use a task that is not awaited: write await before it$/);
+  refused(table({ text: ["a"], label: [0] }), /^Cannot use a table as a task: .* train: table\.objects\(\)$/);
+  for (const value of [undefined, null, 7, [mine], () => mine]) {
+    refused(
+      value,
+      /^Cannot use a task as it must be an object with name, kind, labels, measures, train, val/,
     );
-  refuse(
-    row(["blue", "red", "green"]),
-    /train example 1 .* choices must be 2 texts .* current value is \["blue","red","green"\]/,
+  }
+});
+
+Deno.test("a field that is missing or of another type is named", () => {
+  for (
+    const [field, message] of Object.entries({
+      name: /^Cannot use a task as its name must be .* current name is undefined$/,
+      kind: /its kind is undefined: kinds are classification/,
+      labels: /its labels must be a list of their names: current value is undefined$/,
+      measures: /its measures must be a list of some of accuracy, .* current value is undefined$/,
+      train: /its train split is missing: put at least 1 example into it$/,
+      validation:
+        /its validation split is missing: cut one from train, as in validation: rows\.slice\(0, 500\), /,
+      test: /its test split is missing: cut one from train/,
+    })
+  ) refused({ ...mine, [field]: undefined }, message);
+  refused({ ...mine, kind: ["choice"] }, /its kind is \["choice"\]/);
+  refused({ ...mine, measures: "accuracy" }, /must be a list of some of .* current value is "accuracy"$/);
+  refused({ ...mine, train: Promise.resolve(rows) }, /its train split is not awaited/);
+  refused({ ...mine, test: table({ text: ["a"], label: [0] }) }, /write test: table\.objects\(\)$/);
+  refused({ ...mine, test: { 0: rows[0] } }, /its test split must be a list of examples: current value is/);
+  refused(
+    { ...mine, train: [null] },
+    /train example 0 .* an object with text, label: current value is null$/,
   );
-  refuse(row("blue"), /current value is "blue"/);
-  refuse(row(["blue", ""]), /current value is \["blue",""\]/);
-  refuse(row(["blue", "red"], 2), /Cannot use label 2/);
+  refused(
+    { ...mine, train: [{ txt: "x", label: 0 }] },
+    /its text must be a text .* current value is undefined$/,
+  );
+  const extra = { ...mine, id: 7, train: rows.map((row, id) => ({ ...row, id })) };
+  strictEqual(checkTask(extra), extra);
+  const { train, validation, test } = mine;
+  const rowsOf = (examples: readonly object[]) => from(examples as object[]).objects();
+  checkTask({ ...mine, train: rowsOf(train), validation: rowsOf(validation), test: rowsOf(test) } as Task);
+});
+
+Deno.test("a label's name in the place of its index is refused with its index's expression", () => {
+  const bad = (label: unknown) => ({ ...mine, train: rows.with(3, { text: "x", label } as never) });
+  refused(bad("positive"), /"positive" of train example 3 .* write labels\.indexOf\("positive"\)$/);
+  refused(bad("1"), /^Cannot use label "1" of .* as its labels are 0 \(negative\) and 1 \(positive\)$/);
+  for (const label of [true, null, undefined, NaN, -1, 1n]) refused(bad(label), /^Cannot use label /);
+  const many = Array.from({ length: 200 }, (_, i) => `label ${i}`);
+  refused({ ...bad(200), labels: many }, /as its labels are 0 to 199$/);
+});
+
+Deno.test("labels have names, all of them different", () => {
+  refused({ ...mine, labels: ["yes", "yes"] }, /must differ: labels 0 and 1 are both "yes"$/);
+  refused({ ...mine, labels: ["yes", " yes "] }, /labels 0 and 1 are both/);
+  refused({ ...mine, labels: ["", ""] }, /label 0 must have a name that is not empty: current one is ""$/);
+  refused({ ...mine, labels: ["no", 1] }, /label 1 must have a name .* current one is 1$/);
+  refused(
+    { ...mine, labels: "no,yes" },
+    /its labels must be a list of their names: current value is "no,yes"/,
+  );
+});
+
+Deno.test("measures go together, and with the number and sort of the labels", () => {
+  const three = { ...mine, labels: ["a", "b", "c"] };
+  for (const measure of ["f1", "matthews"]) {
+    refused(
+      { ...three, measures: ["accuracy", measure] },
+      new RegExp(
+        `by ${measure} as that is of exactly 2 labels: current number is 3, for which accuracy works$`,
+      ),
+    );
+    checkTask({ ...mine, measures: ["accuracy", measure] } as Task);
+  }
+  refused({ ...mine, measures: ["accuracy", "accuracy"] }, /names measure accuracy twice/);
+  refused({ ...mine, measures: ["accuracy", undefined] }, /by undefined as measures are/);
+  for (const measure of ["accuracy", "f1", "matthews"]) {
+    refused({ ...mine, measures: [measure, "pearson"] }, /by both pearson and .* either works$/);
+  }
+  const choices = rows.map(({ text, label }) => ({ context: text, choices: ["a", "b"], label }));
+  const choice = { ...mine, kind: "choice", train: choices, validation: choices, test: choices };
+  refused({ ...choice, measures: ["spearman"] }, /by spearman as labels of kind choice are positions/);
+});
+
+Deno.test("a name that cannot be a part of a file's name is refused, in any language", () => {
+  for (
+    const name of ["../../x", "", " ", "a/b", "a\\b", "a\tb", "a\u202eb", "-x", ".x", "x".repeat(81), 7, {}]
+  ) {
+    refused({ ...mine, name }, /its name must be at most 80 letters, digits, blanks and \._\+-/);
+  }
+  for (const name of ["mine", "SICK-E v1.0+x_y", "Ähnlichkeit", "感情 2", "भाषा", "x".repeat(80)]) {
+    checkTask({ ...mine, name });
+  }
+});
+
+Deno.test("the zero-shot heuristic has a known name, and a word for each label", () => {
+  const refuse = (zeroShot: unknown, message: RegExp) => refused({ ...mine, zeroShot }, message);
+  refuse(
+    { by: "words" },
+    /its by must be one of acceptability, choice, ending and word: current value is "words"$/,
+  );
+  refuse("word", /its by must be one of/);
+  refuse(null, /its by must be one of/);
+  const word = { by: "word", prompt: "very", words: ["bad", "good"] };
+  checkTask({ ...mine, zeroShot: word } as Task);
+  refuse({ ...word, prompt: undefined }, /its prompt must be a text: current value is undefined$/);
+  for (const words of [["bad"], ["a", "b", "c", "d"], ["bad", ""], ["bad", "Bad "], "bad,good", undefined]) {
+    refuse(
+      { ...word, words },
+      /its words must be 2 different texts that are not empty, one for each label: /,
+    );
+  }
+  refused(
+    { ...mine, labels: ["a", "b", "c"], zeroShot: { by: "acceptability" } },
+    /acceptability answers yes or no, so that it needs exactly 2 labels/,
+  );
+});
+
+Deno.test("an example of multiple choice has two choices to as many as there are labels, none empty", () => {
+  const row = (choices: unknown, label = 0) => ({ context: "sky", choices, label });
+  const good = [row(["blue", "red"])];
+  const labels = ["A", "B", "C", "D"];
+  const choice = { ...mine, kind: "choice", labels, train: good, validation: good, test: good };
+  const refuse = (bad: unknown, message: RegExp) => refused({ ...choice, train: [...good, bad] }, message);
+  const mixed = [row(["blue", "red"], 1), row(["blue", "red", "green"], 2), row(["a", "b", "c", "d"], 3)];
+  checkTask({ ...choice, train: mixed } as Task);
+  refuse(
+    row(["blue"]),
+    /train example 1 .* its choices must be 2 to 4 texts .* current value is \["blue"\]$/,
+  );
+  refuse(row(["a", "b", "c", "d", "e"]), /its choices must be 2 to 4 texts/);
+  refuse(row("blue"), /current value is "blue"$/);
+  refuse(row(["blue", ""]), /current value is \["blue",""\]$/);
+  refuse(
+    row(["blue", "red"], 2),
+    /^Cannot use label 2 of train example 1 .* it has 2 choices: labels are 0 to 1$/,
+  );
+  refuse(
+    row(labels, 4),
+    /^Cannot use label 4 of .* as its labels are 0 \(A\), 1 \(B\), 2 \(C\) and 3 \(D\)$/,
+  );
+  refused({ ...choice, labels: ["A", "B"], train: [row(["a", "b", "c"])] }, /choices must be 2 texts/);
+});
+
+Deno.test("a message quotes 60 characters of a value, printable ones", () => {
+  const long = "é\u0007".repeat(1000);
+  refused(
+    { ...mine, train: [{ text: "x", label: long }] },
+    /^Cannot use label "é\\u0007é.*… of train example 0/,
+  );
+  refused({ ...mine, kind: long, name: "n".repeat(80) }, /its kind is "é/);
+  const circular: unknown[] = [];
+  circular.push(circular);
+  refused({ ...mine, test: circular.concat(1n) }, /test example 0/);
 });
 
 Deno.test("a task scored by a correlation may have grades between its labels, and no others", () => {
@@ -379,4 +533,10 @@ Deno.test("a task scored by a correlation may have grades between its labels, an
     message: 'Cannot use grade 3.1 of test example 0 in task "mine" as its grades are numbers from 0 to 3',
   });
   throws(() => checkTask({ ...graded, measures: ["accuracy"] }), /Cannot use label 2\.4/);
+  for (const label of [NaN, Infinity, -0.1, "2", null]) {
+    refused(
+      { ...graded, train: [{ ...pair, label }] },
+      /^Cannot use grade .* of train example 0 .* from 0 to 3$/,
+    );
+  }
 });

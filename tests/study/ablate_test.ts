@@ -169,7 +169,7 @@ Deno.test("a study with another setting does not take over results of the first"
 });
 
 const one = { loss: 1, perplexity: Math.E, bitsPerCharacter: 2 };
-const score = { ...one, tokens: 1, losses: Float32Array.of(1), low: one, high: one };
+const score = { ...one, tokens: 1, unknown: 0, losses: Float32Array.of(1), low: one, high: one };
 const baselines = {
   unigram: { ...score, bitsPerCharacter: 3 },
   bigram: { ...score, bitsPerCharacter: 2.5 },
@@ -190,9 +190,11 @@ const run = (positions: "learned" | "sinusoidal", lambda: number, seed: number, 
   low: 0,
   high: 1,
   constant: 0.5,
+  baseline: 0.5,
   loss: 1,
   examples: 100,
   cut: 0,
+  unknown: 0,
 });
 
 Deno.test("tables hold means, intervals and paired differences as worked out by hand", () => {
@@ -292,6 +294,7 @@ Deno.test("what models do without fine-tuning stands beside what they do with it
       measures: {},
       ...{ value, low: 0, high: 1 },
       examples: 16,
+      baseline: 0.5,
       constant: 0.5,
     }],
   });

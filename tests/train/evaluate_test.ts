@@ -1,9 +1,19 @@
 import * as tf from "@tensorflow/tfjs";
+import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { dispose, forward, gpt, presets } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
 import { tokensOf } from "../../lib/train/batches.ts";
-import { pretrain, scoreByPosition, scoreText } from "../../lib/train/mod.ts";
+import {
+  evaluate,
+  finetune,
+  type Interval,
+  majorityBaseline,
+  pretrain,
+  scoreByPosition,
+  scoreText,
+  zeroShot,
+} from "../../lib/train/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
 
 await backend();
@@ -38,6 +48,80 @@ Deno.test("the score at a place is what a plain softmax gives there", async () =
   for (const [t, bits] of byPosition.entries()) {
     near(bits, -logs[t]![window[t + 1]!]! / Math.LN2 * ids.length / text.length);
   }
+});
+
+/** Examples a word decides, three of them of one label and one of the other. */
+const rows = ["rain", "wind", "sun", "whale"].map((text, i) => ({ text, label: i === 3 ? 1 : 0 }));
+const task: Task = {
+  name: "whales",
+  kind: "classification",
+  labels: ["no", "yes"],
+  measures: ["accuracy", "f1"],
+  train: rows,
+  validation: rows.slice(2),
+  test: [...rows, ...rows].map(({ text, label }, i) => ({
+    text: `the ${text}${i < 4 ? "" : " all"}`,
+    label,
+  })),
+  source: "this test",
+  licence: "MIT",
+  about: "words",
+};
+const display = (value: object) => (value as Record<symbol, () => unknown>)[Symbol.for("Jupyter.display")]!();
+
+Deno.test("beside a score stands what predicting one label gives, by the primary measure and split", async () => {
+  const tuned = await finetune(lm, task, { epochs: 1 });
+  assertEquals((await evaluate(tuned, task)).baseline, 0.75);
+  assertEquals((await evaluate(tuned, task, "validation")).baseline, 0.5);
+  assertEquals((await evaluate(tuned, { ...task, measures: ["f1"] })).baseline, 0.4); // All of them yes: 2 · 2 / (8 + 2).
+  assertEquals(
+    majorityBaseline({ ...task, measures: ["matthews"] }, task.train.map(({ label }) => label)),
+    0,
+  );
+  dispose(tuned);
+});
+
+Deno.test("an evaluation shows itself in a few lines, and is compared and written whole", async () => {
+  const tuned = await finetune(lm, task, { epochs: 1 });
+  const found = await evaluate(tuned, task);
+  const { value, low, high, measures, loss } = found;
+  const interval = ({ value, low, high }: Interval) =>
+    `${value.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]`;
+  const lines = [
+    "whales, 8 test examples",
+    `accuracy ${interval({ value, low, high })}`,
+    `f1 ${interval(measures.f1!)}`,
+    "majority baseline 0.7500",
+    `loss ${loss.toFixed(4)}`,
+    "0 of 8 texts cut to fit the context, 0.0 % of their tokens <unk>",
+  ];
+  assertEquals(Deno.inspect(found), lines.join("\n"));
+  assertEquals(display(found), { "text/plain": lines.join("\n") });
+  assertEquals(found, { ...found });
+  const names = ["measure", "value", "low", "high", "measures", "predictions", "examples", "baseline"];
+  assertEquals(Object.keys(found), [...names, "loss", "cut", "unknown", "logits"]);
+  assertEquals(Object.keys(JSON.parse(JSON.stringify(found))), Object.keys(found));
+  dispose(tuned);
+});
+
+Deno.test("scores of zero-shot answers and of texts show themselves in a few lines, too", async () => {
+  const asked: Task = { ...task, zeroShot: { by: "word", prompt: "is", words: ["rain", "whale"] } };
+  const answered = await zeroShot(lm, asked);
+  assertEquals(Deno.inspect(answered).split("\n").length, 4);
+  assert(Deno.inspect(answered).startsWith("whales, 8 test examples\naccuracy "));
+  const score = await scoreText(lm, text, 8);
+  const lines = Deno.inspect(score).split("\n");
+  assertEquals(
+    lines.map((line) => line.replace(/ -?\d.*/, "")),
+    [
+      "bits per character",
+      "perplexity",
+      "loss",
+      "120 tokens, 0.0 % <unk>",
+    ].map((line) => line.replace(/ -?\d.*/, "")),
+  );
+  assertEquals(lines[3], "120 tokens, 0.0 % <unk>");
+  assertEquals([score, display(score)], [{ ...score }, { "text/plain": lines.join("\n") }]);
 });
 
 globalThis.addEventListener("unload", () => dispose(lm.parameters));

@@ -1,0 +1,168 @@
+import type { Task, TaskOf } from "../../lib/data/mod.ts";
+import { backend } from "../../lib/engine/mod.ts";
+import { dispose, gpt, presets } from "../../lib/model/mod.ts";
+import { ablate, smoke, studies } from "../../lib/study/mod.ts";
+import { trainBpe } from "../../lib/text/mod.ts";
+import { encodeTask, evaluate, finetune, ngramBaselines, pretrain, scoreText } from "../../lib/train/mod.ts";
+import { assert, assertClose, assertEquals } from "../assert.ts";
+
+await backend("wasm", { threads: 1 });
+
+const text = "the sun is warm and the snow is cold and rain is wet and wind is dry ".repeat(30);
+const tokenizer = trainBpe(text, { merges: 60 });
+const make = () => gpt({ ...presets.smoke, context: 16 }, { tokenizer, seed: 1 });
+const about = { source: "this test", licence: "MIT", about: "weather", measures: ["accuracy" as const] };
+const row = (text: string, label: number) => ({ text, label });
+const good: TaskOf<"classification"> = {
+  name: "sky",
+  kind: "classification",
+  labels: ["bad", "good", "so so"],
+  ...about,
+  train: [row("the sun", 1), row("rain", 0), row("wind", 2)],
+  validation: [row("snow", 0)],
+  test: [row("the warm sun", 1), row("cold rain", 0)],
+};
+
+/** What a piece of work warns of on standard error. */
+async function warnings(work: () => unknown): Promise<string[]> {
+  const { warn } = console, lines: string[] = [];
+  console.warn = (...words: unknown[]) => lines.push(words.join(" "));
+  try {
+    await work();
+  } finally {
+    console.warn = warn;
+  }
+  for (const line of lines) assert(line.length < 300 && !/[.\n]$/.test(line), line);
+  return lines;
+}
+const of = (task: Task) => warnings(() => encodeTask(task, tokenizer, 16));
+
+Deno.test("a task with nothing to warn of gives no warning", async () => {
+  assertEquals(await of(good), []);
+});
+
+Deno.test("examples of the test split that are in train or validation are counted once, by fine-tuning, not by evaluation", async () => {
+  const lm = make();
+  const task = { ...good, test: [...good.test, row("the sun", 0), row("rain", 1), row("snow", 0)] };
+  const tuned = await finetune(lm, good, { epochs: 1 });
+  assertEquals(await warnings(() => evaluate(tuned, task)), []);
+  const wanted = [
+    'Warning: 2 of 5 test examples of task "sky" are in train, too: its test score is too good',
+    'Warning: 1 of 5 test examples of task "sky" are in validation, too: its test score is too good',
+  ];
+  assertEquals(await warnings(() => finetune(lm, task)), wanted);
+  assertEquals(await warnings(() => finetune(lm, task)), []);
+  assertEquals(await warnings(() => finetune(lm, { ...task })), wanted, "another task");
+  for (const model of [lm, tuned]) dispose(model);
+});
+
+Deno.test("a pair in no order is the same the other way round, one in an order is not", async () => {
+  const labels = ["no", "yes"], pair = { first: "sun", second: "snow", label: 0 };
+  const alike = { ...good, kind: "similarity", labels, train: [pair, { ...pair, first: "rain", label: 1 }] };
+  const other = [{ ...pair, first: "wind" }];
+  const turned = [{ first: "snow", second: "sun", label: 0 }];
+  assertEquals((await of({ ...alike, validation: other, test: turned } as unknown as Task)).length, 1);
+  const ordered = (rows: typeof other) =>
+    rows.map(({ first, second, label }) => ({ premise: first, hypothesis: second, label }));
+  const follows = { ...alike, kind: "entailment", train: ordered(alike.train), validation: ordered(other) };
+  assertEquals(await of({ ...follows, test: ordered(turned) } as unknown as Task), []);
+});
+
+Deno.test("labels of validation or test that train lacks are named; grades and choices are no such labels", async () => {
+  assertEquals(await of({ ...good, train: [row("the sun", 1), row("wind", 2)] }), [
+    'Warning: no training example of task "sky" has label 0 ("bad"), which occurs in validation',
+    'Warning: no training example of task "sky" has label 0 ("bad"), which occurs in test',
+  ]);
+  assertEquals(
+    await of({ ...good, labels: ["0", "1", "2"], measures: ["pearson"], test: [row("cold", 1.5)] }),
+    [],
+  );
+  const choice = (context: string, label: number) => ({ context, choices: ["warm", "cold"], label });
+  assertEquals(
+    await of({
+      ...good,
+      kind: "choice",
+      train: [choice("sun", 0)],
+      validation: [choice("wind", 0)],
+      test: [choice("snow", 1)],
+    }),
+    [],
+  );
+});
+
+Deno.test("cut texts and unknown tokens are counted by split, in task and evaluation, and warned of where they are many", async () => {
+  const long = "the sun is warm and the snow is cold and rain is wet and wind is dry and so on";
+  const task = {
+    ...good,
+    train: [row("the sun", 1), row(long, 0), row(`${long} and`, 2)],
+    validation: [row(long + " rain", 0), row("sun", 1)],
+    test: [row("雨雪", 0), row("the sun", 1)],
+  };
+  const { counts, cut } = encodeTask(task, tokenizer, 16, true);
+  assertEquals([cut, counts.train.cut, counts.validation.cut, counts.test.cut], [3, 2, 1, 0]);
+  assertEquals([counts.train.texts, counts.validation.texts, counts.test.texts], [3, 2, 2]);
+  const known = tokenizer.encode("the sun").length;
+  assertEquals([counts.test.tokens, counts.test.unknown, counts.train.unknown], [2 + known, 2, 0]);
+  assertEquals(await of(task), [
+    'Warning: 1 of 2 test examples of task "sky" are in train, too: its test score is too good',
+    'Warning: 66.7 % of the texts in train of task "sky" are cut to fit the context',
+    `Warning: ${
+      (200 / (2 + known)).toFixed(1)
+    } % of the tokens in test of task "sky" are <unk>, which stands for ` +
+    "all characters that the tokenizer does not know",
+  ]);
+  const lm = make();
+  const tuned = await finetune(lm, task, { epochs: 1 });
+  const [train, test] = [await evaluate(tuned, task, "train"), await evaluate(tuned, task)];
+  assertEquals([train.cut, train.unknown, test.cut, test.unknown], [2, 0, 0, 2 / (2 + known)]);
+  for (const model of [lm, tuned]) dispose(model);
+});
+
+Deno.test("a text with unknown tokens is warned of from 1 % on, by pre-training and by its score", async () => {
+  const chinese = "今天下雨了，明天會下雪。";
+  const mixed = text + chinese.repeat(20);
+  const lm = make();
+  const ids = tokenizer.encode(mixed), unknown = ids.filter((id) => id === 0).length;
+  const share = (100 * unknown / ids.length).toFixed(1);
+  const wanted = (what: string) => [
+    `Warning: ${share} % of the tokens of ${what} are <unk>, which stands for all characters that the tokenizer does ` +
+    "not know: loss and bits per character are too low",
+  ];
+  const train = () => pretrain(lm, { train: mixed }, { updates: 1, batch: 2 });
+  assertEquals(await warnings(train), wanted("the training text"));
+  assertEquals(await warnings(train), []);
+  let score: { unknown: number } | undefined;
+  assertEquals(await warnings(async () => score = await scoreText(lm, mixed)), wanted("the text to score"));
+  assertClose([score!.unknown], [unknown / ids.length], "share");
+  assertEquals(await warnings(() => scoreText(lm, text)), []);
+  assertEquals(ngramBaselines(text, mixed, tokenizer, 16).unigram.unknown, score!.unknown);
+  const few = text.repeat(3) + chinese;
+  assert(tokenizer.encode(few).filter((id) => id === 0).length > 0);
+  assertEquals(await warnings(() => scoreText(lm, few)), []);
+  dispose(lm);
+});
+
+Deno.test("a study warns of its tasks, before its runs begin", async () => {
+  const folder = await Deno.makeTempDir();
+  const study = {
+    ...smoke(studies.ablate),
+    corpus: {
+      name: "weather",
+      train: text,
+      heldout: text,
+      dropped: 0,
+      sources: [],
+      licence: "MIT",
+      about: "weather",
+    },
+    merges: 60,
+    tasks: [{ ...good, test: good.train }],
+    workers: 1,
+    folder,
+    signal: AbortSignal.abort(),
+  };
+  assertEquals(await warnings(() => ablate(study)), [
+    'Warning: 3 of 3 test examples of task "sky" are in train, too: its test score is too good',
+  ]);
+  await Deno.remove(folder, { recursive: true });
+});
