@@ -1,6 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Linear, Norm } from "../engine/ops.ts";
 import { keyOf, normals } from "../engine/random.ts";
+import { InputError } from "../errors.ts";
+import { quoted } from "../settings.ts";
 import { checkConfig, checkSeed, type Config } from "./config.ts";
 import { positionsAreTrained, positionTable } from "./positions.ts";
 
@@ -154,6 +156,8 @@ export function variable<R extends tf.Rank>(
 /**
  * A tree's leaves with their dotted paths, always in the same order: `h.0.attn.c_attn.weight`, ….
  *
+ * @throws {InputError} If it holds what is neither a tree nor a variable.
+ *
  * @example
  * ```ts
  * import { presets } from "./config.ts";
@@ -165,11 +169,19 @@ export function variable<R extends tf.Rank>(
  * ```
  */
 export function leaves(tree: Parameters): [name: string, leaf: tf.Variable][] {
-  const walk = (node: object, path: string): [string, tf.Variable][] =>
-    Object.entries(node).flatMap(([key, child]) => {
+  const walk = (node: object, path: string): [string, tf.Variable][] => {
+    if (typeof node !== "object" || node === null) {
+      throw new InputError(
+        `Cannot list parameters as ${path || "what is given"} must be a tree of variables: it is ${
+          quoted(node)
+        }`,
+      );
+    }
+    return Object.entries(node).flatMap(([key, child]) => {
       const name = path ? `${path}.${key}` : key;
       return child instanceof tf.Variable ? [[name, child]] : walk(child as object, name);
     });
+  };
   return walk(tree, "");
 }
 
