@@ -15,6 +15,7 @@ import {
   SPECIALS,
   type Writable,
 } from "../model/mod.ts";
+import { checked, flag, type SchemaOf, settle, text, value } from "../settings.ts";
 import { tokenizerFrom } from "../text/mod.ts";
 import type { AdamState } from "./adam.ts";
 
@@ -33,6 +34,19 @@ export interface SaveOptions {
   /** Whether numbers are rounded to half precision, which is enough to begin fine-tuning with; false unless given. */
   readonly half?: boolean;
 }
+
+/** The settings of {@linkcode SaveOptions}. */
+export const saveSettings = {
+  progress: {
+    ...value(
+      "a run's state and settings",
+      (value): value is Progress => typeof value === "object" && value !== null,
+    ),
+    about: "a run's place in its course",
+    otherwise: "none",
+  },
+  half: { ...flag, about: "whether numbers are rounded to half precision", default: false },
+} satisfies SchemaOf<SaveOptions>;
 
 const FORMAT = "gpt1-checkpoint-1";
 const NO_SUM = "0".repeat(64);
@@ -58,8 +72,10 @@ const NO_SUM = "0".repeat(64);
 export async function saveModel(
   path: string,
   lm: LanguageModel,
-  { progress, half = false }: SaveOptions = {},
+  options: SaveOptions = {},
 ): Promise<void> {
+  checked("save a model", "path", text, path);
+  const { progress, half } = settle("save a model", saveSettings, options);
   const tensors = new Map<string, Writable>();
   const store = async (name: string, leaf: tf.Variable) => {
     const data = await leaf.data<"float32">();

@@ -6,6 +6,8 @@ import { batchOf, tokensOf } from "./batches.ts";
 import { encodeTask } from "./encode.ts";
 import { exampleBatch } from "./finetune.ts";
 import { bootstrap, type Interval, scoreInterval } from "./measures.ts";
+import { checked } from "../settings.ts";
+import { split as splits, windows as windowLimit } from "./options.ts";
 import { languageModelLoss, targetOf } from "./objectives.ts";
 
 /** How well a text is foretold. */
@@ -36,7 +38,7 @@ const EVALUATION_BATCH = 16;
  *
  * @throws {InputError} If the text does not fill one.
  */
-export function evaluationWindows(ids: Int32Array, context: number, limit = Infinity): Int32Array[] {
+export function evaluationWindows(ids: Int32Array, context: number, limit: number): Int32Array[] {
   const count = Math.floor(ids.length / context);
   if (count === 0) {
     throw new InputError(`Cannot evaluate on ${ids.length} tokens as a window takes ${context}`);
@@ -92,7 +94,12 @@ export function textScore(
  * console.log((await scoreText(lm, text)).bitsPerCharacter);
  * ```
  */
-export async function scoreText(lm: LanguageModel, text: string, limit?: number): Promise<TextScore> {
+export async function scoreText(
+  lm: LanguageModel,
+  text: string,
+  limit: number = Infinity,
+): Promise<TextScore> {
+  checked("score a text", "limit", windowLimit, limit);
   const { context, width } = lm.config;
   const { losses, ids } = await heldoutLosses(
     lm,
@@ -130,7 +137,12 @@ export async function scoreText(lm: LanguageModel, text: string, limit?: number)
  * console.log((await scoreByPosition(lm, text)).length); // 31
  * ```
  */
-export async function scoreByPosition(lm: LanguageModel, text: string, limit?: number): Promise<number[]> {
+export async function scoreByPosition(
+  lm: LanguageModel,
+  text: string,
+  limit: number = Infinity,
+): Promise<number[]> {
+  checked("score a text", "limit", windowLimit, limit);
   const { context, width } = lm.config;
   const { losses, windows, ids } = await heldoutLosses(
     lm,
@@ -155,7 +167,7 @@ export async function scoreByPosition(lm: LanguageModel, text: string, limit?: n
 async function heldoutLosses(
   lm: LanguageModel,
   text: string,
-  limit: number | undefined,
+  limit: number,
   lossesOf: (h: tf.Tensor3D, windows: readonly Int32Array[]) => tf.Scalar[],
 ): Promise<{ losses: number[][]; windows: number[]; ids: Int32Array }> {
   checkForetells(lm.config, "score a text");
@@ -230,6 +242,7 @@ export interface Evaluation extends TaskScore {
  * ```
  */
 export async function evaluate(lm: LanguageModel, task: Task, split: Split = "test"): Promise<Evaluation> {
+  checked("evaluate", "split", splits, split);
   if (lm.task?.kind !== task.kind || lm.task.labels.length !== task.labels.length) {
     const head = lm.task ? `a head for ${lm.task.kind} of ${lm.task.labels.length} labels` : "no head";
     throw new InputError(

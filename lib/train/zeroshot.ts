@@ -5,6 +5,8 @@ import { InputError } from "../errors.ts";
 import { checkForetells, forward, type LanguageModel, tokenLogits } from "../model/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import { batchOf } from "./batches.ts";
+import { checked } from "../settings.ts";
+import { split as splits } from "./options.ts";
 import { score } from "./measures.ts";
 import { scoreOf, type TaskScore } from "./evaluate.ts";
 
@@ -65,6 +67,7 @@ const THRESHOLD_EXAMPLES = 1000;
  * ```
  */
 export async function zeroShot(lm: LanguageModel, task: Task, split: Split = "test"): Promise<TaskScore> {
+  checked("answer a task", "split", splits, split);
   checkForetells(lm.config, `answer task "${task.name}" without fine-tuning`);
   const how = heuristicOf(task);
   const found = await answers(lm, task[split], how);

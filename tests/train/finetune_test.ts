@@ -208,16 +208,28 @@ Deno.test("a text too long is cut as the paper cuts it, and counted", () => {
 Deno.test("bad input to training is refused in one sentence", async () => {
   const lm = fresh();
   const [task] = tasks as [Task & { kind: "classification" }];
-  await assertRefused(() => finetune(lm, task, { lambda: -1 }), /λ = -1 as λ must be a number from 0$/);
-  await assertRefused(() => finetune(lm, task, { lambda: NaN }), /λ = NaN as λ must be a number from 0$/);
-  await assertRefused(() => finetune(lm, task, { epochs: 0 }), /^Cannot train with epochs 0 as /);
+  await assertRefused(
+    () => finetune(lm, task, { lambda: -1 }),
+    /with lambda -1 as it must be 0 or a number from 1e-6 to 1,000$/,
+  );
+  await assertRefused(() => finetune(lm, task, { lambda: NaN }), /with lambda NaN as /);
+  await assertRefused(() => finetune(lm, task, { epochs: 0 }), /^Cannot fine-tune with epochs 0 as /);
   await assertRefused(
     () => pretrain(lm, { train: text }, { updates: 0 }),
-    /^Cannot train with updates 0 as /,
+    /^Cannot pre-train with updates 0 as /,
   );
-  await assertRefused(() => pretrain(lm, { train: text }, { rate: NaN }), /^Cannot train with rate NaN as /);
-  await assertRefused(() => pretrain(lm, { train: text }, { warmup: 2 }), /^Cannot train with warmup 2 as /);
-  await assertRefused(() => pretrain(lm, { train: text }, { seed: 1.5 }), /^Cannot use seed 1.5 as /);
+  await assertRefused(
+    () => pretrain(lm, { train: text }, { rate: NaN }),
+    /^Cannot pre-train with rate NaN as /,
+  );
+  await assertRefused(
+    () => pretrain(lm, { train: text }, { warmup: 2 }),
+    /^Cannot pre-train with warmup 2 as /,
+  );
+  await assertRefused(
+    () => pretrain(lm, { train: text }, { seed: 1.5 }),
+    /^Cannot pre-train with seed 1.5 as /,
+  );
   await assertRefused(
     () => pretrain(lm, { train: "" }, {}),
     /^Cannot cut windows of 16 tokens from a text of 0/,
