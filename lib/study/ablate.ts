@@ -2,7 +2,7 @@ import { checkWritable, writeWhole } from "../files.ts";
 import { ngramBaselines, type Training, training, type TrainingRecord } from "../train/mod.ts";
 import { type ArmStep, type Finetuned, type Pretrained, runArm } from "./arm.ts";
 import { type Plan, planOf, runsOf } from "./plan.ts";
-import { checkStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
+import { settleStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
 import { store, stored } from "./store.ts";
 import { report, type Study, studyJson, studyOf } from "./tables.ts";
 import { sideBySide } from "./workers.ts";
@@ -45,8 +45,7 @@ const WORTH_A_PROCESS = 1e11;
  * ```
  */
 export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord> {
-  const { signal, workers, ...study } = { ...studies.ablate, ...options };
-  checkStudy(study);
+  const { signal, workers, ...study } = settleStudy(studies.ablate, options);
 
   return training(async function* (): AsyncGenerator<StudyRecord, Study> {
     await checkWritable(`${study.folder}/study.json`);
@@ -133,7 +132,7 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
  * ```
  */
 export function compare(options: StudyOptions = {}): Training<Study, StudyRecord> {
-  return ablate({ ...studies.compare, ...options });
+  return ablate(settleStudy(studies.compare, options));
 }
 
 async function* oneByOne(

@@ -6,9 +6,9 @@
 export { ablate, compare, type StudyRecord } from "./ablate.ts";
 export type { Answered, Finetuned, Pretrained } from "./arm.ts";
 export {
-  checkStudy,
   smoke,
   studies,
+  type StudyChanges,
   type StudyModel,
   studyModels,
   type StudyOptions,

@@ -356,15 +356,15 @@ Deno.test("a study that begins with the kit's models fine-tunes them, seed by se
 
 Deno.test("a study that cannot be run is refused before anything is read", async () => {
   const folder = await Deno.makeTempDir();
-  await assertRefused(() => ablate({ ...small(folder), lambda: [0, -1] }), /λ = -1 /);
+  await assertRefused(() => ablate({ ...small(folder), lambda: [0, -1] }), /with lambda -1 as /);
   await assertRefused(
     () => ablate({ ...small(folder), lambda: [] }),
-    /^Cannot run a study as lambda is empty$/,
+    /^Cannot run a study with lambda \[\] as it must be one or more different values/,
   );
-  await assertRefused(() => ablate({ ...small(folder), seeds: 0 }), /^Cannot run a study with 0 seeds /);
+  await assertRefused(() => ablate({ ...small(folder), seeds: 0 }), /^Cannot run a study with seeds 0 as /);
   await assertRefused(
     () => ablate({ ...small(folder), positions: ["none", "none"] }),
-    /names one arm twice$/,
+    /^Cannot run a study with positions \[ "none", "none" \] as it must be one or more different values/,
   );
   await assertRefused(() => ablate({ ...small(folder), tasks: ["nothing"] }), /"nothing"/);
   await Deno.writeTextFile(`${folder}/file`, "");
