@@ -1,4 +1,14 @@
-import { checkLength, checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
+import { InputError } from "../errors.ts";
+import { flag, quoted, type SchemaOf, settle } from "../settings.ts";
+import {
+  checkLength,
+  checkList,
+  checkNamed,
+  checkNumbers,
+  checkSome,
+  type Figure,
+  figure,
+} from "./figure.ts";
 import {
   armStyle,
   bounded,
@@ -10,6 +20,7 @@ import {
   SIZE,
   told,
   type Words,
+  wordsSettings,
   wrapped,
 } from "./style.ts";
 
@@ -28,6 +39,11 @@ export interface CurveOptions extends Words {
   /** Whether the horizontal axis is logarithmic, as for updates 1, 2, 4, …; it is not unless given. */
   readonly log?: boolean;
 }
+
+const curveSettings = {
+  ...wordsSettings,
+  log: { ...flag, about: "whether the horizontal axis is logarithmic", default: false },
+} satisfies SchemaOf<CurveOptions>;
 
 /** Points that a line is drawn with at most: of more, neighbours are averaged. */
 const POINTS = 300;
@@ -49,8 +65,17 @@ const POINTS = 300;
  * console.log(String(curve([line], { title: "Pre-training", x: "updates", y: "loss, nats" })));
  * ```
  */
-export function curve(lines: readonly Line[], { log = false, ...words }: CurveOptions): Figure {
-  checkSome("lines", lines);
+export function curve(lines: readonly Line[], options: CurveOptions): Figure {
+  const { log, ...words } = settle("draw a curve", curveSettings, options);
+  checkNamed("lines", lines);
+  for (const { name, x, y } of lines) {
+    checkList(`x of "${name}"`, x);
+    checkList(`y of "${name}"`, y);
+    const at = y.findIndex((at) =>
+      typeof at !== "number" && typeof (at as Partial<Mean> | null)?.mean !== "number"
+    );
+    if (at >= 0) throw new InputError(`Cannot draw y of "${name}" as number ${at + 1} is ${quoted(y[at])}`);
+  }
   const whole = lines.map(({ name, x, y }) => ({ name, x, y, means: y.map(meanOf) }));
   for (const { name, x, means } of whole) {
     checkSome(`points of "${name}"`, means.filter(Number.isFinite));
