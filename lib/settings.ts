@@ -202,7 +202,11 @@ export function settle<const S extends Schema>(
   }
   for (const name of Object.keys(given)) {
     if (given[name] === undefined || Object.hasOwn(schema, name)) continue;
-    throw new InputError(`Cannot ${action} with ${at(shortened(name))} as ${unknown("option", name, known)}`);
+    throw new InputError(
+      `Cannot ${action} with ${at(/^[\w-]{1,60}$/.test(name) ? name : quoted(name))} as ${
+        unknown("option", name, known)
+      }`,
+    );
   }
   const values: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(schema)) {
@@ -259,7 +263,7 @@ export function unknown(what: string, name: string, known: readonly string[]): s
 }
 
 /** The known name that a misspelt one is near to. */
-function nearest(name: string, known: readonly string[]): string | undefined {
+export function nearest(name: string, known: readonly string[]): string | undefined {
   const lower = name.slice(0, 100).toLowerCase(); // What is longer is near to nothing.
   const [best] = known.map((other) => ({ other, far: distance(lower, other.toLowerCase()) }))
     .sort((a, b) => a.far - b.far);
