@@ -99,7 +99,7 @@ export interface SubsetOptions {
 const examples = whole({ from: 1, to: 1e9 });
 
 /** The settings of {@linkcode SubsetOptions}. */
-const subsetSettings = {
+export const subsetSettings = {
   train: { ...examples, about: "examples to learn from", otherwise: "all" },
   validation: { ...examples, about: "examples to choose settings by", otherwise: "all" },
   test: { ...examples, about: "examples to report", otherwise: "all" },

@@ -40,7 +40,8 @@ export interface CurveOptions extends Words {
   readonly log?: boolean;
 }
 
-const curveSettings = {
+/** The settings of {@linkcode CurveOptions}. */
+export const curveSettings = {
   ...wordsSettings,
   log: { ...flag, about: "whether the horizontal axis is logarithmic", default: false },
 } satisfies SchemaOf<CurveOptions>;

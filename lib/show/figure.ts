@@ -15,7 +15,8 @@ export interface Figure {
   toString(): string;
 }
 
-const isFigure = value("a figure, as curve or bars return it", (value): value is Figure => {
+/** Figures, as what is to be drawn or shown. */
+export const isFigure = value("a figure, as curve or bars return it", (value): value is Figure => {
   const { data, layout } = (value ?? {}) as Partial<Figure>;
   return Array.isArray(data) && typeof layout?.width === "number" && typeof layout.height === "number";
 });

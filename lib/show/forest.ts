@@ -28,7 +28,10 @@ export interface Effect {
   readonly n: number;
 }
 
-const { y: _, ...forestSettings } = wordsSettings;
+const { y: _, ...ownWords } = wordsSettings;
+
+/** The words of a {@linkcode forest}. */
+export const forestSettings = ownWords;
 
 /** What an interval tells: marker, colour, width of its line, and words. */
 const kinds = {

@@ -20,7 +20,8 @@ const names = value(
     Array.isArray(value) && value.every((name) => typeof name === "string"),
 );
 
-const heatmapSettings = {
+/** The settings of {@linkcode HeatmapOptions}. */
+export const heatmapSettings = {
   ...wordsSettings,
   z: { ...wordsSettings.title, about: "what the colours measure, with its unit" },
   scale: { ...oneOf(["sequential", "diverging"]), about: "how colours follow numbers" },
@@ -61,8 +62,8 @@ export function heatmap(
 ): Figure {
   const { z, scale, columns, rows, ...words } = settle("draw a heatmap", heatmapSettings, options);
   checkSome("rows", matrix);
-  const [high, wide] = [matrix.length, matrix[0]!.length];
   matrix.forEach((row, at) => checkList(`cells in row ${at + 1}`, row));
+  const [high, wide] = [matrix.length, matrix[0]!.length];
   matrix.forEach((row, at) => checkLength(`cells in row ${at + 1}`, row, "in the first", wide));
   if (columns) checkLength("names of columns", columns, "columns", wide);
   if (rows) checkLength("names of rows", rows, "rows", high);
