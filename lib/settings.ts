@@ -246,7 +246,9 @@ export function refusal(kind: Kind<unknown>, value: unknown): string {
   const { each, names, wanted } = kind;
   if (each && Array.isArray(value)) {
     const wrong = value.findIndex((item) => !each.accepts(item));
-    if (wrong >= 0) return refusal(each, value[wrong]);
+    return wrong >= 0
+      ? refusal(each, value[wrong])
+      : `${quoted(value)} as it must hold at least one value, and none twice`;
   }
   const near = names && typeof value === "string" ? nearest(value, names) : undefined;
   return near === undefined

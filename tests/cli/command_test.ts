@@ -53,7 +53,7 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
   [/^Cannot use --lambda -1 as it must be 0 or a number from 1e-6 to 1,000$/, "ablate", "--lambda=-1"],
   [/^Cannot use --lambda "NaN" as it must be .*$/, "ablate", "--lambda", "0,NaN"],
   [
-    /^Cannot use --lambda \[ 0, 0 \] as it must be one or more different values, .*$/,
+    /^Cannot use --lambda \[ 0, 0 \] as it must hold at least one value, and none twice$/,
     "ablate",
     "--lambda",
     "0,0",
