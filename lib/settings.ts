@@ -89,7 +89,7 @@ export const share: Kind<number> = {
 };
 
 /** How many at the most: a whole number, or all. */
-export const atMostSo: Kind<number> = {
+export const limit: Kind<number> = {
   wanted: "a whole number from 1, or all (Infinity)",
   form: "n",
   accepts: (value): value is number =>

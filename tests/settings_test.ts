@@ -1,7 +1,7 @@
 import {
-  atMostSo,
   checked,
   flag,
+  limit,
   list,
   nearest,
   number,
@@ -99,7 +99,7 @@ Deno.test("each kind accepts what is in its range, and no text for a number", ()
   assertEquals(accepted(number({ from: 1e-6, to: 10 })), [0.5, 1, 2.5]);
   assertEquals(accepted(number({ from: 1e-6, to: 10, orZero: true })), [0, 0.5, 1, 2.5]);
   assertEquals(accepted(share), [0, 0.5, 1e-320]);
-  assertEquals(accepted(atMostSo), [1, Infinity]);
+  assertEquals(accepted(limit), [1, Infinity]);
   assertEquals(accepted(text), ["1", "x"]);
   assertEquals(accepted(flag), [true]);
   assertEquals(accepted(oneOf(["x", "y"])), ["x"]);
@@ -117,7 +117,7 @@ Deno.test("texts of the command line become values; what is none stays a text, w
     ...[1e-3, 0.5, -2],
     ...["0x10", "", "NaN", "1 2"],
   ]);
-  assertEquals([atMostSo.read("all"), atMostSo.read("7")], [Infinity, 7]);
+  assertEquals([limit.read("all"), limit.read("7")], [Infinity, 7]);
 });
 
 Deno.test("a message stays one short line, whatever the value and the name hold", async () => {

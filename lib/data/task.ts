@@ -1,6 +1,6 @@
 import { InputError } from "../errors.ts";
 import { type Example, inputs, type Kind } from "../text/inputs.ts";
-import { atMostSo, type SchemaOf, seed as seeds, settle, whole } from "../settings.ts";
+import { limit, type SchemaOf, seed as seeds, settle, whole } from "../settings.ts";
 import { byHash } from "./hash.ts";
 
 /**
@@ -107,7 +107,7 @@ export const subsetSettings = {
 } satisfies SchemaOf<SubsetOptions>;
 
 /** How many of a task's training or test examples, at the most. */
-export const limitSetting = { ...atMostSo, about: "examples, at the most", default: Infinity };
+export const limitSetting = { ...limit, about: "examples, at the most", default: Infinity };
 
 /**
  * Takes a smaller task out of a larger one, each label as frequent as in the whole. The same call always
@@ -117,7 +117,8 @@ export const limitSetting = { ...atMostSo, about: "examples, at the most", defau
  * @param task The task; it stays as it is
  * @param options How many examples, and the seed
  * @returns A new task of the same name
- * @throws {InputError} If a size is not a whole number from 1 to the size of the split
+ * @throws {InputError} If an option is unknown, a size is not a whole number from 1 to the size of the split, or the
+ * seed is not one from 0 to 2³² − 1
  *
  * @example
  * ```ts

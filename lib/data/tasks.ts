@@ -1,5 +1,5 @@
 import { InputError } from "../errors.ts";
-import { checked, oneOf, settle } from "../settings.ts";
+import { checked, oneOf, type SchemaOf, settle } from "../settings.ts";
 import { benchmarkSettings, loadBenchmark } from "./benchmarks/load.ts";
 import { benchmarks } from "./benchmarks/table.ts";
 import { BIBLE_LICENCE } from "./bible.ts";
@@ -204,7 +204,7 @@ export function task(name: string, options?: TaskOptions): Promise<Task>;
 export async function task(name: string, options: TaskOptions = {}): Promise<Task> {
   checked("load a task", "name", taskName, name);
   const known = KNOWN.find((entry) => entry.name === name)!;
-  const given = settle(`load task ${name}`, benchmarkSettings, options);
+  const given = settle(`load task ${name}`, benchmarkSettings satisfies SchemaOf<TaskOptions>, options);
   for (const option of ["words", "folder"] as const) {
     if (given[option] === undefined || known.options.includes(option)) continue;
     const having = KNOWN.filter((entry) => entry.options.includes(option)).map((entry) => entry.name);

@@ -71,7 +71,7 @@ function cores(): number {
  * @param name One of {@linkcode backends}; without it, the first that starts of those without a GPU.
  * @param options How many threads.
  * @returns What is in use, and why.
- * @throws {InputError} If the name is unknown, it does not start here or computes wrongly; the backend that was in
+ * @throws {InputError} If the name is unknown, threads are out of their range, it does not start here or computes wrongly; the backend that was in
  * use then stays.
  *
  * @example

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import { keyOf, threefry } from "../engine/random.ts";
-import { atMostSo, number, type SchemaOf, settle, signal as signals, whole } from "../settings.ts";
+import { limit, number, type SchemaOf, settle, signal as signals, whole } from "../settings.ts";
 import { checkForetells, seedSetting } from "./config.ts";
 import { type Cache, forward, tokenLogits, unread } from "./forward.ts";
 import type { LanguageModel } from "./gpt.ts";
@@ -31,7 +31,7 @@ export const generateSettings = {
     about: "0 takes the likeliest token, 1 samples from the model's own probabilities",
     default: 1,
   },
-  topK: { ...atMostSo, about: "samples from the k likeliest only", default: Infinity },
+  topK: { ...limit, about: "samples from the k likeliest only", default: Infinity },
   seed: { ...seedSetting, about: "seed of the sampling" },
   signal: { ...signals, about: "stops before the next token", otherwise: "nothing stops it" },
 } satisfies SchemaOf<GenerateOptions>;
@@ -42,7 +42,7 @@ export const generateSettings = {
  * the context, too, as much as half the context is read.
  *
  * @returns The prompt's tokens and the new ones, decoded.
- * @throws {InputError} If the prompt has no tokens, an option is out of its range, or the model's scores are not
+ * @throws {InputError} If the prompt has no tokens, an option is unknown or out of its range, or the model's scores are not
  * finite, or its architecture is `bert`.
  *
  * @example

@@ -1,7 +1,7 @@
 import type { Kind } from "../text/inputs.ts";
 import { type Tokenizer, tokenizerSetting } from "../text/bpe.ts";
 import type { Config, Preset } from "./config.ts";
-import { settle } from "../settings.ts";
+import { type SchemaOf, settle } from "../settings.ts";
 import { seedSetting } from "./config.ts";
 import { init, type Parameters } from "./parameters.ts";
 
@@ -20,7 +20,9 @@ export interface LanguageModel {
 }
 
 /** The options of {@linkcode gpt}. */
-export const gptSettings = { tokenizer: tokenizerSetting, seed: seedSetting };
+export const gptSettings = { tokenizer: tokenizerSetting, seed: seedSetting } satisfies SchemaOf<
+  { tokenizer: Tokenizer; seed?: number }
+>;
 
 /**
  * A GPT at its random start, as in {@linkcode init}.

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import { readWhole, writeWhole } from "../files.ts";
 import { type Tokenizer, tokenizerSetting } from "../text/bpe.ts";
-import { checked, settle, text } from "../settings.ts";
+import { checked, type SchemaOf, settle, text } from "../settings.ts";
 import { checkConfig, type Config, presets, presetSettings, seedSetting } from "./config.ts";
 import { gpt, type LanguageModel } from "./gpt.ts";
 import { leaves } from "./parameters.ts";
@@ -24,7 +24,7 @@ export const releasedSettings = {
   tokenizer: tokenizerSetting,
   heads: { ...presetSettings.heads, default: presets.gpt1.heads, why: "§4.1" },
   seed: seedSetting,
-};
+} satisfies SchemaOf<Parameters<typeof loadReleased>[1]>;
 
 /**
  * Reads weights in one of the two formats in which GPT-1 was released: OpenAI's folder of

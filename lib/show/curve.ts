@@ -56,7 +56,7 @@ const POINTS = 300;
  * @param lines The lines
  * @param options Title and axes, with units
  * @returns The figure
- * @throws {InputError} If there is no line, a line has no number, or its lists differ in length
+ * @throws {InputError} If an option is unknown, there is no line, a line has no number, or its lists differ in length
  *
  * @example
  * ```ts

@@ -45,7 +45,7 @@ const scales = {
  * @param matrix Its rows
  * @param options Title, axes, scale, names of rows and columns
  * @returns The figure
- * @throws {InputError} If there is no number, rows differ in length, or names are not as many as rows or columns
+ * @throws {InputError} If an option is unknown, there is no number, rows differ in length, or names are not as many as rows or columns
  *
  * @example
  * ```ts

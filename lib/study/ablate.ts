@@ -33,7 +33,7 @@ const WORTH_A_PROCESS = 1e11;
  *
  * Iterate it for its progress, or await it for the study.
  *
- * @throws {InputError} If an option is out of its range or the folder cannot be written to.
+ * @throws {InputError} If an option is unknown or out of its range, or the folder cannot be written to.
  *
  * @example
  * ```ts ignore
@@ -122,7 +122,7 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
  * BERT's objective, the paper's LSTM; all under the same loop, tasks, seeds and budget. It is {@linkcode ablate} with
  * other settings to begin with.
  *
- * @throws {InputError} If an option is out of its range or the folder cannot be written to.
+ * @throws {InputError} If an option is unknown or out of its range, or the folder cannot be written to.
  *
  * @example
  * ```ts ignore

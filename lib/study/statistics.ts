@@ -28,7 +28,7 @@ export interface Estimate {
 /**
  * Mean and 95 % interval by Student's t, as fits few values.
  *
- * @throws {InputError} If there are no values.
+ * @throws {InputError} If there are no values, or one is no finite number.
  *
  * @example
  * ```ts
@@ -52,7 +52,7 @@ export function estimate(values: readonly number[]): Estimate {
 /**
  * Paired difference a − b: the i-th values share a seed, so what the seed does to both cancels.
  *
- * @throws {InputError} If they are not of one number.
+ * @throws {InputError} If they are not as many of one as of the other, or one is no finite number.
  *
  * @example
  * ```ts

@@ -4,7 +4,7 @@
  */
 import { InputError } from "../errors.ts";
 import { heap } from "./heap.ts";
-import { type Schema, settle, value, whole } from "../settings.ts";
+import { type SchemaOf, settle, value, whole } from "../settings.ts";
 import { fixText, standardize } from "./normalise.ts";
 import { forEachChunk, splitChunk } from "./pretokenize.ts";
 
@@ -247,7 +247,7 @@ function isTokenizer(value: unknown): value is Tokenizer {
 /** The options of {@linkcode trainBpe}. */
 export const bpeSettings = {
   merges: { ...whole({ from: 0, to: 1e6 }), about: "BPE merges to learn" },
-} satisfies Schema;
+} satisfies SchemaOf<Parameters<typeof trainBpe>[1]>;
 
 /**
  * Learns a vocabulary from a text (Sennrich et al. 2016; GPT-1 has 40,000 merges).

@@ -56,7 +56,7 @@ const NO_SUM = "0".repeat(64);
  * moments and the number of updates. Dropout masks and data order are functions of seed and update, so no
  * more state exists. The SHA-256 of the file, its own place held by zeros, stands in its header.
  *
- * @throws {InputError} If the place cannot be written to; the old file then stays.
+ * @throws {InputError} If an option is unknown, or the place cannot be written to; the old file then stays.
  *
  * @example
  * ```ts

@@ -79,7 +79,8 @@ export function textScore(
  * over the token rows whatever the variant, so that arms compare.
  *
  * @param limit Windows at the most, spread evenly over the text; all unless given.
- * @throws {InputError} If the text does not fill a window, or the architecture is `bert`.
+ * @throws {InputError} If the text does not fill a window, the limit is no whole number from 1, or the architecture is
+ * `bert`.
  *
  * @example
  * ```ts
@@ -122,7 +123,8 @@ export async function scoreText(
  *
  * @param limit Windows at the most, spread evenly over the text; all unless given.
  * @returns Bits a character: of the token that has one token before it, two, …, all of the context but itself.
- * @throws {InputError} If the text does not fill a window, or the architecture is `bert`.
+ * @throws {InputError} If the text does not fill a window, the limit is no whole number from 1, or the architecture is
+ * `bert`.
  *
  * @example
  * ```ts
@@ -229,7 +231,7 @@ export interface Evaluation extends TaskScore {
  * grades, each as likely as the model finds it.
  *
  * @param split Which examples; `test` unless given.
- * @throws {InputError} If the model has no head for a task of this kind.
+ * @throws {InputError} If there is no such split, or the model has no head for a task of this kind.
  *
  * @example
  * ```ts ignore

@@ -117,7 +117,7 @@ export const finetuneSettings = {
  *
  * Iterate it for a record of each update, or await it for the tuned copy; the model itself stays as it is.
  *
- * @throws {InputError} If λ or another option is out of its range, the task is not well-formed, an update does not
+ * @throws {InputError} If an option is unknown or out of its range, the task is not well-formed, an update does not
  * fit into memory, or the checkpoint is not this run's.
  *
  * @example

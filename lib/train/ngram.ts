@@ -23,7 +23,7 @@ export interface NgramBaselines {
  *
  * @param limit Windows at the most, as for the model.
  * @param order Tokens of the longest n-grams of Kneser–Ney; 5 unless given.
- * @throws {InputError} If the held-out text does not fill a window, or the order is not a whole number from 1.
+ * @throws {InputError} If the held-out text does not fill a window, or context, limit or order are out of their range.
  *
  * @example
  * ```ts

@@ -4,15 +4,18 @@
  * @module
  */
 import {
-  atMostSo,
+  limit,
   number,
   oneOf,
+  type SchemaOf,
   seed as seeds,
   share,
   signal as signals,
   text,
   whole,
 } from "../settings.ts";
+import type { AdamOptions } from "./adam.ts";
+import type { RunOptions } from "./pretrain.ts";
 import { schedules } from "./schedules.ts";
 
 /** OpenAI's Adam: the course of an update. */
@@ -28,7 +31,7 @@ export const adamSettings = {
     ...number({ from: 1e-6, to: 1e6, orZero: true }),
     about: "largest norm of the gradient, 0 for any",
   },
-};
+} satisfies SchemaOf<Omit<AdamOptions, "updates">>;
 
 /** Updates of a run. */
 export const updates = { ...whole({ from: 1, to: 1e8 }), about: "number of updates" };
@@ -55,7 +58,7 @@ export const runSeed = {
   otherwise: "the model's own",
 };
 /** Windows of a text. */
-export const windows = { ...atMostSo, about: "windows of a text, at the most" };
+export const windows = { ...limit, about: "windows of a text, at the most" };
 /** Tokens of the longest n-gram. */
 export const order = { ...whole({ from: 1, to: 100 }), about: "tokens of the longest n-grams" };
 /** A part of a task. */
@@ -70,4 +73,4 @@ export const runSettings = {
     about: "ends the run after the update under way",
     otherwise: "nothing ends it early",
   },
-};
+} satisfies SchemaOf<RunOptions>;

@@ -70,7 +70,7 @@ export const pretrainDefaults: Omit<AdamOptions, "updates"> = {
  * Iterate it for a record of each update, or await it for the model.
  *
  * @param lm Trained in place.
- * @throws {InputError} If an option is out of its range, the text does not fill a window, an update does not fit
+ * @throws {InputError} If an option is unknown or out of its range, the text does not fill a window, an update does not fit
  * into memory, or the checkpoint is not this run's.
  *
  * @example

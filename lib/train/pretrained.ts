@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
 import type { LanguageModel, PositionKind } from "../model/mod.ts";
 import { presetSettings } from "../model/config.ts";
-import { checked, oneOf, settle } from "../settings.ts";
+import { checked, oneOf, type SchemaOf, settle } from "../settings.ts";
 import { loadModel } from "./checkpoint.ts";
 
 /** The models that come with the kit: each name's position kinds. */
@@ -14,7 +14,7 @@ export type PretrainedName = keyof typeof pretrainedModels;
 /** The options of {@linkcode pretrained}. */
 export const pretrainedSettings = {
   positions: { ...presetSettings.positions.kind, default: "learned" as const },
-};
+} satisfies SchemaOf<NonNullable<Parameters<typeof pretrained>[1]>>;
 
 /** A pre-trained model's name, as an option. */
 export const pretrainedSetting = {

@@ -39,7 +39,7 @@ const THRESHOLD_EXAMPLES = 1000;
  * the first thousand training examples.
  *
  * @param split Which examples; `test` unless given.
- * @throws {InputError} If there is no heuristic for the task, or the architecture is `bert`.
+ * @throws {InputError} If there is no such split or no heuristic for the task, or the architecture is `bert`.
  *
  * @example
  * ```ts

@@ -241,6 +241,21 @@ Deno.test("a text file becomes a model that goes on with a prompt", async () => 
   assert(generated.out.startsWith("sun and "), generated.out);
 });
 
+Deno.test("fine-tuning says which rate, batch and dropout it uses: those of the model's width, or what is given", async () => {
+  const args = ["--model", model, "--task", "kind", "--train-examples", "32", "--test-examples", "16"];
+  for (
+    const [given, sentence] of [
+      [[], "Fine-tuning at rate 0.001 with batches of 16 and dropout 0"],
+      [["--rate", "2e-4", "--batch", "8"], "Fine-tuning at rate 0.0002 with batches of 8 and dropout 0"],
+    ] as const
+  ) {
+    const { code, out, err } = await run("finetune", ...args, "--epochs", "1", ...given);
+    assertEquals(code, 0, err);
+    assert(err.split("\n").includes(sentence), err);
+    assert(/^test +accuracy .*, 16 examples$/m.test(out), out);
+  }
+});
+
 Deno.test("interrupted, pre-training ends cleanly, and the same command goes on", async () => {
   const out = `${folder}/interrupted.safetensors`;
   const args = ["--out", out, ...short, "--updates", "2000", "--batch", "4"];
