@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { backend, InputError } from "../../mod.ts";
+import { backend } from "../../mod.ts";
+import { quoted } from "../../lib/settings.ts";
 import { type Line, lines, refusalOf } from "./commands.ts";
 import { argumentsOf, casesOf, outcomeOf } from "./functions.ts";
 
@@ -24,22 +25,25 @@ if (import.meta.main) {
   console.log(`${cases.length} calls of functions`);
 
   const waiting = lines(), count = waiting.length;
-  const slowest: [ms: number, line: Line][] = [];
+  const times: [ms: number, line: Line][] = [];
+  const shown = ({ command, args }: Line) =>
+    `deno task ${command} ${args.map((arg) => quoted(arg)).join(" ")}`;
   const work = async () => {
     for (let line = waiting.pop(); line; line = waiting.pop()) {
       const { wrong: why, took } = await refusalOf(line);
-      const shown = `deno task ${line.command} ${line.args.map((arg) => JSON.stringify(arg)).join(" ")}`;
-      if (why !== undefined) wrong.push(`${shown}: ${why}`);
-      if (took > SOON) wrong.push(`${shown}: it took ${took.toFixed(0)} ms`);
-      slowest.push([took, line]);
+      if (why !== undefined) wrong.push(`${shown(line)}: ${why}`);
+      times.push([took, line]);
     }
   };
   await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, work));
-  slowest.sort(([a], [b]) => b - a);
+  times.sort(([a], [b]) => b - a);
   console.log(`${count} command lines, the slowest:`);
-  for (const [took, { command, args }] of slowest.slice(0, 5)) {
-    console.log(`  ${took.toFixed(0)} ms: ${command} ${args.join(" ")}`);
+  for (const [took, line] of times.slice(0, 5)) console.log(`  ${took.toFixed(0)} ms: ${shown(line)}`);
+  for (const [, line] of times.filter(([took]) => took > SOON)) {
+    const { took } = await refusalOf(line); // Alone: the machine may have had other work.
+    if (took > SOON) wrong.push(`${shown(line)}: it took ${took.toFixed(0)} ms`);
   }
   for (const each of wrong) console.error(each);
-  if (wrong.length > 0) throw new InputError(`Cannot pass stress as ${wrong.length} cases are wrong`);
+  console.log(wrong.length === 0 ? "All were refused in one sentence" : `${wrong.length} were not`);
+  if (wrong.length > 0) Deno.exitCode = 1;
 }
