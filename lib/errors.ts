@@ -49,7 +49,7 @@ export function quoted(value: unknown): string {
 function jsonOf(value: unknown): string | undefined {
   if (typeof value === "number") return undefined;
   try {
-    return JSON.stringify(value);
+    return JSON.stringify(Array.isArray(value) ? value.slice(0, QUOTED) : value);
   } catch {
     return Object.prototype.toString.call(value); // It holds itself, or a bigint.
   }

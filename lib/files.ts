@@ -1,4 +1,5 @@
 import { InputError } from "./errors.ts";
+import { checked, text } from "./settings.ts";
 
 /**
  * Writes a file whole or not at all: to `<path>.tmp`, synced to disk, then renamed over the old one.
@@ -19,6 +20,7 @@ import { InputError } from "./errors.ts";
  * ```
  */
 export async function writeWhole(path: string, chunks: Iterable<Uint8Array | string>): Promise<void> {
+  checked("write a file", "path", text, path);
   const temporary = `${path}.tmp`;
   try {
     await Deno.mkdir(path.replace(/[^/\\]*$/, "") || ".", { recursive: true });
@@ -98,6 +100,7 @@ export function exists(path: string): Promise<boolean> {
 
 /** Reads a file whole; a missing or unreadable one is an {@linkcode InputError} that says what it was for. */
 export async function readWhole(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
+  checked(`read ${what}`, "path", text, path);
   try {
     return await Deno.readFile(path);
   } catch (error) {

@@ -1,25 +1,117 @@
-import { type Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { backend, type BackendName, backends } from "../engine/mod.ts";
-import { InputError } from "../errors.ts";
-import { checkWritable, exists } from "../files.ts";
-import { type PositionScale, positionScales, type Preset, preset, presets, variants } from "../model/mod.ts";
+import { type Command, CommanderError, Option } from "commander";
+import { backendSetting, backendSettings } from "../engine/backend.ts";
+import { backend, type BackendName } from "../engine/mod.ts";
+import { InputError, quoted } from "../errors.ts";
+import { checkWritable, exists, fileError } from "../files.ts";
+import { presetSettings } from "../model/config.ts";
+import { type Preset, preset, presets } from "../model/mod.ts";
 import { rounded } from "../numbers.ts";
-import { type AdamOptions, type Interval, schedules } from "../train/mod.ts";
+import { isSetting, oneOf, refusal, type Schema, type Setting, unknown, type ValuesOf } from "../settings.ts";
+import type { Interval } from "../train/mod.ts";
 
 /**
  * Runs a command on this process' arguments. Bad input is one sentence on standard error and exit code 2,
  * nothing else; a bug keeps its stack and exits with 1.
  */
 export async function run(command: Command): Promise<void> {
+  for (const each of [command, ...command.commands]) {
+    each.exitOverride().configureOutput({ outputError: () => {} }); // What is wrong is said below.
+  }
   try {
-    for (const each of [command, ...command.commands]) each.exitOverride();
     await command.parseAsync(Deno.args, { from: "user" });
   } catch (error) {
-    if (error instanceof CommanderError) Deno.exit(error.exitCode === 0 ? 0 : 2); // It has said why.
-    if (!(error instanceof InputError)) throw error;
-    console.error(error.message);
+    if (error instanceof CommanderError && error.exitCode === 0) Deno.exit(0); // It was asked for help.
+    if (!(error instanceof InputError || error instanceof CommanderError)) throw error;
+    console.error(error instanceof InputError ? error.message : sentenceOf(error, command));
     Deno.exit(2);
   }
+}
+
+/** What is wrong with a command line, in the words of our own errors. */
+function sentenceOf({ code, message }: CommanderError, command: Command): string {
+  const asked = command.commands.find((each) => each.name() === Deno.args[0]);
+  const { options } = asked ?? command;
+  const name = asked ? `${command.name()} ${asked.name()}` : command.name();
+  const what = /'(.*)'/s.exec(message)?.[1] ?? "";
+  switch (code) {
+    case "commander.unknownOption":
+      return `Cannot use ${quoted(what)} as ${unknown("option", what, options.map(({ long }) => long!))}`;
+    case "commander.optionMissingArgument":
+      return `Cannot use ${what} as its value is missing`;
+    case "commander.missingMandatoryOptionValue":
+    case "commander.missingArgument":
+      return `Cannot run ${name} as ${what} is required`;
+    case "commander.excessArguments":
+      return `Cannot run ${name} as it has too many arguments: a text of several words must be in quotes`;
+    default:
+      return `Cannot run ${name}: ${message.replace(/^error: /, "")}`;
+  }
+}
+
+/** A group whose settings have no prefix on the command line. */
+const BARE = "size";
+
+/** An option's flag: that of `finetune.rate` is `--finetune-rate`. */
+export function flagOf(path: readonly string[]): string {
+  const parts = path[0] === BARE ? path.slice(1) : path;
+  return `--${parts.join("-").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** A schema's settings with where they stand. */
+export function settingsOf(
+  schema: Schema,
+  path: readonly string[] = [],
+): { path: readonly string[]; setting: Setting<unknown> }[] {
+  return Object.entries(schema).flatMap(([name, entry]) =>
+    isSetting(entry) ? [{ path: [...path, name], setting: entry }] : settingsOf(entry, [...path, name])
+  );
+}
+
+/** Adds a schema's settings to a command, as options that check their values. */
+export function addSettings(command: Command, schema: Schema): Command {
+  for (const { path, setting } of settingsOf(schema)) {
+    const flag = flagOf(path);
+    const option = new Option(
+      setting.form === "" ? flag : `${flag} <${setting.unit ?? setting.form}>`,
+      helpOf(setting),
+    );
+    if (setting.form !== "") option.argParser((text) => read(flag, setting, text));
+    const required = setting.form !== "" && setting.default === undefined && setting.otherwise === undefined;
+    command.addOption(option.makeOptionMandatory(required));
+  }
+  return command;
+}
+
+/** A value from the command line. */
+function read(flag: string, setting: Setting<unknown>, text: string): unknown {
+  const value = setting.read(text);
+  if (setting.accepts(value)) return value;
+  throw new InputError(`Cannot use ${flag} ${refusal(setting, value)}`);
+}
+
+/** A setting in a command's help. */
+function helpOf({ about, wanted, form, default: usual, otherwise, why }: Setting<unknown>): string {
+  const shown = (value: unknown): string =>
+    value === Infinity ? "all" : Array.isArray(value) ? value.map(shown).join(",") : String(value);
+  const range = form === "" || form === "text" ? "" : `: ${wanted}`;
+  if (form === "" || (usual === undefined && otherwise === undefined)) return `${about}${range}`;
+  const reason = why === undefined || why.length > 60 ? "" : `; ${why}`;
+  return `${about}${range} (default: ${usual === undefined ? otherwise : shown(usual)}${reason})`;
+}
+
+/** The values of a schema's settings that were given on the command line. */
+export function given(schema: Schema, options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const { path, setting } of settingsOf(schema)) {
+    const value = options[flagOf(path).slice(2).replace(/-(\w)/g, (_, letter) => letter.toUpperCase())];
+    if (value === undefined && setting.form !== "") continue;
+    const group = path.slice(0, -1).reduce(
+      (group, name) => (group[name] ??= {}) as Record<string, unknown>,
+      values,
+    );
+    group[path.at(-1)!] = value ?? false;
+  }
+  return values;
 }
 
 /**
@@ -38,24 +130,13 @@ export function interruptible(after = " after this update"): AbortSignal {
 }
 
 /** Where a command computes. */
-export interface Place {
-  /** One of the engine's; the fastest without a GPU unless given. */
-  backend?: BackendName;
-  /** Threads; as many as there are cores unless given. */
-  threads?: number;
-}
-
-/** Options that make a {@linkcode Place}. */
-export function placeOptions(): Option[] {
-  return [
-    new Option("--backend <name>", "where to compute (default: the fastest without a GPU)").choices(backends),
-    new Option("--threads <number>", "threads of one model (default: the cores)").argParser(number),
-  ];
-}
+export const placeSettings = { backend: backendSetting, threads: backendSettings.threads };
 
 /** Starts a backend and says which it is and why. */
-export async function start({ backend: chosen, threads }: Place): Promise<void> {
-  const { name, why, products, faster } = await backend(chosen, given({ threads }));
+export async function start(
+  { backend: chosen, threads }: { readonly backend?: BackendName; readonly threads?: number },
+): Promise<void> {
+  const { name, why, products, faster } = await backend(chosen, threads === undefined ? {} : { threads });
   console.error(`Computing on ${name}, ${why}: ${products}`);
   if (faster) console.error(faster[0]!.toUpperCase() + faster.slice(1));
 }
@@ -64,48 +145,6 @@ export async function start({ backend: chosen, threads }: Place): Promise<void> 
 export function interrupted(message: string): void {
   console.error(message);
   Deno.exitCode = 130;
-}
-
-/** Reads an option's value as a number. */
-export function number(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || Number.isNaN(value)) throw new InvalidArgumentError("A number is wanted.");
-  return value;
-}
-
-/** Reads a comma-separated list of numbers. */
-export const numbers = (text: string): number[] => text.split(",").map(number);
-
-/** Reads a comma-separated list of names, each one of `known`. */
-export function names<Name extends string>(known?: readonly Name[]): (text: string) => Name[] {
-  return (text) =>
-    text.split(",").map((name) => {
-      if (known && !known.includes(name as Name)) {
-        throw new InvalidArgumentError(`There is no "${name}"; there are ${known.join(", ")}.`);
-      }
-      return name as Name;
-    });
-}
-
-/** Options of a model's size and kind; what is not given is the preset's. */
-export function modelOptions(usual: Preset): Option[] {
-  const size = (name: "layers" | "heads" | "width" | "context", what: string) =>
-    new Option(`--${name} <number>`, `${what} (default: ${usual[name]})`).argParser(number);
-  return [
-    new Option("--preset <name>", "model size to begin with").choices(Object.keys(presets)),
-    size("layers", "blocks"),
-    size("heads", "attention heads"),
-    size("width", "width of the states"),
-    size("context", "longest sequence, in tokens"),
-    new Option("--scale <name>", "size of the position table at the start (default: matched)").choices(
-      positionScales,
-    ),
-    new Option(
-      "--variant <name>",
-      `softmax and dropout where the paper is silent (default: ${usual.variant})`,
-    )
-      .choices(variants),
-  ];
 }
 
 /**
@@ -120,39 +159,53 @@ export async function checkOut(path: string): Promise<void> {
   await checkWritable(path);
 }
 
-/** Options of the optimiser, with a prefix where a command has two of them. */
-export function adamOptions(defaults: Omit<AdamOptions, "updates">, prefix = ""): Option[] {
-  const option = (name: "rate" | "warmup" | "decay" | "clip", what: string) =>
-    new Option(`--${prefix}${name} <number>`, `${what} (default: ${defaults[name]})`).argParser(number);
-  return [
-    option("rate", "largest learning rate"),
-    new Option(`--${prefix}schedule <name>`, `course of the rate (default: ${defaults.schedule})`)
-      .choices(Object.keys(schedules)),
-    option("warmup", "share of updates in which the rate rises"),
-    option("decay", "weight decay of matrices"),
-    option("clip", "largest norm of the gradient, 0 for any"),
-  ];
-}
-
 /** A share and its interval in percent: `71.3 [69.6, 73.0] %`. */
 export function inPercent({ value, low, high }: Interval): string {
   const [middle, ...ends] = [value, low, high].map((share) => rounded(100 * share, 50 * (high - low)));
   return `${middle} [${ends.join(", ")}] %`;
 }
 
-/** The entries that were given, without those left out. */
-export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as ReturnType<
-    typeof given<T>
-  >;
+/** A model's size and kind as options; what is not given is the preset's. */
+export function modelSettings(usual: Preset) {
+  const own = <S>(setting: S, value: unknown) => ({ ...setting, otherwise: `the preset's, as ${value}` });
+  const { layers, heads, width, context, variant, positions } = presetSettings;
+  return {
+    preset: {
+      ...oneOf(Object.keys(presets) as (keyof typeof presets)[]),
+      about: "model size to begin with",
+      otherwise: "the sizes below",
+    },
+    [BARE]: {
+      layers: own(layers, usual.layers),
+      heads: own(heads, usual.heads),
+      width: own(width, usual.width),
+      context: own(context, usual.context),
+      variant: own(variant, usual.variant),
+      scale: positions.scale,
+    },
+  };
 }
 
-/** A configuration from the model's options. */
-export function chosenPreset(options: Record<string, unknown>, fallback: Preset): Preset {
-  const { preset: name, layers, heads, width, context, scale, variant } = options as
-    & { preset?: string; scale?: PositionScale }
-    & Partial<Preset>;
+/** A configuration from these options. */
+export function chosenPreset(
+  { preset: name, [BARE]: { scale, ...size } }: ValuesOf<ReturnType<typeof modelSettings>>,
+  fallback: Preset,
+): Preset {
   const base = name === undefined ? fallback : preset(name);
-  const positions = { ...base.positions, ...given({ scale }) };
-  return { ...base, ...given({ layers, heads, width, context, variant }), positions } as Preset;
+  return { ...base, ...size, positions: { ...base.positions, ...scale && { scale } } };
+}
+
+/**
+ * Makes sure that a file or folder that is to be read is there, before anything is computed.
+ *
+ * @param what What it is, as in "a model".
+ * @throws {InputError} If it is not.
+ */
+export async function checkThere(what: string, path: string): Promise<void> {
+  try {
+    const { isDirectory } = await Deno.stat(path);
+    if (!isDirectory) (await Deno.open(path)).close();
+  } catch (error) {
+    throw fileError(`read ${what}`, path, error);
+  }
 }

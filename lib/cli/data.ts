@@ -1,33 +1,43 @@
-import { Argument, Command } from "commander";
+import { Command } from "commander";
 import { type Download, downloads, fileName } from "../data/downloads.ts";
 import { listTasks, type TaskEntry } from "../data/mod.ts";
 import { obtain } from "../data/obtain.ts";
 import { InputError } from "../errors.ts";
 import { exists } from "../files.ts";
-import { interrupted, interruptible, run } from "./command.ts";
+import { checked, flag, oneOf, settle, text } from "../settings.ts";
+import { addSettings, checkThere, given, interrupted, interruptible, run } from "./command.ts";
 import { progress } from "../show/mod.ts";
 
-const command = new Command("deno task data")
-  .description(
-    "Brings the original files of benchmarks to data/cache/<name>: downloads them, checks size and SHA-256, unpacks " +
-      "them. Stopped, it goes on when called again. Without a network, or for what is given out on request only, " +
-      "--from takes a copy of your own.",
-  )
-  .addArgument(
-    new Argument("[names...]", "which data sets").choices(downloads.map(({ name }) => name)),
-  )
-  .option("--folder <folder>", "where they go", "data/cache")
-  .option("--from <path>", "your own copy: the published files, in a folder or as they are")
-  .option("--list", "tell all names, sizes and licences, and which are there")
-  .action(main);
+/** What `deno task data` takes. */
+export const settings = {
+  folder: { ...text, about: "where they go", unit: "folder", default: "data/cache" },
+  from: {
+    ...text,
+    about: "your own copy: the published files, in a folder or as they are",
+    unit: "path",
+    otherwise: "a download",
+  },
+  list: { ...flag, about: "tell all names, sizes and licences, and which are there" },
+};
 
-interface Options {
-  folder: string;
-  from?: string;
-  list?: true;
-}
+const setNames = oneOf(downloads.map(({ name }) => name));
 
-async function main(names: string[], { folder, from, list }: Options): Promise<void> {
+/** `deno task data`. */
+export const command = addSettings(
+  new Command("deno task data")
+    .description(
+      "Brings the original files of benchmarks to data/cache/<name>: downloads them, checks size and SHA-256, unpacks " +
+        "them. Stopped, it goes on when called again. Without a network, or for what is given out on request only, " +
+        "--from takes a copy of your own.",
+    )
+    .argument("[names...]", `which data sets: ${setNames.names!.join(", ")}`),
+  settings,
+).action(main);
+
+async function main(names: string[], options: Record<string, unknown>): Promise<void> {
+  const { folder, from, list } = settle("bring data sets", settings, given(settings, options));
+  for (const name of names) checked("bring data sets", "name", setNames, name);
+  if (from !== undefined) await checkThere("your own copy", from);
   if (list) return await tell(folder);
   if (names.length === 0) {
     throw new InputError("Cannot tell which data sets are wanted as none is named: --list tells all of them");
@@ -103,4 +113,4 @@ async function tell(folder: string): Promise<void> {
 
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(bytes < 1e6 ? 2 : 1);
 
-await run(command);
+if (import.meta.main) await run(command);

@@ -1,44 +1,54 @@
-import { Command, Option } from "commander";
-import { backend } from "../engine/mod.ts";
+import { Argument, Command } from "commander";
+import { InputError } from "../errors.ts";
+import { generateSettings } from "../model/generate.ts";
 import { generate, loadReleased } from "../model/mod.ts";
+import { backend } from "../engine/mod.ts";
+import { settle, text } from "../settings.ts";
 import { loadBpe } from "../text/mod.ts";
 import { loadModel } from "../train/mod.ts";
-import { given, interruptible, number, type Place, placeOptions, run } from "./command.ts";
+import { addSettings, checkThere, given, interruptible, placeSettings, run } from "./command.ts";
 
-const command = new Command("deno task generate")
-  .description("Continues a text.")
-  .argument("<prompt>", "the text to continue")
-  .requiredOption(
-    "--model <path>",
-    "a model as `deno task pretrain` writes it, or with --bpe released weights",
-  )
-  .option("--bpe <folder>", "the released vocabulary: --model is then OpenAI's folder or Hugging Face's file")
-  .option("--tokens <n>", "how many tokens to add", number, 40)
-  .option("--temperature <number>", "0 takes the likeliest token", number, 1)
-  .addOption(
-    new Option("--top-k <n>", "samples from the k likeliest only").argParser(number).default(Infinity, "all"),
-  )
-  .option("--seed <n>", "of the sampling", number, 1)
-  .action(main);
-for (const option of placeOptions()) command.addOption(option);
+const { signal: _, ...sampling } = generateSettings;
 
-interface Options extends Place {
-  model: string;
-  bpe?: string;
-  tokens: number;
-  temperature: number;
-  topK: number;
-  seed: number;
-}
+/** What `deno task generate` takes. */
+export const settings = {
+  model: {
+    ...text,
+    about: "a model as `deno task pretrain` writes it, or with --bpe released weights",
+    unit: "path",
+  },
+  bpe: {
+    ...text,
+    about: "the released vocabulary: --model is then OpenAI's folder or Hugging Face's file",
+    unit: "folder",
+    otherwise: "none",
+  },
+  ...sampling,
+  ...placeSettings,
+};
 
-async function main(
-  prompt: string,
-  { model, bpe, backend: name, threads, ...options }: Options,
-): Promise<void> {
+/** `deno task generate`. */
+export const command = addSettings(
+  new Command("deno task generate").description("Continues a text.")
+    .addArgument(new Argument("<prompt>", "the text to continue")),
+  settings,
+).action(main);
+
+async function main(prompt: string, options: Record<string, unknown>): Promise<void> {
+  const { model, bpe, backend: name, threads, ...sampling } = settle(
+    "continue a text",
+    settings,
+    given(settings, options),
+  );
+  if (prompt === "") {
+    throw new InputError("Cannot continue an empty prompt as the model needs a token to read");
+  }
+  await checkThere("a model", model);
+  if (bpe !== undefined) await checkThere("a vocabulary", bpe);
   const signal = interruptible();
-  await backend(name, given({ threads }));
+  await backend(name, threads === undefined ? {} : { threads });
   const lm = bpe ? await loadReleased(model, { tokenizer: await loadBpe(bpe) }) : await loadModel(model);
-  console.log(await generate(lm, prompt, { ...options, signal }));
+  console.log(await generate(lm, prompt, { ...sampling, signal }));
 }
 
-await run(command);
+if (import.meta.main) await run(command);

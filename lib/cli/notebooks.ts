@@ -1,33 +1,42 @@
 import { Command } from "commander";
-import { InputError } from "../errors.ts";
 import { checkWritable, fileError, writeWhole } from "../files.ts";
 import { execute, findNotebooks, format, formatNotebook, nameOf, parseNotebook } from "../notebook/mod.ts";
-import { interrupted, interruptible, number, run } from "./command.ts";
+import { flag, number, settle, text } from "../settings.ts";
+import { addSettings, given, interrupted, interruptible, run } from "./command.ts";
 
-const command = new Command("deno task notebooks")
-  .description(
-    "Runs notebooks on Deno's kernel, all or those named, and writes them formatted, with their outputs. One that " +
-      "fails stays as it was. A notebook's code may do whatever you may do.",
-  )
-  .argument("[names...]", "of notebooks, as 01_tokens or 01, or paths of files")
-  .option("--smoke", "run in small, to show that everything works; nothing is written without --out")
-  .option("--out <folder>", "where they are written; in their own place unless given")
-  .option("--timeout <seconds>", "limit of each cell (default: 3600, or 60 with --smoke)", number)
-  .option("--python <path>", "a Python that has nbclient (default: the first that has)")
-  .action(main);
+/** What `deno task notebooks` takes. */
+export const settings = {
+  smoke: {
+    ...flag,
+    about: "run in small, to show that everything works; nothing is written without --out",
+  },
+  out: { ...text, about: "where they are written", unit: "folder", otherwise: "their own place" },
+  timeout: {
+    ...number({ from: 1, to: 1e6 }),
+    about: "limit of each cell",
+    unit: "seconds",
+    otherwise: "3600, or 60 with --smoke",
+  },
+  python: { ...text, about: "a Python that has nbclient", unit: "path", otherwise: "the first that has" },
+};
 
-interface Options {
-  smoke?: true;
-  out?: string;
-  timeout?: number;
-  python?: string;
-}
+/** `deno task notebooks`. */
+export const command = addSettings(
+  new Command("deno task notebooks")
+    .description(
+      "Runs notebooks on Deno's kernel, all or those named, and writes them formatted, with their outputs. One that " +
+        "fails stays as it was. A notebook's code may do whatever you may do.",
+    )
+    .argument("[names...]", "of notebooks, as 01_tokens or 01, or paths of files"),
+  settings,
+).action(main);
 
-async function main(names: string[], options: Options): Promise<void> {
-  const { smoke = false, out, timeout = smoke ? 60 : 3600, python } = options;
-  if (!(timeout > 0)) {
-    throw new InputError(`Cannot give cells ${timeout} s as --timeout must be more than 0`);
-  }
+async function main(names: string[], options: Record<string, unknown>): Promise<void> {
+  const { smoke, out, python, timeout = smoke ? 60 : 3600 } = settle(
+    "run notebooks",
+    settings,
+    given(settings, options),
+  );
   const paths = await findNotebooks(names);
   const signal = interruptible("");
   let failed = 0;
@@ -66,4 +75,4 @@ async function main(names: string[], options: Options): Promise<void> {
   if (failed) Deno.exitCode = 1;
 }
 
-await run(command);
+if (import.meta.main) await run(command);

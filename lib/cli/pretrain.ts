@@ -1,15 +1,20 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
+import { checkCorpus } from "../data/corpus.ts";
 import { atMost, corpus, listCorpora, type Measure, task } from "../data/mod.ts";
-import { countParameters, gpt, positionKinds, presets } from "../model/mod.ts";
+import { limitSetting } from "../data/task.ts";
+import { taskName } from "../data/tasks.ts";
+import { presetSettings, seedSetting } from "../model/config.ts";
+import { checkConfig, countParameters, gpt, presets } from "../model/mod.ts";
+import { flag, list, settle, text } from "../settings.ts";
+import { duration, watch } from "../show/mod.ts";
 import { keys, store, stored, summary } from "../study/mod.ts";
+import { bpeSettings } from "../text/bpe.ts";
 import { trainBpe } from "../text/mod.ts";
 import {
   type Interval,
   loadModel,
   ngramBaselines,
   pretrain,
-  pretrainDefaults,
-  type PretrainOptions,
   progressOf,
   saveModel,
   scoreText,
@@ -18,83 +23,79 @@ import {
   type TrainingRecord,
   zeroShot,
 } from "../train/mod.ts";
+import { pretrainSettings } from "../train/pretrain.ts";
 import {
-  adamOptions,
+  addSettings,
   checkOut,
   chosenPreset,
   given,
   inPercent,
   interrupted,
   interruptible,
-  modelOptions,
-  names,
-  number,
-  type Place,
-  placeOptions,
+  modelSettings,
+  placeSettings,
   run,
   start,
 } from "./command.ts";
-import { duration, watch } from "../show/mod.ts";
 
-const command = new Command("deno task pretrain")
-  .description(
+const { checkpoint: _, signal: __, ...pretraining } = pretrainSettings;
+
+/** What `deno task pretrain` takes. */
+export const settings = {
+  out: {
+    ...text,
+    about: "where the model goes, such as data/results/mini.safetensors, beside it its scores",
+    unit: "file",
+  },
+  corpus: {
+    ...text,
+    about: `${listCorpora().map(({ name }) => name).join(", ")}, a text file or a folder`,
+    unit: "name",
+    default: "books",
+  },
+  merges: { ...bpeSettings.merges, about: "BPE merges, learned from the corpus", default: 4000 },
+  positions: { ...presetSettings.positions.kind, default: "learned" as const },
+  zeroShot: {
+    ...list(taskName),
+    about:
+      "scores these tasks without fine-tuning at updates 1, 2, 4, … (Figure 2), into <file>.zeroshot.json",
+    unit: "names",
+    otherwise: "none",
+  },
+  zeroShotExamples: {
+    ...limitSetting,
+    about: "of each of these tasks' test examples, at the most",
+    default: 500,
+  },
+  ...pretraining,
+  seed: { ...seedSetting, about: "seed of initialisation, data order and dropout" },
+  half: { ...flag, about: "writes the model in half precision" },
+  ...modelSettings(presets.mini),
+  ...placeSettings,
+};
+
+/** `deno task pretrain`. */
+export const command = addSettings(
+  new Command("deno task pretrain").description(
     "Pre-trains a GPT on running text and writes the model to a file. Stopped, it goes on when called again.",
-  )
-  .requiredOption(
-    "--out <file>",
-    "where the model goes, such as data/results/mini.safetensors, beside it its scores",
-  )
-  .option(
-    "--corpus <name>",
-    `${listCorpora().map(({ name }) => name).join(", ")}, a text file or a folder`,
-    "books",
-  )
-  .option("--merges <n>", "BPE merges, learned from the corpus", number, 4000)
-  .addOption(
-    new Option("--positions <kind>", "how a token knows its place").choices(positionKinds).default("learned"),
-  )
-  .option(
-    "--zero-shot <tasks>",
-    "scores these tasks without fine-tuning at updates 1, 2, 4, … (Figure 2), into <file>.zeroshot.json",
-    names(),
-  )
-  .option("--zero-shot-examples <n>", "of each of these tasks' test examples, at the most", number, 500)
-  .option("--updates <n>", "updates", number, 2000)
-  .option("--batch <n>", "windows of an update", number, 16)
-  .option("--seed <n>", "of initialisation, data order and dropout", number, 1)
-  .option("--dropout <share>", "dropped at each site, in this training (default: the preset's own)", number)
-  .option("--half", "writes the model in half precision")
-  .option("--save-every <n>", "updates between checkpoints", number, 100)
-  .action(main);
-for (const option of [...modelOptions(presets.mini), ...adamOptions(pretrainDefaults), ...placeOptions()]) {
-  command.addOption(option);
-}
+  ),
+  settings,
+).action(main);
 
-interface Options extends Place {
-  out: string;
-  corpus: string;
-  merges: number;
-  positions: typeof positionKinds[number];
-  zeroShot?: string[];
-  zeroShotExamples: number;
-  updates: number;
-  batch: number;
-  seed: number;
-  dropout?: number;
-  half?: true;
-  saveEvery: number;
-}
-
-async function main(options: Options & Record<string, unknown>): Promise<void> {
-  const { out, updates, batch, seed, dropout, half, saveEvery } = options;
+async function main(options: Record<string, unknown>): Promise<void> {
+  const chosen = settle("pre-train", settings, given(settings, options));
+  const { out, half, seed, merges, updates, batch, dropout, saveEvery } = chosen;
+  const { rate, schedule, warmup, decay, clip } = chosen;
   const name = out.replace(/\.safetensors$/, "");
+  await checkCorpus(chosen.corpus);
   for (const path of [out, `${name}.json`]) await checkOut(path);
+  const preset = chosenPreset(chosen, presets.mini);
+  checkConfig({ ...preset, vocabulary: 1 });
   const signal = interruptible();
-  const preset = chosenPreset(options, presets.mini);
-  await start(options);
-  const text = await corpus(options.corpus);
-  const tokenizer = trainBpe(text.train, { merges: options.merges });
-  const lm = gpt({ ...preset, positions: { ...preset.positions, kind: options.positions } }, {
+  await start(chosen);
+  const text = await corpus(chosen.corpus);
+  const tokenizer = trainBpe(text.train, { merges });
+  const lm = gpt({ ...preset, positions: { ...preset.positions, kind: chosen.positions } }, {
     tokenizer,
     seed,
   });
@@ -102,29 +103,26 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
     `${countParameters(lm.parameters).toLocaleString("en")} parameters, ${tokenizer.size} tokens`,
   );
 
-  const { rate, schedule, warmup, decay, clip } = options as Record<string, unknown>;
   const checkpoint = `${out}.part`;
-  const chosen = given({ rate, schedule, warmup, decay, clip, dropout }) as Partial<PretrainOptions>;
-  const whole = await Promise.all((options.zeroShot ?? []).map((name) => task(name)));
-  const tasks = whole.map((task) => atMost(task, { test: options.zeroShotExamples }));
-  const reads = {
-    ...{ run: "pretrain", preset: lm.config, seed, tokenizer, text: text.train },
-    options: { ...pretrainDefaults, ...chosen, updates, batch },
-  };
+  const adam = { rate, schedule, warmup, decay, clip, ...dropout !== undefined && { dropout } };
+  const whole = await Promise.all((chosen.zeroShot ?? []).map((name) => task(name)));
+  const tasks = whole.map((task) => atMost(task, { test: chosen.zeroShotExamples }));
+  const how = { ...adam, updates, batch };
+  const reads = { run: "pretrain", preset: lm.config, seed, tokenizer, text: text.train, options: how };
   const keyOf = keys();
   const trained = keyOf(reads);
-  const settings = { ...summary(reads) as object, corpus: text.name, merges: options.merges };
+  const about = { ...summary(reads) as object, corpus: text.name, merges };
   const curveFile = `${name}.zeroshot.json`;
-  const curveAsked = { key: keyOf({ trained, tasks }), settings: { ...settings, tasks: summary(tasks) } };
+  const curveAsked = { key: keyOf({ trained, tasks }), settings: { ...about, tasks: summary(tasks) } };
   const curve = tasks.length > 0
     ? (await stored<Point[]>(curveFile, curveAsked.key))?.result.slice() ?? []
     : [];
-  const records = pretrain(lm, text, { ...chosen, updates, batch, checkpoint, saveEvery, signal });
+  const records = pretrain(lm, text, { ...how, checkpoint, saveEvery, signal });
   await watch(training(scored(records)));
   if (signal.aborted) {
     return interrupted(`Stopped before the end: the same command goes on from ${checkpoint}`);
   }
-  await saveModel(out, lm, given({ half }));
+  await saveModel(out, lm, { half });
 
   for (const { update, task, measure, ...score } of curve) {
     console.log(`${task} without fine-tuning at update ${update}: ${measure} ${inPercent(score)}`);
@@ -143,7 +141,7 @@ async function main(options: Options & Record<string, unknown>): Promise<void> {
   const heldout = await scoreText(half ? await loadModel(out) : lm, text.heldout); // As it was written.
   line("model", heldout);
   const { seconds, batch: used } = (await progressOf(checkpoint))!;
-  const asked = { key: keyOf({ trained, heldout: text.heldout, half }), settings };
+  const asked = { key: keyOf({ trained, heldout: text.heldout, half }), settings: about };
   await store(`${name}.json`, asked, { heldout, baselines, trained: { updates, batch: used } }, seconds);
   await Deno.remove(checkpoint);
   console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
@@ -171,4 +169,4 @@ interface Point extends Interval {
   readonly measure: Measure;
 }
 
-await run(command);
+if (import.meta.main) await run(command);

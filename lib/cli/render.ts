@@ -1,17 +1,26 @@
 import { Command } from "commander";
 import { fileError, writeWhole } from "../files.ts";
 import { findNotebooks, nameOf, parseNotebook, render } from "../notebook/mod.ts";
-import { run } from "./command.ts";
+import { settle, text } from "../settings.ts";
+import { addSettings, given, run } from "./command.ts";
 
-const command = new Command("deno task render")
-  .description(
-    "Makes pages of notebooks, all or those named: each one HTML file that needs no network, with live figures.",
-  )
-  .argument("[names...]", "of notebooks, as 01_tokens or 01, or paths of files")
-  .option("--out <folder>", "where the pages go", "data/results/html")
-  .action(main);
+/** What `deno task render` takes. */
+export const settings = {
+  out: { ...text, about: "where the pages go", unit: "folder", default: "data/results/html" },
+};
 
-async function main(names: string[], { out }: { out: string }): Promise<void> {
+/** `deno task render`. */
+export const command = addSettings(
+  new Command("deno task render")
+    .description(
+      "Makes pages of notebooks, all or those named: each one HTML file that needs no network, with live figures.",
+    )
+    .argument("[names...]", "of notebooks, as 01_tokens or 01, or paths of files"),
+  settings,
+).action(main);
+
+async function main(names: string[], options: Record<string, unknown>): Promise<void> {
+  const { out } = settle("render notebooks", settings, given(settings, options));
   for (const path of await findNotebooks(names)) {
     const name = nameOf(path);
     let text: string;
@@ -26,4 +35,4 @@ async function main(names: string[], { out }: { out: string }): Promise<void> {
   }
 }
 
-await run(command);
+if (import.meta.main) await run(command);

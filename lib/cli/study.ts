@@ -1,23 +1,23 @@
-import { Command, Option } from "commander";
-import { positionKinds } from "../model/mod.ts";
-import { ablate, report, smoke, studies, studyModels } from "../study/mod.ts";
+import { Command } from "commander";
+import { checkCorpus } from "../data/corpus.ts";
+import type { BackendName } from "../engine/mod.ts";
+import { checkWritable } from "../files.ts";
+import { taskName } from "../data/tasks.ts";
+import { flag, list, type Schema, text, withDefaults } from "../settings.ts";
+import { duration, watch } from "../show/mod.ts";
+import { ablate, report, smoke, studies, type StudyOptions } from "../study/mod.ts";
+import { settleStudy, studySettings } from "../study/settings.ts";
 import {
-  adamOptions,
+  addSettings,
   chosenPreset,
   given,
   interrupted,
   interruptible,
-  modelOptions,
-  names,
-  number,
-  numbers,
-  type Place,
-  placeOptions,
+  modelSettings,
+  placeSettings,
   run,
   start,
 } from "./command.ts";
-import { duration, watch } from "../show/mod.ts";
-import { pretrainedModels } from "../train/mod.ts";
 
 const about: { readonly [name in keyof typeof studies]: string } = {
   ablate: "Pre-trains GPT-1 and fine-tunes it in every arm, positions × λ, and says what can be told apart.",
@@ -25,96 +25,46 @@ const about: { readonly [name in keyof typeof studies]: string } = {
   suite: "Fine-tunes GPT-1 on a task of every kind, pre-trained and from scratch.",
 };
 
+/** What the command of a study takes. */
+export function settingsFor(name: keyof typeof studies) {
+  const usual = studies[name];
+  const { preset: _, signal: __, ...own } = withDefaults(studySettings, usual);
+  return {
+    smoke: { ...flag, about: "a minute's run that shows that everything works, and finds out nothing" },
+    ...own,
+    tasks: { ...own.tasks, ...list(taskName) },
+    zeroShot: { ...own.zeroShot, ...list(taskName) },
+    corpus: { ...own.corpus, ...text },
+    ...modelSettings(usual.preset),
+    backend: placeSettings.backend, // An arm has one thread: they run side by side.
+  } satisfies Schema;
+}
+
 /** The command of a study: its name, and its settings as options. */
 function commandOf(name: keyof typeof studies): Command {
-  const usual = studies[name];
-  const command = new Command(name)
-    .description(
-      `${about[name]} Each run's result is kept: a study that was stopped goes on where it stood.`,
-    )
-    .option("--smoke", "a minute's run that shows that everything works, and finds out nothing")
-    .option(
-      "--models <names>",
-      `of ${Object.keys(studyModels).join(", ")} (default: ${usual.models})`,
-      names(Object.keys(studyModels)),
-    )
-    .option(
-      "--positions <kinds>",
-      `of ${positionKinds.join(", ")} (default: ${usual.positions})`,
-      names(positionKinds),
-    )
-    .option("--lambda <numbers>", `weights of the auxiliary objective (default: ${usual.lambda})`, numbers)
-    .option(
-      "--transfer <layers>",
-      `layers to begin fine-tuning with, 0 for the embeddings, -1 for nothing (default: ${usual.transfer})`,
-      (text) => text.split(",").map((part) => part === "all" ? part : number(part)),
-    )
-    .option("--tasks <names>", `downstream tasks (default: ${usual.tasks})`, names())
-    .option("--zero-shot <names>", "tasks that pre-trained models also do without fine-tuning", names())
-    .option("--seeds <n>", `seeds of each arm (default: ${usual.seeds})`, number)
-    .addOption(
-      new Option("--pretrained <name>", "begin every arm with this model of data/models, and pre-train none")
-        .choices(Object.keys(pretrainedModels)),
-    )
-    .option("--corpus <name>", `corpus, text file or folder to pre-train on (default: ${usual.corpus})`)
-    .option("--merges <n>", `BPE merges (default: ${usual.merges})`, number)
-    .option("--words <n>", `of a review's end, for imdb (default: ${usual.words})`, number)
-    .option("--train-examples <n>", `of a task, at the most (default: ${usual.trainExamples})`, number)
-    .option("--test-examples <n>", `of a task, at the most (default: ${usual.testExamples})`, number)
-    .option(
-      "--heldout-windows <n>",
-      `that score a pre-trained model (default: ${usual.heldoutWindows})`,
-      number,
-    )
-    .option("--pretrain-updates <n>", `(default: ${usual.pretrain.updates})`, number)
-    .option("--pretrain-batch <n>", `windows of an update (default: ${usual.pretrain.batch})`, number)
-    .option(
-      "--pretrain-dropout <share>",
-      `dropped at each site (default: ${usual.pretrain.dropout})`,
-      number,
-    )
-    .option("--finetune-epochs <n>", `(default: ${usual.finetune.epochs})`, number)
-    .option("--finetune-batch <n>", `examples of an update (default: ${usual.finetune.batch})`, number)
-    .option(
-      "--finetune-dropout <share>",
-      `dropped at each site (default: ${usual.finetune.dropout})`,
-      number,
-    )
-    .option("--folder <path>", `where results are kept (default: ${usual.folder})`)
-    .option("--workers <n>", "arms that run side by side (default: one a core)", number)
-    .option("--save-every <n>", `updates between checkpoints (default: ${usual.saveEvery})`, number)
-    .action((options: Record<string, unknown>) => main(name, options));
-  const options = [
-    ...modelOptions(usual.preset),
-    ...adamOptions(usual.pretrain, "pretrain-"),
-    ...adamOptions(usual.finetune, "finetune-"),
-    ...placeOptions().filter(({ long }) => long === "--backend"), // An arm has one thread: they run side by side.
-  ];
-  for (const option of options) command.addOption(option);
-  return command;
+  const command = new Command(name).description(
+    `${about[name]} Each run's result is kept: a study that was stopped goes on where it stood.`,
+  );
+  return addSettings(command, settingsFor(name)).action((options) => main(name, options));
 }
 
 async function main(name: keyof typeof studies, options: Record<string, unknown>): Promise<void> {
-  const base = options["smoke"] ? smoke(studies[name]) : studies[name];
-  /** The settings of these defaults that were given as options, which may have a prefix. */
-  const of = (defaults: object, prefix = "") => {
-    const option = (name: string) => prefix ? `${prefix}${name[0]!.toUpperCase()}${name.slice(1)}` : name;
-    return given(Object.fromEntries(Object.keys(defaults).map((name) => [name, options[option(name)]])));
-  };
-  const { preset: _, pretrain, finetune, ...own } = base;
-  const signal = interruptible();
-  const study = ablate({
-    ...base,
-    ...of({ ...own, workers: 0, pretrained: "", zeroShot: [] }),
-    preset: chosenPreset(options, base.preset),
-    pretrain: { ...pretrain, ...of(pretrain, "pretrain") },
-    finetune: { ...finetune, ...of(finetune, "finetune") },
-    signal,
+  const { smoke: small, preset, size = {}, backend, ...own } = given(settingsFor(name), options) as
+    & StudyOptions
+    & Partial<Parameters<typeof chosenPreset>[0]>
+    & { readonly smoke?: boolean; readonly backend?: BackendName };
+  const base = small ? smoke(studies[name]) : studies[name];
+  const study = settleStudy(base, {
+    ...own,
+    preset: chosenPreset({ ...preset && { preset }, size }, base.preset),
   });
-  await start({ threads: 1, ...options as Place });
+  if (study.pretrained === undefined && typeof study.corpus === "string") await checkCorpus(study.corpus);
+  await checkWritable(`${study.folder}/study.json`);
+  const signal = interruptible();
+  await start({ threads: 1, ...backend && { backend } });
 
   const begin = performance.now();
-  const found = await watch(study);
+  const found = await watch(ablate({ ...study, signal }));
   for (const failure of found.failures) console.error(failure);
   if (found.failures.length > 0) {
     console.error("The same command tries these again; the others are kept");
@@ -126,6 +76,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   console.error(`Done in ${duration((performance.now() - begin) / 1e3)}`);
 }
 
-const command = new Command("deno task");
+/** `deno task ablate`, `compare` and `suite`. */
+export const command = new Command("deno task");
 for (const name of Object.keys(about)) command.addCommand(commandOf(name as keyof typeof about));
-await run(command);
+if (import.meta.main) await run(command);

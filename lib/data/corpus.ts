@@ -1,4 +1,6 @@
-import { InputError } from "../errors.ts";
+import { InputError, quoted } from "../errors.ts";
+import { fileError } from "../files.ts";
+import { checked, text, unknown, value } from "../settings.ts";
 import { hash } from "./hash.ts";
 import { IMDB_LICENCE, reviewTexts } from "./imdb.ts";
 import { npmJson, npmText } from "./npm.ts";
@@ -115,6 +117,12 @@ interface Known extends CorpusEntry {
   load(): Promise<Corpus>;
 }
 
+/** A corpus, or as much of one as is needed. */
+export const corpusValue = value(
+  "a corpus, which has its text as train",
+  (value): value is Corpus => typeof (value as Partial<Corpus> | null)?.train === "string",
+);
+
 const KNOWN: readonly Known[] = [
   {
     name: "books",
@@ -198,10 +206,33 @@ export function listCorpora(): readonly CorpusEntry[] {
  * ```
  */
 export async function corpus(name: string): Promise<Corpus> {
-  const known = name.split("+").map((part) => KNOWN.find((entry) => entry.name === part));
-  if (!known.every((entry) => entry !== undefined)) return await fromPath(name);
+  const known = await knownParts(name);
+  if (!known) return await fromPath(name);
   const [first, ...others] = await Promise.all(known.map(({ load }) => load()));
   return others.length === 0 ? first! : joined(name, [first!, ...others]);
+}
+
+/**
+ * Makes sure that a corpus is known or its path is there, before anything is loaded.
+ *
+ * @throws {InputError} If it is neither.
+ */
+export async function checkCorpus(name: string): Promise<void> {
+  await knownParts(name);
+}
+
+/** The known corpora that a name joins, or nothing where it is the path of something. */
+async function knownParts(name: string): Promise<Known[] | undefined> {
+  checked("open a corpus", "name", text, name);
+  const known = name.split("+").map((part) => KNOWN.find((entry) => entry.name === part) ?? part);
+  const wrong = known.find((part) => typeof part === "string");
+  if (wrong === undefined) return known as Known[];
+  await Deno.stat(name).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw fileError("open corpus", quoted(name), error);
+    const why = unknown("corpus, file or folder", wrong, KNOWN.map(({ name }) => name));
+    throw new InputError(`Cannot open corpus ${quoted(name)} as ${why}`, { cause: error });
+  });
+  return undefined;
 }
 
 function joined(name: string, parts: readonly Corpus[]): Corpus {
@@ -290,15 +321,7 @@ async function read(book: Book): Promise<string> {
 }
 
 async function fromPath(path: string): Promise<Corpus> {
-  const info = await Deno.stat(path).catch((error) => {
-    // An empty path is refused before it is looked for.
-    if (path !== "" && !(error instanceof Deno.errors.NotFound)) throw error;
-    const known = KNOWN.map((entry) => entry.name).join(", ");
-    throw new InputError(
-      `Cannot open corpus "${path}" as there is no such file or folder: known corpora are ${known}`,
-      { cause: error },
-    );
-  });
+  const info = await Deno.stat(path);
   const files = info.isDirectory ? await textFiles(path) : [path];
   const texts = await Promise.all(files.map(async (file) => {
     const text = plain(decode(await Deno.readFile(file), file));

@@ -1,4 +1,4 @@
-import { InputError } from "../errors.ts";
+import { settle, whole } from "../settings.ts";
 import type { Example } from "../text/inputs.ts";
 import { hash } from "./hash.ts";
 import { npmJson } from "./npm.ts";
@@ -9,6 +9,12 @@ export interface ImdbOptions {
   /** How many words of a review's end are kept: 90 unless told, at least 10; 60 fit a context of 128. */
   readonly words?: number;
 }
+
+/** How many words of a text's end are kept. */
+export const wordsSetting = {
+  ...whole({ from: 10, to: 1e6 }),
+  about: "words of a review's or passage's end that are kept, for imdb and race",
+};
 
 /** A review as the package has it. */
 interface Review {
@@ -43,12 +49,7 @@ const EACH = { test: 2500, validation: 2500, train: 19500 };
  * ```
  */
 export async function imdb(options: ImdbOptions = {}): Promise<TaskOf<"classification">> {
-  const { words = 90 } = options;
-  if (!Number.isInteger(words) || words < 10) {
-    throw new InputError(
-      `Cannot keep ${words} words of each review as words must be a whole number of at least 10: the default is 90`,
-    );
-  }
+  const { words } = settle("load task imdb", { words: { ...wordsSetting, default: 90 } }, options);
   const { train, validation, test } = await reviews();
   const examples = (part: readonly Review[]): Example<"classification">[] =>
     part.map(({ text, label }) => ({ text: lastWords(text, words), label }));

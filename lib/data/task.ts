@@ -1,5 +1,6 @@
 import { InputError, isThenable, quoted } from "../errors.ts";
 import { type Example, inputs, type Kind } from "../text/inputs.ts";
+import { limit, type SchemaOf, seed as seeds, settle, whole } from "../settings.ts";
 import { byHash } from "./hash.ts";
 
 /**
@@ -103,6 +104,19 @@ export interface SubsetOptions {
   readonly seed?: number;
 }
 
+const examples = whole({ from: 1, to: 1e9 });
+
+/** The settings of {@linkcode SubsetOptions}. */
+export const subsetSettings = {
+  train: { ...examples, about: "examples to learn from", otherwise: "all" },
+  validation: { ...examples, about: "examples to choose settings by", otherwise: "all" },
+  test: { ...examples, about: "examples to report", otherwise: "all" },
+  seed: { ...seeds, about: "another seed draws other examples", default: 0 },
+} satisfies SchemaOf<SubsetOptions>;
+
+/** How many of a task's training or test examples, at the most. */
+export const limitSetting = { ...limit, about: "examples, at the most", default: Infinity };
+
 /**
  * Takes a smaller task out of a larger one, each label as frequent as in the whole. The same call always
  * takes the same examples, and a smaller subset is the beginning of a larger one: a curve over sizes adds
@@ -111,7 +125,8 @@ export interface SubsetOptions {
  * @param task The task; it stays as it is
  * @param options How many examples, and the seed
  * @returns A new task of the same name
- * @throws {InputError} If a size is not a whole number from 1 to the size of the split
+ * @throws {InputError} If it is no task, an option is unknown, a size is not a whole number from 1 to the size of the split, or the
+ * seed is not one from 0 to 2³² − 1
  *
  * @example
  * ```ts
@@ -123,12 +138,13 @@ export interface SubsetOptions {
  * ```
  */
 export function subset<T extends Task>(task: T, options: SubsetOptions): T {
-  const { seed = 0 } = options;
+  checkTask(task);
+  const { seed, ...sizes } = settle("take a subset", subsetSettings, options);
   const take = (split: Split) => {
     const all: readonly { readonly label: number }[] = task[split];
-    const size = options[split];
+    const size = sizes[split];
     if (size === undefined) return all;
-    if (!Number.isInteger(size) || size < 1 || size > all.length) {
+    if (size > all.length) {
       throw new InputError(
         `Cannot take ${size} ${split} examples of task "${task.name}" as the size must be a whole number ` +
           `from 1 to ${all.length}`,

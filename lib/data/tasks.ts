@@ -1,5 +1,6 @@
 import { InputError } from "../errors.ts";
-import { loadBenchmark } from "./benchmarks/load.ts";
+import { checked, oneOf, type SchemaOf, settle } from "../settings.ts";
+import { benchmarkSettings, loadBenchmark } from "./benchmarks/load.ts";
 import { benchmarks } from "./benchmarks/table.ts";
 import { BIBLE_LICENCE } from "./bible.ts";
 import { glossSimilarity } from "./gloss-similarity.ts";
@@ -93,6 +94,9 @@ const KNOWN: readonly Known[] = [
     };
   }),
 ];
+
+/** The tasks that are known by name. */
+export const taskName = oneOf(KNOWN.map(({ name }) => name));
 
 /** The kind of each task that is known when a program is written. */
 export interface TaskKinds {
@@ -198,20 +202,16 @@ export function task<Name extends keyof TaskKinds>(
 /** Loads a task by a name that is known when the program runs. */
 export function task(name: string, options?: TaskOptions): Promise<Task>;
 export async function task(name: string, options: TaskOptions = {}): Promise<Task> {
-  const known = KNOWN.find((entry) => entry.name === name);
-  if (!known) {
-    const names = KNOWN.map((entry) => entry.name).join(", ");
-    throw new InputError(
-      `Cannot load task "${name}" as there is none of that name: known tasks are ${names}`,
-    );
-  }
+  checked("load a task", "name", taskName, name);
+  const known = KNOWN.find((entry) => entry.name === name)!;
+  const given = settle(`load task ${name}`, benchmarkSettings satisfies SchemaOf<TaskOptions>, options);
   for (const option of ["words", "folder"] as const) {
-    if (options[option] === undefined || known.options.includes(option)) continue;
+    if (given[option] === undefined || known.options.includes(option)) continue;
     const having = KNOWN.filter((entry) => entry.options.includes(option)).map((entry) => entry.name);
     throw new InputError(
-      `Cannot set ${option} to ${options[option]} for task "${name}" as the tasks with that option are ` +
+      `Cannot set ${option} to ${given[option]} for task "${name}" as the tasks with that option are ` +
         having.join(", "),
     );
   }
-  return await known.load(options);
+  return await known.load(given);
 }

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-wasm";
 import { InputError } from "../errors.ts";
+import { checked, oneOf, type SchemaOf, settle, whole } from "../settings.ts";
 import { replaceKernels } from "./fused.ts";
 import { type Installed, installGemm } from "./gemm.ts";
 import { startShared } from "./heap.ts";
@@ -61,6 +62,23 @@ export interface BackendOptions {
   readonly threads?: number;
 }
 
+/** The settings of {@linkcode BackendOptions}. */
+export const backendSettings = {
+  threads: {
+    // A thread takes 45 MB and a quarter of a second to start.
+    ...whole({ from: 1, to: 64 }),
+    about: "threads of one model",
+    otherwise: "the cores, or half of more than four",
+  },
+} satisfies SchemaOf<BackendOptions>;
+
+/** A backend's name, as an option. */
+export const backendSetting = {
+  ...oneOf(backends),
+  about: "where to compute",
+  otherwise: "the fastest without a GPU",
+};
+
 function cores(): number {
   const logical = navigator.hardwareConcurrency;
   return logical <= 4 ? logical : Math.ceil(logical / 2);
@@ -76,7 +94,7 @@ function cores(): number {
  * @param name One of {@linkcode backends}; without it, the first that starts of those without a GPU.
  * @param options How many threads.
  * @returns What is in use, and why.
- * @throws {InputError} If the name is unknown, it does not start here or computes wrongly; the backend that was in
+ * @throws {InputError} If the name is unknown, threads are out of their range, it does not start here or computes wrongly; the backend that was in
  * use then stays.
  *
  * @example
@@ -90,11 +108,10 @@ function cores(): number {
  */
 export async function backend(
   name?: BackendName,
-  { threads = cores() }: BackendOptions = {},
+  options: BackendOptions = {},
 ): Promise<Backend> {
-  if (name !== undefined && !backends.includes(name)) {
-    throw new InputError(`Cannot use backend "${name}" as the backends are ${backends.join(", ")}`);
-  }
+  const { threads = cores() } = settle("compute", backendSettings, options);
+  if (name !== undefined) checked("compute", "backend", backendSetting, name);
   const before = tf.getBackend() as string | undefined;
   const starts = { wasm: () => startWasm(threads), cpu: startCpu, webgpu: startWebgpu };
   try {

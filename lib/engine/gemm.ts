@@ -70,9 +70,6 @@ export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promi
       `Cannot install a matrix product on backend "${tf.getBackend()}" as "wasm" alone has one`,
     );
   }
-  if (!Number.isSafeInteger(threads) || threads < 1) {
-    throw new InputError(`Cannot compute with ${threads} threads as it must be a whole number from 1`);
-  }
   const backend = tf.backend() as WasmBackend;
   const { memory } = backend.wasm.asm;
   const { blas, form, name, faster } = await choose(use);

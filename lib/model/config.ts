@@ -1,6 +1,7 @@
-import { InputError } from "../errors.ts";
+import { InputError, quoted } from "../errors.ts";
 import type { PositionKind, PositionScale } from "./positions.ts";
 import { positionKinds, positionScales } from "./positions.ts";
+import { checked, oneOf, type SchemaOf, seed as seeds, settle, share, whole } from "../settings.ts";
 
 /** Where the paper is silent: `paper` does as OpenAI's code does, `clean` leaves its two oddities out. */
 export const variants = ["paper", "clean"] as const;
@@ -53,6 +54,36 @@ export interface Config {
 /** A configuration that awaits its tokenizer, which settles the vocabulary. */
 export type Preset = Omit<Config, "vocabulary">;
 
+/** The settings of a {@linkcode Preset}. */
+export const presetSettings = {
+  layers: { ...whole({ from: 1, to: 1000 }), about: "blocks" },
+  heads: { ...whole({ from: 1, to: 1000 }), about: "attention heads" },
+  width: { ...whole({ from: 1, to: 2 ** 16 }), about: "width of the states" },
+  context: { ...whole({ from: 2, to: 2 ** 16 }), about: "longest sequence", unit: "tokens" },
+  positions: {
+    kind: { ...oneOf(positionKinds), about: "positions: how a token knows its place" },
+    scale: {
+      ...oneOf(positionScales),
+      about: "size of the position table at the start",
+      otherwise: "matched",
+    },
+  },
+  variant: { ...oneOf(variants), about: "softmax and dropout where the paper is silent" },
+  dropout: { ...share, about: "share dropped at each site" },
+  architecture: {
+    ...oneOf(architectures),
+    about: "what stands between embeddings and output",
+    otherwise: "gpt1",
+  },
+  units: { ...whole({ from: 1, to: 2 ** 16 }), about: "units of an LSTM's layer", otherwise: "none" },
+} satisfies SchemaOf<Preset>;
+
+/** The settings of a {@linkcode Config}: the memory's end bounds the vocabulary. */
+export const configSettings = {
+  ...presetSettings,
+  vocabulary: { ...whole({ from: 1, to: 2 ** 26 }), about: "number of BPE tokens" },
+} satisfies SchemaOf<Config>;
+
 /**
  * Sizes by name. `gpt1` is the paper's (§4.1); `mini` learns English and tasks on a laptop; `smoke` shows in
  * seconds that everything works, and learns next to nothing.
@@ -100,13 +131,10 @@ export const presets: { readonly gpt1: Preset; readonly mini: Preset; readonly s
  * ```
  */
 export function preset(name: string): Preset {
-  if (!Object.hasOwn(presets, name)) {
-    throw new InputError(
-      `Cannot find preset "${name}" as the presets are ${Object.keys(presets).join(", ")}`,
-    );
-  }
-  return presets[name as keyof typeof presets];
+  return presets[checked("find a preset", "name", oneOf(presetNames), name)];
 }
+
+const presetNames = Object.keys(presets) as (keyof typeof presets)[];
 
 /**
  * The preset of another architecture of the same width, context and dropout, for a comparison. A Transformer keeps
@@ -128,9 +156,12 @@ export function preset(name: string): Preset {
 export function withArchitecture(
   preset: Preset,
   architecture: Architecture,
-  { units }: { units?: number } = {},
+  options: { units?: number } = {},
 ): Preset {
-  known("architecture", architecture, architectures);
+  const action = "change the architecture";
+  checked(action, "architecture", presetSettings.architecture, architecture);
+  const { units } = settle(action, { units: presetSettings.units }, options);
+  settle(action, presetSettings, preset);
   const { architecture: _, units: _units, ...shape } = preset;
   const lstm = {
     layers: 1,
@@ -179,24 +210,9 @@ const MOST = 2 ** 30;
  * ```
  */
 export function checkConfig(config: Config): void {
-  for (const name of ["layers", "heads", "width", "context", "vocabulary"] as const) {
-    const value: unknown = config?.[name];
-    const least = name === "context" ? 2 : 1;
-    if (!Number.isSafeInteger(value) || (value as number) < least) {
-      throw new InputError(
-        `Cannot build a model as ${name} must be a whole number from ${least}: current ${name} is ${
-          show(value)
-        }`,
-      );
-    }
-  }
-  const { layers, heads, width, context, vocabulary, variant, dropout, positions } = config;
-  const { architecture = "gpt1", units } = config;
-  const [kind, scale = "matched"] = [positions?.kind, positions?.scale];
-  known("architecture", architecture, architectures);
-  known("variant", variant, variants);
-  known("positions", kind, positionKinds);
-  known("position scale", scale, positionScales);
+  const { layers, heads, width, context, vocabulary, variant, positions, architecture = "gpt1", units } =
+    settle("build a model", configSettings, config);
+  const { kind, scale = "matched" } = positions;
   if (width % heads !== 0) {
     throw new InputError(
       `Cannot split ${width} features over ${heads} heads as width must be divisible by heads: ` +
@@ -208,24 +224,23 @@ export function checkConfig(config: Config): void {
       `Cannot make sinusoids in pairs of sine and cosine as width must be even: current width is ${width}`,
     );
   }
-  checkDropout(dropout);
   const isLstm = architecture === "lstm";
-  if (isLstm ? !Number.isSafeInteger(units) || units! < 1 : units !== undefined) {
+  if (isLstm !== (units !== undefined)) {
     throw new InputError(
       `Cannot build a model of architecture "${architecture}" as its units must be ` +
-        `${isLstm ? "a whole number from 1" : "absent"}: current units is ${show(units)}`,
+        `${isLstm ? "given" : "absent"}: current units is ${units}`,
     );
   }
   if (architecture !== "gpt1" && variant !== "clean") {
     throw new InputError(
       `Cannot build a model of architecture "${architecture}" as its variant must be "clean": current variant is ` +
-        show(variant),
+        quoted(variant),
     );
   }
   if (isLstm && (layers !== 1 || kind !== "none" || scale !== "matched")) {
     throw new InputError(
       'Cannot build a model of architecture "lstm" as it must have 1 layer, positions "none" and no scale of them: ' +
-        `current ones are ${layers}, ${show(kind)} and ${show(positions.scale)}`,
+        `current ones are ${layers}, ${quoted(kind)} and ${quoted(positions.scale)}`,
     );
   }
   const size = (vocabulary + context) * width + (isLstm ? lstmSize(units!, width) : blockSize(config));
@@ -250,37 +265,18 @@ export function checkForetells({ architecture }: Pick<Config, "architecture">, a
   );
 }
 
+/** The seed of a model or of a run. */
+export const seedSetting = {
+  ...seeds,
+  about: "seed of all that is random",
+  default: 1,
+};
+
 /**
  * Checks a seed.
  *
  * @throws {InputError} If it is not a whole number from 0 to 2³² − 1.
  */
 export function checkSeed(seed: number): void {
-  if (seed >>> 0 !== seed) {
-    throw new InputError(
-      `Cannot use seed ${show(seed)} as a seed must be a whole number from 0 to 4294967295`,
-    );
-  }
-}
-
-/** Refuses a name that is none of those that there are. */
-function known(what: string, name: unknown, names: readonly unknown[]): void {
-  if (!names.includes(name)) {
-    throw new InputError(`Cannot build a model with ${what} ${show(name)} as there are ${names.join(", ")}`);
-  }
-}
-
-/** A value in a message: text in quotes, whatever it holds. */
-function show(value: unknown): string {
-  return typeof value === "string" || typeof value === "object" ? JSON.stringify(value) : String(value);
-}
-
-/** Checks a rate of dropout.
- *
- * @throws {InputError} If it is not a share from 0 to below 1.
- */
-export function checkDropout(dropout: number): void {
-  if (typeof dropout !== "number" || !(dropout >= 0 && dropout < 1)) {
-    throw new InputError(`Cannot drop a share of ${show(dropout)} as dropout must be at least 0 and below 1`);
-  }
+  checked("draw random numbers", "seed", seeds, seed);
 }

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { InputError } from "../errors.ts";
+import { InputError, quoted } from "../errors.ts";
 import {
   attention,
   attentionOver,
@@ -73,7 +73,7 @@ export function dropAt(drop: Dropout | undefined, site: number): Drop | undefine
  * @param drop What to drop; nothing unless given.
  * @param cache What was read before, when a text is read piece by piece; {@linkcode unread} begins.
  * @param lengths Tokens of each sequence (N), which `bert` alone needs to know; T unless given.
- * @throws {InputError} If the tokens pass the context, or `bert` should read piece by piece.
+ * @throws {InputError} If an argument is none, the tokens pass the context, or `bert` should read piece by piece.
  *
  * @example
  * ```ts
@@ -93,6 +93,7 @@ export function forward(
   cache?: Cache,
   lengths?: Int32Array,
 ): States {
+  checkRead(parameters, config, ids);
   const [N, T] = ids.shape;
   const { heads: H, width: d, context, variant, positions: { kind, scale = "matched" } } = config;
   const { architecture = "gpt1" } = config;
@@ -152,6 +153,20 @@ export function forward(
     },
     ...(cache && { cache: { tokens: past + T, past: grown, ...(memory && { memory }) } }),
   };
+}
+
+/** Refuses, in words, what would fail in an operation far from here. */
+function checkRead(parameters: Parameters, config: Config, ids: tf.Tensor2D): void {
+  const refuse = (what: string, value: unknown): never => {
+    throw new InputError(`Cannot read tokens: expected ${what}: current value is ${quoted(value)}`);
+  };
+  if (!(parameters?.tokens_embed?.weight instanceof tf.Variable)) {
+    refuse("parameters as init makes them", parameters);
+  }
+  if (typeof config?.context !== "number") refuse("the parameters' configuration", config);
+  if (!(ids instanceof tf.Tensor) || ids.rank !== 2) {
+    refuse('ids as tf.tensor2d([[5, 7]], [1, 2], "int32")', ids);
+  }
 }
 
 /** Scores of the next token (rows, V): states against the token rows, specials and positions left out. */

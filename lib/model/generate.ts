@@ -2,7 +2,8 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import { started } from "../engine/backend.ts";
 import { keyOf, threefry } from "../engine/random.ts";
-import { checkForetells, checkSeed } from "./config.ts";
+import { limit, number, type SchemaOf, settle, signal as signals, whole } from "../settings.ts";
+import { checkForetells, seedSetting } from "./config.ts";
 import { type Cache, forward, tokenLogits, unread } from "./forward.ts";
 import { checkModel, type LanguageModel } from "./gpt.ts";
 
@@ -23,13 +24,26 @@ export interface GenerateOptions {
   signal?: AbortSignal;
 }
 
+/** The settings of {@linkcode GenerateOptions}. */
+export const generateSettings = {
+  tokens: { ...whole({ from: 0, to: 1e6 }), about: "how many tokens to add", default: 40 },
+  temperature: {
+    ...number({ from: 0, to: 1e6 }),
+    about: "0 takes the likeliest token, 1 samples from the model's own probabilities",
+    default: 1,
+  },
+  topK: { ...limit, about: "samples from the k likeliest only", default: Infinity },
+  seed: { ...seedSetting, about: "seed of the sampling" },
+  signal: { ...signals, about: "stops before the next token", otherwise: "nothing stops it" },
+} satisfies SchemaOf<GenerateOptions>;
+
 /**
  * Continues a prompt. Keys and values of what was read are kept, so that a token costs one pass over itself;
  * when the context is full, its later half is read anew and the text goes on. Of a prompt that is longer than
  * the context, too, as much as half the context is read.
  *
  * @returns The prompt's tokens and the new ones, decoded.
- * @throws {InputError} If it is no model, the prompt has no tokens, an option is out of its range, or the model's scores are not
+ * @throws {InputError} If it is no model, the prompt has no tokens, an option is unknown or out of its range, or the model's scores are not
  * finite, or its architecture is `bert`.
  *
  * @example
@@ -44,26 +58,15 @@ export interface GenerateOptions {
 export async function generate(
   lm: LanguageModel,
   prompt: string,
-  { tokens = 40, temperature = 1, topK = Infinity, seed = 1, signal }: GenerateOptions = {},
+  options: GenerateOptions = {},
 ): Promise<string> {
   checkModel(lm, "continue a text");
+  const { tokens, temperature, topK, seed, signal } = settle("continue a text", generateSettings, options);
   checkForetells(lm.config, "continue a text");
   const ids = [...lm.tokenizer.encode(prompt)];
   if (ids.length === 0) {
     throw new InputError("Cannot continue an empty prompt as the model needs a token to read");
   }
-  if (!Number.isSafeInteger(tokens) || tokens < 0) {
-    throw new InputError(`Cannot generate ${tokens} tokens as their number must be a whole number from 0`);
-  }
-  if (!Number.isFinite(temperature) || temperature < 0) {
-    throw new InputError(`Cannot sample at temperature ${temperature} as it must be a number from 0`);
-  }
-  if (topK !== Infinity && (!Number.isSafeInteger(topK) || topK < 1)) {
-    throw new InputError(
-      `Cannot sample from the ${topK} likeliest tokens as their number must be a whole number from 1`,
-    );
-  }
-  checkSeed(seed);
   await started();
 
   const key = keyOf(seed, "generate");

@@ -1,8 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError, isThenable, quoted } from "../errors.ts";
 import type { Kind } from "../text/inputs.ts";
-import type { Tokenizer } from "../text/bpe.ts";
+import { type Tokenizer, tokenizerSetting } from "../text/bpe.ts";
 import type { Config, Preset } from "./config.ts";
+import { type SchemaOf, settle } from "../settings.ts";
+import { seedSetting } from "./config.ts";
 import { init, type Parameters } from "./parameters.ts";
 
 /** A GPT: what it is, what it has learned, and how it reads text. A plain value. */
@@ -18,6 +20,11 @@ export interface LanguageModel {
   /** What it was fine-tuned to do; then `parameters.clf` is the head. */
   readonly task?: { readonly name: string; readonly kind: Kind; readonly labels: readonly string[] };
 }
+
+/** The options of {@linkcode gpt}. */
+export const gptSettings = { tokenizer: tokenizerSetting, seed: seedSetting } satisfies SchemaOf<
+  { tokenizer: Tokenizer; seed?: number }
+>;
 
 /**
  * A GPT at its random start, as in {@linkcode init}.
@@ -37,8 +44,9 @@ export interface LanguageModel {
  */
 export function gpt(
   preset: Preset,
-  { tokenizer, seed = 1 }: { tokenizer: Tokenizer; seed?: number },
+  options: { tokenizer: Tokenizer; seed?: number },
 ): LanguageModel {
+  const { tokenizer, seed } = settle("build a model", gptSettings, options);
   const config = { ...preset, vocabulary: tokenizer.size };
   return { config, parameters: init(config, seed), tokenizer, seed };
 }

@@ -9,7 +9,6 @@ export {
   type Architecture,
   architectures,
   checkConfig,
-  checkDropout,
   checkForetells,
   checkSeed,
   type Config,

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError, isThenable, quoted } from "../errors.ts";
 import type { Linear, Norm } from "../engine/ops.ts";
 import { keyOf, normals } from "../engine/random.ts";
+
 import { checkConfig, checkSeed, type Config } from "./config.ts";
 import { positionsAreTrained, positionTable } from "./positions.ts";
 
@@ -174,18 +175,20 @@ export function leaves(
   const tree = model && "parameters" in Object(model)
     ? (model as { parameters: Parameters }).parameters
     : model;
+  const refuse = (what: string, value: unknown): never => {
+    throw new InputError(`Cannot list parameters: expected ${what}: current value is ${quoted(value)}`);
+  };
   if (!((tree as Parameters | undefined)?.tokens_embed?.weight instanceof tf.Variable)) {
-    throw new InputError(
-      isThenable(model)
-        ? "Cannot list the parameters of a model that is not awaited: write await before it"
-        : `Cannot list parameters: expected a model or its parameters: current value is ${quoted(model)}`,
-    );
+    if (!isThenable(model)) refuse("a model or its parameters", model);
+    throw new InputError("Cannot list the parameters of a model that is not awaited: write await before it");
   }
-  const walk = (node: object, path: string): [string, tf.Variable][] =>
-    Object.entries(node).flatMap(([key, child]) => {
+  const walk = (node: object, path: string): [string, tf.Variable][] => {
+    if (typeof node !== "object" || node === null) refuse(`variables at ${path}`, node);
+    return Object.entries(node).flatMap(([key, child]) => {
       const name = path ? `${path}.${key}` : key;
       return child instanceof tf.Variable ? [[name, child]] : walk(child as object, name);
     });
+  };
   return walk(tree, "");
 }
 

@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import { readWhole, writeWhole } from "../files.ts";
-import type { Tokenizer } from "../text/bpe.ts";
-import { checkConfig, type Config, presets } from "./config.ts";
+import { type Tokenizer, tokenizerSetting } from "../text/bpe.ts";
+import { checked, type SchemaOf, settle, text } from "../settings.ts";
+import { checkConfig, type Config, presets, presetSettings, seedSetting } from "./config.ts";
 import { checkModel, gpt, type LanguageModel } from "./gpt.ts";
 import { leaves } from "./parameters.ts";
 import { decodeNpy, encodeNpy } from "./npy.ts";
@@ -15,6 +16,15 @@ const TOKENS = "tokens_embed.weight";
 
 /** OpenAI cut its parameters into this many files, without regard to where a tensor ends. */
 const PARTS = 10;
+
+const action = "load released weights";
+
+/** The options of {@linkcode loadReleased}. */
+export const releasedSettings = {
+  tokenizer: tokenizerSetting,
+  heads: { ...presetSettings.heads, default: presets.gpt1.heads, why: "§4.1" },
+  seed: seedSetting,
+} satisfies SchemaOf<Parameters<typeof loadReleased>[1]>;
 
 /**
  * Reads weights in one of the two formats in which GPT-1 was released: OpenAI's folder of
@@ -42,12 +52,14 @@ const PARTS = 10;
  */
 export async function loadReleased(
   path: string,
-  { tokenizer, heads = presets.gpt1.heads, seed = 1 }: {
+  options: {
     tokenizer: Tokenizer;
     heads?: number;
     seed?: number;
   },
 ): Promise<LanguageModel> {
+  checked(action, "path", text, path);
+  const { tokenizer, heads, seed } = settle(action, releasedSettings, options);
   const info = await Deno.stat(path).catch(() => null);
   const stored = info?.isDirectory ? await readOpenAI(path) : await readHuggingFace(path);
   const tokens = stored.get(TOKENS)?.shape;
@@ -102,6 +114,7 @@ export async function loadReleased(
  */
 export async function saveReleased(lm: LanguageModel, path: string): Promise<void> {
   checkModel(lm, "save a model");
+  checked("write released weights", "path", text, path);
   const { parameters, config } = lm;
   const { architecture = "gpt1" } = config;
   if (architecture !== "gpt1") {

@@ -1,4 +1,5 @@
-import { checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
+import { settle } from "../settings.ts";
+import { checkNamed, checkNumbers, type Figure, figure } from "./figure.ts";
 import {
   armStyle,
   bounded,
@@ -12,6 +13,7 @@ import {
   told,
   whiskers,
   type Words,
+  wordsSettings,
   wrapped,
 } from "./style.ts";
 
@@ -49,9 +51,11 @@ export interface Bar extends Mean {
  * ```
  */
 export function bars(groups: readonly BarGroup[], words: Words): Figure {
-  checkSome("groups", groups);
-  for (const { name, bars } of groups) {
-    checkSome(`bars of "${name}"`, bars);
+  settle("draw bars", wordsSettings, words);
+  checkNamed("groups", groups);
+  for (const { name, bars, baseline } of groups) {
+    checkNamed(`bars of "${name}"`, bars);
+    if (baseline !== undefined) checkNumbers(`the baseline of "${name}"`, [baseline]);
     checkNumbers(`bars of "${name}"`, bars.map(({ mean }) => mean));
   }
   const names = [...new Set(groups.flatMap(({ bars }) => bars.map(({ name }) => name)))];

@@ -1,4 +1,14 @@
-import { checkLength, checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
+import { InputError, quoted } from "../errors.ts";
+import { flag, type SchemaOf, settle } from "../settings.ts";
+import {
+  checkLength,
+  checkList,
+  checkNamed,
+  checkNumbers,
+  checkSome,
+  type Figure,
+  figure,
+} from "./figure.ts";
 import {
   armStyle,
   bounded,
@@ -10,6 +20,7 @@ import {
   SIZE,
   told,
   type Words,
+  wordsSettings,
   wrapped,
 } from "./style.ts";
 
@@ -29,6 +40,12 @@ export interface CurveOptions extends Words {
   readonly log?: boolean;
 }
 
+/** The settings of {@linkcode CurveOptions}. */
+export const curveSettings = {
+  ...wordsSettings,
+  log: { ...flag, about: "whether the horizontal axis is logarithmic", default: false },
+} satisfies SchemaOf<CurveOptions>;
+
 /** Points that a line is drawn with at most: of more, neighbours are averaged. */
 const POINTS = 300;
 
@@ -39,7 +56,7 @@ const POINTS = 300;
  * @param lines The lines
  * @param options Title and axes, with units
  * @returns The figure
- * @throws {InputError} If there is no line, a line has no number, or its lists differ in length
+ * @throws {InputError} If an option is unknown, there is no line, a line has no number, or its lists differ in length
  *
  * @example
  * ```ts
@@ -49,8 +66,17 @@ const POINTS = 300;
  * console.log(String(curve([line], { title: "Pre-training", x: "updates", y: "loss, nats" })));
  * ```
  */
-export function curve(lines: readonly Line[], { log = false, ...words }: CurveOptions): Figure {
-  checkSome("lines", lines);
+export function curve(lines: readonly Line[], options: CurveOptions): Figure {
+  const { log, ...words } = settle("draw a curve", curveSettings, options);
+  checkNamed("lines", lines);
+  for (const { name, x, y } of lines) {
+    checkList(`x of "${name}"`, x);
+    checkList(`y of "${name}"`, y);
+    const at = y.findIndex((at) =>
+      typeof at !== "number" && typeof (at as Partial<Mean> | null)?.mean !== "number"
+    );
+    if (at >= 0) throw new InputError(`Cannot draw y of "${name}" as number ${at + 1} is ${quoted(y[at])}`);
+  }
   const whole = lines.map(({ name, x, y }) => ({ name, x, y, means: y.map(meanOf) }));
   for (const { name, x, means } of whole) {
     checkSome(`points of "${name}"`, means.filter(Number.isFinite));

@@ -1,4 +1,5 @@
-import { InputError } from "../errors.ts";
+import { InputError, quoted } from "../errors.ts";
+import { checked, value } from "../settings.ts";
 import { aligned } from "./tables.ts";
 
 /**
@@ -13,6 +14,12 @@ export interface Figure {
   /** Its title and its numbers, for readers without pictures. */
   toString(): string;
 }
+
+/** Figures, as what is to be drawn or shown. */
+export const isFigure = value("a figure, as curve or bars return it", (value): value is Figure => {
+  const { data, layout } = (value ?? {}) as Partial<Figure>;
+  return Array.isArray(data) && typeof layout?.width === "number" && typeof layout.height === "number";
+});
 
 /** Pixels of the PNG for one of the figure. */
 const SCALE = 2;
@@ -60,20 +67,44 @@ export async function bundle(figure: Figure): Promise<Readonly<Record<string, un
  * ```
  */
 export async function png(figure: Pick<Figure, "data" | "layout">): Promise<Uint8Array> {
+  checked("draw a PNG", "figure", isFigure, figure);
   const { draw } = await import("./png.ts"); // Not before it is wanted: it brings a DOM and plotly.js along.
   return await draw(figure, SCALE);
 }
 
+/** Refuses what is not a list. */
+export function checkList(what: string, list: readonly unknown[]): void {
+  if (Array.isArray(list)) return;
+  throw new InputError(`Cannot draw ${what} ${quoted(list)} as they must be a list`);
+}
+
 /** Refuses what is not a list with something in it. */
 export function checkSome(what: string, list: readonly unknown[]): void {
+  checkList(what, list);
   if (list.length === 0) throw new InputError(`Cannot draw a figure of no ${what} as it needs at least one`);
+}
+
+/** Refuses what is not a list of objects, each with a text that names it. */
+export function checkNamed(what: string, list: readonly unknown[], name = "name"): void {
+  checkSome(what, list);
+  const at = list.findIndex((row) => typeof (row as Record<string, unknown> | null)?.[name] !== "string");
+  if (at >= 0) {
+    throw new InputError(
+      `Cannot draw ${what} as each needs a ${name}: number ${at + 1} of ${list.length} is ${
+        quoted(list[at])
+      }`,
+    );
+  }
 }
 
 /** Refuses values among which one is no number. */
 export function checkNumbers(what: string, values: readonly number[]): void {
+  checkList(what, values);
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at >= 0) {
-    throw new InputError(`Cannot draw ${what} as number ${at + 1} of ${values.length} is ${values[at]}`);
+    throw new InputError(
+      `Cannot draw ${what} as number ${at + 1} of ${values.length} is ${quoted(values[at])}`,
+    );
   }
 }
 

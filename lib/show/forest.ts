@@ -1,5 +1,18 @@
-import { checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
-import { bounded, estimated, INK, layout, room, seen, SIZE, whiskers, type Words, wrapped } from "./style.ts";
+import { settle } from "../settings.ts";
+import { checkNamed, checkNumbers, type Figure, figure } from "./figure.ts";
+import {
+  bounded,
+  estimated,
+  INK,
+  layout,
+  room,
+  seen,
+  SIZE,
+  whiskers,
+  type Words,
+  wordsSettings,
+  wrapped,
+} from "./style.ts";
 
 /** An effect with its interval: one row of a {@linkcode forest}. */
 export interface Effect {
@@ -14,6 +27,11 @@ export interface Effect {
   /** Number of seeds. */
   readonly n: number;
 }
+
+const { y: _, ...ownWords } = wordsSettings;
+
+/** The words of a {@linkcode forest}. */
+export const forestSettings = ownWords;
 
 /** What an interval tells: marker, colour, width of its line, and words. */
 const kinds = {
@@ -47,7 +65,8 @@ function kindOf(effect: Effect): keyof typeof kinds {
  * ```
  */
 export function forest(rows: readonly Effect[], words: Omit<Words, "y">): Figure {
-  checkSome("rows", rows);
+  settle("draw a forest", forestSettings, words);
+  checkNamed("rows", rows, "label");
   checkNumbers("means", rows.map(({ mean }) => mean));
   const labels = rows.map(({ label }) =>
     label.split(/(?<=:) /).map((part) => wrapped(part, 28)).join("<br>")

@@ -1,5 +1,6 @@
-import { checkLength, checkSome, type Figure, figure } from "./figure.ts";
-import { layout, told, type Words, wrapped } from "./style.ts";
+import { oneOf, type SchemaOf, settle, value } from "../settings.ts";
+import { checkLength, checkList, checkSome, type Figure, figure } from "./figure.ts";
+import { layout, told, type Words, wordsSettings, wrapped } from "./style.ts";
 
 /** What a {@linkcode heatmap} must tell in words, and how it is coloured. */
 export interface HeatmapOptions extends Words {
@@ -12,6 +13,21 @@ export interface HeatmapOptions extends Words {
   /** Names of the rows. */
   readonly rows?: readonly string[];
 }
+
+const names = value(
+  "a list of texts",
+  (value): value is readonly string[] =>
+    Array.isArray(value) && value.every((name) => typeof name === "string"),
+);
+
+/** The settings of {@linkcode HeatmapOptions}. */
+export const heatmapSettings = {
+  ...wordsSettings,
+  z: { ...wordsSettings.title, about: "what the colours measure, with its unit" },
+  scale: { ...oneOf(["sequential", "diverging"]), about: "how colours follow numbers" },
+  columns: { ...names, about: "names of the columns", otherwise: "counted from 0" },
+  rows: { ...names, about: "names of the rows", otherwise: "counted from 0" },
+} satisfies SchemaOf<HeatmapOptions>;
 
 /** Cells a side at most: of more, neighbours are averaged. */
 const CELLS = 128;
@@ -29,7 +45,7 @@ const scales = {
  * @param matrix Its rows
  * @param options Title, axes, scale, names of rows and columns
  * @returns The figure
- * @throws {InputError} If there is no number, rows differ in length, or names are not as many as rows or columns
+ * @throws {InputError} If an option is unknown, there is no number, rows differ in length, or names are not as many as rows or columns
  *
  * @example
  * ```ts
@@ -42,9 +58,11 @@ const scales = {
  */
 export function heatmap(
   matrix: readonly (readonly number[])[],
-  { z, scale, columns, rows, ...words }: HeatmapOptions,
+  options: HeatmapOptions,
 ): Figure {
+  const { z, scale, columns, rows, ...words } = settle("draw a heatmap", heatmapSettings, options);
   checkSome("rows", matrix);
+  matrix.forEach((row, at) => checkList(`cells in row ${at + 1}`, row));
   const [high, wide] = [matrix.length, matrix[0]!.length];
   matrix.forEach((row, at) => checkLength(`cells in row ${at + 1}`, row, "in the first", wide));
   if (columns) checkLength("names of columns", columns, "columns", wide);

@@ -1,5 +1,16 @@
-import { checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
-import { armStyle, estimated, layout, type Mean, named, seen, whiskers, type Words } from "./style.ts";
+import { settle } from "../settings.ts";
+import { checkNamed, checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
+import {
+  armStyle,
+  estimated,
+  layout,
+  type Mean,
+  named,
+  seen,
+  whiskers,
+  type Words,
+  wordsSettings,
+} from "./style.ts";
 
 /** An arm of a {@linkcode strip}: its values, and what they say together. */
 export interface StripGroup extends Mean {
@@ -27,7 +38,8 @@ export interface StripGroup extends Mean {
  * ```
  */
 export function strip(groups: readonly StripGroup[], words: Words): Figure {
-  checkSome("arms", groups);
+  settle("draw a strip", wordsSettings, words);
+  checkNamed("arms", groups);
   for (const { name, values, mean } of groups) {
     checkSome(`values of "${name}"`, values);
     checkNumbers(`values of "${name}"`, values);

@@ -1,4 +1,5 @@
 import { rounded } from "../numbers.ts";
+import { type SchemaOf, value } from "../settings.ts";
 
 /** The font of pictures; a notebook's reader who lacks it gets one as wide. */
 export const FONT = "DejaVu Sans";
@@ -145,6 +146,15 @@ export interface Words {
   /** What the vertical axis measures, with its unit: `"loss, nats"`. */
   readonly y: string;
 }
+
+const words = value("a text", (value): value is string => typeof value === "string");
+
+/** The settings of {@linkcode Words}. */
+export const wordsSettings = {
+  title: { ...words, about: "what the figure shows" },
+  x: { ...words, about: "what the horizontal axis measures, with its unit" },
+  y: { ...words, about: "what the vertical axis measures, with its unit" },
+} satisfies SchemaOf<Words>;
 
 /** The look that all figures share; what a figure adds to an axis is laid over it. */
 export function layout(

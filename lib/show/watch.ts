@@ -1,4 +1,5 @@
 import { type Face, progress, type Step } from "./progress.ts";
+import { checked, value } from "../settings.ts";
 import { liveProgress } from "./live.ts";
 import { jupyter } from "./show.ts";
 
@@ -33,6 +34,11 @@ export interface StudyStep {
 /** A run under way, whose records are updates or steps of a study, and which ends in a result. */
 export type Watched<Result, Step extends Update | StudyStep> = AsyncIterable<Step> & PromiseLike<Result>;
 
+const isRun = value(
+  "what a training or a study returns",
+  (value): value is AsyncIterable<unknown> => typeof (value as never)?.[Symbol.asyncIterator] === "function",
+);
+
 /**
  * Carries a run out and shows how far it is and how long it will take: in a notebook by a bar and a curve of the loss
  * that grow in place, in a terminal by a bar, elsewhere by a line every few seconds.
@@ -55,6 +61,7 @@ export function watch<Result, Step extends Update | StudyStep>(
   run: Watched<Result, Step>,
   each?: (record: Step) => void,
 ): Promise<Result> {
+  checked("watch", "a run", isRun, run);
   const kernel = jupyter();
   return follow(run, kernel ? liveProgress(kernel) : progress(), each);
 }

@@ -1,4 +1,4 @@
-import type { Task } from "../data/mod.ts";
+import { checkTask, type Task } from "../data/mod.ts";
 import { digest } from "../digest.ts";
 import { InputError } from "../errors.ts";
 import { checkWritable, exists, readWhole, writeWhole } from "../files.ts";
@@ -7,7 +7,7 @@ import { type ArmStep, runArm } from "./arm.ts";
 import { summary } from "./key.ts";
 import { type Arm, baselinesOf, keysOf, type Plan, planOf, runsOf } from "./plan.ts";
 import { finetunedRow, pretrainedRow } from "./rows.ts";
-import { checkStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
+import { settleStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
 import { store, stored } from "./store.ts";
 import { report, type Study, studyJson, studyOf } from "./tables.ts";
 import { sideBySide } from "./workers.ts";
@@ -38,7 +38,7 @@ const WORTH_A_PROCESS = 1e11;
  *
  * Iterate it for its progress, or await it for the study.
  *
- * @throws {InputError} If an option is out of its range or the folder cannot be written to.
+ * @throws {InputError} If an option is unknown or out of its range, or the folder cannot be written to.
  *
  * @example
  * ```ts ignore
@@ -50,8 +50,7 @@ const WORTH_A_PROCESS = 1e11;
  * ```
  */
 export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord> {
-  const { signal, workers, ...settings } = { ...studies.ablate, ...options };
-  checkStudy(settings);
+  const { signal, workers, ...settings } = settleStudy(studies.ablate, options);
   const study = asItIs(settings);
 
   return training(async function* (): AsyncGenerator<StudyRecord, Study> {
@@ -115,7 +114,7 @@ function asItIs(study: StudySettings): StudySettings {
   const named = new Map<string, string | Task>();
   for (const list of [tasks, zeroShot ?? []]) {
     for (const task of list) {
-      const name = typeof task === "string" ? task : task.name;
+      const name = typeof task === "string" ? task : checkTask(task).name;
       const twin = named.get(name);
       const isSame = twin === undefined || (list === zeroShot && digest(twin) === digest(task));
       if (!isSame) {
@@ -190,7 +189,7 @@ async function keep(
  * BERT's objective, the paper's LSTM; all under the same loop, tasks, seeds and budget. It is {@linkcode ablate} with
  * other settings to begin with.
  *
- * @throws {InputError} If an option is out of its range or the folder cannot be written to.
+ * @throws {InputError} If an option is unknown or out of its range, or the folder cannot be written to.
  *
  * @example
  * ```ts ignore
@@ -200,7 +199,7 @@ async function keep(
  * ```
  */
 export function compare(options: StudyOptions = {}): Training<Study, StudyRecord> {
-  return ablate({ ...studies.compare, ...options });
+  return ablate(settleStudy(studies.compare, options));
 }
 
 async function* oneByOne(

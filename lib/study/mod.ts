@@ -8,9 +8,9 @@ export { keys, type Read, summary } from "./key.ts";
 export type { Answered, Answers, Finetuned, Pretrained, Took } from "./rows.ts";
 export { published } from "./published.ts";
 export {
-  checkStudy,
   smoke,
   studies,
+  type StudyChanges,
   type StudyModel,
   studyModels,
   type StudyOptions,

@@ -5,7 +5,7 @@ import { readWhole } from "../files.ts";
 import { encodeTask } from "../train/mod.ts";
 import { type Arm, baselinesOf, type Plan, planOf } from "./plan.ts";
 import type { Finetuned, Pretrained } from "./rows.ts";
-import { checkStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
+import { settleStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
 import { type Study, studyOf } from "./tables.ts";
 
 /**
@@ -25,8 +25,7 @@ import { type Study, studyOf } from "./tables.ts";
  * ```
  */
 export async function published(options: StudyOptions): Promise<Study> {
-  const { signal: _, workers: __, ...study } = { ...studies.ablate, ...options };
-  checkStudy(study);
+  const { signal: _, workers: __, ...study } = settleStudy(studies.ablate, options);
   const plan = await planOf(study);
   const pretrained: Pretrained[] = [], finetuned: Finetuned[] = [];
   for (const arm of plan.arms) {

@@ -1,17 +1,33 @@
 import type { Corpus, Task } from "../data/mod.ts";
+import { corpusValue } from "../data/corpus.ts";
+import { wordsSetting } from "../data/imdb.ts";
+import { limitSetting } from "../data/task.ts";
+import { taskName } from "../data/tasks.ts";
 import { InputError } from "../errors.ts";
+import { presetSettings } from "../model/config.ts";
 import { checkConfig, type PositionKind, type Preset, presets, withArchitecture } from "../model/mod.ts";
 import {
+  list,
+  oneOf,
+  or,
+  type SchemaOf,
+  settle,
+  signal as signals,
+  text,
+  value,
+  whole,
+  withDefaults,
+} from "../settings.ts";
+import { bpeSettings } from "../text/bpe.ts";
+import {
   type AdamOptions,
-  checkAdam,
-  checkLambda,
   checkTransfer,
-  checkWhole,
-  finetuneDefaults,
   pretrainDefaults,
   pretrainedModels,
   type PretrainedName,
 } from "../train/mod.ts";
+import * as training from "../train/options.ts";
+import { pretrainedSetting } from "../train/pretrained.ts";
 
 /**
  * The language models that a study compares, each of a preset's size: GPT-1; a block that normalises first, as
@@ -81,8 +97,19 @@ export interface StudySettings {
   readonly saveEvery: number;
 }
 
-/** What to change of {@linkcode studyDefaults}. */
-export interface StudyOptions extends Partial<StudySettings> {
+/**
+ * What to change of a study's settings: a single value stands for a list of one; of `preset`, `pretrain` and `finetune`
+ * what is not given stays as it is.
+ */
+export type StudyChanges = {
+  readonly [Name in keyof StudySettings]?: Name extends "preset" | "pretrain" | "finetune"
+    ? Partial<StudySettings[Name]>
+    : StudySettings[Name] extends readonly (infer Each)[] | undefined ? StudySettings[Name] | Each
+    : StudySettings[Name];
+};
+
+/** What to change of a study's settings, and how it is carried out. */
+export interface StudyOptions extends StudyChanges {
   /**
    * Arms that run side by side, each in a process of its own; as many as there are cores unless given, one where there
    * is little to do.
@@ -90,6 +117,87 @@ export interface StudyOptions extends Partial<StudySettings> {
   readonly workers?: number;
   /** Stops the study after the update under way; called again, it goes on from there. */
   readonly signal?: AbortSignal;
+}
+
+const taskOrName = or(
+  taskName,
+  value("a task", (value): value is Task => typeof (value as Partial<Task> | null)?.train === "object"),
+);
+
+const corpusOrName = or(text, corpusValue);
+
+/** The settings of {@linkcode StudyOptions}, in the order in which results hold them; each study has its defaults. */
+export const studySettings = {
+  preset: presetSettings,
+  models: {
+    ...list(oneOf(Object.keys(studyModels) as StudyModel[])),
+    about: "language models to compare",
+    unit: "names",
+  },
+  positions: { ...list(presetSettings.positions.kind), about: "position kinds to compare", unit: "kinds" },
+  lambda: {
+    ...list(training.lambda),
+    about: "weights of the auxiliary objective to compare",
+    unit: "numbers",
+  },
+  transfer: {
+    ...list(or(oneOf(["all"]), training.transfer)),
+    about: "layers to begin fine-tuning with, 0 for the embeddings, -1 for nothing",
+    unit: "layers",
+  },
+  tasks: { ...list(taskOrName), about: "downstream tasks", unit: "names" },
+  seeds: { ...whole({ from: 1, to: 1000 }), about: "seeds of each arm" },
+  corpus: { ...corpusOrName, about: "corpus, text file or folder to pre-train on", unit: "name" },
+  merges: bpeSettings.merges,
+  pretrain: {
+    ...training.adamSettings,
+    updates: training.updates,
+    batch: { ...training.batch, about: "windows of an update" },
+    dropout: training.dropout,
+  },
+  finetune: {
+    ...training.adamSettings,
+    batch: training.batch,
+    epochs: training.epochs,
+    dropout: training.dropout,
+  },
+  words: wordsSetting,
+  trainExamples: { ...limitSetting, about: "training examples of a task, at the most" },
+  testExamples: { ...limitSetting, about: "test examples of a task, at the most" },
+  heldoutWindows: {
+    ...training.windows,
+    about: "held-out windows that score a pre-trained model, at the most",
+  },
+  folder: { ...text, about: "where results are kept", unit: "folder" },
+  saveEvery: training.runSettings.saveEvery,
+  pretrained: pretrainedSetting,
+  zeroShot: {
+    ...list(taskOrName),
+    about: "tasks that pre-trained models also do without fine-tuning",
+    unit: "names",
+    otherwise: "none",
+  },
+  workers: {
+    ...whole({ from: 1, to: 256 }),
+    about: "arms that run side by side",
+    otherwise: "one a core, or one where there is little to do",
+  },
+  signal: { ...signals, about: "stops the study after the update under way", otherwise: "nothing stops it" },
+} satisfies SchemaOf<StudyOptions>;
+
+/**
+ * A study's settings with what is to be changed of them, checked before anything is read.
+ *
+ * @param base Whose settings hold where none are given.
+ * @throws {InputError} If a name is unknown, a value out of its range, or settings do not go together.
+ */
+export function settleStudy(
+  base: StudySettings,
+  options: StudyOptions,
+): StudySettings & Pick<StudyOptions, "workers" | "signal"> {
+  const study = settle("run a study", withDefaults(studySettings, base), options);
+  checkStudy(study);
+  return study;
 }
 
 const ablation: StudySettings = {
@@ -103,7 +211,10 @@ const ablation: StudySettings = {
   corpus: "books",
   merges: 600,
   pretrain: { ...pretrainDefaults, rate: 1.5e-3, updates: 3400, batch: 4, dropout: 0 },
-  finetune: { ...finetuneDefaults, rate: 1e-3, warmup: 0.1, batch: 16, epochs: 3, dropout: 0.1 },
+  finetune: {
+    ...{ rate: 1e-3, schedule: "warmup_linear", warmup: 0.1, decay: 0.01, clip: 1 },
+    ...{ batch: 16, epochs: 3, dropout: 0.1 },
+  },
   words: 32,
   trainExamples: 800,
   testExamples: 800,
@@ -153,66 +264,33 @@ export const studies: {
 
 /** A study made so small that it shows within a minute that everything works, and finds out nothing. */
 export function smoke(study: StudySettings): StudySettings {
+  const settled = settle("make a study small", withDefaults(studySettings, ablation), study);
   return {
-    ...study,
+    ...settled,
     preset: presets.smoke,
     corpus: ablation.corpus,
     seeds: 2,
     merges: 200,
-    pretrain: { ...study.pretrain, updates: 40, batch: 8 },
-    finetune: { ...study.finetune, batch: 8, epochs: 1 },
+    pretrain: { ...settled.pretrain, updates: 40, batch: 8 },
+    finetune: { ...settled.finetune, batch: 8, epochs: 1 },
     words: 20,
     trainExamples: 32,
     testExamples: 32,
     heldoutWindows: 16,
-    folder: `${study.folder.replace(/studies(?=\/[^/]*$)/, "results")}-smoke`, // Not among those that are published.
+    folder: `${settled.folder.replace(/studies(?=\/[^/]*$)/, "results")}-smoke`, // Not among those that are published.
   };
 }
 
-/**
- * Checks a study before anything is read.
- *
- * @throws {InputError} If a setting is out of its range.
- */
-export function checkStudy(study: StudySettings): void {
-  const { models, positions, lambda, transfer, tasks, seeds, merges, pretrain, finetune, saveEvery } = study;
-  const lists = {
-    models,
-    positions,
-    lambda,
-    transfer,
-    tasks,
-    ...study.zeroShot && { zeroShot: study.zeroShot },
-  };
-  for (const [name, list] of Object.entries<readonly unknown[]>(lists)) {
-    if (list.length === 0) throw new InputError(`Cannot run a study as ${name} is empty`);
-    if (new Set(list).size < list.length) {
-      throw new InputError(`Cannot run a study as ${name} names one arm twice`);
-    }
-  }
-  if (!Number.isSafeInteger(seeds) || seeds < 1) {
-    throw new InputError(
-      `Cannot run a study with ${seeds} seeds as their number must be a whole number from 1`,
-    );
-  }
-  lambda.forEach(checkLambda);
+/** Refuses settings that do not go together. */
+function checkStudy(study: StudySettings): void {
   if (study.pretrained !== undefined) checkPretrained(study, study.pretrained);
-  for (const model of models) {
-    if (!Object.hasOwn(studyModels, model)) {
-      throw new InputError(
-        `Cannot compare model "${model}" as the models are ${Object.keys(studyModels).join(", ")}`,
-      );
-    }
+  for (const model of study.models) {
     for (const arm of presetsOf(study, model)) {
       checkConfig({ ...arm, vocabulary: 1 });
       if (study.pretrained !== undefined) continue; // Its layers are its own.
-      transfer.forEach((layers) => layers === "all" || checkTransfer(layers, arm.layers));
+      study.transfer.forEach((layers) => layers === "all" || checkTransfer(layers, arm.layers));
     }
   }
-  checkAdam(pretrain);
-  checkAdam({ ...finetune, updates: 1 });
-  checkWhole({ merges, batch: pretrain.batch, epochs: finetune.epochs, saveEvery });
-  checkWhole({ batch: finetune.batch });
 }
 
 /** The models that come with the kit are GPT-1s of some position kinds. */

@@ -1,6 +1,17 @@
 import jstat from "jstat";
 import { InputError } from "../errors.ts";
+import { checked, value } from "../settings.ts";
 import { rounded } from "../numbers.ts";
+
+const numbers = value(
+  "a list of finite numbers",
+  (value): value is readonly number[] => Array.isArray(value) && value.every(Number.isFinite),
+);
+
+const interval = value(
+  "a mean with the ends of its interval, as estimate returns it",
+  (value): value is Estimate => typeof (value as Partial<Estimate> | null)?.low === "number",
+);
 
 /** A mean and how well it is known. */
 export interface Estimate {
@@ -17,7 +28,7 @@ export interface Estimate {
 /**
  * Mean and 95 % interval by Student's t, as fits few values.
  *
- * @throws {InputError} If there are no values.
+ * @throws {InputError} If there are no values, or one is no finite number.
  *
  * @example
  * ```ts
@@ -28,6 +39,7 @@ export interface Estimate {
  * ```
  */
 export function estimate(values: readonly number[]): Estimate {
+  checked("estimate a mean", "values", numbers, values);
   const n = values.length;
   if (n === 0) throw new InputError("Cannot estimate a mean of no values");
   const mean = values.reduce((a, b) => a + b, 0) / n;
@@ -40,7 +52,7 @@ export function estimate(values: readonly number[]): Estimate {
 /**
  * Paired difference a − b: the i-th values share a seed, so what the seed does to both cancels.
  *
- * @throws {InputError} If they are not of one number.
+ * @throws {InputError} If they are not as many of one as of the other, or one is no finite number.
  *
  * @example
  * ```ts
@@ -50,6 +62,8 @@ export function estimate(values: readonly number[]): Estimate {
  * ```
  */
 export function difference(a: readonly number[], b: readonly number[]): Estimate {
+  checked("compare arms", "a", numbers, a);
+  checked("compare arms", "b", numbers, b);
   if (a.length !== b.length) {
     throw new InputError(`Cannot pair ${a.length} values with ${b.length} as each seed must be in both arms`);
   }
@@ -60,7 +74,8 @@ export function difference(a: readonly number[], b: readonly number[]): Estimate
  * What a difference allows to say: `higher`, `lower`, or that it cannot be told. Equal differences, which a
  * small test set can give, are no proof that chance has no part: they do not tell either.
  */
-export function verdict({ n, low, high }: Estimate): string {
+export function verdict(estimate: Estimate): string {
+  const { n, low, high } = checked("tell a verdict", "estimate", interval, estimate);
   if (n === 1) return "one seed cannot tell";
   if (low === high) return "not distinguishable";
   return low > 0 ? "higher" : high < 0 ? "lower" : "not distinguishable";
@@ -76,7 +91,8 @@ export function verdict({ n, low, high }: Estimate): string {
  * console.log(shown({ mean: 71.28, low: 69.61, high: 72.95 })); // "71.3 [69.6, 73.0]"
  * ```
  */
-export function shown({ mean, low, high }: Omit<Estimate, "n">): string {
+export function shown(estimate: Omit<Estimate, "n">): string {
+  const { mean, low, high } = checked("show an estimate", "estimate", interval, estimate);
   const half = (high - low) / 2;
   const [middle, from, to] = [mean, low, high].map((value) => rounded(value, half));
   return Number.isNaN(half) ? middle! : `${middle} [${from}, ${to}]`;

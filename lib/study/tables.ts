@@ -1,4 +1,5 @@
 import { type ColumnTable, table } from "arquero";
+import { InputError, isThenable, quoted } from "../errors.ts";
 import type { NgramBaselines } from "../train/mod.ts";
 import type { Answered, Finetuned, Pretrained } from "./rows.ts";
 import { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
@@ -71,6 +72,8 @@ export function studyJson(
 /**
  * A study in Markdown, for a terminal, a README or a notebook.
  *
+ * @throws {InputError} If it is none.
+ *
  * @example
  * ```ts ignore
  * import { ablate, report } from "../mod.ts";
@@ -78,7 +81,15 @@ export function studyJson(
  * console.log(report(await ablate({ seeds: 3 })));
  * ```
  */
-export function report({ language, table, findings }: Study): string {
+export function report(study: Study): string {
+  const { language, table, findings } = Object(study) as Study;
+  if (typeof language?.numRows !== "function" || !table || !findings) {
+    throw new InputError(
+      isThenable(study)
+        ? "Cannot report on a study that is not awaited: write await before it"
+        : `Cannot report on a study: expected what ablate gives: current value is ${quoted(study)}`,
+    );
+  }
   return [
     ...language.numRows() > 0 ? ["**Held-out text, bits per character**", language.toMarkdown()] : [],
     "**Test scores**",

@@ -4,6 +4,7 @@
  */
 import { InputError } from "../errors.ts";
 import { heap } from "./heap.ts";
+import { type SchemaOf, settle, value, whole } from "../settings.ts";
 import { fixText, standardize } from "./normalise.ts";
 import { forEachChunk, splitChunk } from "./pretokenize.ts";
 
@@ -232,6 +233,22 @@ interface Pair {
   readonly words: number[];
 }
 
+/** How text is read. */
+export const tokenizerSetting = {
+  ...value("a tokenizer, as trainBpe and loadBpe return it", isTokenizer),
+  about: "how text is read",
+};
+
+function isTokenizer(value: unknown): value is Tokenizer {
+  const { encode, size } = (value ?? {}) as Partial<Tokenizer>;
+  return typeof encode === "function" && typeof size === "number";
+}
+
+/** The options of {@linkcode trainBpe}. */
+export const bpeSettings = {
+  merges: { ...whole({ from: 0, to: 1e6 }), about: "BPE merges to learn" },
+} satisfies SchemaOf<Parameters<typeof trainBpe>[1]>;
+
 /**
  * Learns a vocabulary from a text (Sennrich et al. 2016; GPT-1 has 40,000 merges).
  *
@@ -257,12 +274,7 @@ interface Pair {
  * ```
  */
 export function trainBpe(text: string, options: { readonly merges: number }): Tokenizer {
-  const wanted = options?.merges;
-  if (!Number.isSafeInteger(wanted) || wanted < 0) {
-    throw new InputError(
-      `Cannot train BPE as merges must be a non-negative integer: current merges is ${wanted}`,
-    );
-  }
+  const { merges: wanted } = settle("train BPE", bpeSettings, options);
   if (typeof text !== "string") {
     throw new InputError(`Cannot train BPE as the text must be a string: current type is ${typeof text}`);
   }

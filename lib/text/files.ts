@@ -3,7 +3,8 @@
  */
 import { InputError } from "../errors.ts";
 import { writeWhole } from "../files.ts";
-import { type Tokenizer, tokenizerFrom } from "./bpe.ts";
+import { checked, text } from "../settings.ts";
+import { type Tokenizer, tokenizerFrom, tokenizerSetting } from "./bpe.ts";
 
 /** OpenAI's own are below 1 MB. */
 const LARGEST_FILE = 64 * 2 ** 20;
@@ -28,6 +29,7 @@ const MERGES = /^vocab_.*\.bpe$/;
  * ```
  */
 export async function loadBpe(folder: string): Promise<Tokenizer> {
+  checked("load a vocabulary", "folder", text, folder);
   const names = await filesOf(folder);
   const find = (pattern: RegExp, form: string): string => {
     const found = names.filter((name) => pattern.test(name));
@@ -67,6 +69,8 @@ export async function loadBpe(folder: string): Promise<Tokenizer> {
  * ```
  */
 export async function saveBpe(tokenizer: Tokenizer, folder: string): Promise<void> {
+  checked("save a vocabulary", "tokenizer", tokenizerSetting, tokenizer);
+  checked("save a vocabulary", "folder", text, folder);
   const { merges, encoder } = tokenizer;
   const encoderName = `encoder_bpe_${merges.length}.json`, mergesName = `vocab_${merges.length}.bpe`;
   try {

@@ -2,7 +2,8 @@
  * The input transformations of the paper: Radford et al. 2018, section 3.3 and Figure 1, as a table of data.
  */
 import { InputError } from "../errors.ts";
-import type { Tokenizer } from "./bpe.ts";
+import { checked, oneOf, whole } from "../settings.ts";
+import { type Tokenizer, tokenizerSetting } from "./bpe.ts";
 
 /** The four kinds of task that the paper has an input transformation for. */
 export type Kind = "classification" | "entailment" | "similarity" | "choice";
@@ -119,23 +120,13 @@ export function transform<K extends Kind>(
   tokenizer: Tokenizer,
   context: number,
 ): Transformed {
-  if (!Object.hasOwn(inputs, kind)) {
-    throw new InputError(
-      `Cannot build an input as its kind must be one of ${
-        Object.keys(inputs).join(", ")
-      }: current kind is ${kind}`,
-    );
-  }
+  checked("build an input", "kind", oneOf(Object.keys(inputs)), kind);
+  checked("build an input", "tokenizer", tokenizerSetting, tokenizer);
   const input = inputs[kind];
   const texts = textsOf(example, kind, input.fields);
   const count = Object.keys(input.fields).length;
+  checked(`fit an example of kind ${kind}`, "context", whole({ from: 3 * count, to: 2 ** 16 }), context);
   const limit = count === 1 ? context - 2 : Math.floor(context / count) - 2;
-  if (!Number.isInteger(context) || limit < 1) {
-    throw new InputError(
-      `Cannot fit an example of kind ${kind} as context must be an integer of at least ${3 * count}: ` +
-        `current context is ${context}`,
-    );
-  }
   let cut = 0;
   const encoded = new Map<string, Int32Array[]>();
   for (const [field, list] of texts) {

@@ -1,5 +1,4 @@
 import * as tf from "@tensorflow/tfjs";
-import { InputError } from "../errors.ts";
 import { adam, norm as normOf } from "../engine/mod.ts";
 import { variable } from "../model/mod.ts";
 import { type Schedule, schedules } from "./schedules.ts";
@@ -33,28 +32,6 @@ export interface AdamState {
 }
 
 const [B1, B2, EPSILON] = [0.9, 0.999, 1e-8];
-
-/**
- * Checks an optimiser's settings.
- *
- * @throws {InputError} If a number is out of its range or the schedule is unknown.
- */
-export function checkAdam({ rate, schedule, warmup, updates, decay, clip }: AdamOptions): void {
-  const need = (holds: boolean, what: string, value: unknown, wanted: string) => {
-    if (!holds) throw new InputError(`Cannot train with ${what} ${value} as it must be ${wanted}`);
-  };
-  need(rate > 0 && rate < Infinity, "rate", rate, "a number above 0");
-  need(
-    Object.hasOwn(schedules, schedule),
-    "schedule",
-    schedule,
-    `one of ${Object.keys(schedules).join(", ")}`,
-  );
-  need(warmup >= 0 && warmup <= 1, "warmup", warmup, "a share from 0 to 1");
-  need(Number.isSafeInteger(updates) && updates >= 1, "updates", updates, "a whole number from 1");
-  need(decay >= 0 && decay < Infinity, "decay", decay, "a number from 0");
-  need(clip >= 0 && clip < Infinity, "clip", clip, "a number from 0");
-}
 
 /** Moments at zero for each variable. */
 export function adamState(variables: readonly tf.Variable[]): AdamState {

@@ -17,6 +17,7 @@ import {
   SPECIALS,
   type Writable,
 } from "../model/mod.ts";
+import { checked, flag, type SchemaOf, settle, text, value } from "../settings.ts";
 import { tokenizerFrom } from "../text/mod.ts";
 import type { AdamState } from "./adam.ts";
 
@@ -52,6 +53,21 @@ export interface SaveOptions {
   readonly half?: boolean;
 }
 
+function object<T extends object>(wanted: string) {
+  return value(wanted, (value): value is T => typeof value === "object" && value !== null);
+}
+
+/** The settings of {@linkcode SaveOptions}. */
+export const saveSettings = {
+  progress: { ...object<Progress>("a run's state and settings"), about: "a run's place", otherwise: "none" },
+  made: {
+    ...object<Made>("a run's key and what it took"),
+    about: "what made the model",
+    otherwise: "nothing",
+  },
+  half: { ...flag, about: "whether numbers are rounded to half precision", default: false },
+} satisfies SchemaOf<SaveOptions>;
+
 const FORMAT = "gpt1-checkpoint-1";
 const NO_SUM = "0".repeat(64);
 
@@ -60,7 +76,7 @@ const NO_SUM = "0".repeat(64);
  * moments and the number of updates. Dropout masks and data order are functions of seed and update, so no
  * more state exists. The SHA-256 of the file, its own place held by zeros, stands in its header.
  *
- * @throws {InputError} If the place cannot be written to; the old file then stays.
+ * @throws {InputError} If an option is unknown, or the place cannot be written to; the old file then stays.
  *
  * @example
  * ```ts
@@ -76,9 +92,11 @@ const NO_SUM = "0".repeat(64);
 export async function saveModel(
   path: string,
   lm: LanguageModel,
-  { progress, made, half = false }: SaveOptions = {},
+  options: SaveOptions = {},
 ): Promise<void> {
   checkModel(lm, "save a model");
+  checked("save a model", "path", text, path);
+  const { progress, made, half } = settle("save a model", saveSettings, options);
   const tensors = new Map<string, Writable>();
   const store = async (name: string, leaf: tf.Variable) => {
     const data = await leaf.data<"float32">();

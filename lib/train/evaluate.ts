@@ -9,6 +9,8 @@ import { shownAs } from "./display.ts";
 import { encodeTask } from "./encode.ts";
 import { exampleBatch } from "./finetune.ts";
 import { bootstrap, type Interval, majorityBaseline, scoreInterval } from "./measures.ts";
+import { checked } from "../settings.ts";
+import { split as splits, windows as windowLimit } from "./options.ts";
 import { languageModelLoss, targetOf } from "./objectives.ts";
 import { percent, warnOfUnknown } from "./warnings.ts";
 
@@ -44,7 +46,7 @@ const EVALUATION_BATCH = 16;
  *
  * @throws {InputError} If the text does not fill one.
  */
-export function evaluationWindows(ids: Int32Array, context: number, limit = Infinity): Int32Array[] {
+export function evaluationWindows(ids: Int32Array, context: number, limit: number): Int32Array[] {
   const count = Math.floor(ids.length / context);
   if (count === 0) {
     throw new InputError(`Cannot evaluate on ${ids.length} tokens as a window takes ${context}`);
@@ -104,7 +106,8 @@ export function textScore(
  * over the token rows whatever the variant, so that arms compare.
  *
  * @param limit Windows at the most, spread evenly over the text; all unless given.
- * @throws {InputError} If the text does not fill a window, or the architecture is `bert`.
+ * @throws {InputError} If the text does not fill a window, the limit is no whole number from 1, or the architecture is
+ * `bert`.
  *
  * @example
  * ```ts
@@ -119,8 +122,13 @@ export function textScore(
  * console.log((await scoreText(lm, text)).bitsPerCharacter);
  * ```
  */
-export async function scoreText(lm: LanguageModel, text: string, limit?: number): Promise<TextScore> {
+export async function scoreText(
+  lm: LanguageModel,
+  text: string,
+  limit: number = Infinity,
+): Promise<TextScore> {
   checkModel(lm, "score a text");
+  checked("score a text", "limit", windowLimit, limit);
   const { context, width } = lm.config;
   const { losses, ids } = await heldoutLosses(
     lm,
@@ -143,7 +151,8 @@ export async function scoreText(lm: LanguageModel, text: string, limit?: number)
  *
  * @param limit Windows at the most, spread evenly over the text; all unless given.
  * @returns Bits a character: of the token that has one token before it, two, …, all of the context but itself.
- * @throws {InputError} If the text does not fill a window, or the architecture is `bert`.
+ * @throws {InputError} If the text does not fill a window, the limit is no whole number from 1, or the architecture is
+ * `bert`.
  *
  * @example
  * ```ts
@@ -158,8 +167,13 @@ export async function scoreText(lm: LanguageModel, text: string, limit?: number)
  * console.log((await scoreByPosition(lm, text)).length); // 31
  * ```
  */
-export async function scoreByPosition(lm: LanguageModel, text: string, limit?: number): Promise<number[]> {
+export async function scoreByPosition(
+  lm: LanguageModel,
+  text: string,
+  limit: number = Infinity,
+): Promise<number[]> {
   checkModel(lm, "score a text");
+  checked("score a text", "limit", windowLimit, limit);
   const { context, width } = lm.config;
   const { losses, windows, ids } = await heldoutLosses(
     lm,
@@ -184,7 +198,7 @@ export async function scoreByPosition(lm: LanguageModel, text: string, limit?: n
 async function heldoutLosses(
   lm: LanguageModel,
   text: string,
-  limit: number | undefined,
+  limit: number,
   lossesOf: (h: tf.Tensor3D, windows: readonly Int32Array[]) => tf.Scalar[],
 ): Promise<{ losses: number[][]; windows: number[]; ids: Int32Array }> {
   checkForetells(lm.config, "score a text");
@@ -286,7 +300,7 @@ export interface Evaluation extends TaskScore {
  * grades, each as likely as the model finds it.
  *
  * @param split Which examples; `test` unless given.
- * @throws {InputError} If it is no model or no task, or the model has no head for a task of this kind.
+ * @throws {InputError} If it is no model or no task, there is no such split, or the model has no head for a task of this kind.
  *
  * @example
  * ```ts ignore
@@ -301,6 +315,7 @@ export interface Evaluation extends TaskScore {
 export async function evaluate(lm: LanguageModel, task: Task, split: Split = "test"): Promise<Evaluation> {
   checkModel(lm, "evaluate");
   checkTask(task);
+  checked("evaluate", "split", splits, split);
   checkHead(lm, task);
   const encoded = encodeTask(task, lm.tokenizer, lm.config.context, true);
   const rows = encoded[split];

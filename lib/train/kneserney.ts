@@ -1,4 +1,5 @@
-import { checkWhole } from "./options.ts";
+import { checked } from "../settings.ts";
+import { order as orders } from "./options.ts";
 
 /** The order unless another is given: on the kit's corpora a sixth token adds next to nothing. */
 export const ORDER = 5;
@@ -181,7 +182,7 @@ export function kneserNey(
   vocabulary: number,
   order: number = ORDER,
 ): (sequence: Int32Array) => Float64Array {
-  checkWhole({ order });
+  checked("count n-grams", "order", orders, order);
   const grams = gramsOf(ids, vocabulary, order);
   return interpolated(
     grams,

@@ -58,8 +58,12 @@ export function checkMemory(
   const there = tf.memory().numBytes + 2 * 4 * trained;
   const estimate = (batch: number) => there + updateBytes(config, trained, batch * sequences, T);
   if (estimate(batch) <= END) return;
-  let fits = batch - 1;
-  while (fits > 0 && estimate(fits) > END) fits--;
+  let [fits, above] = [0, batch]; // The largest batch that fits is from the one to below the other.
+  while (above - fits > 1) {
+    const middle = Math.floor((fits + above) / 2);
+    if (estimate(middle) <= END) fits = middle;
+    else above = middle;
+  }
   throw new InputError(
     `Cannot train on batches of ${batch} with ${
       sequences * batch

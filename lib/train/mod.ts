@@ -8,7 +8,6 @@ export {
   type AdamState,
   adamState,
   adamUpdate,
-  checkAdam,
   disposeAdam,
   globalNorm,
   rateAt,
@@ -36,21 +35,26 @@ export {
   type TextScore,
 } from "./evaluate.ts";
 export { bootstrap, type Interval, majorityBaseline, score, scoreInterval } from "./measures.ts";
-export { checkTransfer, finetune, finetuneDefaults, type FinetuneOptions, paddingShare } from "./finetune.ts";
+export {
+  checkTransfer,
+  finetune,
+  type FinetuneDefaults,
+  finetuneDefaults,
+  type FinetuneOptions,
+  paddingShare,
+} from "./finetune.ts";
 export { kneserNey } from "./kneserney.ts";
 export { type Job, train, type Training, training, type TrainingRecord } from "./loop.ts";
 export { masked } from "./masking.ts";
 export { type NgramBaselines, ngramBaselines } from "./ngram.ts";
 export {
   type Batch,
-  checkLambda,
   languageModelLoss,
   type Losses,
   type Masked,
   objective,
   targetOf,
 } from "./objectives.ts";
-export { checkWhole } from "./options.ts";
 export { pretrain, pretrainDefaults, type PretrainOptions, type RunOptions } from "./pretrain.ts";
 export { pretrained, pretrainedFile, pretrainedModels, type PretrainedName } from "./pretrained.ts";
 export { type Schedule, schedules } from "./schedules.ts";

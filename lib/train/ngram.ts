@@ -1,4 +1,8 @@
 import type { Tokenizer } from "../text/mod.ts";
+import { presetSettings } from "../model/config.ts";
+import { checked } from "../settings.ts";
+import { tokenizerSetting } from "../text/bpe.ts";
+import { order as orders, windows as windowLimit } from "./options.ts";
 import { tokensOf } from "./batches.ts";
 import { evaluationWindows, type TextScore, textScore } from "./evaluate.ts";
 import { absoluteDiscounting, kneserNey, ORDER } from "./kneserney.ts";
@@ -19,7 +23,7 @@ export interface NgramBaselines {
  *
  * @param limit Windows at the most, as for the model.
  * @param order Tokens of the longest n-grams of Kneser–Ney; 5 unless given.
- * @throws {InputError} If the held-out text does not fill a window, or the order is not a whole number from 1.
+ * @throws {InputError} If the held-out text does not fill a window, or context, limit or order are out of their range.
  *
  * @example
  * ```ts
@@ -36,9 +40,14 @@ export function ngramBaselines(
   heldout: string,
   tokenizer: Tokenizer,
   context: number,
-  limit?: number,
+  limit: number = Infinity,
   order: number = ORDER,
 ): NgramBaselines {
+  const action = "count n-grams";
+  checked(action, "tokenizer", tokenizerSetting, tokenizer);
+  checked(action, "context", presetSettings.context, context);
+  checked(action, "limit", windowLimit, limit);
+  checked(action, "order", orders, order);
   const [ids, unseen] = [tokensOf(train, tokenizer), tokensOf(heldout, tokenizer)];
   const windows = evaluationWindows(unseen, context, limit);
   const score = (probabilities: (sequence: Int32Array) => Float64Array): TextScore => {

@@ -1,6 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
 import { tiedCrossEntropy } from "../engine/mod.ts";
-import { InputError } from "../errors.ts";
 import { checkForetells, classify, type Dropout, forward, type LanguageModel } from "../model/mod.ts";
 
 /** Sequences of one update, right-padded with 0 to a common length. */
@@ -36,17 +35,6 @@ export interface Losses {
   readonly L1?: tf.Scalar;
   /** The task's (eq. 4), where there is one. */
   readonly L2?: tf.Scalar;
-}
-
-/** Checks λ.
- *
- * @throws {InputError} If λ is not a number from 0. */
-export function checkLambda(lambda: number): void {
-  if (!(lambda >= 0 && lambda < Infinity)) {
-    throw new InputError(
-      `Cannot weigh the auxiliary objective with λ = ${lambda} as λ must be a number from 0`,
-    );
-  }
 }
 
 /**

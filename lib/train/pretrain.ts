@@ -1,19 +1,13 @@
 import type { Corpus } from "../data/mod.ts";
 import { digest } from "../digest.ts";
 import { InputError, isThenable, quoted } from "../errors.ts";
-import {
-  checkDropout,
-  checkModel,
-  checkSeed,
-  type LanguageModel,
-  leaves,
-  type Parameters,
-} from "../model/mod.ts";
-import { type AdamOptions, adamState, checkAdam, disposeAdam } from "./adam.ts";
+import { checkModel, type LanguageModel, leaves, type Parameters } from "../model/mod.ts";
+import { type SchemaOf, settle } from "../settings.ts";
+import { type AdamOptions, adamState, disposeAdam } from "./adam.ts";
 import { tokensOf, windowBatches, windowsOf } from "./batches.ts";
 import { resume, saveModel } from "./checkpoint.ts";
 import { checkMemory } from "./memory.ts";
-import { checkWhole } from "./options.ts";
+import { adamSettings, batch, dropout, runSeed, runSettings, updates } from "./options.ts";
 import { masked } from "./masking.ts";
 import { train, type Training, training, type TrainingRecord } from "./loop.ts";
 import { objective } from "./objectives.ts";
@@ -41,18 +35,34 @@ export interface PretrainOptions extends Partial<AdamOptions>, RunOptions {
   readonly seed?: number;
 }
 
-/**
- * The optimiser's settings in pre-training. Schedule, decay and clipping are the paper's (§4.1). The paper's rate,
- * 2.5e-4, is for twelve layers and a hundred epochs: small models on short runs need 1e-3 to leave the
- * unigram plateau, and 2.5e-3 never does.
- */
-export const pretrainDefaults = {
-  rate: 1e-3,
-  schedule: "warmup_cosine",
-  warmup: 0.1,
-  decay: 0.01,
-  clip: 1,
-} as const satisfies Partial<AdamOptions>;
+/** The settings of {@linkcode PretrainOptions}. */
+export const pretrainSettings = {
+  rate: {
+    ...adamSettings.rate,
+    default: 1e-3,
+    why:
+      "the paper's 2.5e-4 is for 12 layers and 100 epochs: small models on short runs need 1e-3 to leave the " +
+      "unigram plateau, and 2.5e-3 never does",
+  },
+  schedule: { ...adamSettings.schedule, default: "warmup_cosine", why: "§4.1" },
+  warmup: { ...adamSettings.warmup, default: 0.1, why: "the paper's 2,000 updates are for longer runs" },
+  decay: { ...adamSettings.decay, default: 0.01, why: "§4.1" },
+  clip: { ...adamSettings.clip, default: 1, why: "OpenAI's code" },
+  updates: { ...updates, default: 2000, why: "some minutes of a small model" },
+  batch: { ...batch, about: "windows of an update", default: 16, why: "§4.1 has 64, on 8 GPUs" },
+  dropout: { ...dropout, otherwise: "the model's own" },
+  seed: runSeed,
+  ...runSettings,
+} as const satisfies SchemaOf<PretrainOptions>;
+
+/** The optimiser's settings in pre-training: those of {@linkcode PretrainOptions} that are not given. */
+export const pretrainDefaults: Omit<AdamOptions, "updates"> = {
+  rate: pretrainSettings.rate.default,
+  schedule: pretrainSettings.schedule.default,
+  warmup: pretrainSettings.warmup.default,
+  decay: pretrainSettings.decay.default,
+  clip: pretrainSettings.clip.default,
+};
 
 /**
  * Generative pre-training (§3.1): changes the model so that L1 over the corpus' training text falls. `bert` learns to
@@ -61,7 +71,7 @@ export const pretrainDefaults = {
  * Iterate it for a record of each update, or await it for the model.
  *
  * @param lm Trained in place.
- * @throws {InputError} If it is no model or no corpus, another run pre-trains the model, an option is out of its range, the text does not fill a window, an update does not fit
+ * @throws {InputError} If it is no model or no corpus, another run pre-trains the model, an option is unknown or out of its range, the text does not fill a window, an update does not fit
  * into memory, or the checkpoint is not this run's.
  *
  * @example
@@ -86,14 +96,10 @@ export function pretrain(
 ): Training<LanguageModel> {
   checkModel(lm, "pre-train");
   checkCorpus(corpus);
-  const { updates = 2000, batch = 16, dropout = lm.config.dropout, seed = lm.seed } = options;
-  const { checkpoint, saveEvery = 100, signal } = options;
-  const { rate, schedule, warmup, decay, clip } = { ...pretrainDefaults, ...options };
+  const given = settle("pre-train", pretrainSettings, options);
+  const { rate, schedule, warmup, decay, clip, updates, batch, checkpoint, saveEvery, signal } = given;
+  const { dropout = lm.config.dropout, seed = lm.seed } = given;
   const adam: AdamOptions = { rate, schedule, warmup, decay, clip, updates };
-  checkAdam(adam);
-  checkDropout(dropout);
-  checkSeed(seed);
-  checkWhole({ batch, saveEvery });
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
     checkModel(lm, "pre-train"); // It may have been disposed since.

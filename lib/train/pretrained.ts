@@ -1,6 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
 import type { LanguageModel, PositionKind } from "../model/mod.ts";
+import { presetSettings } from "../model/config.ts";
+import { checked, oneOf, type SchemaOf, settle } from "../settings.ts";
 import { loadModel } from "./checkpoint.ts";
 
 /** The models that come with the kit: each name's position kinds. */
@@ -8,6 +10,18 @@ export const pretrainedModels = { mini: ["learned", "sinusoidal"] } as const;
 
 /** One of {@linkcode pretrainedModels}. */
 export type PretrainedName = keyof typeof pretrainedModels;
+
+/** The options of {@linkcode pretrained}. */
+export const pretrainedSettings = {
+  positions: { ...presetSettings.positions.kind, default: "learned" as const },
+} satisfies SchemaOf<NonNullable<Parameters<typeof pretrained>[1]>>;
+
+/** A pre-trained model's name, as an option. */
+export const pretrainedSetting = {
+  ...oneOf(Object.keys(pretrainedModels) as PretrainedName[]),
+  about: "begin with this model of data/models, and pre-train none",
+  otherwise: "none",
+};
 
 /**
  * A pre-trained model that comes with the kit, so that fine-tuning starts in seconds. `mini`, of either positions, has
@@ -31,13 +45,15 @@ export type PretrainedName = keyof typeof pretrainedModels;
  */
 export async function pretrained(
   name: PretrainedName,
-  { positions = "learned" }: { positions?: PositionKind } = {},
+  options: { positions?: PositionKind } = {},
 ): Promise<LanguageModel> {
+  const { positions } = settle("load a pre-trained model", pretrainedSettings, options);
   return await loadModel(pretrainedFile(name, positions));
 }
 
 /** Where such a model is. */
 export function pretrainedFile(name: PretrainedName, positions: PositionKind): string {
+  checked("load a pre-trained model", "name", pretrainedSetting, name);
   const known = Object.entries(pretrainedModels).flatMap(([name, kinds]) =>
     kinds.map((kind) => `${name}-${kind}`)
   );

@@ -5,6 +5,8 @@ import { InputError } from "../errors.ts";
 import { checkForetells, checkModel, forward, type LanguageModel, tokenLogits } from "../model/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import { batchOf } from "./batches.ts";
+import { checked } from "../settings.ts";
+import { split as splits } from "./options.ts";
 import { score } from "./measures.ts";
 import { askedOf, scoreOf, type TaskScore } from "./evaluate.ts";
 
@@ -38,7 +40,7 @@ const THRESHOLD_EXAMPLES = 1000;
  *
  * @param split Which examples; `test` unless given.
  * @returns Its score; and of each example the log-probability of each answer, that of a text, or their means.
- * @throws {InputError} If it is no model or no task, there is no heuristic for the task, or the architecture is `bert`.
+ * @throws {InputError} If it is no model or no task, there is no such split or no heuristic for the task, or the architecture is `bert`.
  *
  * @example
  * ```ts
@@ -72,6 +74,7 @@ export async function zeroShot(
 ): Promise<TaskScore & { readonly scores: readonly (readonly number[])[] }> {
   checkModel(lm, "answer a task");
   checkTask(task);
+  checked("answer a task", "split", splits, split);
   checkForetells(lm.config, `answer task "${task.name}" without fine-tuning`);
   const how = heuristicOf(task);
   const asked = askedOf(task, split);

@@ -5,12 +5,13 @@
  *
  * @module
  */
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { cpus } from "node:os";
 import * as tf from "@tensorflow/tfjs";
-import { number, run } from "../../lib/cli/command.ts";
-import { InputError } from "../../lib/errors.ts";
+import { addSettings, given as chosen, run } from "../../lib/cli/command.ts";
+import { backendSettings } from "../../lib/engine/backend.ts";
 import { checkWritable, writeWhole } from "../../lib/files.ts";
+import { list, number, oneOf, settle, text, type ValuesOf, whole } from "../../lib/settings.ts";
 import { provenance } from "../../lib/study/mod.ts";
 import { Contender, type Lap, type Size } from "./contender.ts";
 import { type Arms, type Made, type Measured, reportOf, sizes, summaryOf } from "./report.ts";
@@ -28,39 +29,41 @@ const cores = navigator.hardwareConcurrency;
 /** What can be measured. */
 const all = [...Object.keys(sizes), "arms"];
 
-const command = new Command("bench")
-  .description(
+const settings = {
+  sizes: { ...list(oneOf(all)), about: "of the models; arms is a study of two", unit: "names", default: all },
+  only: { ...list(text), about: "programs whose name holds one of these", unit: "texts", otherwise: "all" },
+  rounds: { ...whole({ from: 1, to: 1e4 }), about: "updates of each program", default: 9 },
+  limit: {
+    ...number({ from: 1, to: 1e6 }),
+    about: "limit of each program at a size; it makes one update at least",
+    unit: "seconds",
+    default: 60,
+  },
+  threads: { ...backendSettings.threads, about: "where a program uses several", default: cores },
+  python: {
+    ...text,
+    about: "a Python, with PyTorch if that is to be measured",
+    unit: "path",
+    default: "python3",
+  },
+  out: {
+    ...text,
+    about: "where bench.json and report.md go",
+    unit: "folder",
+    default: "data/results/bench",
+  },
+};
+
+const command = addSettings(
+  new Command("bench").description(
     "Times one update of GPT-1 in this kit, in stock tfjs, in gpt-tfjs and in PyTorch, interleaved.",
-  )
-  .addOption(
-    new Option("--sizes <names>", "of the models; arms is a study of two").default(all, all.join(","))
-      .argParser((text) => text.split(",")),
-  )
-  .option("--only <texts>", "programs whose name holds one of these", (text) => text.split(","), [""])
-  .option("--rounds <n>", "updates of each program", number, 9)
-  .option("--limit <seconds>", "of each program at a size; it makes one update at least", number, 60)
-  .option("--threads <n>", "where a program uses several", number, cores)
-  .option("--python <path>", "a Python, with PyTorch if that is to be measured", "python3")
-  .option("--out <folder>", "where bench.json and report.md go", "data/results/bench")
-  .action(main);
+  ),
+  settings,
+).action(main);
 
-interface Options {
-  sizes: string[];
-  only: string[];
-  rounds: number;
-  limit: number;
-  threads: number;
-  python: string;
-  out: string;
-}
-
-async function main(options: Options): Promise<void> {
+async function main(given: Record<string, unknown>): Promise<void> {
+  const options = settle("measure", settings, chosen(settings, given));
   const { rounds, limit, out } = options;
-  for (const name of options.sizes) {
-    if (!all.includes(name)) {
-      throw new InputError(`Cannot measure size ${name} as there are ${all.join(", ")}`);
-    }
-  }
   await checkWritable(`${out}/bench.json`);
   const torch = await pytorchOf(options.python);
   const results: Record<string, Measured[]> = {};
@@ -128,7 +131,7 @@ async function pytorchOf(python: string): Promise<{ python: string; library: str
 
 /** Who takes part, in groups that are measured together: so many large models do not fit in memory at once. */
 function entriesOf(
-  { only, threads }: Options,
+  { only = [""], threads }: ValuesOf<typeof settings>,
   torch: { python: string; library: string } | undefined,
   size: string,
 ): Entry[][] {

@@ -7,14 +7,16 @@
 import * as tf from "@tensorflow/tfjs";
 import { Command } from "commander";
 import { cpus } from "node:os";
-import { number, run } from "../../lib/cli/command.ts";
+import { addSettings, given, run } from "../../lib/cli/command.ts";
 import { corpus, type Task, task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { checkWritable, writeWhole } from "../../lib/files.ts";
 import { dispose, gpt, presets } from "../../lib/model/mod.ts";
+import { settle, text } from "../../lib/settings.ts";
 import { provenance } from "../../lib/study/mod.ts";
 import { tokenizerFrom, trainBpe } from "../../lib/text/mod.ts";
 import { tokensOf } from "../../lib/train/batches.ts";
+import { updates as updateSetting } from "../../lib/train/options.ts";
 import { exampleBatch } from "../../lib/train/finetune.ts";
 import {
   type Batch,
@@ -28,17 +30,22 @@ import {
 } from "../../lib/train/mod.ts";
 import { type Feeding, feedingReport, type FeedingRun } from "./report.ts";
 
-const command = new Command("feeding")
-  .description("Times batches and encoding beside the updates of mini, on one thread.")
-  .option("--updates <n>", "updates of each run", number, 30)
-  .option("--out <folder>", "where feeding.json and feeding.md go", "data/bench")
-  .action(main);
+const settings = {
+  updates: { ...updateSetting, about: "updates of each run", default: 30 },
+  out: { ...text, about: "where feeding.json and feeding.md go", unit: "folder", default: "data/bench" },
+};
+
+const command = addSettings(
+  new Command("feeding").description("Times batches and encoding beside the updates of mini, on one thread."),
+  settings,
+).action(main);
 
 const MERGES = 4000, WINDOWS = 16, EXAMPLES = 32, SEED = 1;
 /** Updates of each run before those that count. */
 const WARM_UP = 3;
 
-async function main({ updates, out }: { updates: number; out: string }): Promise<void> {
+async function main(options: Record<string, unknown>): Promise<void> {
+  const { updates, out } = settle("measure", settings, given(settings, options));
   await checkWritable(`${out}/feeding.json`);
   const { products } = await backend("wasm", { threads: 1 });
   const books = await corpus("books");

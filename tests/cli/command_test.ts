@@ -35,18 +35,36 @@ await saveModel(model, gpt({ ...presets.smoke, context: 16 }, { tokenizer }));
 const short = ["--corpus", `${folder}/weather.txt`, "--preset", "smoke", "--context", "16", "--merges", "10"];
 
 const refused: [sentence: RegExp, ...command: string[]][] = [
-  [/unknown option '--lambdas'[^]*Did you mean --lambda\?/, "ablate", "--lambdas", "1"],
-  [/'huge' is invalid. Allowed choices are gpt1, mini, smoke/, "ablate", "--preset", "huge"],
-  [/There is no "circular"; there are learned, sinusoidal/, "ablate", "--positions", "circular"],
-  [/A number is wanted/, "ablate", "--seeds", "many"],
   [
-    /^Cannot weigh the auxiliary objective with λ = -1 as λ must be a number from 0$/m,
+    /^Cannot use "--lambdas" as there is no such option: did you mean --lambda\?$/,
     "ablate",
-    "--lambda=-1",
+    "--lambdas",
+    "1",
   ],
-  [/A number is wanted/, "ablate", "--lambda", "NaN"],
+  [/^Cannot use --preset "huge" as it must be one of gpt1, mini, smoke$/, "ablate", "--preset", "huge"],
   [
-    /^Cannot split 10 features over 4 heads as width must be divisible by heads: current width is 10$/m,
+    /^Cannot use --positions "circular" as it must be one of learned, sinusoidal, .*$/,
+    "ablate",
+    "--positions",
+    "circular",
+  ],
+  [/^Cannot use --seeds "many" as it must be a whole number from 1 to 1,000$/, "ablate", "--seeds", "many"],
+  [/^Cannot use --seeds 1000000000 as it must be .*$/, "ablate", "--seeds", "1e9"],
+  [/^Cannot use --lambda -1 as it must be 0 or a number from 1e-6 to 1,000$/, "ablate", "--lambda=-1"],
+  [/^Cannot use --lambda "NaN" as it must be .*$/, "ablate", "--lambda", "0,NaN"],
+  [
+    /^Cannot use --lambda \[0,0\] as it must hold at least one value, and none twice$/,
+    "ablate",
+    "--lambda",
+    "0,0",
+  ],
+  [/^Cannot use --heldout-windows -1 as it must be .*$/, "ablate", "--heldout-windows=-1"],
+  [/^Cannot use --finetune-dropout -1 as it must be .*$/, "ablate", "--finetune-dropout=-1"],
+  [/^Cannot use --workers 0 as it must be a whole number from 1 to 256$/, "ablate", "--workers", "0"],
+  [/^Cannot use --threads 200 as it must be a whole number from 1 to 64$/, "pretrain", "--threads", "200"],
+  [/^Cannot use --batch -1 as it must be a whole number from 1 to 65,536$/, "finetune", "--batch=-1"],
+  [
+    /^Cannot split 10 features over 4 heads as width must be divisible by heads: current width is 10$/,
     "ablate",
     "--smoke",
     "--width",
@@ -54,10 +72,29 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
     "--heads",
     "4",
   ],
-  [/^Cannot .*"nothing" as there is none of that name/m, "ablate", "--smoke", "--tasks", "nothing"],
+  [
+    /^Cannot use --tasks "imbd" as there is no such name: did you mean imdb\?$/,
+    "ablate",
+    "--tasks",
+    "kind,imbd",
+  ],
+  [
+    /^Cannot use --zero-shot "kimd" as there is no such name: .*$/,
+    "pretrain",
+    "--out",
+    "x",
+    "--zero-shot",
+    "kimd",
+  ],
+  [
+    /^Cannot open corpus "boks" as there is no such corpus, file or folder: did you mean books\?$/,
+    "suite",
+    "--corpus",
+    "boks",
+  ],
   [/^Cannot .*empty\.txt/m, "ablate", "--smoke", "--corpus", `${folder}/empty.txt`],
   [
-    /^Cannot write .*weather\.txt\/results/m,
+    /^Cannot write .*weather\.txt\/results.*$/,
     "ablate",
     "--smoke",
     "--seeds",
@@ -65,11 +102,19 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
     "--folder",
     `${folder}/weather.txt/results`,
   ],
-  [/required option '--out <file>' not specified/, "pretrain"],
-  [/^Cannot write .*model\.safetensors as it is there already/m, "pretrain", "--out", model],
-  [/^Cannot .*no-such-corpus/m, "pretrain", "--out", `${folder}/x`, "--corpus", "no-such-corpus"],
+  [/^Cannot run deno task pretrain as --out <file> is required$/, "pretrain"],
+  [/^Cannot use --out <file> as its value is missing$/, "pretrain", "--out"],
+  [/^Cannot write .*model\.safetensors as it is there already: .*$/, "pretrain", "--out", model],
   [
-    /^Cannot train with updates 0 as it must be a whole number from 1$/m,
+    /^Cannot open corpus "no-such-corpus" as .*$/,
+    "pretrain",
+    "--out",
+    `${folder}/x`,
+    "--corpus",
+    "no-such-corpus",
+  ],
+  [
+    /^Cannot use --updates 0 as it must be a whole number from 1 to 100,000,000$/,
     "pretrain",
     "--out",
     `${folder}/x`,
@@ -78,7 +123,7 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
     "0",
   ],
   [
-    /^Cannot write .*weather\.txt\/x/m,
+    /^Cannot write .*weather\.txt\/x.*$/,
     "pretrain",
     "--out",
     `${folder}/weather.txt/x`,
@@ -94,10 +139,29 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
     "--model",
     `${folder}/poem.safetensors`,
   ],
-  [/^Cannot read a checkpoint .*absent/m, "generate", "--model", `${folder}/absent`, "hello"],
-  [/missing required argument 'prompt'/, "generate", "--model", model],
-  [/^Cannot continue an empty prompt/m, "generate", "--model", model, ""],
-  [/^Cannot sample at temperature -1/m, "generate", "--model", model, "sun", "--temperature=-1"],
+  [/^Cannot read a model .*absent.*$/, "generate", "--model", `${folder}/absent`, "hello"],
+  [
+    /^Cannot read a vocabulary .*absent.*$/,
+    "generate",
+    "--model",
+    model,
+    "--bpe",
+    `${folder}/absent`,
+    "hello",
+  ],
+  [/^Cannot run deno task generate as prompt is required$/, "generate", "--model", model],
+  [
+    /^Cannot run deno task generate as it has too many arguments: .*$/,
+    "generate",
+    "--model",
+    model,
+    "a",
+    "b",
+  ],
+  [/^Cannot continue an empty prompt.*$/, "generate", "--model", model, ""],
+  [/^Cannot use --temperature -1 as it must be .*$/, "generate", "--model", model, "sun", "--temperature=-1"],
+  [/^Cannot bring data sets with name "sst" as there is no such name: did you mean .*\?$/, "data", "sst"],
+  [/^Cannot use --timeout 0 as it must be a number from 1 .*$/, "notebooks", "--timeout", "0"],
 ];
 
 for (const [sentence, name, ...args] of refused) {
@@ -107,6 +171,7 @@ for (const [sentence, name, ...args] of refused) {
     const { code, out, err } = await run(name!, ...args);
     assertEquals([code, out], [2, ""], err);
     assert(sentence.test(err), err);
+    assert(sentence.flags === "m" || !err.includes("\n"), `more than one sentence: ${err}`);
     assert(!/\n\s+at /.test(err), err);
     assertEquals(
       [...Deno.readDirSync(folder)].map((entry) => entry.name).sort(),
@@ -162,7 +227,7 @@ Deno.test("a text file becomes a model that goes on with a prompt", async () => 
     "the checkpoint is gone when the model is there",
   );
   const { settings, result, provenance } = JSON.parse(await Deno.readTextFile(`${folder}/weather.json`));
-  assertEquals([settings.updates, settings.merges, settings.dropout], [20, 10, 0]);
+  assertEquals([settings.options.updates, settings.merges, settings.options.dropout], [20, 10, 0]);
   assertEquals(result.heldout.bitsPerCharacter.toFixed(3), bits["model"]!.toFixed(3));
   assert(provenance.seconds > 0 && provenance.versions.deno === Deno.version.deno);
   const lm = await loadModel(out);
@@ -174,6 +239,21 @@ Deno.test("a text file becomes a model that goes on with a prompt", async () => 
   const generated = await run("generate", "--model", out, "sun and", "--tokens", "4", "--temperature", "0");
   assertEquals(generated.code, 0, generated.err);
   assert(generated.out.startsWith("sun and "), generated.out);
+});
+
+Deno.test("fine-tuning says which rate, batch and dropout it uses: those of the model's width, or what is given", async () => {
+  const args = ["--model", model, "--task", "kind", "--train-examples", "32", "--test-examples", "16"];
+  for (
+    const [given, sentence] of [
+      [[], "Fine-tuning at rate 0.001 with batches of 16 and dropout 0"],
+      [["--rate", "2e-4", "--batch", "8"], "Fine-tuning at rate 0.0002 with batches of 8 and dropout 0"],
+    ] as const
+  ) {
+    const { code, out, err } = await run("finetune", ...args, "--epochs", "1", ...given);
+    assertEquals(code, 0, err);
+    assert(err.split("\n").includes(sentence), err);
+    assert(/^test +accuracy .*, 16 examples, /m.test(out), out);
+  }
 });
 
 Deno.test("interrupted, pre-training ends cleanly, and the same command goes on", async () => {

@@ -67,7 +67,9 @@ Deno.test("corpora joined by + are one after the other, in training and held out
   strictEqual(joined.train, `${moby.train}\n${speeches.train}`);
   strictEqual(joined.heldout, `${moby.heldout}\n${speeches.heldout}`);
   strictEqual(joined.sources.length, moby.sources.length + speeches.sources.length);
-  await rejects(corpus("moby-dick+sermons"), { message: /no such file or folder: known corpora are books/ });
+  await rejects(corpus("moby-dick+sermons"), {
+    message: /no such corpus, file or folder: there are books, moby-dick/,
+  });
 });
 
 Deno.test("corpus moby-dick begins with chapter 1, and holds out from the start of a chapter to the epilogue", async () => {
@@ -131,16 +133,18 @@ Deno.test("what cannot be a corpus is named", async () => {
   await inFolder({}, async (path) => {
     await rejects(corpus(path), { name: "InputError", message: /as it has no \.txt file/ });
   });
-  for (const name of ["no-such", "", "Books"]) {
-    await rejects(corpus(name), {
-      name: "InputError",
-      message:
-        `Cannot open corpus "${name}" as there is no such file or folder: known corpora are books, moby-dick, reviews, speeches`,
-    });
-  }
+  const why = "as there is no such corpus, file or folder:";
+  for (
+    const [name, message] of [
+      ["no-such", `Cannot open corpus "no-such" ${why} there are books, moby-dick, reviews, speeches`],
+      ["Books", `Cannot open corpus "Books" ${why} did you mean books?`],
+      ["moby-dick+speches", `Cannot open corpus "moby-dick+speches" ${why} did you mean speeches?`],
+      ["", 'Cannot open a corpus with name "" as it must be a text that is not empty'],
+    ] as const
+  ) await rejects(corpus(name), { name: "InputError", message });
 });
 
-Deno.test("importing the data room downloads no data: of packages two small parsers alone are in its module graph", async () => {
+Deno.test("importing the data room downloads no data: of packages three small ones alone are in its module graph", async () => {
   const mod = new URL("../../lib/data/mod.ts", import.meta.url).href;
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", mod] }).output();
   const graph: { modules: { specifier: string }[] } = JSON.parse(new TextDecoder().decode(stdout));
@@ -148,6 +152,9 @@ Deno.test("importing the data room downloads no data: of packages two small pars
   const packages = graph.modules.map(({ specifier }) => specifier).filter((name) =>
     /^npm:|^https?:/.test(name)
   );
-  ok(packages.every((name) => /^npm:\/(@rgrove\/parse-xml|csv-parse)@/.test(name)), packages.join());
-  strictEqual(packages.length, 2);
+  ok(
+    packages.every((name) => /^npm:\/(@rgrove\/parse-xml|csv-parse|fastest-levenshtein)@/.test(name)),
+    packages.join(),
+  );
+  strictEqual(packages.length, 3);
 });

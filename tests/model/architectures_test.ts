@@ -296,7 +296,7 @@ Deno.test("another architecture of a preset is a value; of gpt1 it is the preset
   const refused: [() => unknown, RegExp][] = [
     [
       () => withArchitecture(presets.mini, "rnn" as Architecture),
-      /^Cannot build a model with architecture "rnn" as there are gpt1, gpt2, bert, lstm$/,
+      /^Cannot change the architecture with architecture "rnn" as it must be one of gpt1, gpt2, bert, lstm$/,
     ],
     [
       () => withArchitecture(presets.mini, "bert", { units: 3 }),
@@ -304,7 +304,7 @@ Deno.test("another architecture of a preset is a value; of gpt1 it is the preset
     ],
     [
       () => withArchitecture(presets.mini, "lstm", { units: 2.5 }),
-      /^Cannot build .* as its units must be a whole number from 1: current units is 2.5$/,
+      /^Cannot change .* with units 2.5 as it must be a whole number from 1 to 65,536$/,
     ],
     [
       () => withArchitecture(presets.gpt1, "gpt2"),

@@ -127,7 +127,7 @@ Deno.test("a seed that is no whole number of 32 bits is refused, and nothing is 
   for (const seed of [-1, 0.5, NaN, 2 ** 32]) {
     await assertRefused(
       () => init(smoke, seed),
-      /^Cannot use seed .* as a seed must be a whole number from 0/,
+      /^Cannot draw random numbers with seed .* as it must be a whole number from 0/,
     );
   }
   await assertRefused(() => init({ ...smoke, heads: 5 }, 1), /^Cannot split 32 features over 5 heads/);
@@ -255,7 +255,10 @@ Deno.test("a head that cannot be is refused, and the old one stays", async () =>
       new RegExp(`^Cannot add a head for ${classes} labels as their number must be a whole one from 1$`),
     );
   }
-  await assertRefused(() => addHead(parameters, "choice", 2, 0.5), /^Cannot use seed 0\.5 /);
+  await assertRefused(
+    () => addHead(parameters, "choice", 2, 0.5),
+    /^Cannot draw random numbers with seed 0\.5 /,
+  );
   assertEquals(tf.memory().numTensors, before);
   assertEquals(parameters.clf!.weight.shape, [32, 2]);
   assert(parameters.clf!.weight.dataSync().some((x) => x !== 0));

@@ -353,7 +353,7 @@ Deno.test("heads that do not divide the width, and a vocabulary of another size,
       for (const heads of [0, -2, 1.5, NaN]) {
         await assertRefused(
           () => loadReleased(path, { tokenizer, heads }),
-          /^Cannot build a model as heads must be/,
+          /^Cannot load released weights with heads \S+ as it must be/,
         );
       }
       const other = trainBpe("to be or not to be", { merges: 2 });
@@ -363,7 +363,10 @@ Deno.test("heads that do not divide the width, and a vocabulary of another size,
           `^Cannot use a tokenizer of ${other.size} tokens with ${path} as its weights are for ${V}$`,
         ),
       );
-      await assertRefused(() => loadReleased(path, { ...options, seed: -1 }), /^Cannot use seed -1 /);
+      await assertRefused(
+        () => loadReleased(path, { ...options, seed: -1 }),
+        /^Cannot load released weights with seed -1 /,
+      );
     }
   });
 });
@@ -510,11 +513,11 @@ Deno.test("a damaged file of Hugging Face's is refused in one sentence", async (
       (file) => file.set("positions_embed.weight", of(6, 4)),
     );
     await refused(
-      /^Cannot build a model as context must be a whole number from 2: current context is 1$/,
+      /^Cannot build a model with context 1 as it must be a whole number from 2 to 65,536$/,
       (file) => file.set("positions_embed.weight", of(1, 8)),
     );
     await refused(
-      /^Cannot build a model as layers must be a whole number from 1: current layers is 0$/,
+      /^Cannot build a model with layers 0 as it must be a whole number from 1 to 1,000$/,
       (file) => [...file.keys()].forEach((name) => name.startsWith("h.") && file.delete(name)),
     );
     await refused(

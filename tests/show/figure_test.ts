@@ -214,8 +214,8 @@ Deno.test("figures refuse what they cannot draw", async () => {
         /^Cannot draw 2 y of "a" with 1 x as there must be/,
       ],
       [() => curve([{ name: "a", x: [1], y: [{ mean: NaN, low: 1, high: 2 }] }], words), /no points of "a"/],
-      [() => forest([], words), /no rows/],
-      [() => forest([row], words), /^Cannot draw means as number 1 of 1 is NaN$/],
+      [() => forest([], { title: "T", x: "points" }), /no rows/],
+      [() => forest([row], { title: "T", x: "points" }), /^Cannot draw means as number 1 of 1 is NaN$/],
       [() => heatmap([], { ...words, ...z }), /no rows/],
       [() => heatmap([[NaN]], { ...words, ...z }), /no numbers/],
       [() => heatmap([[1], [1, 2]], { ...words, ...z }), /2 cells in row 2 with 1 in the first/],
@@ -227,6 +227,23 @@ Deno.test("figures refuse what they cannot draw", async () => {
         /number 1 of 1 is Infinity/,
       ],
       [() => strip([], words), /no arms/],
+      [() => strip(5 as never, words), /^Cannot draw arms 5 as they must be a list$/],
+      [
+        () => bars([null as never], words),
+        /^Cannot draw groups as each needs a name: number 1 of 1 is null$/,
+      ],
+      [
+        () => curve([{ name: "a", x: [1], y: [null as never] }], words),
+        /^Cannot draw y of "a" as number 1 is null$/,
+      ],
+      [
+        () => strip([], { ...words, titel: "T" } as never),
+        /titel as there is no such option: did you mean title\?$/,
+      ],
+      [
+        () => curve([{ name: "a", x: [1], y: [1] }], { ...words, log: "yes" } as never),
+        /^Cannot draw a curve with log "yes" as it must be true or false$/,
+      ],
       [() => strip([{ name: "a", values: [], mean: 1 }], words), /no values of "a"/],
       [
         () => strip([{ name: "a", values: [1, NaN], mean: 1 }], words),

@@ -2,7 +2,8 @@ import * as tf from "@tensorflow/tfjs";
 import type { Corpus, Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { presets } from "../../lib/model/mod.ts";
-import { ablate, report, smoke, studies, studyOf, type StudyOptions } from "../../lib/study/mod.ts";
+import { ablate, compare, report, smoke, studies, studyOf, type StudyOptions } from "../../lib/study/mod.ts";
+import { settleStudy } from "../../lib/study/settings.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 import { processes } from "../programs.ts";
 
@@ -362,18 +363,56 @@ Deno.test("a study that begins with the kit's models fine-tunes them, seed by se
 
 Deno.test("a study that cannot be run is refused before anything is read", async () => {
   const folder = await Deno.makeTempDir();
-  await assertRefused(() => ablate({ ...small(folder), lambda: [0, -1] }), /λ = -1 /);
+  await assertRefused(() => ablate({ ...small(folder), lambda: [0, -1] }), /with lambda -1 as /);
   await assertRefused(
     () => ablate({ ...small(folder), lambda: [] }),
-    /^Cannot run a study as lambda is empty$/,
+    /^Cannot run a study with lambda \[\] as it must hold at least one value, and none twice$/,
   );
-  await assertRefused(() => ablate({ ...small(folder), seeds: 0 }), /^Cannot run a study with 0 seeds /);
+  await assertRefused(() => ablate({ ...small(folder), seeds: 0 }), /^Cannot run a study with seeds 0 as /);
   await assertRefused(
     () => ablate({ ...small(folder), positions: ["none", "none"] }),
-    /names one arm twice$/,
+    /^Cannot run a study with positions \[ "none", "none" \] as it must hold at least one value, and none twice$/,
   );
   await assertRefused(() => ablate({ ...small(folder), tasks: ["nothing"] }), /"nothing"/);
+  for (
+    const [change, message] of [
+      [{ lamda: [0], seed: 5 }, /lamda as there is no such option: did you mean lambda\?$/],
+      [{ seed: 5 }, /seed as there is no such option: did you mean seeds\?$/],
+      [{ finetune: { dropout: -1 } }, /with finetune\.dropout -1 as it must be a number from 0 to below 1$/],
+      [{ pretrain: { updates: 5, step: 1 } }, /with pretrain\.step as there is no such option: .*$/],
+      [{ preset: { layers: "2" } }, /with preset\.layers "2" as it must be a whole number from 1 to 1,000$/],
+      [{ heldoutWindows: 0 }, /with heldoutWindows 0 as it must be a whole number from 1, or all/],
+      [{ workers: 0.5 }, /with workers 0\.5 as it must be a whole number from 1 to 256$/],
+      [{ seeds: 1e9 }, /with seeds 1000000000 as it must be a whole number from 1 to 1,000$/],
+      [{ folder: 5 }, /with folder 5 as it must be a text that is not empty$/],
+      [{ signal: {} }, /with signal \{\} as it must be an AbortSignal$/],
+      [{ transfer: 9 }, /^Cannot take over 9 layers as their number must be /],
+    ] as const
+  ) {
+    await assertRefused(() => ablate({ ...small(folder), ...change as object }), message);
+    if (!("transfer" in change)) await assertRefused(() => compare(change as object), message);
+  }
   await Deno.writeTextFile(`${folder}/file`, "");
   await assertRefused(() => ablate({ ...small(`${folder}/file/x`) }), /^Cannot write .*file\/x/);
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("one value stands for a list of one, and of a group what is not given stays the study's own", () => {
+  const settled = settleStudy(studies.compare, {
+    ...{ lambda: 0.5, positions: "none", models: "gpt2", transfer: -1, zeroShot: task },
+    ...{ tasks: undefined as never, pretrain: { updates: 7 }, preset: { heads: 2 } },
+  });
+  const { preset, pretrain, tasks } = studies.compare;
+  assertEquals(settled, {
+    ...studies.compare,
+    ...{ lambda: [0.5], positions: ["none"], models: ["gpt2"], transfer: [-1], zeroShot: [task], tasks },
+    ...{ pretrain: { ...pretrain, updates: 7 }, preset: { ...preset, heads: 2 } },
+  });
+  for (const study of Object.values(studies)) {
+    assertEquals(
+      JSON.stringify(settleStudy(study, {})),
+      JSON.stringify(study),
+      "nothing given changes nothing",
+    );
+  }
 });

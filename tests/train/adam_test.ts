@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { backend } from "../../lib/engine/mod.ts";
-import { dispose, leaves } from "../../lib/model/mod.ts";
+import { dispose, leaves, presets } from "../../lib/model/mod.ts";
 import {
   adamState,
   adamUpdate,
@@ -32,7 +32,7 @@ Deno.test("50 updates of Adam on an artificial gradient leave every parameter wh
     const variables = order.map((name) =>
       tf.variable(tf.tensor(numbers(`adam/start/${name}`), shapes[name]!))
     );
-    const options = { ...finetuneDefaults, schedule, rate, warmup, updates, decay };
+    const options = { ...finetuneDefaults(presets.gpt1), schedule, rate, warmup, updates, decay };
     const state = adamState(variables);
     for (let t = 0; t < updates; t++) {
       let j = 0;
@@ -72,7 +72,7 @@ Deno.test("50 updates of a whole model with dropout end where PyTorch's end, und
       const { loss } of train({
         variables,
         state,
-        adam: { ...finetuneDefaults, schedule: example.schedule, rate, warmup, updates, decay },
+        adam: { ...finetuneDefaults(presets.gpt1), schedule: example.schedule, rate, warmup, updates, decay },
         losses: (update) => objective(lm, batch, 0.5, { rate: dropout, seed, update }),
       })
     ) losses.push(loss);
@@ -101,7 +101,7 @@ Deno.test("a loss that is not finite stops training with the update's number, be
   const job = {
     variables: [p],
     state,
-    adam: { ...finetuneDefaults, schedule: "warmup_constant" as const, warmup: 0, updates: 5 },
+    adam: { ...finetuneDefaults(presets.gpt1), schedule: "warmup_constant" as const, warmup: 0, updates: 5 },
     losses: (update: number) => ({ loss: (update < 2 ? p.square().sum() : p.mul(NaN).sum()) as tf.Scalar }),
   };
   let value = NaN;

@@ -102,7 +102,7 @@ Deno.test("of every architecture as many layers are taken over as are asked for,
     for (const [, leaf] of leaves(lm.parameters)) tf.tidy(() => leaf.assign(leaf.add(1)));
     const given = new Map(leaves(lm.parameters).map(([name, leaf]) => [name, leaf.dataSync()]));
     for (let transfer = -1; transfer <= preset.layers; transfer++) {
-      const options = { transfer, lambda: 0, epochs: 1, rate: 1e-12, decay: 0 };
+      const options = { transfer, lambda: 0, epochs: 1, rate: 1e-9, decay: 0 };
       const tuned = await finetune(lm, task, options);
       for (const [name, leaf] of leaves(tuned.parameters)) {
         if (name.startsWith("clf") || name.startsWith("tokens")) continue; // The special tokens are always new.

@@ -3,7 +3,19 @@ import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { dispose, generate, gpt, leaves, presets } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
-import { encodeTask, evaluate, finetune, pretrain, score, scoreText, targetOf } from "../../lib/train/mod.ts";
+import {
+  encodeTask,
+  evaluate,
+  finetune,
+  finetuneDefaults,
+  type FinetuneOptions,
+  pretrain,
+  score,
+  scoreByPosition,
+  scoreText,
+  targetOf,
+  zeroShot,
+} from "../../lib/train/mod.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 
 await backend();
@@ -205,19 +217,100 @@ Deno.test("a text too long is cut as the paper cuts it, and counted", () => {
   assertEquals([...train[0]!.sequences[0]!.subarray(1, 7)], [...tokenizer.encode(long).subarray(0, 6)]);
 });
 
+Deno.test("defaults of fine-tuning are the paper's at GPT-1's width and above, and fit small models below", async () => {
+  const common = { schedule: "warmup_linear", decay: 0.01, clip: 1, epochs: 3 } as const;
+  const paper = { ...common, rate: 6.25e-5, warmup: 0.002, batch: 32, dropout: 0.1 };
+  assertEquals(finetuneDefaults(presets.gpt1), paper);
+  assertEquals(finetuneDefaults({ width: 1024, dropout: 0.2 }), { ...paper, dropout: 0.2 });
+  const small = { ...common, rate: 5e-4, warmup: 0.1, batch: 16, dropout: 0 };
+  assertEquals(finetuneDefaults(presets.mini), small);
+  assertEquals(finetuneDefaults(presets.smoke), { ...small, rate: 1e-3 });
+  assertEquals(finetuneDefaults({ width: 767, dropout: 0.1 }).rate < 1e-4, true);
+
+  const lm = fresh();
+  const [task] = tasks as [Task & { kind: "classification" }];
+  const losses = async (options: FinetuneOptions) => {
+    const found: number[] = [];
+    const run = finetune(lm, task, { seed: 3, ...options });
+    for await (const { loss, rate } of run) found.push(loss, rate);
+    dispose((await run).parameters);
+    return found;
+  };
+  const usual = finetuneDefaults(lm.config);
+  const told = await losses({ ...usual, lambda: 0.5, transfer: lm.config.layers });
+  assertEquals(await losses({}), told);
+  assertEquals(await losses({ rate: undefined, dropout: undefined } as object), told);
+  assert(
+    (await losses({ dropout: 0.5 })).some((x, i) => x !== told[i]),
+    "an option that is given takes part",
+  );
+  dispose(lm.parameters);
+});
+
+Deno.test("misspelt options of training are refused, before anything is computed", async () => {
+  const lm = fresh();
+  const [task] = tasks as [Task & { kind: "classification" }];
+  for (
+    const [call, message] of [
+      [
+        () => finetune(lm, task, { lamda: 0 } as object),
+        /lamda as there is no such option: did you mean lambda\?$/,
+      ],
+      [
+        () => finetune(lm, task, { epoch: 1 } as object),
+        /epoch as there is no such option: did you mean epochs\?$/,
+      ],
+      [
+        () => pretrain(lm, { train: text }, { steps: 2 } as object),
+        /^Cannot pre-train with steps as there is no such option: there are rate, .*updates, batch, .*$/,
+      ],
+      [
+        () => pretrain(lm, { train: text }, 5 as never),
+        /^Cannot pre-train with options 5 as they must be an object$/,
+      ],
+      [
+        () => scoreText(lm, text, 0),
+        /^Cannot score a text with limit 0 as it must be a whole number from 1, or all/,
+      ],
+      [() => scoreByPosition(lm, text, NaN), /^Cannot score a text with limit NaN as /],
+      [
+        () => evaluate(lm, task, "tset" as "test"),
+        /^Cannot evaluate with split "tset" as .*: did you mean test\?$/,
+      ],
+      [
+        () => zeroShot(lm, task, "" as "test"),
+        /^Cannot answer a task with split "" as it must be one of train, /,
+      ],
+    ] as const
+  ) await assertRefused(call, message);
+  dispose(lm.parameters);
+});
+
 Deno.test("bad input to training is refused in one sentence", async () => {
   const lm = fresh();
   const [task] = tasks as [Task & { kind: "classification" }];
-  await assertRefused(() => finetune(lm, task, { lambda: -1 }), /λ = -1 as λ must be a number from 0$/);
-  await assertRefused(() => finetune(lm, task, { lambda: NaN }), /λ = NaN as λ must be a number from 0$/);
-  await assertRefused(() => finetune(lm, task, { epochs: 0 }), /^Cannot train with epochs 0 as /);
+  await assertRefused(
+    () => finetune(lm, task, { lambda: -1 }),
+    /with lambda -1 as it must be 0 or a number from 1e-6 to 1,000$/,
+  );
+  await assertRefused(() => finetune(lm, task, { lambda: NaN }), /with lambda NaN as /);
+  await assertRefused(() => finetune(lm, task, { epochs: 0 }), /^Cannot fine-tune with epochs 0 as /);
   await assertRefused(
     () => pretrain(lm, { train: text }, { updates: 0 }),
-    /^Cannot train with updates 0 as /,
+    /^Cannot pre-train with updates 0 as /,
   );
-  await assertRefused(() => pretrain(lm, { train: text }, { rate: NaN }), /^Cannot train with rate NaN as /);
-  await assertRefused(() => pretrain(lm, { train: text }, { warmup: 2 }), /^Cannot train with warmup 2 as /);
-  await assertRefused(() => pretrain(lm, { train: text }, { seed: 1.5 }), /^Cannot use seed 1.5 as /);
+  await assertRefused(
+    () => pretrain(lm, { train: text }, { rate: NaN }),
+    /^Cannot pre-train with rate NaN as /,
+  );
+  await assertRefused(
+    () => pretrain(lm, { train: text }, { warmup: 2 }),
+    /^Cannot pre-train with warmup 2 as /,
+  );
+  await assertRefused(
+    () => pretrain(lm, { train: text }, { seed: 1.5 }),
+    /^Cannot pre-train with seed 1.5 as /,
+  );
   await assertRefused(
     () => pretrain(lm, { train: "" }, {}),
     /^Cannot cut windows of 16 tokens from a text of 0/,

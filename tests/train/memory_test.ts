@@ -115,6 +115,9 @@ Deno.test("an update too large for the heap is refused before it starts, with wh
     () => new Error("accepted"),
     (error: Error) => error,
   );
+  const begin = performance.now();
+  await assertRefused(async () => await run(2 ** 16), /: a batch of \d+ fits$/);
+  assert(performance.now() - begin < 5000, "the largest batch that fits is found by halving");
   const most = Number(refusal.exec(message)![1]);
   assert(most >= 2 && most < 8, message);
   await assertRefused(async () => await run(most + 1), /^Cannot train on batches of/);

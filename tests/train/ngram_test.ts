@@ -175,7 +175,7 @@ Deno.test("an order that is no whole number from 1 is refused", async () => {
   for (const order of [0, -1, 1.5, NaN, Infinity]) {
     await assertRefused(
       () => kneserNey(Int32Array.of(0, 1), 2, order),
-      /^Cannot train with order \S+ as it must be a whole number from 1$/,
+      /^Cannot count n-grams with order \S+ as it must be a whole number from 1 to 100$/,
     );
   }
 });

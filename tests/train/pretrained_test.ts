@@ -45,7 +45,7 @@ Deno.test("a model that does not come with the kit is refused, and what comes is
   await assertRefused(() => pretrained("mini", { positions: "none" }), why);
   await assertRefused(
     () => pretrained("../mini" as "mini"),
-    /^Cannot load a pre-trained model "..\/mini-learned" as/,
+    /^Cannot load a pre-trained model with name "..\/mini" as it must be one of mini$/,
   );
   await assertRefused(() => loadModel("data/models/mini.safetensors"), /^Cannot read a checkpoint/);
 });

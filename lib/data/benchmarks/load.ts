@@ -1,7 +1,9 @@
 import { InputError } from "../../errors.ts";
 import { fileError, readWhole } from "../../files.ts";
 import { type Example, inputs } from "../../text/inputs.ts";
+import { type SchemaOf, settle, text } from "../../settings.ts";
 import { byHash } from "../hash.ts";
+import { wordsSetting } from "../imdb.ts";
 import { checkTask, type Split, type Task } from "../task.ts";
 import { type Entry, show, tsv } from "./readers.ts";
 import type { Benchmark, Layout } from "./table.ts";
@@ -13,6 +15,12 @@ export interface BenchmarkOptions {
   /** How many words of a passage's end are kept. */
   readonly words?: number;
 }
+
+/** The settings of {@linkcode BenchmarkOptions}, and of every task that has any. */
+export const benchmarkSettings = {
+  folder: { ...text, about: "where a benchmark's files are", unit: "folder", otherwise: "data/cache/<name>" },
+  words: { ...wordsSetting, otherwise: "90 of a review, 180 of a passage" },
+} satisfies SchemaOf<BenchmarkOptions>;
 
 /** An example as a file has it. */
 export interface Row {
@@ -156,13 +164,12 @@ function splitOf(entry: Entry, { part, of }: NonNullable<Layout["split"]>): Spli
  */
 export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOptions = {}): Promise<Task> {
   const { name, archive = name, about, licence, citation, kind, labels, measures, zeroShot } = benchmark;
-  const { folder = `data/cache/${archive}`, words = benchmark.words } = options;
-  if (words !== undefined && (!Number.isInteger(words) || words < 10)) {
-    throw new InputError(
-      `Cannot keep ${words} words of each passage as words must be a whole number of at least 10: ` +
-        `the default is ${benchmark.words}`,
-    );
-  }
+  const action = `load task ${name}`;
+  const { folder = `data/cache/${archive}`, words = benchmark.words } = settle(
+    action,
+    benchmarkSettings,
+    options,
+  );
   const layout = await firstLayout(benchmark, folder);
   const splits: Record<Split, Row[]> = { train: [], validation: [], test: [] };
   const names: string[] = [];

@@ -1,0 +1,266 @@
+/**
+ * Every function of mod.ts with arguments that it accepts, and what each of these may be: odd values are put in
+ * place of one argument, or of one option, at a time.
+ *
+ * @module
+ */
+import * as tf from "@tensorflow/tfjs";
+import { table } from "arquero";
+import * as kit from "../../mod.ts";
+import { benchmarkSettings } from "../../lib/data/benchmarks/load.ts";
+import { corpusValue } from "../../lib/data/corpus.ts";
+import { subsetSettings } from "../../lib/data/task.ts";
+import { taskName } from "../../lib/data/tasks.ts";
+import { backendSetting, backendSettings } from "../../lib/engine/backend.ts";
+import { presetSettings } from "../../lib/model/config.ts";
+import { generateSettings } from "../../lib/model/generate.ts";
+import { gptSettings } from "../../lib/model/gpt.ts";
+import { releasedSettings } from "../../lib/model/released.ts";
+import { isSetting, type Kind, oneOf, type Schema, text, whole, withDefaults } from "../../lib/settings.ts";
+import { curveSettings } from "../../lib/show/curve.ts";
+import { isFigure } from "../../lib/show/figure.ts";
+import { forestSettings } from "../../lib/show/forest.ts";
+import { heatmapSettings } from "../../lib/show/heatmap.ts";
+import { wordsSettings } from "../../lib/show/style.ts";
+import { studySettings } from "../../lib/study/settings.ts";
+import { bpeSettings, tokenizerSetting } from "../../lib/text/bpe.ts";
+import { saveSettings } from "../../lib/train/checkpoint.ts";
+import { finetuneSettings } from "../../lib/train/finetune.ts";
+import * as shared from "../../lib/train/options.ts";
+import { pretrainSettings } from "../../lib/train/pretrain.ts";
+import { pretrainedSetting, pretrainedSettings } from "../../lib/train/pretrained.ts";
+
+/** What is put in place of an argument or of an option. */
+export const odd: readonly unknown[] = [
+  ...[0, -1, 0.5, NaN, Infinity, -Infinity, 1e9, 1e308, 1e-320, "", "x", "5", "\u001b[31m\n"],
+  ...[null, true, [], [null], {}, () => 1, new Map(), Symbol("x"), 1n],
+];
+
+/** What an argument may be: by a kind or a schema; `any` where the call itself must tell. */
+interface Argument {
+  readonly name: string;
+  readonly valid: unknown;
+  readonly may: Kind<unknown> | Schema | "any";
+}
+
+/** A call with one odd value, which must be refused, or if `may` is set may have a result. */
+export interface Case {
+  readonly name: string;
+  call(): unknown;
+  readonly may: boolean;
+}
+
+const words = "to be or not to be that is the question whether tis nobler in the mind to suffer";
+const running = `${words} `.repeat(20);
+const rows = [{ text: "to be", label: 0 }, { text: "not to be", label: 1 }];
+const small: kit.Task = {
+  ...{ name: "small", kind: "classification", labels: ["no", "yes"], measures: ["accuracy"] },
+  ...{ train: rows, validation: rows, test: rows, source: "this test", licence: "MIT", about: "small" },
+  zeroShot: { by: "word", prompt: "to", words: ["be", "not"] },
+};
+const axes = { title: "T", x: "x", y: "y" };
+
+/** The arguments of every function of mod.ts. */
+export async function argumentsOf(folder: string): Promise<Record<string, readonly Argument[]>> {
+  const tokenizer = kit.trainBpe(running, { merges: 10 });
+  const lm = kit.gpt(kit.presets.smoke, { tokenizer });
+  const tuned = await kit.finetune(lm, small, { epochs: 1 });
+  await kit.saveReleased(lm, `${folder}/released`);
+  await kit.saveBpe(tokenizer, `${folder}/bpe`);
+  await kit.saveModel(`${folder}/model.safetensors`, lm);
+  const study = { preset: kit.presets.smoke, folder: `${folder}/study` };
+  const mean = kit.estimate([1, 2, 3]);
+  const line = { name: "a", x: [1, 2], y: [1, 2] };
+
+  const argument = (name: string, valid: unknown, may: Argument["may"]): Argument => ({ name, valid, may });
+  const listed = (name: string, valid: unknown) => argument(name, valid, "any");
+  const model = listed("lm", lm), task = listed("task", small);
+  const path = (valid: string) => argument("path", valid, text);
+  const limit = argument("limit", 1, shared.windows), split = argument("split", "test", shared.split);
+  const prose = argument("text", running, "any"), tokens = argument("tokenizer", tokenizer, tokenizerSetting);
+  const studyOptions = argument("options", study, withDefaults(studySettings, kit.studies.ablate));
+
+  return {
+    backend: [
+      argument("name", "wasm", backendSetting),
+      argument("options", { threads: 1 }, backendSettings),
+    ],
+    trainBpe: [prose, argument("options", { merges: 5 }, bpeSettings)],
+    loadBpe: [path(`${folder}/bpe`)],
+    saveBpe: [tokens, path(`${folder}/bpe`)],
+    transform: [
+      listed("example", rows[0]),
+      argument("kind", "classification", oneOf(["classification", "entailment", "similarity", "choice"])),
+      tokens,
+      argument("context", 16, whole({ from: 3, to: 2 ** 16 })),
+    ],
+    corpus: [path("moby-dick")],
+    listCorpora: [],
+    listTasks: [],
+    subset: [task, argument("options", { train: 1 }, subsetSettings)],
+    task: [argument("name", "kind", taskName), argument("options", {}, benchmarkSettings)],
+    attentionMaps: [model, argument("text", "to be", "any")],
+    countParameters: [listed("parameters", lm.parameters)],
+    dispose: [listed("parameters", kit.gpt(kit.presets.smoke, { tokenizer }).parameters)],
+    leaves: [listed("parameters", lm.parameters)],
+    forward: [
+      listed("parameters", lm.parameters),
+      listed("config", lm.config),
+      listed("ids", tf.tensor2d([[1, 2]], undefined, "int32")),
+    ],
+    generate: [
+      model,
+      argument("prompt", "to be", "any"),
+      argument("options", { tokens: 1 }, generateSettings),
+    ],
+    gpt: [
+      argument("preset", kit.presets.smoke, presetSettings),
+      argument("options", { tokenizer }, gptSettings),
+    ],
+    loadReleased: [
+      path(`${folder}/released`),
+      argument("options", { tokenizer, heads: kit.presets.smoke.heads }, releasedSettings),
+    ],
+    saveReleased: [model, path(`${folder}/released`)],
+    withArchitecture: [
+      argument("preset", kit.presets.mini, presetSettings),
+      argument("architecture", "lstm", presetSettings.architecture),
+      argument("options", {}, { units: presetSettings.units }),
+    ],
+    evaluate: [listed("lm", tuned), task, split],
+    finetune: [model, task, argument("options", { epochs: 1 }, finetuneSettings)],
+    loadModel: [path(`${folder}/model.safetensors`)],
+    ngramBaselines: [
+      ...[prose, prose, tokens, argument("context", 16, presetSettings.context)],
+      ...[limit, argument("order", 2, shared.order)],
+    ],
+    pretrain: [
+      model,
+      argument("corpus", { train: running }, corpusValue),
+      argument("options", { updates: 1, batch: 1 }, pretrainSettings),
+    ],
+    pretrained: [argument("name", "mini", pretrainedSetting), argument("options", {}, pretrainedSettings)],
+    saveModel: [path(`${folder}/again.safetensors`), model, argument("options", {}, saveSettings)],
+    scoreByPosition: [model, prose, limit],
+    scoreText: [model, prose, limit],
+    zeroShot: [model, task, split],
+    ablate: [studyOptions],
+    compare: [studyOptions],
+    published: [studyOptions],
+    checkTask: [task],
+    smoke: [argument("study", kit.studies.ablate, studySettings)],
+    difference: [listed("a", [1, 2]), listed("b", [2, 1])],
+    estimate: [listed("values", [1, 2])],
+    provenance: [],
+    report: [listed("study", { language: table({}), table: table({}), findings: [] })],
+    shown: [listed("estimate", mean)],
+    verdict: [listed("estimate", mean)],
+    bars: [
+      listed("groups", [{ name: "a", bars: [{ name: "b", mean: 1 }] }]),
+      argument("words", axes, wordsSettings),
+    ],
+    curve: [listed("lines", [line]), argument("options", axes, curveSettings)],
+    forest: [
+      listed("rows", [{ label: "a", ...mean }]),
+      argument("words", { title: "T", x: "x" }, forestSettings),
+    ],
+    heatmap: [
+      listed("matrix", [[1, 2]]),
+      argument("options", { ...axes, z: "z", scale: "diverging" }, heatmapSettings),
+    ],
+    png: [argument("figure", kit.curve([line], axes), isFigure)],
+    show: [listed("value", kit.curve([line], axes))],
+    stopButton: [],
+    strip: [listed("groups", [{ name: "a", values: [1], mean: 1 }]), argument("words", axes, wordsSettings)],
+    watch: [listed("run", kit.pretrain(lm, { train: running }, { updates: 1 }))],
+  };
+}
+
+/** All calls with one odd value, but those that it makes no odd ones. */
+export function casesOf(all: Readonly<Record<string, readonly Argument[]>>): Case[] {
+  return Object.entries(all).flatMap(([name, args]) => {
+    const call = kit[name as keyof typeof kit] as (...args: unknown[]) => unknown;
+    const valid = args.map((argument) => argument.valid);
+    return args.flatMap(({ name: own, may }, i) => {
+      const odds = may === "any"
+        ? odd.map((value) => ({ value, at: "", may: true }))
+        : oddValues(may, valid[i]);
+      return odds.map(({ value, at, may }) => ({
+        name: `${name}, ${own}${at}: ${Deno.inspect(at ? reach(value, at) : value)}`,
+        call: () => call(...valid.with(i, value)),
+        may,
+      }));
+    });
+  });
+}
+
+/** What stands at a path such as `.positions.kind`. */
+function reach(value: unknown, path: string): unknown {
+  return path.slice(1).split(".").reduce(
+    (inner, name) => (inner as Record<string, unknown> | undefined)?.[name],
+    value,
+  );
+}
+
+interface Odd {
+  readonly value: unknown;
+  readonly at: string;
+  readonly may: boolean;
+}
+
+/** The odd values that a kind does not accept; of a schema the options of which one is such, or misspelt. */
+function oddValues(may: Kind<unknown> | Schema, valid: unknown): Odd[] {
+  if (isKind(may)) return refusedBy(may).map((value) => ({ value, at: "", may: false }));
+  const given = valid as Record<string, unknown>;
+  const whole = odd.filter((value) => !isPlain(value)).map((value) => ({ value, at: "", may: false }));
+  return [
+    ...whole,
+    ...Object.entries(may).flatMap(([name, entry]): Odd[] => [
+      { value: { ...given, [misspelt(name)]: 1 }, at: `.${misspelt(name)}`, may: false },
+      ...(isSetting(entry) ? refusedBy(entry) : []).map((value) => ({
+        value: { ...given, [name]: value },
+        at: `.${name}`,
+        may: false,
+      })),
+      ...(isSetting(entry) ? [] : oddValues(entry, given[name] ?? {})).map(({ value, at, may }) => ({
+        value: { ...given, [name]: value },
+        at: `.${name}${at}`,
+        may,
+      })),
+    ]),
+  ];
+}
+
+function isKind(may: Kind<unknown> | Schema): may is Kind<unknown> {
+  return typeof may["accepts"] === "function";
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function refusedBy(kind: Kind<unknown>): unknown[] {
+  return odd.filter((value) => !kind.accepts(kind.each && !Array.isArray(value) ? [value] : value));
+}
+
+/** A name with one letter twice, which no schema has. */
+export function misspelt(name: string): string {
+  return name[0] + name;
+}
+
+/** The sentence in which a call was refused, or what is wrong with it. */
+export async function outcomeOf({ call, may }: Case): Promise<{ refused?: string; wrong?: string }> {
+  try {
+    await call();
+    return may ? {} : { wrong: "it was accepted" };
+  } catch (error) {
+    if (!(error instanceof kit.InputError)) return { wrong: `it threw ${Deno.inspect(error)}` };
+    const wrong = faultOf(error.message);
+    return { refused: error.message, ...wrong !== undefined && { wrong } };
+  }
+}
+
+/** What is wrong with a refusal as a sentence. */
+export function faultOf(message: string): string | undefined {
+  return /^Cannot \P{Cc}{1,290}[^.\p{Cc}]$/u.test(message) ? undefined : `not one short sentence: ${message}`;
+}
