@@ -35,8 +35,8 @@ export const command = addSettings(
 ).action(main);
 
 async function main(names: string[], options: Record<string, unknown>): Promise<void> {
-  const { folder, from, list } = settle("bring data sets", settings, given(settings, options));
-  for (const name of names) checked("bring data sets", "name", setNames, name);
+  const { folder, from, list } = settle("download data sets", settings, given(settings, options));
+  for (const name of names) checked("download data sets", "name", setNames, name);
   if (from !== undefined) await checkThere("your own copy", from);
   if (list) return await tell(folder);
   if (names.length === 0) {

@@ -19,7 +19,7 @@ export interface Answers {
   /** Which of the task's test examples each is. */
   readonly examples: Uint32Array;
   /** Label of each as it was predicted; or its grade. */
-  readonly predictions: Float32Array;
+  readonly predictions: Float32Array | Float64Array;
   /** Scores of its labels or choices, side by side: `width` for each example, not a number where it has fewer. */
   readonly scores: Float32Array;
   /** Scores of an example. */
@@ -102,7 +102,8 @@ export function answersOf(
   const width = scores.reduce((most, { length }) => Math.max(most, length), 0);
   const all = new Float32Array(scores.length * width).fill(NaN);
   scores.forEach((some, i) => all.set(some, i * width));
-  return { predictions: Float32Array.from(predictions), scores: all, width };
+  const Type = predictions.every(Number.isInteger) ? Float32Array : Float64Array; // Ranks of grades need all digits.
+  return { predictions: Type.from(predictions), scores: all, width };
 }
 
 /**
@@ -190,7 +191,7 @@ function checkAnswer({ measure, measures, examples, answers, ...primary }: Answe
   for (const name of task.measures) {
     const found = measures[name]!;
     checkInterval(found, name);
-    need(Math.abs(score(name, predictions, labels) - found.value) < 1e-5, `${name} ${found.value}`);
+    need(score(name, predictions, labels) === found.value, `${name} ${found.value}`);
   }
   const { value, low, high } = measures[measure]!;
   need(

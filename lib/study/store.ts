@@ -96,14 +96,22 @@ function encode(_: string, value: unknown): unknown {
   if (typeof value === "number" && !Number.isFinite(value)) {
     throw new InputError(`Cannot store a result as it has a number that is ${value}`); // JSON would make it null.
   }
-  if (!(value instanceof Float32Array)) return value;
-  return { float32: new Uint8Array(value.buffer, value.byteOffset, value.byteLength).toBase64() };
+  for (const [name, Type] of arrays) {
+    if (!(value instanceof Type)) continue;
+    return { [name]: new Uint8Array(value.buffer, value.byteOffset, value.byteLength).toBase64() };
+  }
+  return value;
 }
 
 function decode(_: string, value: unknown): unknown {
-  const text = (value as { float32?: unknown } | null)?.float32;
-  return typeof text === "string" ? new Float32Array(Uint8Array.fromBase64(text).buffer) : value;
+  for (const [name, Type] of arrays) {
+    const text = (value as Readonly<Record<string, unknown>> | null)?.[name];
+    if (typeof text === "string") return new Type(Uint8Array.fromBase64(text).buffer);
+  }
+  return value;
 }
+
+const arrays = [["float32", Float32Array], ["float64", Float64Array]] as const;
 
 /**
  * What computes here: what a notebook says before its first result.

@@ -160,7 +160,7 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
   ],
   [/^Cannot continue an empty prompt.*$/, "generate", "--model", model, ""],
   [/^Cannot use --temperature -1 as it must be .*$/, "generate", "--model", model, "sun", "--temperature=-1"],
-  [/^Cannot bring data sets with name "sst" as there is no such name: did you mean .*\?$/, "data", "sst"],
+  [/^Cannot download data sets with name "sst" as there is no such name: did you mean .*\?$/, "data", "sst"],
   [/^Cannot use --timeout 0 as it must be a number from 1 .*$/, "notebooks", "--timeout", "0"],
 ];
 

@@ -57,7 +57,7 @@ Deno.test("data tells all names, sizes and licences, and which are there", async
 
 const refused: [sentence: RegExp, ...args: string[]][] = [
   [/^Cannot tell which data sets are wanted as none is named: --list tells all of them$/],
-  [/^Cannot bring data sets with name "imagenet" as it must be one of sst2, cola, /, "imagenet"],
+  [/^Cannot download data sets with name "imagenet" as it must be one of sst2, cola/, "imagenet"],
   [/^Cannot download story-cloze as nobody may pass it on: give with --from the files/, "story-cloze"],
   [/^Cannot use .*SST-2\.zip as .*: expected 7439277 bytes, found \d+$/, "sst2", "--from", `${top}/mine`],
   [

@@ -230,7 +230,7 @@ Deno.test("task race keeps the last words of a passage and the whole question", 
   );
   await assertRefused(
     () => task("race", { folder: `${fixtures}race`, words: 9 }),
-    /whole number of at least 10/,
+    /^Cannot load task race with words 9 as it must be a whole number from 10 /,
   );
 });
 

@@ -189,7 +189,7 @@ Deno.test("what cannot be run is refused in a sentence, and exit code 2", async 
       ],
       [/^Cannot read .*text\.ipynb as a notebook: /, `${folder}/text.ipynb`],
       [/^Cannot run .*gone\.ipynb: No such file/, `${folder}/gone.ipynb`],
-      [/^Cannot give cells 0 s as --timeout must be more than 0/, "--timeout", "0", path],
+      [/^Cannot use --timeout 0 as it must be a number from 1 to 1,000,000$/, "--timeout", "0", path],
     ] as [RegExp, ...string[]][]
   ) {
     const { code, err } = await run(...args);

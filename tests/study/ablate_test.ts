@@ -371,7 +371,7 @@ Deno.test("a study that cannot be run is refused before anything is read", async
   await assertRefused(() => ablate({ ...small(folder), seeds: 0 }), /^Cannot run a study with seeds 0 as /);
   await assertRefused(
     () => ablate({ ...small(folder), positions: ["none", "none"] }),
-    /^Cannot run a study with positions \[ "none", "none" \] as it must hold at least one value, and none twice$/,
+    /^Cannot run a study with positions \["none","none"\] as it must hold at least one value, and none twice$/,
   );
   await assertRefused(() => ablate({ ...small(folder), tasks: ["nothing"] }), /"nothing"/);
   for (

@@ -128,6 +128,26 @@ Deno.test("a run keeps its answer and scores for each test example, and its loss
   assertEquals([reader!.trained, run!.trained], [{ updates: 4, batch: 2 }, { updates: 3, batch: 8 }]);
 });
 
+Deno.test("grades are kept to the last digit, of which their ranks are made", async () => {
+  const graded = (split: Task["train"]) => split.map((row, i) => ({ ...row, label: (i % 5) / 4 }));
+  const { train, validation, test } = task;
+  const measures = ["spearman", "pearson"] as const;
+  const grades = {
+    ...task,
+    train: graded(train),
+    validation: graded(validation),
+    test: graded(test),
+    measures,
+  };
+  const { updates, before, after } = await again({ tasks: [grades as Task] });
+  assertEquals([updates, before.finetuned.length], [3, 1]);
+  const options = { ...small, tasks: [grades as Task], workers: 1, folder: await Deno.makeTempDir() };
+  assertEquals((await ablate(options)).finetuned, after.finetuned);
+  for await (const _ of ablate(options)) throw new Error("all runs are there");
+  assert(after.finetuned[0]!.answers!.predictions instanceof Float64Array);
+  await Deno.remove(options.folder, { recursive: true });
+});
+
 Deno.test("a batch larger than the data is told as large as it was", async () => {
   const folder = await Deno.makeTempDir();
   const finetune = { ...small.finetune, batch: 500 };
