@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { checkCorpus } from "../data/corpus.ts";
 import { atMost, type Corpus, corpus as loadCorpus, type Task, task as loadTask } from "../data/mod.ts";
 import { dispose, type PositionKind, type Preset } from "../model/mod.ts";
 import { type Tokenizer, trainBpe } from "../text/mod.ts";
@@ -67,7 +68,9 @@ export interface FinetuneRead {
 export interface PlannedFinetune extends Planned {
   readonly reads: FinetuneRead;
   readonly task: Task;
-  /** Texts of the task that are cut to fit the context. */
+  /** Texts of the task. */
+  readonly texts: number;
+  /** How many of them are cut to fit the context. */
   readonly cut: number;
   /** Share of its tokens that are `<unk>`. */
   readonly unknown: number;
@@ -111,6 +114,7 @@ export interface Plan {
 /** Reads a study's data and lays out its runs, seed by seed, so that a study cut short has whole seeds. */
 export async function planOf(study: StudySettings): Promise<Plan> {
   const { folder, words } = study;
+  if (study.pretrained === undefined && typeof study.corpus === "string") await checkCorpus(study.corpus);
   const limits = { train: study.trainExamples, test: study.testExamples };
   const named = [study.tasks, study.zeroShot ?? []];
   const orders = new Map<Task, Uint32Array>();
@@ -148,7 +152,7 @@ export async function planOf(study: StudySettings): Promise<Plan> {
         const at = `${context} ${task.name}`;
         const encoding = encodings.get(at) ?? encodingOf(task, tokenizer, context);
         encodings.set(at, encoding);
-        const { training, scoring, tokens, longest, cut, unknown } = encoding;
+        const { training, scoring, tokens, longest, ...counts } = encoding;
         const weights = preset.architecture === "bert" ? [0] : study.lambda;
         return weights.flatMap((lambda) =>
           study.transfer.map((taken): PlannedFinetune => {
@@ -168,8 +172,7 @@ export async function planOf(study: StudySettings): Promise<Plan> {
               ...planned(folder, keyOf, name, all, { task: scoring }, cost),
               reads,
               task,
-              cut,
-              unknown,
+              ...counts,
             };
           })
         );
@@ -196,6 +199,7 @@ interface Encoding {
   readonly scoring: Read;
   readonly tokens: number;
   readonly longest: number;
+  readonly texts: number;
   readonly cut: number;
   readonly unknown: number;
 }
@@ -205,8 +209,10 @@ function encodingOf(task: Task, tokenizer: Tokenizer, context: number): Encoding
   const { test, measures, zeroShot: _, ...training } = read(task);
   const { train: __, ...scoring } = { ...training, test, measures };
   const { tokens, longest, cut, counts } = encodeTask(task, tokenizer, context);
-  const all = (of: "tokens" | "unknown") => Object.values(counts).reduce((sum, count) => sum + count[of], 0);
-  return { training, scoring, tokens, longest, cut, unknown: all("unknown") / Math.max(1, all("tokens")) };
+  const all = (of: "texts" | "tokens" | "unknown") =>
+    Object.values(counts).reduce((sum, count) => sum + count[of], 0);
+  const unknown = all("unknown") / Math.max(1, all("tokens"));
+  return { training, scoring, tokens, longest, texts: all("texts"), cut, unknown };
 }
 
 /** What a run may read of a task: all that is not taken away here by name. */

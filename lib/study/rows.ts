@@ -70,7 +70,9 @@ export interface Finetuned extends Answered {
   readonly layers: number;
   /** Its seed. */
   readonly seed: number;
-  /** Texts of the task that were cut to fit the context. */
+  /** Texts of the task; a study published by version 0.1 does not say. */
+  readonly texts?: number;
+  /** How many of them were cut to fit the context. */
   readonly cut: number;
   /** Share of the task's tokens that are `<unk>`; a study published by version 0.1 does not say. */
   readonly unknown?: number;
@@ -136,7 +138,7 @@ export async function pretrainedRow(
  */
 export async function finetunedRow(
   { model, positions, preset: { layers } }: Arm,
-  { result: path, key, task, cut, unknown, reads: { lambda, transfer, seed } }: PlannedFinetune,
+  { result: path, key, task, texts, cut, unknown, reads: { lambda, transfer, seed } }: PlannedFinetune,
   { orders }: Plan,
 ): Promise<Finetuned | undefined> {
   const found = await stored<FinetuneResult>(path, key);
@@ -155,6 +157,7 @@ export async function finetunedRow(
     layers,
     seed,
     loss,
+    texts,
     cut,
     unknown,
     trained,

@@ -94,6 +94,7 @@ export function report(study: Study): string {
     ...language.numRows() > 0 ? ["**Held-out text, bits per character**", language.toMarkdown()] : [],
     "**Test scores**",
     table.toMarkdown(),
+    ...readings(study.finetuned).map((sentence) => `${sentence}.`),
     ...findings.length > 0
       ? [
         "**Differences between arms, paired by seed** (intervals are 95 %, over seeds, not corrected for their number)",
@@ -101,6 +102,18 @@ export function report(study: Study): string {
       ]
       : [],
   ].map((part) => part.trim()).join("\n\n") + "\n";
+}
+
+/** How much of each task's texts its models did not read as it is: scores are of what they read. */
+function readings(finetuned: Study["finetuned"]): string[] {
+  return groups(finetuned, ({ task }) => task).flatMap(([task, [run]]) => {
+    const { texts, cut, unknown = 0 } = run!;
+    if (texts === undefined || (cut === 0 && unknown < 5e-4)) return [];
+    const share = (100 * unknown).toFixed(1);
+    return [
+      `Of ${task}, ${cut} of ${texts} texts were cut to fit the context, and ${share} % of tokens are \`<unk>\``,
+    ];
+  });
 }
 
 /** What arms may differ in: a column of the tables, and words. */

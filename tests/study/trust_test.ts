@@ -7,6 +7,7 @@ import { planOf } from "../../lib/study/plan.ts";
 import {
   ablate,
   keys,
+  report,
   smoke,
   store,
   stored,
@@ -148,6 +149,23 @@ Deno.test("grades are kept to the last digit, of which their ranks are made", as
   await Deno.remove(options.folder, { recursive: true });
 });
 
+Deno.test("a report says how much of each task's texts was cut and unknown, a sentence a task", async () => {
+  const folder = await Deno.makeTempDir();
+  const long = task.test.map((row) => ({ ...row, text: `${"sun rain wind snow ".repeat(4)}日` }));
+  const study = await ablate({ ...small, tasks: [{ ...task, test: long } as Task], folder, workers: 1 });
+  const [{ texts, cut, unknown }] = study.finetuned as [Study["finetuned"][0]];
+  assertEquals([texts, cut], [48, 16]);
+  assert(
+    report(study).includes(
+      `Of sky, 16 of 48 texts were cut to fit the context, and ${
+        (100 * unknown!).toFixed(1)
+      } % of tokens are \`<unk>\`.`,
+    ),
+  );
+  assert(!report(await ablate({ ...small, folder, workers: 1 })).includes("Of sky"));
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("a batch larger than the data is told as large as it was", async () => {
   const folder = await Deno.makeTempDir();
   const finetune = { ...small.finetune, batch: 500 };
@@ -236,7 +254,7 @@ Deno.test("two studies that differ in one thing that a run reads have no run in 
     () => ["finetuned", "trained", { lambda: [number(0.5)] }],
     () => ["finetuned", "trained", { transfer: [-draw(2)] }],
   ];
-  const PAIRS = Number(Deno.env.get("GPT1_PAIRS") ?? 200);
+  const PAIRS = 1000;
   const [reader, tuned] = [0, 1];
   for (let pair = 0; pair < PAIRS; pair++) {
     const [of, part, change] = changes[pair % changes.length]!();
