@@ -240,13 +240,12 @@ async function ownModels(
   const books = typeof study.corpus === "string" ? await loadCorpus(study.corpus) : study.corpus;
   const tokenizer = trainBpe(books.train, { merges });
   const asked: PretrainAsked = { heldout: books.heldout, windows, zeroShot };
-  const askedRead = {
-    ...asked,
-    zeroShot: zeroShot.map((task) => {
-      const { train, ...rest } = read(task);
-      return heuristicOf(task).by === "acceptability" ? { ...rest, train } : rest; // Its threshold is learned.
-    }),
-  };
+  const answered = zeroShot.map((task) => {
+    const { train, ...rest } = read(task);
+    return heuristicOf(task).by === "acceptability" ? { ...rest, train } : rest; // Its threshold is learned.
+  });
+  const all = { asked, reads: { ...asked, zeroShot: answered } };
+  const textAlone = { asked: { ...asked, zeroShot: [] }, reads: { ...asked, zeroShot: [] } };
   return {
     tokenizer,
     books,
@@ -254,7 +253,8 @@ async function ownModels(
       const reads: PretrainRead = { preset, seed, tokenizer, text: books.train, options };
       const cost = options.updates * options.batch * preset.context * parametersOf(preset, tokenizer.size);
       const name = `pretrain-${arm}-seed${seed}`;
-      const run = planned(folder, keyOf, name, { ...reads }, askedRead, cost);
+      const { asked, reads: askedReads } = preset.architecture === "bert" ? textAlone : all; // It answers no task.
+      const run = planned(folder, keyOf, name, { ...reads }, askedReads, cost);
       return {
         start: { file: `${run.path}.safetensors`, key: run.trained, digest: run.trained },
         pretrain: { ...run, reads, asked },

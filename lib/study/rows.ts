@@ -120,7 +120,7 @@ export async function pretrainedRow(
 ): Promise<Pretrained | undefined> {
   const found = await stored<PretrainResult>(path, key);
   if (!found) return undefined;
-  const { zeroShot, ...result } = found.result;
+  const { zeroShot, ...result } = Object(found.result) as PretrainResult;
   checked(path, () => {
     if (result.heldout) checkText(result.heldout);
     result.byPosition?.forEach((bits) => need(bits >= 0 && bits < Infinity, `bits by position ${bits}`));
@@ -143,7 +143,7 @@ export async function finetunedRow(
 ): Promise<Finetuned | undefined> {
   const found = await stored<FinetuneResult>(path, key);
   if (!found) return undefined;
-  const { loss, trained, ...answer } = found.result;
+  const { loss, trained, ...answer } = Object(found.result) as FinetuneResult;
   checked(path, () => {
     checkAnswer(answer, task);
     need(loss >= 0 && loss < Infinity, `loss ${loss}`);

@@ -166,6 +166,15 @@ Deno.test("a report says how much of each task's texts was cut and unknown, a se
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("an encoder, which answers no task without fine-tuning, stands in a study of models that do", async () => {
+  const folder = await Deno.makeTempDir();
+  const options = { ...small, models: ["gpt1", "bert"] as const, zeroShot: [choice], folder, workers: 1 };
+  const { complete, pretrained } = await ablate(options);
+  assertEquals([complete, ...pretrained.map(({ zeroShot }) => zeroShot?.length)], [true, 1, undefined]);
+  for await (const _ of ablate(options)) throw new Error("all runs are there");
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("a batch larger than the data is told as large as it was", async () => {
   const folder = await Deno.makeTempDir();
   const finetune = { ...small.finetune, batch: 500 };
@@ -427,6 +436,7 @@ Deno.test("a result whose checksum was made to fit is refused where its numbers 
   ];
   const found = await stored<Record<string, unknown>>(path, key);
   const values: Record<string, unknown>[] = [
+    null as unknown as Record<string, unknown>,
     {},
     { ...found!.result, value: 7.5 },
     { ...found!.result, loss: -1 },
