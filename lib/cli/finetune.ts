@@ -77,7 +77,8 @@ async function main(options: Record<string, unknown>): Promise<void> {
     `${encoded.cut} texts were cut to fit the context of ${lm.config.context} tokens; ` +
       `${padding} % of what an update reads is padding`,
   );
-  console.error(`Fine-tuning at rate ${rate} with batches of ${batch} and dropout ${dropout}`);
+  const used = Math.min(batch, data.train.length);
+  console.error(`Fine-tuning at rate ${rate} with batches of ${used} and dropout ${dropout}`);
 
   const checkpoint = out === undefined ? undefined : `${out}.part`;
   const own = Object.fromEntries(

@@ -256,10 +256,9 @@ Deno.test("fine-tuning says which rate, batch and dropout it uses: those of the 
   }
 });
 
-Deno.test("interrupted, pre-training ends cleanly, and the same command goes on", async () => {
-  const out = `${folder}/interrupted.safetensors`;
-  const args = ["--out", out, ...short, "--updates", "2000", "--batch", "4"];
-  const command = ["run", "--allow-read", "--allow-write", `${root}lib/cli/pretrain.ts`, ...args];
+/** Runs a command and interrupts it after its first update. */
+async function interrupted(name: string, ...args: string[]): Promise<{ code: number; err: string }> {
+  const command = ["run", "--allow-read", "--allow-write", `${root}lib/cli/${name}.ts`, ...args];
   const child = new Deno.Command(Deno.execPath(), { args: command, stdout: "null", stderr: "piped" }).spawn();
   const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
   let [err, sent] = ["", false];
@@ -269,12 +268,38 @@ Deno.test("interrupted, pre-training ends cleanly, and the same command goes on"
     child.kill("SIGINT"); // A second one would not wait for the update's end.
     sent = true;
   }
-  assertEquals((await child.status).code, 130, err);
+  return { code: (await child.status).code, err };
+}
+
+Deno.test("interrupted, pre-training ends cleanly, and the same command goes on", async () => {
+  const out = `${folder}/interrupted.safetensors`;
+  const args = ["--out", out, ...short, "--updates", "2000", "--batch", "4"];
+  const { code, err } = await interrupted("pretrain", ...args);
+  assertEquals(code, 130, err);
   assert(/Stopped before the end: the same command goes on from .*\.part$/m.test(err), err);
   assert((await Deno.stat(`${out}.part`)).isFile);
   const again = await run("pretrain", "--out", out, ...short, "--updates", "2001", "--batch", "4");
   assert(
     /^Cannot resume from .*\.part as its updates is 2000: current updates is 2001$/m.test(again.err),
+    again.err,
+  );
+  await Deno.writeTextFile(`${folder}/weather.txt`, text.replace("sun", "nus"));
+  const other = await run("pretrain", ...args);
+  await Deno.writeTextFile(`${folder}/weather.txt`, text);
+  assertEquals(other.code, 2);
+  assert(/^Cannot resume from .*\.part as /m.test(other.err), other.err);
+});
+
+Deno.test("interrupted, fine-tuning does not go on with another model", async () => {
+  const [out, other] = [`${folder}/tuned.safetensors`, `${folder}/other.safetensors`];
+  await saveModel(other, gpt({ ...presets.smoke, context: 16 }, { tokenizer, seed: 2 }));
+  const args = ["--out", out, "--task", "kind", "--train-examples", "32", "--test-examples", "16"];
+  const { code, err } = await interrupted("finetune", "--model", model, ...args, "--epochs", "2000");
+  assertEquals(code, 130, err);
+  const again = await run("finetune", "--model", other, ...args, "--epochs", "2000");
+  assertEquals(again.code, 2, again.err);
+  assert(
+    /^Cannot resume from .*\.part as its run began with another model: remove it /m.test(again.err),
     again.err,
   );
 });
