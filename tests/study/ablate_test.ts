@@ -1,49 +1,22 @@
 import * as tf from "@tensorflow/tfjs";
-import type { Corpus, Task } from "../../lib/data/mod.ts";
+import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
-import { presets } from "../../lib/model/mod.ts";
-import { ablate, compare, report, smoke, studies, studyOf, type StudyOptions } from "../../lib/study/mod.ts";
+import { ablate, compare, report, studies, studyOf, type StudyOptions } from "../../lib/study/mod.ts";
 import { settleStudy } from "../../lib/study/settings.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 import { processes } from "../programs.ts";
+import { sky, weather, words } from "./weather.ts";
 
 await backend();
 
-const words = "sun rain wind snow frost cloud storm calm heat mist".split(" ");
-const text = Array.from({ length: 400 }, (_, i) => words[(i * 7 + (i >> 3)) % 10]).join(" ");
-const corpus: Corpus = {
-  name: "weather",
-  train: text,
-  heldout: text.slice(0, 600),
-  dropped: 0,
-  sources: [],
-  licence: "MIT",
-  about: "weather",
-};
 const rows = Array.from(
   { length: 16 },
   (_, i) => ({ text: `${words[i % 10]} ${i % 2 ? "warm" : "cold"}`, label: i % 2 }),
 );
-const task: Task = {
-  name: "sky",
-  kind: "classification",
-  labels: ["cold", "warm"],
-  train: rows,
-  validation: rows,
-  test: rows,
-  measures: ["accuracy"],
-  source: "this test",
-  licence: "MIT",
-  about: "toy",
-};
-const tiny = smoke(studies.ablate);
+const task = sky(rows, rows, rows);
 const small = (folder: string): StudyOptions => ({
-  ...tiny,
-  preset: { ...presets.smoke, layers: 1, width: 8, context: 12 },
-  corpus,
+  ...weather,
   tasks: [task],
-  merges: 20,
-  pretrain: { ...tiny.pretrain, updates: 4, batch: 2 },
   trainExamples: 16,
   testExamples: 16,
   saveEvery: 1,

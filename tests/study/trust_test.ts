@@ -1,64 +1,27 @@
 /** A result belongs to exactly what it was made from. */
 import * as tf from "@tensorflow/tfjs";
-import type { Corpus, Task } from "../../lib/data/mod.ts";
+import type { Task } from "../../lib/data/mod.ts";
 import { backend, keyOf, words as draws } from "../../lib/engine/mod.ts";
-import { presets } from "../../lib/model/mod.ts";
 import { planOf } from "../../lib/study/plan.ts";
-import {
-  ablate,
-  keys,
-  report,
-  smoke,
-  store,
-  stored,
-  studies,
-  type Study,
-  type StudySettings,
-} from "../../lib/study/mod.ts";
+import { ablate, keys, report, store, stored, type Study, type StudySettings } from "../../lib/study/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { corpus, sky, text, weather, words } from "./weather.ts";
 
 await backend();
 
-const words = "sun rain wind snow frost cloud storm calm heat mist".split(" ");
-const text = Array.from({ length: 400 }, (_, i) => words[(i * 7 + (i >> 3)) % 10]).join(" ");
-const corpus: Corpus = {
-  name: "weather",
-  train: text,
-  heldout: text.slice(0, 600),
-  dropped: 0,
-  sources: [],
-  licence: "MIT",
-  about: "weather",
-};
 const rows = (count: number, from = 0) =>
   Array.from({ length: count }, (_, i) => ({
     text: `${words[(i + from) % 10]} ${words[(3 * i + from) % 10]} ${i % 2 ? "warm" : "cold"}`,
     label: i % 2,
   }));
-const task: Task = {
-  name: "sky",
-  kind: "classification",
-  labels: ["cold", "warm"],
-  train: rows(24),
-  validation: rows(8, 1),
-  test: rows(16, 2),
-  measures: ["accuracy"],
-  source: "this test",
-  licence: "MIT",
-  about: "toy",
-};
-const tiny = smoke(studies.ablate);
+const task = sky(rows(24), rows(8, 1), rows(16, 2));
 const small: StudySettings = {
-  ...tiny,
-  preset: { ...presets.smoke, layers: 1, width: 8, context: 12 },
+  ...weather,
   positions: ["learned"],
   lambda: [0.5],
   seeds: 1,
-  corpus,
   tasks: [task],
-  merges: 20,
-  pretrain: { ...tiny.pretrain, updates: 4, batch: 2 },
-  finetune: { ...tiny.finetune, rate: 1e-2 },
+  finetune: { ...weather.finetune, rate: 1e-2 },
   trainExamples: 24,
   testExamples: 16,
 };
