@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { checkCorpus } from "../data/corpus.ts";
 import type { BackendName } from "../engine/mod.ts";
+import { InputError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
 import { taskName } from "../data/tasks.ts";
 import { flag, list, type Schema, text, withDefaults } from "../settings.ts";
@@ -10,6 +11,7 @@ import { settleStudy, studySettings } from "../study/settings.ts";
 import {
   addSettings,
   chosenPreset,
+  flagOf,
   given,
   interrupted,
   interruptible,
@@ -53,6 +55,23 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     & StudyOptions
     & Partial<Parameters<typeof chosenPreset>[0]>
     & { readonly smoke?: boolean; readonly backend?: BackendName };
+  if (own.pretrained !== undefined) {
+    const { corpus, merges, pretrain, heldoutWindows } = own;
+    const passedOver = Object.entries({
+      preset,
+      corpus,
+      merges,
+      heldoutWindows,
+      ...size,
+      ...prefixed(pretrain),
+    })
+      .find(([, value]) => value !== undefined);
+    if (passedOver) {
+      throw new InputError(
+        `Cannot use ${flagOf([passedOver[0]])} with --pretrained as ${own.pretrained} is pre-trained already`,
+      );
+    }
+  }
   const base = small ? smoke(studies[name]) : studies[name];
   const study = settleStudy(base, {
     ...own,
@@ -74,6 +93,11 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   }
   console.log(`\n${report(found)}`);
   console.error(`Done in ${duration((performance.now() - begin) / 1e3)}`);
+}
+
+/** Settings of a group by the names that they have outside of it. */
+function prefixed(pretrain: StudyOptions["pretrain"] = {}): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(pretrain).map(([name, value]) => [`pretrain-${name}`, value]));
 }
 
 /** `deno task ablate`, `compare` and `suite`. */

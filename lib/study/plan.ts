@@ -13,7 +13,7 @@ import {
   type PretrainedName,
 } from "../train/mod.ts";
 import { keys, type Read, summary } from "./key.ts";
-import { presetsOf, type StudyModel, type StudySettings } from "./settings.ts";
+import { presetsOf, type StudyModel, type StudySettings, transfersOf } from "./settings.ts";
 
 /** A run of a study: a training, and what is asked of the model that comes of it. */
 export interface Planned {
@@ -140,7 +140,7 @@ export async function planOf(study: StudySettings): Promise<Plan> {
   const armOf = (model: StudyModel, preset: Preset, seed: number): Arm => {
     const { positions: { kind }, layers, context } = preset;
     const arm = model === "gpt1" ? kind : kind === "none" ? model : `${model}-${kind}`;
-    const begun = startOf(arm, preset, seed);
+    const begun = startOf(arm, preset, seed), transfers = transfersOf(study, preset);
     return {
       model,
       preset,
@@ -155,8 +155,7 @@ export async function planOf(study: StudySettings): Promise<Plan> {
         const { training, scoring, tokens, longest, ...counts } = encoding;
         const weights = preset.architecture === "bert" ? [0] : study.lambda;
         return weights.flatMap((lambda) =>
-          study.transfer.map((taken): PlannedFinetune => {
-            const transfer = taken === "all" ? layers : taken;
+          transfers.map((transfer): PlannedFinetune => {
             const part = transfer === layers ? "" : `-transfer${transfer}`;
             const name = `${task.name}-${arm}-lambda${lambda}${part}-seed${seed}`;
             const reads: FinetuneRead = { seed, lambda, transfer, options: study.finetune };

@@ -12,6 +12,8 @@ export interface Took {
   readonly updates: number;
   /** Examples or windows of an update: what was asked, or as many as there are. */
   readonly batch: number;
+  /** Examples that it was fine-tuned on: what was asked, or as many as there are. */
+  readonly examples?: number;
 }
 
 /** A model's answers to the test examples of a task that a study takes. */
@@ -160,7 +162,7 @@ export async function finetunedRow(
     texts,
     cut,
     unknown,
-    trained,
+    trained: { ...trained, examples: task.train.length },
   };
 }
 

@@ -3,7 +3,7 @@ import { corpusValue } from "../data/corpus.ts";
 import { wordsSetting } from "../data/imdb.ts";
 import { limitSetting } from "../data/task.ts";
 import { taskName } from "../data/tasks.ts";
-import { InputError } from "../errors.ts";
+import { InputError, quoted } from "../errors.ts";
 import { presetSettings } from "../model/config.ts";
 import { checkConfig, type PositionKind, type Preset, presets, withArchitecture } from "../model/mod.ts";
 import {
@@ -35,7 +35,7 @@ import { pretrainedSetting } from "../train/pretrained.ts";
  * (Table 5).
  */
 export const studyModels = {
-  gpt1: (preset: Preset): Preset => preset,
+  gpt1: (preset: Preset): Preset => withArchitecture(preset, "gpt1"),
   gpt2: (preset: Preset): Preset => withArchitecture(preset, "gpt2"),
   bert: (preset: Preset): Preset => withArchitecture(preset, "bert"),
   lstm: (preset: Preset): Preset => withArchitecture(preset, "lstm"),
@@ -196,8 +196,27 @@ export function settleStudy(
   options: StudyOptions,
 ): StudySettings & Pick<StudyOptions, "workers" | "signal"> {
   const study = settle("run a study", withDefaults(studySettings, base), options);
+  checkPreset(base.preset, options?.preset ?? {}, study);
   checkStudy(study);
   return study;
+}
+
+/** Refuses what a study takes from its other settings, where it would be passed over. */
+function checkPreset(base: Preset, given: Partial<Preset>, { models, positions }: StudySettings): void {
+  const refuse = (name: string, value: unknown, why: string): never => {
+    throw new InputError(`Cannot run a study with preset.${name} ${quoted(value)} as ${why}`);
+  };
+  const { architecture, units, dropout = base.dropout, positions: { kind } = base.positions } = given;
+  if (architecture !== undefined) {
+    refuse("architecture", architecture, `models name it: current ones are ${models}`);
+  }
+  if (units !== undefined) refuse("units", units, "an LSTM has those of its model: lstm or lstm-2048");
+  if (dropout !== base.dropout) {
+    refuse("dropout", dropout, "pretrain.dropout and finetune.dropout say what is dropped");
+  }
+  if (kind !== undefined && kind !== base.positions.kind && !positions.includes(kind)) {
+    refuse("positions.kind", kind, `positions name it: current ones are ${positions}`);
+  }
 }
 
 const ablation: StudySettings = {
@@ -287,8 +306,7 @@ function checkStudy(study: StudySettings): void {
   for (const model of study.models) {
     for (const arm of presetsOf(study, model)) {
       checkConfig({ ...arm, vocabulary: 1 });
-      if (study.pretrained !== undefined) continue; // Its layers are its own.
-      study.transfer.forEach((layers) => layers === "all" || checkTransfer(layers, arm.layers));
+      if (study.pretrained === undefined) transfersOf(study, arm); // Its layers are its own.
     }
   }
 }
@@ -310,6 +328,20 @@ function checkPretrained({ models, positions, zeroShot }: StudySettings, name: P
         ).join(", "),
     );
   }
+}
+
+/**
+ * The numbers of layers that fine-tuning of a model begins with.
+ *
+ * @throws {InputError} If the model has not as many, or two are the same.
+ */
+export function transfersOf({ transfer }: StudySettings, { layers }: Preset): number[] {
+  const taken = transfer.map((taken) => taken === "all" ? layers : taken);
+  taken.forEach((taken) => checkTransfer(taken, layers));
+  if (new Set(taken).size === taken.length) return taken;
+  throw new InputError(
+    `Cannot run a study with transfer ${quoted(transfer)} as all is ${layers} layers: each may be named once`,
+  );
 }
 
 /** A model's presets: one for each position kind, if it has positions. */

@@ -3,7 +3,16 @@ import * as tf from "@tensorflow/tfjs";
 import type { Task } from "../../lib/data/mod.ts";
 import { backend, keyOf, words as draws } from "../../lib/engine/mod.ts";
 import { planOf } from "../../lib/study/plan.ts";
-import { ablate, keys, report, store, stored, type Study, type StudySettings } from "../../lib/study/mod.ts";
+import {
+  ablate,
+  keys,
+  report,
+  store,
+  stored,
+  type Study,
+  type StudyOptions,
+  type StudySettings,
+} from "../../lib/study/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 import { corpus, sky, text, weather, words } from "./weather.ts";
 
@@ -89,7 +98,11 @@ Deno.test("a run keeps its answer and scores for each test example, and its loss
   predictions.forEach((label, i) => assert(scores[2 * i + label]! >= scores[2 * i + 1 - label]!));
   const { losses = new Float32Array(), loss } = reader!.heldout!;
   assert(losses.length > 3 && Math.abs(losses.reduce((a, b) => a + b) / losses.length - loss) < 1e-5);
-  assertEquals([reader!.trained, run!.trained], [{ updates: 4, batch: 2 }, { updates: 3, batch: 8 }]);
+  assertEquals([reader!.trained, run!.trained], [{ updates: 4, batch: 2 }, {
+    updates: 3,
+    batch: 8,
+    examples: 24,
+  }]);
 });
 
 Deno.test("grades are kept to the last digit, of which their ranks are made", async () => {
@@ -142,7 +155,7 @@ Deno.test("a batch larger than the data is told as large as it was", async () =>
   const folder = await Deno.makeTempDir();
   const finetune = { ...small.finetune, batch: 500 };
   const { finetuned: [run] } = await ablate({ ...small, finetune, folder, workers: 1 });
-  assertEquals(run!.trained, { updates: 1, batch: 24 });
+  assertEquals(run!.trained, { updates: 1, batch: 24, examples: 24 });
   await Deno.remove(folder, { recursive: true });
 });
 
@@ -337,6 +350,44 @@ Deno.test("two tasks of one name are refused, with the way out", async () => {
   await assertRefused(
     () => ablate({ ...small, tasks: ["kind", { ...task, name: "kind" }] }),
     /called "kind"/,
+  );
+});
+
+Deno.test("two starts that are one are refused: their runs would be counted twice", async () => {
+  await assertRefused(
+    () => ablate({ ...small, transfer: ["all", 1] }),
+    /^Cannot run a study with transfer \["all",1\] as all is 1 layers: each may be named once$/,
+  );
+  const folder = await Deno.makeTempDir();
+  await assertRefused(
+    () => ablate({ ...small, folder, pretrained: "mini", transfer: ["all", 4] }),
+    /all is 4 layers/,
+  );
+  await assertRefused(
+    () => ablate({ ...small, folder, pretrained: "mini", transfer: 5 }),
+    /^Cannot take over 5 layers/,
+  );
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a preset's settings that a study would pass over are refused", async () => {
+  const change = (preset: StudyOptions["preset"]) => () =>
+    ablate({ ...small, preset: { ...small.preset, ...preset } });
+  await assertRefused(
+    change({ architecture: "gpt2" }),
+    /^Cannot run a study with preset\.architecture "gpt2" as models name it: /,
+  );
+  await assertRefused(
+    change({ units: 9 }),
+    /^Cannot run a study with preset\.units 9 as an LSTM has those of its model/,
+  );
+  await assertRefused(
+    change({ dropout: 0 }),
+    /^Cannot run a study with preset\.dropout 0 as pretrain\.dropout and finetune/,
+  );
+  await assertRefused(
+    change({ positions: { kind: "none" } }),
+    /^Cannot run a study with preset\.positions\.kind "none" as positions name it: current ones are learned$/,
   );
 });
 
