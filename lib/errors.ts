@@ -34,6 +34,7 @@ const QUOTED = 60;
  * ```
  */
 export function quoted(value: unknown): string {
+  if (isThenable(value)) return "a promise, before which await is missing";
   const text = typeof value === "function" ? "a function" : jsonOf(value) ?? String(value);
   const characters = Array.from(text.slice(0, 4 * QUOTED)); // No character is longer than that.
   const short = text.length > characters.join("").length || characters.length > QUOTED

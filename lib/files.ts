@@ -22,6 +22,7 @@ import { checked, text } from "./settings.ts";
 export async function writeWhole(path: string, chunks: Iterable<Uint8Array | string>): Promise<void> {
   checked("write a file", "path", text, path);
   const temporary = `${path}.tmp`;
+  await checkPlace(path);
   try {
     await Deno.mkdir(path.replace(/[^/\\]*$/, "") || ".", { recursive: true });
     const file = await Deno.open(temporary, { write: true, create: true, truncate: true });
@@ -79,8 +80,17 @@ export async function fillWhole(folder: string, fill: (temporary: string) => Pro
  * @throws {InputError} If it cannot.
  */
 export async function checkWritable(path: string): Promise<void> {
+  await checkPlace(path);
   await writeWhole(`${path}.probe`, []);
   await Deno.remove(`${path}.probe`);
+}
+
+/** Refuses a path that is a folder's, a device's or a pipe's: a file that is renamed to it would replace it. */
+async function checkPlace(path: string): Promise<void> {
+  const there = await Deno.stat(path).catch(() => undefined);
+  if (/[/\\]$/.test(path) || (there && !there.isFile)) {
+    throw new InputError(`Cannot write ${path} as it is no file's name: name a file`);
+  }
 }
 
 /** A stream's lines, as they come; what follows the last line break is left out. */
@@ -102,10 +112,17 @@ export function exists(path: string): Promise<boolean> {
 export async function readWhole(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
   checked(`read ${what}`, "path", text, path);
   try {
+    await checkFile(path);
     return await Deno.readFile(path);
   } catch (error) {
     throw fileError(`read ${what}`, path, error);
   }
+}
+
+/** Refuses a device or a pipe, which may have no end. */
+export async function checkFile(path: string): Promise<void> {
+  const { isFile, isDirectory } = await Deno.stat(path);
+  if (!isFile && !isDirectory) throw new InputError(`Cannot read ${path} as it is no file`);
 }
 
 /**
@@ -120,5 +137,8 @@ export function fileError(action: string, path: string, error: unknown): unknown
   // A signal's reason has a code, too.
   if (!(error instanceof Error) || error instanceof InputError || error instanceof DOMException) return error;
   const known = error instanceof Deno.errors.NotCapable || "code" in error;
-  return known ? new InputError(`Cannot ${action} ${path}: ${error.message}`, { cause: error }) : error;
+  if (!known) return error;
+  const short = path.length <= 120 ? path : `${path.slice(0, 40)}…${path.slice(-79)}`;
+  const why = error.message.length <= 160 ? error.message : error.message.replace(/:? \w+ '[^]*$/, ""); // It names the path again.
+  return new InputError(`Cannot ${action} ${short}: ${why}`, { cause: error });
 }

@@ -237,7 +237,7 @@ export function settle<const S extends Schema>(
  */
 export function checked<T>(action: string, name: string, kind: Kind<T>, given: unknown): T {
   const value = kind.each && !Array.isArray(given) ? [given] : given;
-  if (kind.accepts(value)) return value;
+  if (kind.accepts(value)) return Array.isArray(value) ? [...value] as T : value; // It may change while a run goes on.
   throw new InputError(`Cannot ${action} with ${name} ${refusal(kind, value)}`);
 }
 

@@ -75,7 +75,12 @@ export function addSettings(command: Command, schema: Schema): Command {
       setting.form === "" ? flag : `${flag} <${setting.unit ?? setting.form}>`,
       helpOf(setting),
     );
-    if (setting.form !== "") option.argParser((text) => read(flag, setting, text));
+    if (setting.form !== "") {
+      option.argParser((text, before) => {
+        if (before !== undefined) throw new InputError(`Cannot use ${flag} twice: one value is used`);
+        return read(flag, setting, text);
+      });
+    }
     const required = setting.form !== "" && setting.default === undefined && setting.otherwise === undefined;
     command.addOption(option.makeOptionMandatory(required));
   }

@@ -1,5 +1,5 @@
 import { InputError, quoted } from "../errors.ts";
-import { fileError } from "../files.ts";
+import { fileError, readWhole } from "../files.ts";
 import { checked, text, unknown, value } from "../settings.ts";
 import { hash } from "./hash.ts";
 import { IMDB_LICENCE, reviewTexts } from "./imdb.ts";
@@ -324,7 +324,7 @@ async function fromPath(path: string): Promise<Corpus> {
   const info = await Deno.stat(path);
   const files = info.isDirectory ? await textFiles(path) : [path];
   const texts = await Promise.all(files.map(async (file) => {
-    const text = plain(decode(await Deno.readFile(file), file));
+    const text = plain(decode(await readWhole(file, "a corpus"), file));
     if (text === "") throw new InputError(`Cannot use file "${file}" of the corpus as it has no text`);
     return text;
   }));

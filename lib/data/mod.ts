@@ -11,6 +11,7 @@ export {
   isGraded,
   type Measure,
   measures,
+  plainTask,
   type Split,
   subset,
   type SubsetOptions,

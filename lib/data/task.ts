@@ -150,9 +150,33 @@ export function subset<T extends Task>(task: T, options: SubsetOptions): T {
           `from 1 to ${all.length}`,
       );
     }
-    return stratified(all, seed).slice(0, size);
+    return stratified(task.kind, all, seed).slice(0, size);
   };
   return { ...task, train: take("train"), validation: take("validation"), test: take("test") };
+}
+
+/**
+ * A copy of what the kit reads of a task, in one order: columns that it does not know, and the order of fields, change
+ * neither which examples are drawn nor what a result belongs to.
+ */
+export function plainTask<T extends Task>(task: T): T {
+  const { name, kind, labels, measures, zeroShot, source, licence, about } = task;
+  const split = (of: Split) => task[of].map((example) => plainExample(kind, example));
+  return {
+    ...{ name, kind, labels: [...labels], measures: [...measures] },
+    ...{ train: split("train"), validation: split("validation"), test: split("test") },
+    ...zeroShot && { zeroShot: structuredClone(zeroShot) },
+    ...{ source, licence, about },
+  } as unknown as T;
+}
+
+function plainExample(kind: Kind, example: object): Record<string, unknown> {
+  const row = example as Readonly<Record<string, unknown>>;
+  const fields = Object.keys(inputs[kind].fields).map((field) => {
+    const value = row[field];
+    return [field, Array.isArray(value) ? [...value] : value];
+  });
+  return { ...Object.fromEntries(fields), label: row["label"] };
 }
 
 /** At the most so many examples of each split, as {@linkcode subset} takes them; `Infinity` takes all. */
@@ -167,9 +191,9 @@ export function atMost<T extends Task>(task: T, { train = Infinity, test = Infin
  * An order in which every beginning has about the labels of the whole: the r-th example of a label that n
  * have stands at (r + ½)/n. Grades count as the nearest whole one.
  */
-function stratified<E extends { readonly label: number }>(all: readonly E[], seed: number): E[] {
+function stratified<E extends { readonly label: number }>(kind: Kind, all: readonly E[], seed: number): E[] {
   const groups = Map.groupBy(
-    byHash(all, (example) => JSON.stringify(example), seed),
+    byHash(all, (example) => JSON.stringify(plainExample(kind, example)), seed),
     ({ label }) => Math.round(label),
   );
   return [...groups].sort(([a], [b]) => a - b)
@@ -223,9 +247,9 @@ export function checkTask<T extends Task>(task: T): T {
   checkMeasures(task);
   if (task.zeroShot !== undefined) checkZeroShot(task, task.zeroShot);
   for (const split of ["train", "validation", "test"] as const) {
-    examplesOf(task, split).forEach((example, i) =>
-      checkExample(example, `${split} example ${i} in task "${name}"`, task)
-    );
+    for (const [i, example] of examplesOf(task, split).entries()) { // Holes of a list, too.
+      checkExample(example, `${split} example ${i} in task "${name}"`, task);
+    }
   }
   return task;
 }
@@ -436,6 +460,16 @@ function checkExample(value: unknown, where: string, task: Task): void {
       `Cannot use label ${quoted(label)} of ${where} as a label is an index: write labels.indexOf(${
         quoted(label)
       })`,
+    );
+  }
+  if (typeof label !== "number" && label !== undefined && label !== null) {
+    throw new InputError(
+      `Cannot use label ${quoted(label)} of ${where} as it must be a number: write Number(…) of it`,
+    );
+  }
+  if (!("label" in example)) {
+    throw new InputError(
+      `Cannot use ${where} as it has no label: its fields are ${quoted(Object.keys(example).join(", "))}`,
     );
   }
   if (choices < labels.length) {

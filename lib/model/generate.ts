@@ -5,7 +5,7 @@ import { keyOf, threefry } from "../engine/random.ts";
 import { limit, number, type SchemaOf, settle, signal as signals, whole } from "../settings.ts";
 import { checkForetells, seedSetting } from "./config.ts";
 import { type Cache, forward, tokenLogits, unread } from "./forward.ts";
-import { checkModel, type LanguageModel } from "./gpt.ts";
+import { checkModel, type LanguageModel, whileRead } from "./gpt.ts";
 
 /** The longest that timers, the signal and a notebook's stop button wait, in ms. */
 const PATIENCE = 30;
@@ -74,37 +74,39 @@ export async function generate(
   let read = 0; // ids[..read] are in the cache, or left behind
   let cache = unread;
   let breath = performance.now();
-  try {
-    for (let i = 0; i < tokens && !signal?.aborted; i++) {
-      if (cache.tokens + ids.length - read > context) {
-        read = ids.length - (context >> 1);
+  await whileRead(lm, async () => {
+    try {
+      for (let i = 0; i < tokens && !signal?.aborted; i++) {
+        if (cache.tokens + ids.length - read > context) {
+          read = ids.length - (context >> 1);
+          free(cache);
+          cache = unread;
+        }
+        const [scores, grown] = tf.tidy(() => {
+          const next = tf.tensor2d([ids.slice(read)], undefined, "int32"); // (1, T)
+          const { h, cache: grown } = forward(lm.parameters, lm.config, next, undefined, cache);
+          const last = h.slice([0, next.shape[1] - 1, 0], [1, 1, -1]).reshape([1, -1]) as tf.Tensor2D; // (1, d)
+          return [tokenLogits(lm.parameters, last), grown as unknown as tf.TensorContainerObject];
+        }) as unknown as [tf.Tensor2D, Cache];
         free(cache);
-        cache = unread;
+        cache = grown;
+        read = ids.length;
+        const logits = await scores.data<"float32">().finally(() => scores.dispose());
+        if (!logits.every(Number.isFinite)) {
+          throw new InputError("Cannot continue the text as the model's scores are not finite numbers");
+        }
+        // Word i of the stream, in [0, 1).
+        const draw = threefry(key, i >>> 1, 0)[i & 1]! / 2 ** 32;
+        ids.push(pick(logits, temperature, topK, draw));
+        if (performance.now() - breath > PATIENCE) {
+          await new Promise((resume) => setTimeout(resume));
+          breath = performance.now();
+        }
       }
-      const [scores, grown] = tf.tidy(() => {
-        const next = tf.tensor2d([ids.slice(read)], undefined, "int32"); // (1, T)
-        const { h, cache: grown } = forward(lm.parameters, lm.config, next, undefined, cache);
-        const last = h.slice([0, next.shape[1] - 1, 0], [1, 1, -1]).reshape([1, -1]) as tf.Tensor2D; // (1, d)
-        return [tokenLogits(lm.parameters, last), grown as unknown as tf.TensorContainerObject];
-      }) as unknown as [tf.Tensor2D, Cache];
+    } finally {
       free(cache);
-      cache = grown;
-      read = ids.length;
-      const logits = await scores.data<"float32">().finally(() => scores.dispose());
-      if (!logits.every(Number.isFinite)) {
-        throw new InputError("Cannot continue the text as the model's scores are not finite numbers");
-      }
-      // Word i of the stream, in [0, 1).
-      const draw = threefry(key, i >>> 1, 0)[i & 1]! / 2 ** 32;
-      ids.push(pick(logits, temperature, topK, draw));
-      if (performance.now() - breath > PATIENCE) {
-        await new Promise((resume) => setTimeout(resume));
-        breath = performance.now();
-      }
     }
-  } finally {
-    free(cache);
-  }
+  });
   return lm.tokenizer.decode(ids);
 }
 

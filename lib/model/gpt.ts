@@ -4,7 +4,7 @@ import type { Kind } from "../text/inputs.ts";
 import { type Tokenizer, tokenizerSetting } from "../text/bpe.ts";
 import type { Config, Preset } from "./config.ts";
 import { type SchemaOf, settle } from "../settings.ts";
-import { seedSetting } from "./config.ts";
+import { presetSettings, seedSetting } from "./config.ts";
 import { init, type Parameters } from "./parameters.ts";
 
 /** A GPT: what it is, what it has learned, and how it reads text. A plain value. */
@@ -47,7 +47,14 @@ export function gpt(
   options: { tokenizer: Tokenizer; seed?: number },
 ): LanguageModel {
   const { tokenizer, seed } = settle("build a model", gptSettings, options);
-  const config = { ...preset, vocabulary: tokenizer.size };
+  const { vocabulary = tokenizer.size, ...shape } = Object(preset) as Partial<Config>;
+  settle("build a model", presetSettings, Object(preset) === preset ? shape : preset, "preset");
+  if (vocabulary !== tokenizer.size) {
+    throw new InputError(
+      `Cannot build a model with vocabulary ${vocabulary} as its tokenizer has ${tokenizer.size}`,
+    );
+  }
+  const config = { ...preset, vocabulary };
   return { config, parameters: init(config, seed), tokenizer, seed };
 }
 
@@ -83,4 +90,32 @@ export function checkModel(lm: LanguageModel, action: string): void {
   if (weight.isDisposed) {
     throw new InputError(`Cannot ${action} as the model was disposed: make or load it again`);
   }
+}
+
+/** What reads each model's parameters at the moment. */
+const readers = new WeakMap<Parameters, Set<Promise<unknown>>>();
+
+/**
+ * Reads a model's parameters as they are now: a training of it that goes on at the same time waits before its next
+ * update, so that no score or file is of two states of the model.
+ *
+ * @param lm The model.
+ * @param read What is done with it.
+ */
+export async function whileRead<T>({ parameters }: LanguageModel, read: () => Promise<T>): Promise<T> {
+  const reading = readers.get(parameters) ?? new Set();
+  readers.set(parameters, reading);
+  const promise = read();
+  reading.add(promise);
+  try {
+    return await promise;
+  } finally {
+    reading.delete(promise);
+  }
+}
+
+/** Waits until nobody reads a model's parameters. */
+export async function untilUnread({ parameters }: LanguageModel): Promise<void> {
+  const reading = readers.get(parameters);
+  while (reading?.size) await Promise.allSettled([...reading]);
 }

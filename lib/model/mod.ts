@@ -21,7 +21,7 @@ export {
 } from "./config.ts";
 export { type Cache, type Dropout, forward, type States, tokenLogits, unread } from "./forward.ts";
 export { generate, type GenerateOptions } from "./generate.ts";
-export { checkModel, gpt, type LanguageModel } from "./gpt.ts";
+export { checkModel, gpt, type LanguageModel, untilUnread, whileRead } from "./gpt.ts";
 export { addHead, classify } from "./heads.ts";
 export {
   type Block,

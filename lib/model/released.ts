@@ -82,7 +82,8 @@ export async function loadReleased(
   };
   checkConfig(config);
   checkStored(stored, releasedShapes(config), path);
-  const lm = gpt(config, { tokenizer, seed });
+  const { vocabulary: _, ...preset } = config;
+  const lm = gpt(preset, { tokenizer, seed });
   for (const [name, leaf] of leaves(lm.parameters)) {
     const { data, shape } = stored.get(name)!;
     tf.tidy(() => {

@@ -1,6 +1,6 @@
-import { checkTask, type Task } from "../data/mod.ts";
+import { checkTask, type Corpus, plainTask, type Task } from "../data/mod.ts";
 import { digest } from "../digest.ts";
-import { InputError } from "../errors.ts";
+import { InputError, quoted } from "../errors.ts";
 import { checkWritable, exists, readWhole, writeWhole } from "../files.ts";
 import { type Training, training, type TrainingRecord } from "../train/mod.ts";
 import { type ArmStep, runArm } from "./arm.ts";
@@ -9,8 +9,8 @@ import { type Arm, baselinesOf, keysOf, type Plan, planOf, runsOf } from "./plan
 import { finetunedRow, pretrainedRow } from "./rows.ts";
 import { settleStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
 import { store, stored } from "./store.ts";
-import { report, type Study, studyJson, studyOf } from "./tables.ts";
-import { sideBySide } from "./workers.ts";
+import { report, type Study, studyJson, studyOf, TEXT } from "./tables.ts";
+import { type Failure, sideBySide } from "./workers.ts";
 
 /** How far a study is. */
 export interface StudyRecord {
@@ -55,16 +55,15 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
 
   return training(async function* (): AsyncGenerator<StudyRecord, Study> {
     await checkFolder(study.folder);
-    const begin = performance.now();
     const plan = await planOf(study);
     const runs = plan.arms.flatMap(runsOf);
-    const cost = new Map(runs.map(({ name, cost }) => [name, cost]));
+    const cost = new Map(runs.map(({ key, cost }) => [key, cost]));
     const done = new Map<string, number>();
-    for (const { name, result, key } of runs) if (await stored(result, key)) done.set(name, 1);
-    const open = plan.arms.filter((arm) => runsOf(arm).some(({ name }) => !done.has(name)));
+    for (const { result, key } of runs) if (await stored(result, key)) done.set(key, 1);
+    const open = plan.arms.filter((arm) => runsOf(arm).some(({ key }) => !done.has(key)));
 
     const all = [...cost.values()].reduce((a, b) => a + b, 0);
-    const work = () => [...done].reduce((sum, [name, share]) => sum + share * cost.get(name)!, 0);
+    const work = () => [...done].reduce((sum, [key, share]) => sum + share * cost.get(key)!, 0);
     let pace: { begin: number; work: number } | undefined; // Since the first update: reading is not part of it.
     const maySpawn = Deno.permissions.querySync({ name: "run" }).state === "granted";
     const beside = workers ?? (all > WORTH_A_PROCESS ? navigator.hardwareConcurrency : 1);
@@ -82,13 +81,13 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
         failures.push(step.failure);
         continue;
       }
-      const { run, share, record } = step;
-      if (!done.has(run)) {
+      const { run, key, share, record } = step;
+      if (!done.has(key)) {
         // A run's first step tells how much of it was there before.
         const before = share - 1 / record.updates;
-        if (pace) pace.work += before * cost.get(run)!;
+        if (pace) pace.work += before * cost.get(key)!;
       }
-      done.set(run, share);
+      done.set(key, share);
       const now = work();
       pace ??= { begin: performance.now(), work: now };
       const left = (performance.now() - pace.begin) / 1e3 / (now - pace.work) * (all - now);
@@ -97,37 +96,52 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     }
 
     const result = await resultOf(plan, study, failures);
-    await keep(plan, study, result, (performance.now() - begin) / 1e3);
+    await keep(plan, study, result);
     return result;
   }());
 }
 
 /** A study with its own tasks and corpus as they are now: a notebook may change them while it runs. */
 function asItIs(study: StudySettings): StudySettings {
-  const copies = new Map<unknown, unknown>(); // A task may be in both lists.
-  const copy = <T>(value: T): T => {
-    if (typeof value !== "object") return value;
-    if (!copies.has(value)) copies.set(value, structuredClone(value));
-    return copies.get(value) as T;
-  };
-  const { tasks, zeroShot, corpus } = study;
+  const copies = new Map<string | Task, string | Task>(); // A task may be in both lists.
   const named = new Map<string, string | Task>();
+  const { tasks, zeroShot, corpus } = study;
   for (const list of [tasks, zeroShot ?? []]) {
     for (const task of list) {
-      const name = typeof task === "string" ? task : checkTask(task).name;
+      const own = copies.get(task) ?? (typeof task === "string" ? task : plainTask(checkTask(task)));
+      copies.set(task, own);
+      const name = typeof own === "string" ? own : own.name;
+      if (name === TEXT) {
+        throw new InputError(`Cannot run a study of a task called "${TEXT}": give it another name`);
+      }
       const twin = named.get(name);
-      const isSame = twin === undefined || (list === zeroShot && digest(twin) === digest(task));
+      const isSame = twin === undefined || (list === zeroShot && digest(twin) === digest(own));
       if (!isSame) {
         throw new InputError(
           `Cannot run a study of two tasks called "${name}": give each a name of its own, as ` +
             `{ ...task, name: "${name}-2" } does`,
         );
       }
-      named.set(name, task);
+      named.set(name, own);
     }
   }
-  const own = { ...study, tasks: tasks.map(copy), corpus: copy(corpus) };
-  return zeroShot ? { ...own, zeroShot: zeroShot.map(copy) } : own;
+  const all = (list: StudySettings["tasks"]) => list.map((task) => copies.get(task)!);
+  return {
+    ...study,
+    tasks: all(tasks),
+    ...zeroShot && { zeroShot: all(zeroShot) },
+    corpus: typeof corpus === "string" ? corpus : textsOf(corpus),
+  };
+}
+
+/** What a study reads of a corpus. */
+function textsOf({ name, train, heldout }: Corpus): Corpus {
+  if (typeof heldout !== "string") {
+    throw new InputError(
+      `Cannot run a study on a corpus whose heldout must be a text: current value is ${quoted(heldout)}`,
+    );
+  }
+  return { name: name ?? "own text", train, heldout, dropped: 0, sources: [], licence: "", about: "" };
 }
 
 /** Makes sure that a study can be kept in a folder, and that none of version 0.1 is there. */
@@ -136,7 +150,7 @@ async function checkFolder(folder: string): Promise<void> {
   await checkWritable(path);
   if (!await exists(path)) return;
   const text = new TextDecoder().decode(await readWhole(path, "a study"));
-  if (text.includes('"format"')) return;
+  if (text.includes('"format"') || !text.includes('"findings"')) return; // What is no study is replaced.
   throw new InputError(
     `Cannot run a study in ${folder} as one of version 0.1 is there: name another folder, or open it with published()`,
   );
@@ -146,8 +160,14 @@ async function checkFolder(folder: string): Promise<void> {
 async function resultOf(plan: Plan, study: StudySettings, failures: readonly string[]): Promise<Study> {
   const pretrained = await rows(plan, ({ pretrain }) => pretrain ? [pretrain] : [], pretrainedRow);
   const finetuned = await rows(plan, ({ finetune }) => finetune, finetunedRow);
-  const complete = pretrained.length + finetuned.length === plan.arms.flatMap(runsOf).length;
-  return studyOf(pretrained, finetuned, baselinesOf(plan, study), complete, failures);
+  const runs = plan.arms.flatMap(runsOf);
+  const complete = pretrained.length + finetuned.length === runs.length;
+  const found = studyOf(pretrained, finetuned, baselinesOf(plan, study), complete, failures);
+  const made = await Promise.all(
+    runs.map(async ({ result, key }) => (await stored(result, key))?.training?.code),
+  );
+  const codes = new Set(made.filter((code) => code !== undefined)).size;
+  return codes > 1 ? { ...found, codes } : found;
 }
 
 async function rows<Run, Row>(
@@ -166,7 +186,6 @@ async function keep(
   { books, tasks, zeroShot, arms }: Plan,
   study: StudySettings,
   result: Study,
-  seconds: number,
 ): Promise<void> {
   const { folder: _, saveEvery: __, ...settings } = study; // Results do not depend on these.
   const names = (tasks: Plan["tasks"]) => tasks.map(({ name }) => name);
@@ -179,9 +198,15 @@ async function keep(
   const tables = studyJson(result);
   const key = digest([arms.map(keysOf), tables]);
   const path = `${study.folder}/study.json`;
-  if (await stored(path, key).catch(() => undefined)) return; // Whatever else stands there is replaced.
-  await store(path, { key, settings: summary(asked) }, tables, seconds);
-  await writeWhole(`${study.folder}/report.md`, [report(result)]);
+  if (!await stored(path, key).catch(() => undefined)) { // Whatever else stands there is replaced.
+    let seconds = 0;
+    for (const run of arms.flatMap(runsOf)) {
+      seconds += (await stored(run.result, run.key))?.provenance.seconds ?? 0;
+    }
+    await store(path, { key, settings: summary(asked) }, tables, seconds);
+  }
+  const text = report(result), file = `${study.folder}/report.md`;
+  if (await Deno.readTextFile(file).catch(() => "") !== text) await writeWhole(file, [text]);
 }
 
 /**
@@ -206,6 +231,18 @@ async function* oneByOne(
   arms: Plan["arms"],
   study: StudySettings,
   signal?: AbortSignal,
-): AsyncGenerator<ArmStep, void> {
-  for (const arm of arms) if (!signal?.aborted) yield* runArm(arm, study, signal);
+): AsyncGenerator<ArmStep | Failure, void> {
+  for (const arm of arms) {
+    if (signal?.aborted) return;
+    let under = arm.finetune[0]?.name ?? arm.pretrain?.name;
+    try {
+      for await (const step of runArm(arm, study, signal)) {
+        under = step.run;
+        yield step;
+      }
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      yield { failure: `Cannot finish ${under}: ${error.message}` }; // The others go on.
+    }
+  }
 }

@@ -1,3 +1,4 @@
+import { InputError } from "../errors.ts";
 import { exists } from "../files.ts";
 import { dispose, gpt, type LanguageModel } from "../model/mod.ts";
 import {
@@ -17,12 +18,14 @@ import {
 import type { Arm, Planned, PlannedFinetune, PlannedPretrain } from "./plan.ts";
 import { type AnswerResult, answersOf, type FinetuneResult, type PretrainResult, type Took } from "./rows.ts";
 import type { StudySettings } from "./settings.ts";
-import { store, stored } from "./store.ts";
+import { type Provenance, provenance, store, stored } from "./store.ts";
 
 /** An update of a run. */
 export interface ArmStep {
   /** Name of the run. */
   readonly run: string;
+  /** Its key. */
+  readonly key: string;
   /** Share of the run's updates that are made, this one included. */
   readonly share: number;
   /** The update. */
@@ -45,7 +48,7 @@ export async function* runArm(
 
   if (pretraining && (await isLeft(pretraining) || (left.length > 0 && !await exists(start.file)))) {
     const { preset, seed, text, options } = pretraining.reads;
-    const model = yield* trained(pretraining, (checkpoint) => {
+    const model = yield* trained(pretraining, signal, (checkpoint) => {
       const lm = gpt(preset, { tokenizer, seed });
       return { run: pretrain(lm, { train: text }, { ...options, ...keep, checkpoint }), lm };
     });
@@ -54,7 +57,8 @@ export async function* runArm(
       if (signal?.aborted) return;
       const begin = performance.now();
       const result: PretrainResult = { ...await ask(model.lm, pretraining), trained: model.took };
-      await store(pretraining.result, pretraining, result, model.seconds + secondsSince(begin));
+      const seconds = model.seconds + secondsSince(begin);
+      await store(pretraining.result, pretraining, result, seconds, model.provenance);
     } finally {
       dispose(model.lm.parameters);
     }
@@ -68,7 +72,7 @@ export async function* runArm(
   try {
     for (const planned of left) {
       const { options, ...own } = planned.reads;
-      const model = yield* trained(planned, (checkpoint) => ({
+      const model = yield* trained(planned, signal, (checkpoint) => ({
         run: finetune(lm, planned.task, { ...options, ...own, ...keep, checkpoint }),
       }));
       if (!model) return;
@@ -84,7 +88,8 @@ export async function* runArm(
           answers: answersOf(predictions, logits),
           trained: model.took,
         };
-        await store(planned.result, planned, result, model.seconds + secondsSince(begin));
+        const seconds = model.seconds + secondsSince(begin);
+        await store(planned.result, planned, result, seconds, model.provenance);
       } finally {
         dispose(model.lm.parameters);
       }
@@ -101,41 +106,50 @@ interface TrainedModel {
   readonly lm: LanguageModel;
   readonly took: Took;
   readonly seconds: number;
+  readonly provenance: Provenance;
 }
 
 /**
  * The model that a run trains: the one that is there, or a new one, of whose updates it tells.
  *
+ * @param signal What stops it.
  * @param begin Begins the training; `lm` is freed if it fails.
  * @returns Nothing if the run was stopped.
  */
 async function* trained(
-  { name, path, trained: key }: Planned,
+  { name, path, trained: key, key: own }: Planned,
+  signal: AbortSignal | undefined,
   begin: (checkpoint: string) => { readonly run: Training<LanguageModel>; readonly lm?: LanguageModel },
 ): AsyncGenerator<ArmStep, TrainedModel | undefined> {
   const file = `${path}.safetensors`, checkpoint = `${path}.part`;
   if (await exists(file)) {
-    const { lm, took: { seconds, ...took } } = await loadMade(file, key);
+    const { lm, took: { seconds, provenance, ...took } } = await loadMade(file, key);
     await Deno.remove(checkpoint).catch(() => {}); // A kill may have left it.
-    return { lm, took, seconds };
+    return { lm, took, seconds, provenance: provenance as Provenance };
   }
-  const { run, lm: own } = begin(checkpoint);
+  const { run, lm: begun } = begin(checkpoint);
   let isDone = false;
   try {
-    for await (const record of run) yield { run: name, share: record.update / record.updates, record };
+    for await (const record of run) {
+      yield { run: name, key: own, share: record.update / record.updates, record };
+    }
     const lm = await run;
     const so = await progressOf(checkpoint);
     isDone = so !== undefined && so.update === so.updates;
     if (!isDone) {
-      if (!own) dispose(lm.parameters);
+      if (!begun) dispose(lm.parameters);
+      if (!signal?.aborted) {
+        throw new InputError(`its checkpoint ${checkpoint} was changed or removed while it ran`);
+      }
       return undefined;
     }
     const { updates, batch, seconds } = so!;
-    await saveModel(file, lm, { made: { key, updates, batch, seconds } });
+    const made = await provenance();
+    await saveModel(file, lm, { made: { key, updates, batch, seconds, provenance: made } });
     await Deno.remove(checkpoint);
-    return { lm, took: { updates, batch }, seconds };
+    return { lm, took: { updates, batch }, seconds, provenance: made };
   } finally {
-    if (!isDone && own) dispose(own.parameters);
+    if (!isDone && begun) dispose(begun.parameters);
   }
 }
 

@@ -12,6 +12,8 @@ import {
   pretrainedFile,
   type PretrainedName,
 } from "../train/mod.ts";
+import { tokensOf } from "../train/batches.ts";
+import { evaluationWindows } from "../train/evaluate.ts";
 import { keys, type Read, summary } from "./key.ts";
 import { presetsOf, type StudyModel, type StudySettings, transfersOf } from "./settings.ts";
 
@@ -123,8 +125,9 @@ export async function planOf(study: StudySettings): Promise<Plan> {
       const whole = typeof task === "string" ? await loadTask(task, task === "imdb" ? { words } : {}) : task;
       const part = atMost(whole, limits);
       const [all, taken]: (readonly unknown[])[] = [whole.test, part.test];
-      const places = new Map(all!.map((example, i) => [example, i]));
-      orders.set(part, Uint32Array.from(taken!, (example) => places.get(example)!));
+      const places = new Map<unknown, number[]>(); // One example may stand twice.
+      all!.forEach((example, i) => places.set(example, [...places.get(example) ?? [], i]));
+      orders.set(part, Uint32Array.from(taken!, (example) => places.get(example)!.shift()!));
       return [task, part] as const;
     })),
   );
@@ -161,7 +164,8 @@ export async function planOf(study: StudySettings): Promise<Plan> {
             const reads: FinetuneRead = { seed, lambda, transfer, options: study.finetune };
             const width = preset.variant === "paper" ? longest : undefined; // Of the softmax over positions.
             const all = {
-              start: begun.start.digest, // Of shape and tokenizer, too.
+              // From scratch nothing is read of the model but its shape and tokenizer; its digest is of these, too.
+              start: transfer === -1 ? { preset, tokenizer } : begun.start.digest,
               ...reads,
               task: training,
               width,
@@ -238,6 +242,11 @@ async function ownModels(
   const { merges, pretrain: options, heldoutWindows: windows, folder } = study;
   const books = typeof study.corpus === "string" ? await loadCorpus(study.corpus) : study.corpus;
   const tokenizer = trainBpe(books.train, { merges });
+  for (const model of study.models) {
+    for (const { context } of presetsOf(study, model)) {
+      evaluationWindows(tokensOf(books.heldout, tokenizer), context, windows);
+    }
+  }
   const asked: PretrainAsked = { heldout: books.heldout, windows, zeroShot };
   const answered = zeroShot.map((task) => {
     const { train, ...rest } = read(task);

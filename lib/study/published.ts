@@ -81,11 +81,21 @@ async function read<Row>({ folder }: StudySettings, name: string, settings: Sett
   try {
     const found = JSON.parse(text);
     checkNumbers(found.result);
-    const { model, seed, task, value } = found.result;
-    const isOne = model && seed && (settings["run"] === "pretrain" || (task && typeof value === "number"));
-    if (isOne && JSON.stringify(found.settings) === JSON.stringify(settings)) return found.result as Row;
+    if (isOf(settings, found.result) && JSON.stringify(found.settings) === JSON.stringify(settings)) {
+      return found.result as Row;
+    }
   } catch { /* said below */ }
   throw new InputError(`Cannot use ${path} as the run ${name} of a published study`);
+}
+
+/** Whether a result is of what its settings say, and its score the one that its measure says. */
+function isOf(settings: Settings, result: Pretrained & Partial<Finetuned>): boolean {
+  const { positions } = settings as { readonly positions: { readonly kind: string } };
+  if (!result.model || result.seed !== settings["seed"] || result.positions !== positions.kind) return false;
+  if (settings["run"] === "pretrain") return result.model === "bert" || result.heldout !== undefined;
+  const { task, lambda, transfer, measure, measures, value } = result;
+  return task === settings["task"] && lambda === settings["lambda"] && transfer === settings["transfer"] &&
+    typeof value === "number" && measures?.[measure!]?.value === value;
 }
 
 /** Scores are between −1 and 1, and all numbers finite. */

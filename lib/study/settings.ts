@@ -303,6 +303,14 @@ export function smoke(study: StudySettings): StudySettings {
 /** Refuses settings that do not go together. */
 function checkStudy(study: StudySettings): void {
   if (study.pretrained !== undefined) checkPretrained(study, study.pretrained);
+  if (study.models.includes("bert") && !study.lambda.includes(0)) {
+    throw new InputError(
+      `Cannot run a study of bert with lambda ${
+        quoted(study.lambda)
+      } as it has no L1 and is fine-tuned with λ = 0: ` +
+        "name 0, too",
+    );
+  }
   for (const model of study.models) {
     for (const arm of presetsOf(study, model)) {
       checkConfig({ ...arm, vocabulary: 1 });

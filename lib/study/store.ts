@@ -3,7 +3,7 @@ import kit from "../../deno.json" with { type: "json" };
 import { digest } from "../digest.ts";
 import { backendInUse } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { fileError, writeWhole } from "../files.ts";
+import { checkFile, fileError, writeWhole } from "../files.ts";
 
 /** What computes here. */
 export interface Provenance {
@@ -11,6 +11,8 @@ export interface Provenance {
   readonly version: string;
   /** Git revision of the kit, where it is a checkout. */
   readonly revision?: string;
+  /** Digest of the kit's own code, which changes with an edit that is not committed, too; where it is on disk. */
+  readonly code?: string;
   /** Of Deno, V8 and tfjs. */
   readonly versions: Readonly<Record<string, string>>;
   /** tfjs' backend, and what multiplied matrices. */
@@ -41,6 +43,8 @@ export interface Stored<Result> extends Asked {
   readonly result: Result;
   /** What made it. */
   readonly provenance: Making;
+  /** What trained the model that it is of; the model may be older than the questions to it. */
+  readonly training?: Provenance;
 }
 
 const FORMAT = "gpt1-result-2";
@@ -56,6 +60,7 @@ const FORMAT = "gpt1-result-2";
 export async function stored<Result>(path: string, key: string): Promise<Stored<Result> | undefined> {
   let text: string;
   try {
+    await checkFile(path);
     text = await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
@@ -82,11 +87,12 @@ export async function store<Result>(
   { key, settings }: Asked,
   result: Result,
   seconds: number,
+  training?: Provenance,
 ): Promise<void> {
   const ended = new Date().toISOString();
   const made: Making = { ...await provenance(), ended, seconds: Math.round(seconds * 10) / 10 };
   // The digest is of what will be read back.
-  const text = JSON.stringify({ format: FORMAT, key, settings, result, provenance: made }, encode);
+  const text = JSON.stringify({ format: FORMAT, key, settings, result, provenance: made, training }, encode);
   const found = JSON.parse(text, decode);
   await writeWhole(path, [JSON.stringify({ ...found, sha256: digest(found) }, encode, 2), "\n"]);
 }
@@ -126,14 +132,37 @@ const arrays = [["float32", Float32Array], ["float64", Float64Array]] as const;
  * ```
  */
 export async function provenance(): Promise<Provenance> {
-  const revision = await gitRevision(new URL("../../", import.meta.url));
+  const root = new URL("../../", import.meta.url);
+  const revision = await gitRevision(root);
+  const code = await (codeOf ??= codeDigest(new URL("lib/", root)));
   return {
     version: kit.version,
     ...(revision && { revision }),
+    ...(code && { code }),
     versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"]! },
     backend: backendInUse(),
     machine: `${Deno.build.os} ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores`,
   };
+}
+
+let codeOf: Promise<string | undefined> | undefined; // It is that of the code that this process has loaded.
+
+/** Digest of all programs in a folder. */
+async function codeDigest(folder: URL): Promise<string | undefined> {
+  if (folder.protocol !== "file:") return undefined;
+  const files: [path: string, text: string][] = [];
+  const walk = async (folder: URL): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      if (isDirectory) await walk(new URL(`${name}/`, folder));
+      else if (name.endsWith(".ts")) files.push([name, await Deno.readTextFile(new URL(name, folder))]);
+    }
+  };
+  try {
+    await walk(folder);
+  } catch {
+    return undefined; // Without the permission to read it.
+  }
+  return digest(files.sort(([a, x], [b, y]) => a < b || (a === b && x < y) ? -1 : 1)).slice(0, 16);
 }
 
 /**

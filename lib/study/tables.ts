@@ -10,6 +10,8 @@ export interface Study {
   readonly complete: boolean;
   /** Why arms could not be finished; the others are not touched by it. */
   readonly failures: readonly string[];
+  /** How many versions of the kit's code its models were trained by, where there are several. */
+  readonly codes?: number;
   /** Results of the pre-training runs. */
   readonly pretrained: readonly Pretrained[];
   /** Results of the fine-tuning runs. */
@@ -82,7 +84,7 @@ export function studyJson(
  * ```
  */
 export function report(study: Study): string {
-  const { language, table, findings } = Object(study) as Study;
+  const { language, table, findings, failures } = Object(study) as Study;
   if (typeof language?.numRows !== "function" || !table || !findings) {
     throw new InputError(
       isThenable(study)
@@ -91,6 +93,12 @@ export function report(study: Study): string {
     );
   }
   return [
+    ...failures?.length ? [`**Not finished**: ${failures.join("; ")}`] : [],
+    ...study.codes
+      ? [
+        `**Of ${study.codes} versions of the kit's code**: a difference between models may be one of the code.`,
+      ]
+      : [],
     ...language.numRows() > 0 ? ["**Held-out text, bits per character**", language.toMarkdown()] : [],
     "**Test scores**",
     table.toMarkdown(),
@@ -234,7 +242,8 @@ export function studyOf(
   };
 }
 
-const TEXT = "held-out text";
+/** Where scores of the held-out text stand; no task can have the name. */
+export const TEXT = "held-out text";
 const BITS = "bits per character";
 const bits = ({ heldout }: Pretrained) => heldout!.bitsPerCharacter;
 const points = ({ value }: Done) => 100 * value;

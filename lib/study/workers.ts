@@ -57,7 +57,7 @@ export async function* sideBySide(
       }
       const { success, code, signal: fatal } = await child.status;
       children.delete(child);
-      if (!success) {
+      if (!success && !(fatal === "SIGINT" && (signal?.aborted || left))) { // It may not yet have listened.
         const why = fatal
           ? `its process was ended by ${fatal}`
           : await last || `its process ended with code ${code}`;

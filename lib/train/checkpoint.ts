@@ -15,6 +15,7 @@ import {
   type LanguageModel,
   leaves,
   SPECIALS,
+  whileRead,
   type Writable,
 } from "../model/mod.ts";
 import { checked, flag, type SchemaOf, settle, text, value } from "../settings.ts";
@@ -41,6 +42,8 @@ export interface Made {
   readonly batch: number;
   /** Seconds that it took, those before an interruption included. */
   readonly seconds: number;
+  /** What computed it. */
+  readonly provenance?: object;
 }
 
 /** What is saved beside a model, and how. */
@@ -100,9 +103,15 @@ export async function saveModel(
   const tensors = new Map<string, Writable>();
   const store = async (name: string, leaf: tf.Variable) => {
     const data = await leaf.data<"float32">();
-    tensors.set(name, { shape: leaf.shape, data: half ? new Float16Array(data) : data });
+    const stored = half ? new Float16Array(data) : data;
+    if (half && !stored.every(Number.isFinite)) {
+      throw new InputError(`Cannot save a model in half precision as ${name} has numbers beyond 65504`);
+    }
+    tensors.set(name, { shape: leaf.shape, data: stored });
   };
-  for (const [name, leaf] of leaves(lm.parameters)) await store(name, leaf);
+  await whileRead(lm, async () => {
+    for (const [name, leaf] of leaves(lm.parameters)) await store(name, leaf);
+  });
   if (progress) {
     let i = 0;
     for (const [name, leaf] of leaves(lm.parameters)) {

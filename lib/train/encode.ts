@@ -1,5 +1,6 @@
-import { checkTask, type Split, type Task } from "../data/mod.ts";
+import { checkTask, plainTask, type Split, type Task } from "../data/mod.ts";
 import { digest } from "../digest.ts";
+import { InputError } from "../errors.ts";
 import { inputs, type Tokenizer, transform } from "../text/mod.ts";
 import { countUnknown } from "./batches.ts";
 import { taskWarnings, type TextCounts, warnOnce } from "./warnings.ts";
@@ -44,8 +45,7 @@ export interface EncodedTask {
  */
 export function encodeTask(task: Task, tokenizer: Tokenizer, context: number, quiet = false): EncodedTask {
   checkTask(task);
-  const { name, kind, labels, measures, train, validation, test } = task;
-  const of = digest({ name, kind, labels, measures, train, validation, test, context });
+  const of = digest({ context, ...plainTask(task) });
   let tasks = known.get(tokenizer);
   if (!tasks) known.set(tokenizer, tasks = new WeakMap());
   let kept = tasks.get(task);
@@ -59,7 +59,7 @@ function encode(task: Task, tokenizer: Tokenizer, context: number): EncodedTask 
   let longest = 0;
   const counts = { train: noTexts(), validation: noTexts(), test: noTexts() };
   const read = (split: Split) =>
-    task[split].map((example): EncodedExample => {
+    task[split].map((example, i): EncodedExample => {
       const { sequences, cut } = transform(example, task.kind, tokenizer, context);
       const count = counts[split];
       count.texts += Object.keys(inputs[task.kind].fields).length;
@@ -68,6 +68,12 @@ function encode(task: Task, tokenizer: Tokenizer, context: number): EncodedTask 
       for (const ids of sequences) {
         count.tokens += ids.reduce((sum, id) => id < tokenizer.size ? sum + 1 : sum, 0);
         count.unknown += countUnknown(ids, tokenizer);
+      }
+      if (sequences.some((ids) => ids.every((id) => id >= tokenizer.size))) {
+        throw new InputError(
+          `Cannot use ${split} example ${i} in task "${task.name}" as its text has no tokens: it is white space to the ` +
+            "tokenizer",
+        );
       }
       const length = Math.max(...sequences.map(({ length }) => length));
       longest = Math.max(longest, length);

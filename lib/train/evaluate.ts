@@ -2,7 +2,14 @@ import * as tf from "@tensorflow/tfjs";
 import { checkTask, isGraded, type Measure, type Split, type Task } from "../data/mod.ts";
 import { started } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { checkForetells, checkModel, classify, forward, type LanguageModel } from "../model/mod.ts";
+import {
+  checkForetells,
+  checkModel,
+  classify,
+  forward,
+  type LanguageModel,
+  whileRead,
+} from "../model/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import { batchOf, countUnknown, tokensOf } from "./batches.ts";
 import { shownAs } from "./display.ts";
@@ -207,15 +214,20 @@ async function heldoutLosses(
   const windows = evaluationWindows(ids, context, limit);
   await started();
   const losses: number[][] = [], counts: number[] = [];
-  for (let at = 0; at < windows.length; at += EVALUATION_BATCH) {
-    const some = windows.slice(at, at + EVALUATION_BATCH);
-    const found = tf.tidy(() => {
-      const ids = tf.tensor2d(batchOf(some).ids, [some.length, context], "int32");
-      return tf.stack(lossesOf(forward(lm.parameters, lm.config, ids).h, some));
-    });
-    losses.push([...await found.data()]);
-    counts.push(some.length);
-    found.dispose();
+  await whileRead(lm, async () => {
+    for (let at = 0; at < windows.length; at += EVALUATION_BATCH) {
+      const some = windows.slice(at, at + EVALUATION_BATCH);
+      const found = tf.tidy(() => {
+        const ids = tf.tensor2d(batchOf(some).ids, [some.length, context], "int32");
+        return tf.stack(lossesOf(forward(lm.parameters, lm.config, ids).h, some));
+      });
+      losses.push([...await found.data()]);
+      counts.push(some.length);
+      found.dispose();
+    }
+  });
+  if (!losses.every((some) => some.every(Number.isFinite))) {
+    throw new InputError("Cannot score a text as the model's losses on it are not finite numbers");
   }
   return { losses, windows: counts, ids };
 }
@@ -325,28 +337,35 @@ export async function evaluate(lm: LanguageModel, task: Task, split: Split = "te
   const perBatch = Math.max(1, Math.floor(2 * EVALUATION_BATCH / most));
   await started();
   const order = [...rows.keys()].sort((a, b) => rows[a]!.length - rows[b]!.length); // Little padding.
-  for (let at = 0; at < order.length; at += perBatch) {
-    const some = order.slice(at, at + perBatch);
-    const batch = exampleBatch(some.map((i) => rows[i]!), encoded, lm);
-    const scores = tf.tidy(() => {
-      const N = batch.lengths.length;
-      const { h } = forward(
-        lm.parameters,
-        lm.config,
-        tf.tensor2d(batch.ids, [N, batch.ids.length / N], "int32"),
-        undefined,
-        undefined,
-        batch.lengths,
-      );
-      return classify(lm.parameters, kind, h, batch.lengths, batch.choices ?? some.length);
-    });
-    const flat = await scores.data<"float32">();
-    const width = scores.shape[1];
-    some.forEach((i, row) => {
-      const own = batch.choices?.[row] ?? width;
-      logits[i] = flat.slice(row * width, row * width + own);
-    });
-    scores.dispose();
+  await whileRead(lm, async () => {
+    for (let at = 0; at < order.length; at += perBatch) {
+      const some = order.slice(at, at + perBatch);
+      const batch = exampleBatch(some.map((i) => rows[i]!), encoded, lm);
+      const scores = tf.tidy(() => {
+        const N = batch.lengths.length;
+        const { h } = forward(
+          lm.parameters,
+          lm.config,
+          tf.tensor2d(batch.ids, [N, batch.ids.length / N], "int32"),
+          undefined,
+          undefined,
+          batch.lengths,
+        );
+        return classify(lm.parameters, kind, h, batch.lengths, batch.choices ?? some.length);
+      });
+      const flat = await scores.data<"float32">();
+      const width = scores.shape[1];
+      some.forEach((i, row) => {
+        const own = batch.choices?.[row] ?? width;
+        logits[i] = flat.slice(row * width, row * width + own);
+      });
+      scores.dispose();
+    }
+  });
+  if (!logits.every((scores) => scores.every(Number.isFinite))) {
+    throw new InputError(
+      `Cannot evaluate on task "${task.name}" as the model's scores are not finite numbers`,
+    );
   }
   let loss = 0;
   const predictions = logits.map((scores, i) => {
@@ -377,7 +396,8 @@ export async function evaluate(lm: LanguageModel, task: Task, split: Split = "te
 
 /** Refuses a task that is not the one that a model has its head for: labels of another order score as if wrong. */
 function checkHead({ task: head }: LanguageModel, { name, kind, labels }: Task): void {
-  const isSame = head?.kind === kind && (kind === "choice" || head.labels.join("\n") === labels.join("\n"));
+  const isSame = head?.kind === kind &&
+    (kind === "choice" || JSON.stringify(head.labels) === JSON.stringify(labels));
   if (isSame) return;
   const show = ({ kind, labels }: Pick<Task, "kind" | "labels">) =>
     `${kind} with labels ${labels.length <= 6 ? labels.join(", ") : `${labels.slice(0, 5).join(", ")}, …`}`;

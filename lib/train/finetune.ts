@@ -3,6 +3,7 @@ import { checkTask, type Task } from "../data/mod.ts";
 import { digest } from "../digest.ts";
 import { keyOf, normals } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
+import { checkWritable } from "../files.ts";
 import {
   addHead,
   checkModel,
@@ -173,6 +174,7 @@ export function finetune(
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
     checkModel(lm, "fine-tune"); // It may have been disposed since.
+    if (checkpoint !== undefined) await checkWritable(checkpoint);
     const tuned = startTask(lm, about, seed, transfer);
     let complete = false;
     try {

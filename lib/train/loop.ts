@@ -21,7 +21,7 @@ export interface TrainingRecord {
   readonly rate: number;
   /** Norm of all gradients together, before clipping. */
   readonly norm: number;
-  /** Seconds of the run so far, those before an interruption included. */
+  /** Seconds of its updates so far, those before an interruption included. */
   readonly seconds: number;
 }
 
@@ -35,6 +35,8 @@ export interface Job {
   readonly adam: AdamOptions;
   /** Where to begin, and what the loop changes. */
   readonly state: AdamState;
+  /** Awaited before each update. */
+  ready?(): Promise<void>;
   /** Called every `saveEvery` updates, at the end and when stopped; not after a failure. */
   save?(): Promise<void>;
   /** Updates from one save to the next; only the end is saved unless given. */
@@ -54,20 +56,17 @@ const PATIENCE = 300;
  */
 export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
   const { variables, adam, state, signal, saveEvery = Infinity } = job;
-  const start = performance.now() - 1e3 * state.seconds;
   let [breath, saved, failed] = [performance.now(), state.update, false];
   try {
     while (state.update < adam.updates && !signal?.aborted) {
+      await job.ready?.();
+      const begin = performance.now();
       const rate = rateAt(state.update, adam);
       const measured = await update(job).catch((error) => {
         failed = true;
         throw error;
       });
-      state.seconds = (performance.now() - start) / 1e3;
-      if (state.update % saveEvery === 0 && job.save) {
-        await job.save();
-        saved = state.update;
-      }
+      state.seconds += (performance.now() - begin) / 1e3;
       yield {
         update: state.update,
         updates: adam.updates,
@@ -75,6 +74,10 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
         ...measured,
         seconds: state.seconds,
       };
+      if (state.update % saveEvery === 0 && job.save) { // After its record: what a reader does at it is done by then.
+        await job.save();
+        saved = state.update;
+      }
       if (performance.now() - breath > PATIENCE) {
         await new Promise((resume) => setTimeout(resume)); // An immediate would let signals wait.
         breath = performance.now();

@@ -85,7 +85,7 @@ export function score(measure: Measure, predictions: ArrayLike<number>, labels: 
     case "matthews": {
       const [hits, said, are] = counts(predictions, labels);
       const spread = Math.sqrt(said * (n - said)) * Math.sqrt(are * (n - are));
-      return spread === 0 ? 0 : (hits * n - said * are) / spread;
+      return spread === 0 ? 0 : bounded((hits * n - said * are) / spread);
     }
     case "pearson":
       return correlation(predictions, labels);
@@ -140,6 +140,11 @@ function counts(predictions: ArrayLike<number>, labels: ArrayLike<number>): [num
   return [hits, said, are];
 }
 
+/** A correlation without what rounding puts beyond its ends. */
+function bounded(value: number): number {
+  return Math.max(-1, Math.min(1, value));
+}
+
 function correlation(x: ArrayLike<number>, y: ArrayLike<number>): number {
   const n = x.length;
   let [mx, my] = [0, 0];
@@ -149,7 +154,7 @@ function correlation(x: ArrayLike<number>, y: ArrayLike<number>): number {
     const [dx, dy] = [x[i]! - mx, y[i]! - my];
     xy += dx * dy, xx += dx * dx, yy += dy * dy;
   }
-  return xx === 0 || yy === 0 ? 0 : xy / Math.sqrt(xx * yy);
+  return xx === 0 || yy === 0 ? 0 : bounded(xy / Math.sqrt(xx * yy));
 }
 
 /** Places in ascending order from 1; equal values share the mean of theirs. */

@@ -1,7 +1,8 @@
 import type { Corpus } from "../data/mod.ts";
 import { digest } from "../digest.ts";
 import { InputError, isThenable, quoted } from "../errors.ts";
-import { checkModel, type LanguageModel, leaves, type Parameters } from "../model/mod.ts";
+import { checkWritable } from "../files.ts";
+import { checkModel, type LanguageModel, leaves, type Parameters, untilUnread } from "../model/mod.ts";
 import { type SchemaOf, settle } from "../settings.ts";
 import { type AdamOptions, adamState, disposeAdam } from "./adam.ts";
 import { tokensOf, windowBatches, windowsOf } from "./batches.ts";
@@ -100,13 +101,15 @@ export function pretrain(
   const { rate, schedule, warmup, decay, clip, updates, batch, checkpoint, saveEvery, signal } = given;
   const { dropout = lm.config.dropout, seed = lm.seed } = given;
   const adam: AdamOptions = { rate, schedule, warmup, decay, clip, updates };
+  const { train: text } = corpus; // As it is now.
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
     checkModel(lm, "pre-train"); // It may have been disposed since.
     if (underWay.has(lm.parameters)) {
       throw new InputError("Cannot pre-train a model that another run is pre-training: await that run first");
     }
-    const ids = tokensOf(corpus.train, lm.tokenizer);
+    if (checkpoint !== undefined) await checkWritable(checkpoint);
+    const ids = tokensOf(text, lm.tokenizer);
     warnOfUnknown("the training text", ids, lm.tokenizer);
     const windows = windowBatches(ids, lm.config.context, batch, seed);
     const { architecture, vocabulary } = lm.config;
@@ -126,6 +129,7 @@ export function pretrain(
         variables,
         adam,
         state,
+        ready: () => untilUnread(lm),
         losses: (update) => objective(lm, batchAt(update), 0, { rate: dropout, seed, update }),
         ...(checkpoint && {
           save: () => saveModel(checkpoint, lm, { progress: { state, settings, start } }),

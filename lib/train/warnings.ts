@@ -23,7 +23,7 @@ const shown = new WeakMap<object, Set<string>>();
 /** From which share of `<unk>` on it is worth a warning. */
 const UNKNOWN = 0.01;
 /** Above which share of texts that are cut. */
-const CUT = 0.5;
+const CUT = 0.1;
 
 const splits = ["train", "validation", "test"] as const;
 
@@ -60,12 +60,17 @@ export function taskWarnings(task: Task, counts: Readonly<Record<Split, TextCoun
   const [train, validation] = [task.train, task.validation].map((examples) =>
     new Set(keysOf(task, examples))
   );
-  const keys = keysOf(task, task.test);
-  for (const [split, seen] of [["train", train!], ["validation", validation!]] as const) {
+  const pairs = [["test", "train", train!], ["test", "validation", validation!], [
+    "validation",
+    "train",
+    train!,
+  ]] as const;
+  for (const [split, other, seen] of pairs) {
+    const keys = keysOf(task, task[split]);
     const shared = keys.filter((key) => seen.has(key)).length;
     if (shared === 0) continue;
     warnings.push(
-      `${shared} of ${keys.length} test examples of ${name} are in ${split}, too: its test score is too good`,
+      `${shared} of ${keys.length} ${split} examples of ${name} are in ${other}, too: its ${split} score is too good`,
     );
   }
   // A grade may stand between labels, and a choice is scored by its text, wherever it stands.

@@ -1,14 +1,22 @@
 import * as tf from "@tensorflow/tfjs";
 import { checkTask, type Example, type Measure, type Split, type Task, type ZeroShot } from "../data/mod.ts";
 import { embedding, started } from "../engine/mod.ts";
-import { InputError } from "../errors.ts";
-import { checkForetells, checkModel, forward, type LanguageModel, tokenLogits } from "../model/mod.ts";
+import { InputError, quoted } from "../errors.ts";
+import {
+  checkForetells,
+  checkModel,
+  forward,
+  type LanguageModel,
+  tokenLogits,
+  whileRead,
+} from "../model/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import { batchOf } from "./batches.ts";
 import { checked } from "../settings.ts";
 import { split as splits } from "./options.ts";
 import { score } from "./measures.ts";
 import { askedOf, scoreOf, type TaskScore } from "./evaluate.ts";
+import { warnOnce } from "./warnings.ts";
 
 /** A text and the tokens of it that are scored: those from `from` on. */
 interface Scored {
@@ -76,7 +84,8 @@ export async function zeroShot(
   checkTask(task);
   checked("answer a task", "split", splits, split);
   checkForetells(lm.config, `answer task "${task.name}" without fine-tuning`);
-  const how = heuristicOf(task);
+  const how = structuredClone(heuristicOf(task)); // As it is now.
+  if (how.by === "word") checkWords(task, how.words, lm.tokenizer);
   const asked = askedOf(task, split);
   const read = (examples: readonly Example[]) => ({
     labels: examples.map(({ label }) => label),
@@ -89,10 +98,24 @@ export async function zeroShot(
       found.map((likelihood) => how.by === "word" ? likelihood.sum : mean(likelihood))
     );
   await started();
-  const scores = await values(texts);
   const means = (found: readonly number[][]) => found.map(([only]) => only!);
-  const threshold = known &&
-    bestThreshold(asked.measures[0]!, means(await values(known.texts)), known.labels);
+  const [scores, learned] = await whileRead(lm, async () => [
+    await values(texts),
+    known && await values(known.texts),
+  ]);
+  if (scores.concat(learned ?? []).flat().some(Number.isNaN)) {
+    throw new InputError(`Cannot answer task "${task.name}" as the model's scores are not finite numbers`);
+  }
+  const threshold = known && bestThreshold(asked.measures[0]!, means(learned!), known.labels);
+  const ties = scores.filter((values) =>
+    values.length > 1 && values.indexOf(Math.max(...values)) < values.lastIndexOf(Math.max(...values))
+  );
+  if (ties.length > 0) {
+    warnOnce(task, [
+      `${ties.length} of ${scores.length} ${split} examples of task "${task.name}" have answers that the model finds ` +
+      "equally likely: the first of them is taken",
+    ]);
+  }
   const predictions = threshold === undefined
     ? scores.map((values) => values.indexOf(Math.max(...values)))
     : means(scores).map((mean) => Number(mean > threshold));
@@ -113,6 +136,19 @@ export function heuristicOf({ name, kind, zeroShot }: Task): ZeroShot {
     );
   }
   return how;
+}
+
+/** Refuses words that the tokenizer does not tell apart, as the first of them would always be taken. */
+function checkWords({ name }: Task, words: readonly string[], tokenizer: Tokenizer): void {
+  const tokens = words.map((word) => tokenizer.encode(word).join());
+  const twin = tokens.findIndex((ids, i) => tokens.indexOf(ids) < i);
+  if (twin < 0) return;
+  throw new InputError(
+    `Cannot answer task "${name}" without fine-tuning as its words ${
+      quoted(words[tokens.indexOf(tokens[twin]!)])
+    } and ` +
+      `${quoted(words[twin])} are the same tokens`,
+  );
 }
 
 /** A text of which no token is scored is the least likely of all. */

@@ -70,6 +70,10 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
     /^Cannot use --pretrain-rate with --pretrained as mini is pre-trained already$/,
     ...["suite", "--pretrained", "mini", "--pretrain-rate", "1e-3"] as const,
   ],
+  [
+    /^Cannot use --seeds twice: one value is used$/,
+    ...["ablate", "--seeds", "3", "--seeds", "4"] as const,
+  ],
   [/^Cannot use --heldout-windows -1 as it must be .*$/, "ablate", "--heldout-windows=-1"],
   [/^Cannot use --finetune-dropout -1 as it must be .*$/, "ablate", "--finetune-dropout=-1"],
   [/^Cannot use --workers 0 as it must be a whole number from 1 to 256$/, "ablate", "--workers", "0"],

@@ -78,7 +78,7 @@ const refused: [sentence: RegExp, ...args: string[]][] = [
 for (const [sentence, ...args] of refused) {
   Deno.test(`data ${args.join(" ").replaceAll(top, "…")} is refused with exit code 2 and no stack`, async () => {
     const before = Object.keys(contents(top)).filter((name) => name !== "cache/");
-    const { code, out, err } = await run(["--folder", cache, ...args]);
+    const { code, out, err } = await run(args.includes("--folder") ? args : ["--folder", cache, ...args]);
     assertEquals([code, out], [2, ""], err);
     assert(sentence.test(err) && !/\n/.test(err), err);
     assertEquals(

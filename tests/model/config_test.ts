@@ -1,4 +1,5 @@
-import { checkConfig, checkSeed, type Config, preset, presets } from "../../lib/model/mod.ts";
+import { checkConfig, checkSeed, type Config, dispose, gpt, preset, presets } from "../../lib/model/mod.ts";
+import { trainBpe } from "../../lib/text/mod.ts";
 import { assertEquals, assertRefused } from "../assert.ts";
 
 const good: Config = { ...presets.smoke, vocabulary: 500 };
@@ -172,4 +173,19 @@ Deno.test("a seed is a whole number of 32 bits", async () => {
       ),
     );
   }
+});
+
+Deno.test("a configuration makes a model where its vocabulary is the tokenizer's; a name makes none", async () => {
+  const tokenizer = trainBpe("to be or not to be", { merges: 3 });
+  const { config, parameters } = gpt(presets.smoke, { tokenizer });
+  dispose(parameters);
+  dispose(gpt(config, { tokenizer }));
+  await assertRefused(
+    () => gpt({ ...config, vocabulary: 5 } as typeof config, { tokenizer }),
+    /^Cannot build a model with vocabulary 5 as its tokenizer has \d+$/,
+  );
+  await assertRefused(
+    () => gpt("mini" as unknown as typeof config, { tokenizer }),
+    /^Cannot build a model with preset "mini" as it must be an object of layers, /,
+  );
 });

@@ -56,7 +56,7 @@ Deno.test("a study stopped again and again goes on where it stood and finds what
   const one = JSON.parse(
     await Deno.readTextFile(`${broken}/${names.find((name) => name.startsWith("sky"))}`),
   );
-  assertEquals(Object.keys(one), ["format", "key", "settings", "result", "provenance", "sha256"]);
+  assertEquals(Object.keys(one), ["format", "key", "settings", "result", "provenance", "training", "sha256"]);
   assert(
     one.provenance.versions.deno === Deno.version.deno && one.provenance.backend.startsWith(tf.getBackend()),
   );

@@ -144,7 +144,14 @@ Deno.test("a report says how much of each task's texts was cut and unknown, a se
 
 Deno.test("an encoder, which answers no task without fine-tuning, stands in a study of models that do", async () => {
   const folder = await Deno.makeTempDir();
-  const options = { ...small, models: ["gpt1", "bert"] as const, zeroShot: [choice], folder, workers: 1 };
+  const options = {
+    ...small,
+    models: ["gpt1", "bert"] as const,
+    lambda: [0],
+    zeroShot: [choice],
+    folder,
+    workers: 1,
+  };
   const { complete, pretrained } = await ablate(options);
   assertEquals([complete, ...pretrained.map(({ zeroShot }) => zeroShot?.length)], [true, 1, undefined]);
   for await (const _ of ablate(options)) throw new Error("all runs are there");
@@ -353,6 +360,173 @@ Deno.test("two tasks of one name are refused, with the way out", async () => {
   );
 });
 
+Deno.test("two runs of one name are both made, and counted", async () => {
+  const folder = await Deno.makeTempDir();
+  const twin = { ...task, name: "sky-gpt2", train: rows(20, 3) } as Task;
+  const options = { ...small, models: ["gpt1", "gpt2"] as const, positions: ["sinusoidal"] as const };
+  const study = { ...options, lambda: 0, tasks: [task, twin], folder, workers: 1 };
+  assertEquals((await ablate(study)).finetuned.length, 4);
+  for (const { name } of Deno.readDirSync(folder)) {
+    if (!/^sky-gpt2-sinusoidal-.*json$/.test(name)) continue;
+    const text = await Deno.readTextFile(`${folder}/${name}`);
+    await Deno.remove(`${folder}/${name}`);
+    const { complete, finetuned } = await ablate(study);
+    assertEquals([complete, finetuned.length], [true, 4]);
+    assertEquals(JSON.parse(await Deno.readTextFile(`${folder}/${name}`)).key, JSON.parse(text).key);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("lists are used as they were when a study was asked for", async () => {
+  const folder = await Deno.makeTempDir();
+  const lambda = [0.5], positions: ("learned" | "none")[] = ["learned"];
+  const study = ablate({ ...small, lambda, positions, folder, workers: 1 });
+  lambda.push(0.5);
+  positions[0] = "none";
+  const { finetuned } = await study;
+  assertEquals(finetuned.map(({ lambda, positions }) => [lambda, positions]), [[0.5, "learned"]]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("columns that the kit does not know, and the order of fields, change no key, no draw, and trouble no worker", async () => {
+  const wide = (split: Task["train"]) =>
+    split.map((row) => {
+      const { text, label } = row as { text: string; label: number };
+      return { label, id: 7n, day: new Date(0), text, self: {} as unknown, note: () => 1 };
+    });
+  for (const limits of [{}, { trainExamples: 7, testExamples: 5 }]) {
+    const { train, validation, test } = task;
+    const noted = {
+      ...task,
+      train: wide(train),
+      validation: wide(validation),
+      test: wide(test),
+      note: () => 1,
+    };
+    const folder = await Deno.makeTempDir();
+    const plain = await ablate({ ...small, ...limits, folder, workers: 1 });
+    for await (const _ of ablate({ ...small, ...limits, tasks: [noted as unknown as Task], folder })) {
+      throw new Error("all runs are there");
+    }
+    const other = await Deno.makeTempDir();
+    const beside = await ablate({
+      ...small,
+      ...limits,
+      tasks: [noted as unknown as Task],
+      folder: other,
+      workers: 2,
+    });
+    assertEquals([beside.failures, beside.finetuned], [[], plain.finetuned]);
+    for (const each of [folder, other]) await Deno.remove(each, { recursive: true });
+  }
+});
+
+Deno.test("a model from scratch is not trained again where only the pre-training changes", async () => {
+  const pretrain = { ...small.pretrain, updates: 5 };
+  const folder = await Deno.makeTempDir();
+  const options = { ...small, transfer: [-1], folder, workers: 1 };
+  const before = await ablate(options);
+  const runs = new Set<string>();
+  const study = ablate({ ...options, pretrain });
+  for await (const { run } of study) runs.add(run);
+  assertEquals([[...runs], (await study).finetuned], [["pretrain-learned-seed1"], before.finetuned]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("an example that stands twice is two examples", async () => {
+  const [one, two] = task.test as [Task["test"][0], Task["test"][0]];
+  const { before } = await again({});
+  assert(before.complete);
+  const folder = await Deno.makeTempDir();
+  const test = [one, two, one, two, one, two] as Task["test"];
+  const { finetuned: [run] } = await ablate({
+    ...small,
+    tasks: [{ ...task, test } as Task],
+    folder,
+    workers: 1,
+  });
+  assertEquals([...run!.answers!.examples].sort(), [0, 1, 2, 3, 4, 5]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("what cannot be scored is refused before the training", async () => {
+  const folder = await Deno.makeTempDir();
+  let updates = 0;
+  await assertRefused(async () => {
+    for await (const _ of ablate({ ...small, corpus: { ...corpus, heldout: "sun" }, folder, workers: 1 })) {
+      updates++;
+    }
+  }, /^Cannot evaluate on \d+ tokens as a window takes 12$/);
+  assertEquals(updates, 0);
+  await assertRefused(
+    () => ablate({ ...small, corpus: { train: text } as unknown as typeof corpus }),
+    /^Cannot run a study on a corpus whose heldout must be a text: current value is undefined$/,
+  );
+  await assertRefused(
+    () => ablate({ ...small, tasks: [{ ...task, name: "held-out text" }] }),
+    /^Cannot run a study of a task called "held-out text": give it another name$/,
+  );
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("one arm that fails does not keep the others from being made, and the report says so", async () => {
+  const folder = await Deno.makeTempDir();
+  await ablate({ ...small, folder, workers: 1, seeds: 2 });
+  const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
+  const broken = names.find((name) => /^sky-learned-lambda0\.5-seed1-.*safetensors$/.test(name))!;
+  await Deno.writeTextFile(`${folder}/${broken}`, "no model at all");
+  const study = await ablate({
+    ...small,
+    folder,
+    workers: 1,
+    seeds: 2,
+    tasks: [{ ...task, measures: ["f1"] }],
+  });
+  assertEquals([study.complete, study.finetuned.length, study.failures.length], [false, 1, 1]);
+  assert(report(study).startsWith("**Not finished**: Cannot finish sky-learned-lambda0.5-seed1: "));
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a report that was changed or removed is written again; a study's seconds are those of its runs", async () => {
+  const folder = await Deno.makeTempDir();
+  const study = await ablate({ ...small, folder, workers: 1 });
+  const path = `${folder}/report.md`;
+  for (const change of [() => Deno.writeTextFile(path, "| sky | 99.9 |"), () => Deno.remove(path)]) {
+    await change();
+    await ablate({ ...small, folder, workers: 1 });
+    assertEquals(await Deno.readTextFile(path), report(study));
+  }
+  const read = async (name: RegExp) => {
+    const files = [...Deno.readDirSync(folder)].filter((file) => name.test(file.name));
+    const all = await Promise.all(files.map(({ name }) => Deno.readTextFile(`${folder}/${name}`)));
+    return all.map((text) => JSON.parse(text)).reduce((sum, { provenance }) => sum + provenance.seconds, 0);
+  };
+  assert(Math.abs(await read(/^(sky|pretrain).*json$/) - await read(/^study\.json$/)) < 0.06);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a result says what trained its model, though it is asked again by other code; a mixture is told", async () => {
+  const folder = await Deno.makeTempDir();
+  await ablate({ ...small, folder, workers: 1 });
+  const { arms: [arm] } = await planOf({ ...small, folder });
+  const { result, key, settings } = arm!.finetune[0]!;
+  const found = (await stored(result, key))!;
+  assertEquals(found.training!.code, found.provenance.code);
+  assert(/^[0-9a-f]{16}$/.test(found.training!.code!));
+  assert(!report(await ablate({ ...small, folder, workers: 1 })).includes("versions of the kit"));
+  await store(result, { key, settings }, found.result, 1, { ...found.training!, code: "0".repeat(16) });
+  const mixed = await ablate({ ...small, folder, workers: 1 });
+  assert(report(mixed).startsWith("**Of 2 versions of the kit's code**: "));
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("an encoder is fine-tuned with λ = 0, which must be among those that are asked for", async () => {
+  await assertRefused(
+    () => ablate({ ...small, models: ["gpt1", "bert"], lambda: 0.5 }),
+    /^Cannot run a study of bert with lambda \[0\.5\] as it has no L1 and is fine-tuned with λ = 0: name 0, too$/,
+  );
+});
+
 Deno.test("two starts that are one are refused: their runs would be counted twice", async () => {
   await assertRefused(
     () => ablate({ ...small, transfer: ["all", 1] }),
@@ -477,9 +651,12 @@ Deno.test("a model that another run made is not taken for a run's own", async ()
   const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
   const [first, second] = names.filter((name) => /^pretrain-.*safetensors$/.test(name)).sort();
   await Deno.copyFile(`${folder}/${second}`, `${folder}/${first}`);
-  await assertRefused(
-    () => ablate({ ...small, folder, workers: 1, lambda: [0.25] }),
-    /^Cannot use .*pretrain-learned-seed1-.*safetensors as another run made it: remove it to make it again$/,
+  const { complete, failures } = await ablate({ ...small, folder, workers: 1, lambda: [0.25], seeds: 2 });
+  assertEquals([complete, failures.length], [false, 1]);
+  assert(
+    /^Cannot finish sky-learned-lambda0\.25-seed1: Cannot use .*pretrain-learned-seed1-.*safetensors as another run made it: remove it to make it again$/
+      .test(failures[0]!),
+    failures[0],
   );
   await Deno.remove(folder, { recursive: true });
 });

@@ -76,3 +76,21 @@ Deno.test("of a thousand resamples 25 lie below an interval and 25 above it", ()
   assertEquals(resamples.filter((value) => value < low).length, 25);
   assertEquals(resamples.filter((value) => value > high).length, 25);
 });
+
+Deno.test("no correlation is beyond its ends by rounding", () => {
+  for (let n = 2; n < 60; n++) {
+    for (let ones = 1; ones < n; ones++) {
+      const labels = Array.from({ length: n }, (_, i) => Number(i < ones));
+      for (const measure of ["matthews", "pearson", "spearman"] as const) {
+        const [best, worst] = [
+          score(measure, labels, labels),
+          score(measure, labels.map((x) => 1 - x), labels),
+        ];
+        assert(
+          best <= 1 && worst >= -1 && best > 0.999 && worst < -0.999,
+          `${measure} of ${ones} in ${n}: ${best}`,
+        );
+      }
+    }
+  }
+});

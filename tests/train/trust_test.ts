@@ -12,6 +12,7 @@ import {
   pretrain,
   progressOf,
   saveModel,
+  scoreText,
   zeroShot,
 } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
@@ -264,6 +265,89 @@ Deno.test("a task that is changed while a model is asked scores what was asked",
   for (const example of choices) example.label = 1 - example.label;
   assertEquals((await answer).value, right);
   assertEquals((await zeroShot(lm, choice)).value, 1 - right);
+});
+
+Deno.test("a text is learned that was given, though the corpus is changed before the run begins", async () => {
+  const own = { train: text };
+  const [a, b] = [fresh(), fresh()];
+  const run = pretrain(a, own, { updates: 2, batch: 2 });
+  own.train = text.toUpperCase().slice(40) + " sun sun sun";
+  assertEquals(bits(await run), bits(await pretrain(b, { train: text }, { updates: 2, batch: 2 })));
+});
+
+Deno.test("a score and a file are of one state of the model, though it is trained on meanwhile", async () => {
+  const lm = fresh(), path = `${await Deno.makeTempDir()}/model.safetensors`;
+  const long = text.repeat(40), before = (await scoreText(lm, long)).loss, start = bits(lm);
+  const [scored, saved] = [scoreText(lm, long), saveModel(path, lm)];
+  await pretrain(lm, { train: text }, { updates: 6, batch: 2, rate: 1e-2 });
+  assertEquals((await scored).loss, before);
+  await saved;
+  assertEquals(bits(await loadModel(path)), start);
+  assert((await scoreText(lm, long)).loss < before);
+});
+
+Deno.test("a model without finite numbers is refused by what scores it, and by half precision", async () => {
+  const lm = fresh();
+  const tuned = await finetune(lm, task, { epochs: 1, batch: 2 });
+  const [, weight] = leaves(tuned).at(-1)!;
+  weight.assign(weight.mul(NaN) as typeof weight);
+  await assertRefused(
+    () => evaluate(tuned, task),
+    /^Cannot evaluate on task "sky" as the model's scores are not finite numbers$/,
+  );
+  const [, tokens] = leaves(lm)[0]!;
+  tokens.assign(tokens.add(1e5) as typeof tokens);
+  await assertRefused(
+    () => saveModel("/tmp/never", lm, { half: true }),
+    /^Cannot save a model in half precision as tokens_embed\.weight has numbers beyond 65504$/,
+  );
+  tokens.assign(tokens.mul(NaN) as typeof tokens);
+  await assertRefused(
+    () => scoreText(lm, text),
+    /^Cannot score a text as the model's losses on it are not finite numbers$/,
+  );
+  const choices = [{ context: "a cold", choices: ["rain", "sun"], label: 0 }];
+  const choice = { ...task, kind: "choice", train: choices, validation: choices, test: choices } as Task;
+  await assertRefused(
+    () => zeroShot(lm, choice),
+    /^Cannot answer task "sky" as the model's scores are not finite numbers$/,
+  );
+});
+
+Deno.test("words that are the same tokens are refused, and equally likely answers are told", async () => {
+  const lm = fresh();
+  const words = { ...task, zeroShot: { by: "word", prompt: "very", words: ["日本", "中国"] } } as Task;
+  await assertRefused(
+    () => zeroShot(lm, words),
+    /^Cannot answer task "sky" without fine-tuning as its words "日本" and "中国" are the same tokens$/,
+  );
+  const choices = [{ context: "a cold", choices: ["日本", "中国"], label: 0 }];
+  const choice = { ...task, kind: "choice", train: choices, validation: choices, test: choices } as Task;
+  const warned: string[] = [], { warn } = console;
+  console.warn = (text: string) => warned.push(text);
+  try {
+    await zeroShot(lm, choice);
+  } finally {
+    console.warn = warn;
+  }
+  assertEquals(warned, [
+    'Warning: 1 of 1 test examples of task "sky" have answers that the model finds equally likely: the first of them is taken',
+  ]);
+});
+
+Deno.test("a checkpoint that cannot be written, a folder or a device is refused before an update is made", async () => {
+  const folder = await Deno.makeTempDir();
+  for (const checkpoint of [`${folder}/`, folder, "/dev/full"]) {
+    let updates = 0;
+    await assertRefused(async () => {
+      for await (const _ of pretrain(fresh(), { train: text }, { updates: 2, batch: 2, checkpoint })) {
+        updates++;
+      }
+    }, /^Cannot write .* as it is no file's name: name a file$/);
+    await assertRefused(() => saveModel(checkpoint, fresh()), /^Cannot write .* as it is no file's name/);
+    assertEquals(updates, 0);
+  }
+  await assertRefused(() => loadModel("/dev/zero"), /^Cannot read \/dev\/zero as it is no file$/);
 });
 
 Deno.test("a model is evaluated with its own labels, by name and order", async () => {

@@ -105,7 +105,7 @@ Deno.test("cut texts and unknown tokens are counted by split, in task and evalua
   assertEquals([counts.test.tokens, counts.test.unknown, counts.train.unknown], [2 + known, 2, 0]);
   assertEquals(await of(task), [
     'Warning: 1 of 2 test examples of task "sky" are in train, too: its test score is too good',
-    'Warning: 66.7 % of the texts in train of task "sky" are cut to fit the context',
+    'Warning: 66.7 % of the texts in train, 50.0 % of the texts in validation of task "sky" are cut to fit the context',
     `Warning: ${
       (200 / (2 + known)).toFixed(1)
     } % of the tokens in test of task "sky" are <unk>, which stands for ` +
