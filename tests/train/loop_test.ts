@@ -64,3 +64,24 @@ Deno.test("a loss that is not finite ends the run, names the update, and leaves 
   disposeAdam(state);
   x.dispose();
 });
+
+Deno.test("an update is saved after its record is read, so that what is done at it is not lost by a kill", async () => {
+  const job = busy(0, 5), order: string[] = [];
+  const save = () => Promise.resolve(void order.push(`saved ${job.state.update}`));
+  for await (const { update } of train({ ...job, save, saveEvery: 2 })) order.push(`read ${update}`);
+  assertEquals(order, ["read 1", "read 2", "saved 2", "read 3", "read 4", "saved 4", "read 5", "saved 5"]);
+  disposeAdam(job.state);
+  tf.dispose(job.variables);
+});
+
+Deno.test("a run's seconds are those of its updates, not of who reads its records", async () => {
+  const job = busy(20, 3);
+  let last = 0;
+  for await (const { seconds } of train(job)) {
+    last = seconds;
+    await new Promise((resume) => setTimeout(resume, 500));
+  }
+  assert(last >= 0.06 && last < 1, `${last}`);
+  disposeAdam(job.state);
+  tf.dispose(job.variables);
+});
