@@ -5,7 +5,7 @@
  * @module
  */
 import { distance } from "fastest-levenshtein";
-import { InputError, quoted } from "./errors.ts";
+import { InputError, isThenable, quoted } from "./errors.ts";
 
 /** What values there are: numbers of a range, names, lists of these. */
 export interface Kind<T> {
@@ -244,6 +244,7 @@ export function checked<T>(action: string, name: string, kind: Kind<T>, given: u
 /** What a message says of a value that a kind does not accept: the value, and why. */
 export function refusal(kind: Kind<unknown>, value: unknown): string {
   const { each, names, wanted } = kind;
+  if (isThenable(value)) return "as it is a promise: write await before it";
   if (each && Array.isArray(value)) {
     const wrong = value.findIndex((item) => !each.accepts(item));
     return wrong >= 0

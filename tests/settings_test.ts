@@ -150,3 +150,13 @@ Deno.test("a schema takes its defaults from values, group by group", () => {
     scale: "raw",
   });
 });
+
+Deno.test("a promise in the place of a value is named as such, in a list, too", async () => {
+  const names = { ...list(oneOf(["a", "b"])), about: "names" };
+  for (const value of [Promise.resolve("a"), [Promise.resolve("a")]]) {
+    await assertRefused(
+      () => settle("try", { names }, { names: value }),
+      /^Cannot try with names as it is a promise: write await before it$/,
+    );
+  }
+});

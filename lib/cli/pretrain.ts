@@ -10,6 +10,7 @@ import { duration, watch } from "../show/mod.ts";
 import { keys, store, stored, summary } from "../study/mod.ts";
 import { bpeSettings } from "../text/bpe.ts";
 import { trainBpe } from "../text/mod.ts";
+import { warnOfMerges } from "../train/warnings.ts";
 import {
   type Interval,
   loadModel,
@@ -95,6 +96,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
   await start(chosen);
   const text = await corpus(chosen.corpus);
   const tokenizer = trainBpe(text.train, { merges });
+  warnOfMerges(tokenizer, merges);
   const lm = gpt({ ...preset, positions: { ...preset.positions, kind: chosen.positions } }, {
     tokenizer,
     seed,

@@ -14,6 +14,7 @@ import {
 } from "../train/mod.ts";
 import { tokensOf } from "../train/batches.ts";
 import { evaluationWindows } from "../train/evaluate.ts";
+import { warnOfMerges } from "../train/warnings.ts";
 import { keys, type Read, summary } from "./key.ts";
 import { presetsOf, type StudyModel, type StudySettings, transfersOf } from "./settings.ts";
 
@@ -242,6 +243,7 @@ async function ownModels(
   const { merges, pretrain: options, heldoutWindows: windows, folder } = study;
   const books = typeof study.corpus === "string" ? await loadCorpus(study.corpus) : study.corpus;
   const tokenizer = trainBpe(books.train, { merges });
+  warnOfMerges(tokenizer, merges);
   for (const model of study.models) {
     for (const { context } of presetsOf(study, model)) {
       evaluationWindows(tokensOf(books.heldout, tokenizer), context, windows);

@@ -118,7 +118,8 @@ export const finetuneSettings = {
 /**
  * Supervised fine-tuning (§3.2): a copy of the model gets the task's head and learns L2 + λ·L1 on it.
  *
- * Iterate it for a record of each update, or await it for the tuned copy; the model itself stays as it is.
+ * Iterate it for a record of each update, or await it for the tuned copy; the model itself stays as it is. The task is
+ * read when this is called, the model when the run begins.
  *
  * @throws {InputError} If it is no model or no task, an option is unknown or out of its range, an update does not
  * fit into memory, or the checkpoint is not this run's.

@@ -50,6 +50,14 @@ export function warnOfUnknown(text: string, ids: Int32Array, tokenizer: Tokenize
   ]);
 }
 
+/** Warns where a text had fewer pairs to merge than were asked for. */
+export function warnOfMerges(tokenizer: Tokenizer, asked: number): void {
+  const { length } = tokenizer.merges;
+  if (length < asked) {
+    warnOnce(tokenizer, [`the corpus has only ${length} pairs to merge of the ${asked} asked for`]);
+  }
+}
+
 /**
  * Warnings about a task that can be used but whose scores would mislead: test examples that are in another split, too;
  * labels that are not in train; many cut texts or unknown tokens.

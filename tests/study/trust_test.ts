@@ -158,6 +158,21 @@ Deno.test("an encoder, which answers no task without fine-tuning, stands in a st
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("fewer merges than were asked for are told", async () => {
+  const warned: string[] = [], { warn } = console;
+  console.warn = (text: string) => warned.push(text);
+  try {
+    await keysOf({ ...small, merges: 5000 });
+  } finally {
+    console.warn = warn;
+  }
+  assert(
+    warned.some((text) =>
+      /^Warning: the corpus has only \d+ pairs to merge of the 5000 asked for$/.test(text)
+    ),
+  );
+});
+
 Deno.test("a batch larger than the data is told as large as it was", async () => {
   const folder = await Deno.makeTempDir();
   const finetune = { ...small.finetune, batch: 500 };
