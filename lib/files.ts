@@ -81,8 +81,14 @@ export async function fillWhole(folder: string, fill: (temporary: string) => Pro
  */
 export async function checkWritable(path: string): Promise<void> {
   await checkPlace(path);
-  await writeWhole(`${path}.probe`, []);
-  await Deno.remove(`${path}.probe`);
+  const probe = `${path}.probe`;
+  try {
+    await writeWhole(probe, []);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(error.message.replaceAll(probe, path), { cause: error.cause }); // Which is what was asked for.
+  }
+  await Deno.remove(probe);
 }
 
 /** Refuses a path that is a folder's, a device's or a pipe's: a file that is renamed to it would replace it. */
