@@ -176,7 +176,7 @@ function plainExample(kind: Kind, example: object): Record<string, unknown> {
     const value = row[field];
     return [field, Array.isArray(value) ? [...value] : value];
   });
-  return { ...Object.fromEntries(fields), label: row["label"] };
+  return { ...Object.fromEntries(fields), label: row["label"] === 0 ? 0 : row["label"] }; // Not −0, which JSON lacks.
 }
 
 /** At the most so many examples of each split, as {@linkcode subset} takes them; `Infinity` takes all. */

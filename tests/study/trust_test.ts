@@ -407,7 +407,14 @@ Deno.test("columns that the kit does not know, and the order of fields, change n
   const wide = (split: Task["train"]) =>
     split.map((row) => {
       const { text, label } = row as { text: string; label: number };
-      return { label, id: 7n, day: new Date(0), text, self: {} as unknown, note: () => 1 };
+      return {
+        label: label === 0 ? -0 : label,
+        id: 7n,
+        day: new Date(0),
+        text,
+        self: {} as unknown,
+        note: () => 1,
+      };
     });
   for (const limits of [{}, { trainExamples: 7, testExamples: 5 }]) {
     const { train, validation, test } = task;
