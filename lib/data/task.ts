@@ -1,3 +1,4 @@
+import { distance } from "fastest-levenshtein";
 import { InputError, isThenable, quoted } from "../errors.ts";
 import { type Example, inputs, type Kind } from "../text/inputs.ts";
 import { limit, type SchemaOf, seed as seeds, settle, whole } from "../settings.ts";
@@ -201,6 +202,17 @@ function stratified<E extends { readonly label: number }>(kind: Kind, all: reado
     .sort((a, b) => a.at - b.at).map(({ example }) => example);
 }
 
+/** Fields that the kit reads; others are left alone, unless they are one of these misspelt. */
+const FIELDS = [
+  ...["name", "kind", "labels", "measures", "train", "validation", "test"],
+  ...["zeroShot", "source", "licence", "about"],
+];
+
+/** The field from which a name differs by a letter, or by capitals. */
+function nearField(name: string): string | undefined {
+  return FIELDS.find((field) => distance(name.slice(0, 20).toLowerCase(), field.toLowerCase()) <= 1);
+}
+
 /** Characters of a task's name, at the most. */
 const LONGEST_NAME = 80;
 /** A name that can be a part of a file's name on any system. */
@@ -208,7 +220,7 @@ const NAME = /^[\p{L}\p{N}][\p{L}\p{N}\p{M} ._+-]*$/u;
 
 /**
  * Checks a task that somebody wrote, from whatever value, so that a mistake is named by split, row and field before
- * any training starts. Unknown fields are ignored.
+ * any training starts. Fields that the kit does not know are left alone.
  *
  * @param task The task
  * @returns The same task
@@ -238,6 +250,12 @@ const NAME = /^[\p{L}\p{N}][\p{L}\p{N}\p{M} ._+-]*$/u;
 export function checkTask<T extends Task>(task: T): T {
   checkIsTask(task);
   const { name, kind } = task;
+  const misspelt = Object.keys(task).find((field) => !FIELDS.includes(field) && nearField(field));
+  if (misspelt !== undefined) {
+    throw new InputError(
+      `Cannot use task "${name}" with field ${quoted(misspelt)}: did you mean ${nearField(misspelt)}?`,
+    );
+  }
   if (typeof kind !== "string" || !Object.hasOwn(inputs, kind)) {
     throw new InputError(
       `Cannot use task "${name}" as its kind is ${quoted(kind)}: kinds are ${Object.keys(inputs).join(", ")}`,

@@ -555,3 +555,21 @@ Deno.test("a task scored by a correlation may have grades between its labels, an
     );
   }
 });
+
+Deno.test("a field that is misspelt is refused, and one that the kit does not know is left alone", () => {
+  const rows = [{ text: "splendid", label: 1, id: 3 }, { text: "dull", label: 0, id: 4 }];
+  const own = {
+    ...{ name: "mine", kind: "classification" as const, labels: ["negative", "positive"] },
+    ...{ train: rows, validation: rows, test: rows, measures: ["accuracy" as const] },
+    ...{ source: "my own", licence: "CC0", about: "Two words", note: "of 2026", citation: "none" },
+  };
+  checkTask(own);
+  for (const [wrong, right] of [["zeroshot", "zeroShot"], ["license", "licence"], ["tests", "test"]]) {
+    throws(
+      () => checkTask({ ...own, [wrong!]: {} } as Task),
+      (error: Error) =>
+        error instanceof InputError &&
+        error.message === `Cannot use task "mine" with field "${wrong}": did you mean ${right}?`,
+    );
+  }
+});

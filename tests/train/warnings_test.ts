@@ -155,7 +155,7 @@ Deno.test("a study warns of its tasks, before its runs begin", async () => {
       licence: "MIT",
       about: "weather",
     },
-    merges: 60,
+    merges: 20,
     tasks: [{ ...good, test: good.train }],
     workers: 1,
     folder,
