@@ -455,6 +455,13 @@ Deno.test("a model from scratch is not trained again where only the pre-training
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("a model from scratch has another key with another tokenizer or shape", async () => {
+  const scratch = { ...small, transfer: [-1] };
+  const of = async (change: Partial<StudySettings>) => (await keysOf({ ...scratch, ...change })).trained[1]!;
+  const wide = { ...small.preset, width: 16 };
+  assertEquals(new Set([await of({}), await of({ merges: 12 }), await of({ preset: wide })]).size, 3);
+});
+
 Deno.test("an example that stands twice is two examples", async () => {
   const [one, two] = task.test as [Task["test"][0], Task["test"][0]];
   const { before } = await again({});
