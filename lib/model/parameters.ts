@@ -2,7 +2,6 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError, isThenable, quoted } from "../errors.ts";
 import type { Linear, Norm } from "../engine/ops.ts";
 import { keyOf, normals } from "../engine/random.ts";
-
 import { checkConfig, checkSeed, type Config } from "./config.ts";
 import { positionsAreTrained, positionTable } from "./positions.ts";
 

@@ -8,7 +8,7 @@ import { summary } from "./key.ts";
 import { type Arm, baselinesOf, keysOf, type Plan, planOf, runsOf } from "./plan.ts";
 import { finetunedRow, pretrainedRow } from "./rows.ts";
 import { settleStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
-import { store, stored } from "./store.ts";
+import { store, type Stored, stored } from "./store.ts";
 import { report, type Study, studyJson, studyOf, TEXT } from "./tables.ts";
 import { type Failure, sideBySide } from "./workers.ts";
 
@@ -95,8 +95,10 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
       yield { run, finished, runs: runs.length, done: now / all, left, record };
     }
 
-    const result = await resultOf(plan, study, failures);
-    await keep(plan, study, result);
+    const found = (await Promise.all(runs.map(({ result, key }) => stored(result, key))))
+      .filter((run) => run !== undefined);
+    const result = await resultOf(plan, study, failures, found);
+    await keep(plan, study, result, found);
     return result;
   }());
 }
@@ -157,16 +159,17 @@ async function checkFolder(folder: string): Promise<void> {
 }
 
 /** Puts together what a study's runs have found so far. */
-async function resultOf(plan: Plan, study: StudySettings, failures: readonly string[]): Promise<Study> {
+async function resultOf(
+  plan: Plan,
+  study: StudySettings,
+  failures: readonly string[],
+  runs: readonly Stored<unknown>[],
+): Promise<Study> {
   const pretrained = await rows(plan, ({ pretrain }) => pretrain ? [pretrain] : [], pretrainedRow);
   const finetuned = await rows(plan, ({ finetune }) => finetune, finetunedRow);
-  const runs = plan.arms.flatMap(runsOf);
-  const complete = pretrained.length + finetuned.length === runs.length;
+  const complete = pretrained.length + finetuned.length === plan.arms.flatMap(runsOf).length;
   const found = studyOf(pretrained, finetuned, baselinesOf(plan, study), complete, failures);
-  const made = await Promise.all(
-    runs.map(async ({ result, key }) => (await stored(result, key))?.training?.code),
-  );
-  const codes = new Set(made.filter((code) => code !== undefined)).size;
+  const codes = new Set(runs.map(({ training }) => training?.code).filter((code) => code !== undefined)).size;
   return codes > 1 ? { ...found, codes } : found;
 }
 
@@ -186,6 +189,7 @@ async function keep(
   { books, tasks, zeroShot, arms }: Plan,
   study: StudySettings,
   result: Study,
+  runs: readonly Stored<unknown>[],
 ): Promise<void> {
   const { folder: _, saveEvery: __, ...settings } = study; // Results do not depend on these.
   const names = (tasks: Plan["tasks"]) => tasks.map(({ name }) => name);
@@ -199,10 +203,7 @@ async function keep(
   const key = digest([arms.map(keysOf), tables]);
   const path = `${study.folder}/study.json`;
   if (!await stored(path, key).catch(() => undefined)) { // Whatever else stands there is replaced.
-    let seconds = 0;
-    for (const run of arms.flatMap(runsOf)) {
-      seconds += (await stored(run.result, run.key))?.provenance.seconds ?? 0;
-    }
+    const seconds = runs.reduce((sum, { provenance }) => sum + provenance.seconds, 0);
     await store(path, { key, settings: summary(asked) }, tables, seconds);
   }
   const text = report(result), file = `${study.folder}/report.md`;

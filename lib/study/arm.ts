@@ -158,7 +158,7 @@ async function ask(
   lm: LanguageModel,
   { asked: { heldout, windows, zeroShot: tasks } }: PlannedPretrain,
 ): Promise<Omit<PretrainResult, "trained">> {
-  if (lm.config.architecture === "bert") return { zeroShot: [] }; // It foretells nothing.
+  if (lm.config.architecture === "bert") return { zeroShot: [] }; // It fills in masked tokens and predicts no next one.
   const answers: AnswerResult[] = [];
   for (const task of tasks) {
     const { predictions, scores, baseline: _, ...found } = await zeroShot(lm, task);

@@ -32,7 +32,7 @@ export interface Answers {
 export interface Answered extends Omit<TaskScore, "predictions" | "baseline"> {
   /** Name of the task. */
   readonly task: string;
-  /** The primary measure of whoever gives all test examples one answer, the best of them. */
+  /** Majority baseline: the best primary measure that a constant prediction reaches on the test examples. */
   readonly constant: number;
   /** Its answers; a study published by version 0.1 has none. */
   readonly answers?: Answers;
@@ -46,7 +46,7 @@ export interface Pretrained {
   readonly positions: PositionKind;
   /** Its seed. */
   readonly seed: number;
-  /** On the held-out text; an encoder foretells none. A study published by version 0.1 has no losses of windows. */
+  /** On the held-out text; an encoder has none. A study published by version 0.1 has no losses of windows. */
   readonly heldout?: Omit<TextScore, "losses" | "unknown"> & Partial<Pick<TextScore, "losses" | "unknown">>;
   /** The same in bits a character at each place of the window, from the second token on. */
   readonly byPosition?: readonly number[];

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import * as tf from "@tensorflow/tfjs";
-import { InputError } from "../errors.ts";
+import { InputError, quoted } from "../errors.ts";
 import { digest } from "../digest.ts";
 import { exists, readWhole, writeWhole } from "../files.ts";
 import {
@@ -292,10 +292,9 @@ export async function modelDigest({ config, parameters, tokenizer }: LanguageMod
   return digest({ config, tokenizer, parameters: Object.fromEntries(await Promise.all(named)) });
 }
 
-/** A setting in a message, cut where it is long. */
-function brief(setting: unknown): string {
-  const text = JSON.stringify(setting) ?? "absent";
-  return text.length <= 60 ? text : `${text.slice(0, 59)}…`;
+/** A setting as a message quotes it; a checkpoint may lack one. */
+function told(setting: unknown): string {
+  return setting === undefined ? "absent" : quoted(setting);
 }
 
 /**
@@ -327,7 +326,7 @@ export async function resume(
     const [a, b] = [then[name], now[name]];
     if (JSON.stringify(a) !== JSON.stringify(b)) {
       throw new InputError(
-        `Cannot resume from ${path} as its ${name} is ${brief(a)}: current ${name} is ${brief(b)}`,
+        `Cannot resume from ${path} as its ${name} is ${told(a)}: current ${name} is ${told(b)}`,
       );
     }
   }

@@ -30,11 +30,11 @@ import type { RunOptions } from "./pretrain.ts";
 export interface FinetuneOptions extends Partial<Omit<AdamOptions, "updates">>, RunOptions {
   /** λ of L3 = L2 + λ·L1 (§3.2); 0.5 unless given, 0 trains on the task alone, as `bert` must. */
   readonly lambda?: number;
-  /** Passes over the training examples; 3 unless given (§4.1). */
+  /** Passes over the training examples; default 3 (§4.1). */
   readonly epochs?: number;
-  /** Examples of an update; by the model's width unless given, as rate and warm-up ({@linkcode finetuneDefaults}). */
+  /** Examples of an update; its default depends on the model's width, as rate's and warm-up's do ({@linkcode finetuneDefaults}). */
   readonly batch?: number;
-  /** Share dropped at each site; the configuration's from GPT-1's width on (§4.1: 0.1), else 0, unless given. */
+  /** Share dropped at each site; default: the configuration's from GPT-1's width on (§4.1: 0.1), else 0. */
   readonly dropout?: number;
   /**
    * Layers taken over from pre-training (Figure 2): all unless given; with 0 the embeddings alone, with −1 nothing, so

@@ -700,7 +700,7 @@ Deno.test("a study in the folder of one that version 0.1 published is refused, a
   assertEquals(await Deno.readTextFile(`${folder}/study.json`), before);
 });
 
-Deno.test("no tensor is left by a study that only asks anew", async () => {
+Deno.test("no tensor is left by a study that only evaluates trained models again", async () => {
   const before = tf.memory().numTensors;
   await again({ tasks: [{ ...task, measures: ["f1"] }] });
   assertEquals(tf.memory().numTensors, before);
