@@ -2,9 +2,10 @@ import { InputError } from "./errors.ts";
 import { checked, text } from "./settings.ts";
 
 /**
- * Writes a file whole or not at all: to `<path>.tmp`, synced to disk, then renamed over the old one.
+ * Writes a file whole or not at all: under a name of its own beside it, synced to disk, then renamed over the old one.
  *
- * A kill at any moment leaves the old file or the new one; folders on the way are made.
+ * A kill at any moment, and another process that writes the same file, leave one whole file; folders on the way are
+ * made. A symbolic link at the path is replaced, not followed.
  *
  * @param path Where.
  * @param chunks What, one after the other; a string is written as UTF-8.
@@ -21,21 +22,24 @@ import { checked, text } from "./settings.ts";
  */
 export async function writeWhole(path: string, chunks: Iterable<Uint8Array | string>): Promise<void> {
   checked("write a file", "path", text, path);
-  const temporary = `${path}.tmp`;
   await checkPlace(path);
+  const temporary = temporaryOf(path);
   try {
-    await Deno.mkdir(path.replace(/[^/\\]*$/, "") || ".", { recursive: true });
-    const file = await Deno.open(temporary, { write: true, create: true, truncate: true });
+    await Deno.mkdir(folderOf(path), { recursive: true });
+    await sweep(path);
+    const file = await Deno.open(temporary, { write: true, createNew: true });
     try {
+      await tryLock(file); // So that nobody sweeps it away.
       for (const chunk of chunks) {
         const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
         for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
       }
       await file.sync();
+      await Deno.rename(temporary, path);
     } finally {
       file.close();
     }
-    await Deno.rename(temporary, path);
+    await syncFolder(folderOf(path));
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
     throw fileError("write", path, error);
@@ -43,11 +47,12 @@ export async function writeWhole(path: string, chunks: Iterable<Uint8Array | str
 }
 
 /**
- * Makes a folder whole or not at all: `fill` fills `<folder>.tmp`, which then gets the folder's name.
+ * Makes a folder whole or not at all: `fill` fills one beside it, which then gets the folder's name.
  *
  * @param folder Where; folders on the way are made.
  * @param fill Writes what is in it, into the folder that it is given.
- * @throws {InputError} If it is there already, or the place cannot be written to; nothing half-made stays.
+ * @throws {InputError} If it is there already, be it that another process has just made it, or the place cannot be
+ * written to; nothing half-made stays.
  *
  * @example
  * ```ts
@@ -59,19 +64,72 @@ export async function writeWhole(path: string, chunks: Iterable<Uint8Array | str
  * ```
  */
 export async function fillWhole(folder: string, fill: (temporary: string) => Promise<void>): Promise<void> {
-  if (await exists(folder)) {
-    throw new InputError(`Cannot make ${folder} as it is there already: remove it to have it anew`);
-  }
-  const temporary = `${folder}.tmp`;
+  const refuse = () =>
+    new InputError(`Cannot make ${folder} as it is there already: remove it to make it again`);
+  if (await exists(folder)) throw refuse();
+  const temporary = temporaryOf(folder);
+  let lock: Deno.FsFile | undefined;
   try {
-    if (await exists(temporary)) await Deno.remove(temporary, { recursive: true }); // A killed run left it.
-    await Deno.mkdir(temporary, { recursive: true });
+    await Deno.mkdir(folderOf(folder), { recursive: true });
+    await sweep(folder);
+    await Deno.mkdir(temporary);
+    lock = await Deno.open(temporary).catch(() => undefined); // Windows opens no folder.
+    if (lock) await tryLock(lock);
     await fill(temporary);
     await Deno.rename(temporary, folder);
+    await syncFolder(folderOf(folder));
   } catch (error) {
     await Deno.remove(temporary, { recursive: true }).catch(() => {});
+    if (!(error instanceof InputError) && await exists(folder)) throw refuse();
     throw fileError("make", folder, error);
+  } finally {
+    lock?.close();
   }
+}
+
+/** The folder that a file or folder is in. */
+const folderOf = (path: string): string => path.replace(/[/\\]+$/, "").replace(/[^/\\]*$/, "") || ".";
+
+/** A name beside a path, for what is to be written there: no two processes take the same. */
+function temporaryOf(path: string): string {
+  return `${path.replace(/[/\\]+$/, "")}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+}
+
+/** Milliseconds after which an unlocked temporary file is one that a killed process has left. */
+const LEFT = 60_000;
+
+/** Removes what killed processes have left of their writing to a path; who is writing holds a lock. */
+async function sweep(path: string): Promise<void> {
+  const folder = folderOf(path), base = path.replace(/[/\\]+$/, "").slice(folder === "." ? 0 : folder.length);
+  const isTemporary = (name: string) =>
+    name.startsWith(`${base}.`) && /^[0-9a-f]{8}\.tmp$/.test(name.slice(base.length + 1));
+  try {
+    for await (const { name, isSymlink } of Deno.readDir(folder)) {
+      if (!isTemporary(name) || isSymlink) continue;
+      const left = `${folder === "." ? "" : folder}${name}`;
+      using file = await Deno.open(left);
+      const { mtime } = await file.stat();
+      if (Date.now() - (mtime?.getTime() ?? 0) < LEFT || await tryLock(file) === false) continue;
+      await Deno.remove(left, { recursive: true });
+    }
+  } catch { /* Somebody else's to remove, or gone. */ }
+}
+
+/** Locks a file until it is closed; undefined where the file system has no locks. */
+export async function tryLock(file: Deno.FsFile): Promise<boolean | undefined> {
+  try {
+    return await file.tryLock(true);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Makes a rename survive a loss of power; some systems sync no folder. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    using opened = await Deno.open(folder);
+    await opened.sync();
+  } catch { /* as good as it gets */ }
 }
 
 /**
@@ -80,13 +138,14 @@ export async function fillWhole(folder: string, fill: (temporary: string) => Pro
  * @throws {InputError} If it cannot.
  */
 export async function checkWritable(path: string): Promise<void> {
+  checked("write a file", "path", text, path);
   await checkPlace(path);
-  const probe = `${path}.probe`;
+  const probe = temporaryOf(path);
   try {
-    await writeWhole(probe, []);
+    await Deno.mkdir(folderOf(path), { recursive: true });
+    (await Deno.open(probe, { write: true, createNew: true })).close();
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    throw new InputError(error.message.replaceAll(probe, path), { cause: error.cause }); // Which is what was asked for.
+    throw fileError("write", path, error);
   }
   await Deno.remove(probe);
 }
@@ -145,6 +204,7 @@ export function fileError(action: string, path: string, error: unknown): unknown
   const known = error instanceof Deno.errors.NotCapable || "code" in error;
   if (!known) return error;
   const short = path.length <= 120 ? path : `${path.slice(0, 40)}…${path.slice(-79)}`;
-  const why = error.message.length <= 160 ? error.message : error.message.replace(/:? \w+ '[^]*$/, ""); // It names the path again.
+  const full = error.message.replace(/\.[0-9a-f]{8}\.tmp\b/g, ""); // Nobody asked for a temporary file.
+  const why = full.length <= 160 ? full : full.replace(/:? \w+ '[^]*$/, ""); // It names the path again.
   return new InputError(`Cannot ${action} ${short}: ${why}`, { cause: error });
 }

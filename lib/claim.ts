@@ -1,0 +1,218 @@
+import { fileError, tryLock } from "./files.ts";
+
+/** Who holds a claim. */
+export interface Holder {
+  /** Name of the machine; empty where that may not be asked. */
+  readonly host: string;
+  /** Number of the process. */
+  readonly process: number;
+  /** Since when, ISO 8601. */
+  readonly since: string;
+}
+
+/** A piece of work that is this process' to do. */
+export interface Claim {
+  /** Aborts if another process takes the claim over, as it does when this one has not been heard of for minutes. */
+  readonly lost: AbortSignal;
+  /** Gives it up. */
+  release(): Promise<void>;
+}
+
+/** Milliseconds from one sign of life to the next. */
+const BEAT = 5_000;
+
+/** Milliseconds without a sign of life after which a claim is anybody's: longer than any update takes. */
+export const STALE = 120_000;
+
+/**
+ * Claims a piece of work, so that any number of processes, also on several machines that share a folder, divide it.
+ *
+ * The claim is a file, which at most one process can make. Its holder keeps it locked, and touches it every few
+ * seconds. Where the holder's process has ended, whatever ended it, its lock is gone, and the next process on the same
+ * machine takes the claim over at once; elsewhere, or where the process is only stopped, when it has not been touched
+ * for two minutes. Two holders at once are thus possible, if rare: what they do must be the same, and files whole.
+ *
+ * @param path The claim's file; its folder must be there.
+ * @returns The claim, or who has it.
+ * @throws {InputError} If the file cannot be made.
+ *
+ * @example
+ * ```ts
+ * import { claim } from "./claim.ts";
+ *
+ * const path = `${await Deno.makeTempDir()}/work.claim`;
+ * const mine = await claim(path);
+ * const other = await claim(path);
+ * console.log("release" in mine, "process" in other); // true true
+ * if ("release" in mine) await mine.release();
+ * ```
+ */
+export async function claim(path: string): Promise<Claim | Holder> {
+  for (;;) {
+    try {
+      const file = await create(path) ?? await inherit(path);
+      if (file) return hold(path, file);
+      const seen = await look(path);
+      if (!seen) continue; // It was released just now.
+      const { holder, isStale, text } = seen;
+      if (!isStale || !await discard(path, text)) return holder;
+    } catch (error) {
+      throw fileError("claim", path, error);
+    }
+  }
+}
+
+/**
+ * Who holds a claim, if anybody does.
+ *
+ * @param path The claim's file.
+ */
+export async function holderOf(path: string): Promise<Holder | undefined> {
+  const seen = await look(path);
+  if (!seen || seen.isStale || await isLeft(path)) return undefined;
+  return seen.holder;
+}
+
+/** Makes the claim's file, if there is none. */
+async function create(path: string): Promise<Deno.FsFile | undefined> {
+  try {
+    const file = await Deno.open(path, { read: true, write: true, createNew: true });
+    await tryLock(file); // Before it says whose it is: what says so and is not locked is left by a dead process.
+    return file;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return undefined;
+    throw error;
+  }
+}
+
+/** The claim's file, locked, if its holder was a process of this machine that has ended. */
+async function inherit(path: string): Promise<Deno.FsFile | undefined> {
+  let file: Deno.FsFile;
+  try {
+    if ((await Deno.lstat(path)).isSymlink) return undefined;
+    file = await Deno.open(path, { read: true, write: true });
+  } catch {
+    return undefined;
+  }
+  const isFree = await tryLock(file) === true;
+  if (isFree && await isOfThisHost(path) && await isSame(path, file)) return file;
+  file.close();
+  return undefined;
+}
+
+/** Whether a claim of this machine has nobody who holds it. */
+async function isLeft(path: string): Promise<boolean> {
+  using file = await Deno.open(path).catch(() => undefined);
+  if (!file) return true;
+  return await isOfThisHost(path) && await tryLock(file) === true;
+}
+
+async function isOfThisHost(path: string): Promise<boolean> {
+  const host = hostName();
+  return host !== "" && (await look(path))?.holder.host === host;
+}
+
+/** Whether a path still leads to an open file. */
+async function isSame(path: string, file: Deno.FsFile): Promise<boolean> {
+  const [there, own] = await Promise.all([Deno.stat(path).catch(() => undefined), file.stat()]);
+  return there !== undefined && there.ino === own.ino && there.dev === own.dev;
+}
+
+/** What a claim's file says, and whether it was not touched for too long, by the clock of the file's own system. */
+async function look(path: string): Promise<{ holder: Holder; isStale: boolean; text: string } | undefined> {
+  try {
+    const { size, mtime } = await Deno.stat(path);
+    const text = size < 1000 ? await Deno.readTextFile(path) : "";
+    return { holder: parse(text), isStale: await isOld(path, mtime!), text };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function parse(text: string): Holder {
+  try {
+    const { host, process, since } = JSON.parse(text);
+    if (typeof host === "string" && Number.isSafeInteger(process) && Number.isFinite(Date.parse(since))) {
+      return { host, process, since };
+    }
+  } catch { /* It is being written. */ }
+  return { host: "", process: 0, since: new Date().toISOString() };
+}
+
+/** Whether a file was not touched for too long, by the clock that dates its folder's files: machines' clocks differ. */
+async function isOld(path: string, touched: Date): Promise<boolean> {
+  const here = Date.now() - touched.getTime();
+  if (here >= 0 && here < STALE / 2) return false;
+  const probe = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  try {
+    using file = await Deno.open(probe, { write: true, createNew: true });
+    return (await file.stat()).mtime!.getTime() - touched.getTime() > STALE;
+  } finally {
+    await Deno.remove(probe).catch(() => {});
+  }
+}
+
+/** Removes a claim that is stale; of several processes that try, one does. */
+async function discard(path: string, text: string): Promise<boolean> {
+  const guard = `${path}.guard`;
+  try {
+    (await Deno.open(guard, { write: true, createNew: true })).close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    const there = await Deno.stat(guard).catch(() => undefined);
+    if (there && await isOld(path, there.mtime!)) await Deno.remove(guard).catch(() => {}); // A killed process left it.
+    return false;
+  }
+  try {
+    const seen = await look(path); // Another may have been faster.
+    if (!seen?.isStale || seen.text !== text) return false;
+    await Deno.remove(path);
+    return true;
+  } finally {
+    await Deno.remove(guard).catch(() => {});
+  }
+}
+
+/** Makes a locked file this process' claim. */
+function hold(path: string, file: Deno.FsFile): Claim {
+  const host = hostName();
+  const text = JSON.stringify({
+    ...{ host, process: Deno.pid, since: new Date().toISOString() },
+    token: crypto.randomUUID(), // Two claims of one process differ.
+  });
+  const touch = () => {
+    file.seekSync(0, Deno.SeekMode.Start);
+    file.writeSync(new TextEncoder().encode(text));
+  };
+  file.truncateSync();
+  touch();
+  const lost = new AbortController();
+  /** Whether the file is gone or says otherwise; one that cannot be read just now tells nothing. */
+  const isTaken = () =>
+    Deno.readTextFile(path).then((found) => found !== text, (error) => error instanceof Deno.errors.NotFound);
+  const timer = setInterval(async () => {
+    if (await isTaken()) {
+      clearInterval(timer);
+      return lost.abort();
+    }
+    try {
+      touch();
+    } catch { /* A full disk takes no touch; the next one may succeed. */ }
+  }, BEAT);
+  Deno.unrefTimer(timer);
+  return {
+    lost: lost.signal,
+    async release() {
+      clearInterval(timer);
+      if (!await isTaken()) await Deno.remove(path).catch(() => {});
+      file.close();
+    },
+  };
+}
+
+/** This machine's name, where it may be asked without a question to the user. */
+function hostName(): string {
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "hostname" });
+  return state === "granted" ? Deno.hostname() : "";
+}

@@ -1,0 +1,171 @@
+import { claim, holderOf, STALE } from "../lib/claim.ts";
+import { fillWhole, writeWhole } from "../lib/files.ts";
+import { assert, assertEquals, assertRefused } from "./assert.ts";
+
+const root = new URL("../", import.meta.url).pathname;
+
+/** Runs a program in a process of its own, which imports the kit's files. */
+async function run(code: string, end: "KILL" | "" = ""): Promise<string> {
+  const imports =
+    `import { claim } from "${root}lib/claim.ts"; import { fillWhole, writeWhole } from "${root}lib/files.ts";`;
+  const { stdout, stderr, code: exit, signal } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", `--config=${root}deno.json`, `${imports}\n${code}`],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const said = new TextDecoder().decode(stderr);
+  assert(end ? signal === `SIG${end}` : exit === 0, said);
+  return new TextDecoder().decode(stdout).trim();
+}
+
+async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  await test(folder);
+  await Deno.remove(folder, { recursive: true });
+}
+
+const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+
+Deno.test("four processes that write one file leave one whole file, and readers see nothing else", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/file`;
+    const write = (letter: string) =>
+      run(
+        `for (let i = 0; i < 60; i++) await writeWhole("${path}", Array(40).fill("${letter}".repeat(10_000)));`,
+      );
+    let [over, reads] = [false, 0];
+    const writers = Promise.all(["a", "b", "c", "d"].map(write)).finally(() => over = true);
+    while (!over) {
+      const text = await Deno.readTextFile(path).catch(() => undefined);
+      if (text !== undefined) {
+        reads++;
+        assert(text.length === 400_000 && text === text[0]!.repeat(400_000), "a torn file");
+      }
+      await new Promise((resume) => setTimeout(resume, 1));
+    }
+    await writers;
+    assert(reads > 10, `only ${reads} reads`);
+    assertEquals(names(folder), ["file"]);
+  }));
+
+Deno.test("of four processes that make one folder one makes it, and the others are told", () =>
+  inFolder(async (folder) => {
+    const make = (letter: string) =>
+      run(`
+        const fill = async (at) => {
+          for (let i = 0; i < 20; i++) await Deno.writeTextFile(\`\${at}/\${i}\`, "${letter}");
+        };
+        try { await fillWhole("${folder}/made", fill); console.log("made"); } catch (error) { console.log(error.message); }
+      `);
+    const said = (await Promise.all(["a", "b", "c", "d"].map(make))).sort();
+    assertEquals(said.filter((text) => text === "made").length, 1, said.join());
+    assert(
+      said.slice(0, 3).every((text) => /^Cannot make .* as it is there already/.test(text)),
+      said.join(),
+    );
+    assertEquals(names(folder), ["made"]);
+    const letters = names(`${folder}/made`).map((name) => Deno.readTextFileSync(`${folder}/made/${name}`));
+    assertEquals([letters.length, new Set(letters).size], [20, 1]);
+  }));
+
+Deno.test("a file is never written through a symbolic link, at its place or at that of a temporary one", () =>
+  inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/victim`, "mine");
+    await Deno.symlink(`${folder}/victim`, `${folder}/link`);
+    await Deno.symlink(`${folder}/victim`, `${folder}/link.tmp`);
+    await Deno.symlink(`${folder}/victim`, `${folder}/link.probe`);
+    await writeWhole(`${folder}/link`, ["new"]);
+    assertEquals([await Deno.readTextFile(`${folder}/victim`), await Deno.readTextFile(`${folder}/link`)], [
+      "mine",
+      "new",
+    ]);
+  }));
+
+Deno.test("what a killed process has half written is swept away, and what another writes is left alone", () =>
+  inFolder(async (folder) => {
+    const old = Date.now() / 1e3 - 3600;
+    for (const name of ["file.01234567.tmp", "file.89abcdef.tmp", "other.01234567.tmp", "file.x.tmp"]) {
+      await Deno.writeTextFile(`${folder}/${name}`, "half");
+      await Deno.utime(`${folder}/${name}`, old, old);
+    }
+    using busy = await Deno.open(`${folder}/file.89abcdef.tmp`);
+    await busy.lock(true);
+    await writeWhole(`${folder}/file`, ["whole"]);
+    assertEquals(names(folder), ["file", "file.89abcdef.tmp", "file.x.tmp", "other.01234567.tmp"]);
+    await Deno.mkdir(`${folder}/made.01234567.tmp`);
+    await Deno.utime(`${folder}/made.01234567.tmp`, old, old);
+    await fillWhole(`${folder}/made`, () => Promise.resolve());
+    assert(!names(folder).includes("made.01234567.tmp"));
+  }));
+
+Deno.test("a refusal names what was asked for and no temporary file", () =>
+  inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/file`, "");
+    await assertRefused(() => writeWhole(`${folder}/file/x`, []), /^Cannot write .*\/file\/x: (?!.*\.tmp)/);
+    await assertRefused(
+      () => fillWhole(`${folder}/file/x`, async () => {}),
+      /^Cannot make .*\/file\/x: (?!.*\.tmp)/,
+    );
+  }));
+
+Deno.test("a claim has one holder, and is free again when it is released", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/work.claim`;
+    const tries = await Promise.all(Array.from({ length: 8 }, () => claim(path)));
+    const held = tries.filter((found) => "release" in found);
+    assertEquals(held.length, 1);
+    assertEquals((await holderOf(path))?.process, Deno.pid);
+    await (held[0] as { release(): Promise<void> }).release();
+    assertEquals([await holderOf(path), names(folder)], [undefined, []]);
+  }));
+
+const sys = (await Deno.permissions.query({ name: "sys", kind: "hostname" })).state === "granted";
+
+Deno.test({
+  name: "a claim whose process was killed is taken over at once, by one of those who try",
+  ignore: !sys,
+  fn: () =>
+    inFolder(async (folder) => {
+      const path = `${folder}/work.claim`;
+      await run(`await claim("${path}"); Deno.kill(Deno.pid, "SIGKILL");`, "KILL");
+      assertEquals(names(folder), ["work.claim"]);
+      assertEquals(await holderOf(path), undefined);
+      const tries = await Promise.all(Array.from({ length: 8 }, () => claim(path)));
+      const held = tries.filter((found) => "release" in found);
+      assertEquals(held.length, 1);
+      await held[0]!.release();
+      assertEquals(names(folder), []);
+    }),
+});
+
+Deno.test("another machine's claim is taken over when it was not touched for two minutes, by one of those who try", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/work.claim`;
+    const holder = { host: "elsewhere", process: 7, since: "2026-01-01T00:00:00.000Z" };
+    await Deno.writeTextFile(path, JSON.stringify({ ...holder, token: "x" }));
+    assertEquals([await claim(path), await holderOf(path)], [holder, holder]);
+    const old = (Date.now() - STALE - 1000) / 1e3;
+    await Deno.utime(path, old, old);
+    assertEquals(await holderOf(path), undefined);
+    const tries = await Promise.all(Array.from({ length: 8 }, () => claim(path)));
+    const held = tries.filter((found) => "release" in found);
+    assertEquals(held.length, 1);
+    await held[0]!.release();
+    assertEquals(names(folder), []);
+  }));
+
+Deno.test("a holder that was not heard of for too long learns that its claim was taken over", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/work.claim`;
+    const mine = await claim(path);
+    assert("release" in mine);
+    const old = (Date.now() - STALE - 1000) / 1e3;
+    await Deno.utime(path, old, old);
+    const other = await claim(path);
+    assert("release" in other, "a stopped process keeps its lock, and loses its claim all the same");
+    for (let i = 0; i < 200 && !mine.lost.aborted; i++) await new Promise((resume) => setTimeout(resume, 100));
+    assert(mine.lost.aborted);
+    await mine.release();
+    assertEquals((await holderOf(path))?.process, Deno.pid, "what is another's is not released");
+    await other.release();
+    assertEquals(names(folder), []);
+  }));
