@@ -108,8 +108,8 @@ async function isLeft(path: string): Promise<boolean> {
 }
 
 async function isOfThisHost(path: string): Promise<boolean> {
-  const host = hostName();
-  return host !== "" && (await look(path))?.holder.host === host;
+  const holder = (await look(path))?.holder;
+  return holder !== undefined && holder.process > 0 && holder.host === hostName(); // No machine tells its name: one.
 }
 
 /** Whether a path still leads to an open file. */

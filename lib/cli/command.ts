@@ -2,11 +2,13 @@ import { type Command, CommanderError, Option } from "commander";
 import { backendSetting, backendSettings } from "../engine/backend.ts";
 import { backend, type BackendName } from "../engine/mod.ts";
 import { InputError, quoted } from "../errors.ts";
-import { checkWritable, exists, fileError } from "../files.ts";
+import { checkWritable, exists, fileError, readWhole, writeWhole } from "../files.ts";
 import { presetSettings } from "../model/config.ts";
-import { type Preset, preset, presets } from "../model/mod.ts";
+import { type LanguageModel, type Preset, preset, presets } from "../model/mod.ts";
 import { rounded } from "../numbers.ts";
 import { isSetting, oneOf, refusal, type Schema, type Setting, unknown, type ValuesOf } from "../settings.ts";
+import { stop } from "../stop.ts";
+import { encodeModel, type SaveOptions } from "../train/checkpoint.ts";
 import type { Interval } from "../train/mod.ts";
 
 /**
@@ -21,6 +23,7 @@ export async function run(command: Command): Promise<void> {
     await command.parseAsync(Deno.args, { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) Deno.exit(0); // It was asked for help.
+    if (error instanceof DOMException && error.name === "AbortError") return interrupted(error.message);
     if (!(error instanceof InputError || error instanceof CommanderError)) throw error;
     console.error(error instanceof InputError ? error.message : sentenceOf(error, command));
     Deno.exit(2);
@@ -119,18 +122,35 @@ export function given(schema: Schema, options: Readonly<Record<string, unknown>>
   return values;
 }
 
+/** Signals that ask a command to end, and the codes with which it then exits, as shells expect. */
+const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+
+/** The code of the signal that came. */
+let code: number = CODES.SIGINT;
+
 /**
- * A signal that aborts at the first Ctrl-C, so that what was reached is saved; the second ends the process.
+ * From now on Ctrl-C, SIGTERM and SIGHUP do not end this process but its work, so that what was reached is saved; a
+ * second Ctrl-C leaves at once. Before there is anything to save, a command need not call this.
  *
  * @param after What is done first.
+ * @param controller What is aborted, beside all work that heeds {@linkcode stopSignal}.
  */
-export function interruptible(after = " after this update"): AbortSignal {
-  const controller = new AbortController();
-  Deno.addSignalListener("SIGINT", () => {
-    if (controller.signal.aborted) Deno.exit(130);
-    console.error(`\nStopping${after}; press Ctrl-C again to leave at once`);
-    controller.abort();
-  });
+export function interruptible(after = " after this update", controller = new AbortController()): AbortSignal {
+  for (const signal of Object.keys(CODES) as (keyof typeof CODES)[]) {
+    if (Deno.build.os === "windows" && signal !== "SIGINT") continue;
+    Deno.addSignalListener(signal, () => {
+      if (controller.signal.aborted) {
+        if (signal === "SIGINT") Deno.exit(code);
+        return;
+      }
+      code = CODES[signal];
+      console.error(
+        `\nStopping${after}${signal === "SIGINT" ? "; press Ctrl-C again to leave at once" : ""}`,
+      );
+      controller.abort();
+      stop();
+    });
+  }
   return controller.signal;
 }
 
@@ -146,22 +166,46 @@ export async function start(
   if (faster) console.error(faster[0]!.toUpperCase() + faster.slice(1));
 }
 
-/** Says that the command ended at a Ctrl-C, in words and by the exit code that shells expect. */
+/** Says that the command was ended by a signal, in words and by the exit code that shells expect. */
 export function interrupted(message: string): void {
   console.error(message);
-  Deno.exitCode = 130;
+  Deno.exitCode = code;
 }
 
 /**
  * Makes sure that a result can be written where it shall go, before the work begins.
  *
+ * @param goesOn Whether it may be there already, as a command left it that was killed at its end.
  * @throws {InputError} If it cannot, or there is a file already: what took hours is not replaced in silence.
  */
-export async function checkOut(path: string): Promise<void> {
-  if (await exists(path)) {
+export async function checkOut(path: string, goesOn = false): Promise<void> {
+  if (!goesOn && await exists(path)) {
     throw new InputError(`Cannot write ${path} as it is there already: remove it or name another file`);
   }
   await checkWritable(path);
+}
+
+/**
+ * Writes a model where none is, or this one.
+ *
+ * @throws {InputError} If another is there.
+ */
+export async function putModel(path: string, lm: LanguageModel, options: SaveOptions = {}): Promise<void> {
+  const model = await encodeModel(lm, options);
+  if (await exists(path) && !isSame(await readWhole(path, "a model"), model)) {
+    throw new InputError(
+      `Cannot write ${path} as another model is there by now: remove it or name another file`,
+    );
+  }
+  await writeWhole(path, model);
+}
+
+function isSame(bytes: Uint8Array, chunks: readonly Uint8Array[]): boolean {
+  let at = 0;
+  return chunks.every((chunk) => {
+    const part = bytes.subarray(at, at += chunk.length);
+    return part.length === chunk.length && part.every((byte, i) => byte === chunk[i]);
+  }) && at === bytes.length;
 }
 
 /** A share and its interval in percent: `71.3 [69.6, 73.0] %`. */

@@ -3,19 +3,12 @@ import { benchmarkSettings } from "../data/benchmarks/load.ts";
 import { atMost, task } from "../data/mod.ts";
 import { limitSetting } from "../data/task.ts";
 import { taskName } from "../data/tasks.ts";
+import { exists } from "../files.ts";
 import { seedSetting } from "../model/config.ts";
 import { settle, text } from "../settings.ts";
 import { duration, watch } from "../show/mod.ts";
 import { finetuneSettings } from "../train/finetune.ts";
-import {
-  encodeTask,
-  evaluate,
-  finetune,
-  finetuneDefaults,
-  loadModel,
-  paddingShare,
-  saveModel,
-} from "../train/mod.ts";
+import { encodeTask, evaluate, finetune, finetuneDefaults, loadModel, paddingShare } from "../train/mod.ts";
 import {
   addSettings,
   checkOut,
@@ -25,6 +18,7 @@ import {
   interrupted,
   interruptible,
   placeSettings,
+  putModel,
   run,
   start,
 } from "./command.ts";
@@ -58,8 +52,9 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const { model, task: name, words: some, data: folder, trainExamples, testExamples, out } = chosen;
   await checkThere("a model", model);
   if (folder !== undefined) await checkThere(`task ${name}`, folder);
-  if (out !== undefined) await checkOut(out);
-  const signal = interruptible();
+  const checkpoint = out === undefined ? undefined : `${out}.part`;
+  // The checkpoint stays until the model is written and scored.
+  if (out !== undefined) await checkOut(out, await exists(checkpoint!));
   await start(chosen);
   const lm = await loadModel(model);
   // About as many words as the context holds: what is too long is cut at its end, where the verdict stands.
@@ -80,32 +75,32 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const used = Math.min(batch, data.train.length);
   console.error(`Fine-tuning at rate ${rate} with batches of ${used} and dropout ${dropout}`);
 
-  const checkpoint = out === undefined ? undefined : `${out}.part`;
   const own = Object.fromEntries(
     Object.keys(tuning).map((name) => [name, chosen[name as keyof typeof tuning]]),
   );
-  const learning = finetune(lm, data, { ...own, signal, ...checkpoint !== undefined && { checkpoint } });
-  await watch(learning);
-  if (signal.aborted) {
-    return interrupted(
-      `Stopped before the end${checkpoint ? `: the same command goes on from ${checkpoint}` : ""}`,
+  const signal = interruptible();
+  try {
+    const tuned = await watch(
+      finetune(lm, data, { ...own, signal, ...checkpoint !== undefined && { checkpoint } }),
     );
-  }
-  const tuned = await learning;
-  for (const split of ["train", "validation", "test"] as const) {
-    const { measures, baseline, loss, examples, cut, unknown } = await evaluate(tuned, data, split);
-    const scores = Object.entries(measures).map(([name, score]) => `${name} ${inPercent(score)}`);
-    console.log(
-      `${split.padEnd(10)} ${scores.join(", ")}, majority baseline ${(100 * baseline).toFixed(1)} %, ` +
-        `loss ${loss.toFixed(3)}, ${examples} examples, ${cut} texts cut, ${
-          (100 * unknown).toFixed(1)
-        } % <unk>`,
-    );
-  }
-  if (out !== undefined && checkpoint !== undefined) {
-    await saveModel(out, tuned);
-    await Deno.remove(checkpoint);
+    signal.throwIfAborted();
+    for (const split of ["train", "validation", "test"] as const) {
+      const { measures, baseline, loss, examples, cut, unknown } = await evaluate(tuned, data, split);
+      const scores = Object.entries(measures).map(([name, score]) => `${name} ${inPercent(score)}`);
+      console.log(
+        `${split.padEnd(10)} ${scores.join(", ")}, majority baseline ${(100 * baseline).toFixed(1)} %, ` +
+          `loss ${loss.toFixed(3)}, ${examples} examples, ${cut} texts cut, ${
+            (100 * unknown).toFixed(1)
+          } % <unk>`,
+      );
+    }
+    if (out === undefined) return;
+    await putModel(out, tuned);
+    await Deno.remove(checkpoint!);
     console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    interrupted(`Stopped before the end${checkpoint ? `: the same command goes on from ${checkpoint}` : ""}`);
   }
 }
 

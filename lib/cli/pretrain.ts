@@ -2,10 +2,12 @@ import { Command } from "commander";
 import { checkCorpus } from "../data/corpus.ts";
 import { atMost, corpus, listCorpora, type Measure, task } from "../data/mod.ts";
 import { limitSetting } from "../data/task.ts";
+import { exists } from "../files.ts";
 import { taskName } from "../data/tasks.ts";
 import { presetSettings, seedSetting } from "../model/config.ts";
-import { checkConfig, countParameters, gpt, presets } from "../model/mod.ts";
+import { checkConfig, countParameters, dispose, gpt, type LanguageModel, presets } from "../model/mod.ts";
 import { flag, list, settle, text } from "../settings.ts";
+import { giveWay, stopSignal } from "../stop.ts";
 import { duration, watch } from "../show/mod.ts";
 import { keys, store, stored, summary } from "../study/mod.ts";
 import { bpeSettings } from "../text/bpe.ts";
@@ -14,10 +16,10 @@ import { warnOfMerges } from "../train/warnings.ts";
 import {
   type Interval,
   loadModel,
+  type NgramBaselines,
   ngramBaselines,
   pretrain,
   progressOf,
-  saveModel,
   scoreText,
   type TextScore,
   training,
@@ -35,6 +37,7 @@ import {
   interruptible,
   modelSettings,
   placeSettings,
+  putModel,
   run,
   start,
 } from "./command.ts";
@@ -89,10 +92,11 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const { rate, schedule, warmup, decay, clip } = chosen;
   const name = out.replace(/\.safetensors$/, "");
   await checkCorpus(chosen.corpus);
-  for (const path of [out, `${name}.json`]) await checkOut(path);
+  const checkpoint = `${out}.part`, file = `${name}.json`, curveFile = `${name}.zeroshot.json`;
+  const goesOn = await exists(checkpoint); // It stays until everything is written.
+  for (const path of [out, file]) await checkOut(path, goesOn);
   const preset = chosenPreset(chosen, presets.mini);
   checkConfig({ ...preset, vocabulary: 1 });
-  const signal = interruptible();
   await start(chosen);
   const text = await corpus(chosen.corpus);
   const tokenizer = trainBpe(text.train, { merges });
@@ -105,7 +109,6 @@ async function main(options: Record<string, unknown>): Promise<void> {
     `${countParameters(lm.parameters).toLocaleString("en")} parameters, ${tokenizer.size} tokens`,
   );
 
-  const checkpoint = `${out}.part`;
   const adam = { rate, schedule, warmup, decay, clip, ...dropout !== undefined && { dropout } };
   const whole = await Promise.all((chosen.zeroShot ?? []).map((name) => task(name)));
   const tasks = whole.map((task) => atMost(task, { test: chosen.zeroShotExamples }));
@@ -114,54 +117,90 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const keyOf = keys();
   const trained = keyOf(reads);
   const about = { ...summary(reads) as object, corpus: text.name, merges };
-  const curveFile = `${name}.zeroshot.json`;
   const curveAsked = { key: keyOf({ trained, tasks }), settings: { ...about, tasks: summary(tasks) } };
   const curve = tasks.length > 0
     ? (await stored<Point[]>(curveFile, curveAsked.key))?.result.slice() ?? []
     : [];
-  const records = pretrain(lm, text, { ...how, checkpoint, saveEvery, signal });
-  await watch(training(scored(records)));
-  if (signal.aborted) {
+  const asked = { key: keyOf({ trained, heldout: text.heldout, half }), settings: about };
+  const known = await stored<Scores>(file, asked.key);
+
+  const signal = interruptible();
+  try {
+    const records = pretrain(lm, text, { ...how, checkpoint, saveEvery, signal });
+    await watch(training(scored(records)));
+    signal.throwIfAborted();
+    await putModel(out, lm, { half });
+    const { heldout, baselines } = known?.result ?? await scores();
+    for (const { update, task, measure, ...score } of curve) {
+      console.log(`${task} without fine-tuning at update ${update}: ${measure} ${inPercent(score)}`);
+    }
+    console.log(`Held-out text of ${text.name}:`);
+    tell("unigram", baselines.unigram);
+    tell("bigram", baselines.bigram);
+    tell("Kneser–Ney", baselines.kneserNey);
+    tell("model", heldout);
+  } catch (error) {
+    if (!signal.aborted) throw error;
     return interrupted(`Stopped before the end: the same command goes on from ${checkpoint}`);
   }
-  await saveModel(out, lm, { half });
-
-  for (const { update, task, measure, ...score } of curve) {
-    console.log(`${task} without fine-tuning at update ${update}: ${measure} ${inPercent(score)}`);
-  }
-  const line = (name: string, { loss, perplexity, bitsPerCharacter, low, high }: TextScore) =>
-    console.log(
-      `${name.padEnd(10)} ${bitsPerCharacter.toFixed(3)} [${low.bitsPerCharacter.toFixed(3)}, ` +
-        `${high.bitsPerCharacter.toFixed(3)}] bits per character, ` +
-        `${loss.toFixed(3)} nats and perplexity ${perplexity.toFixed(1)} per token`,
-    );
-  console.log(`Held-out text of ${text.name}:`);
-  const baselines = ngramBaselines(text.train, text.heldout, tokenizer, preset.context);
-  line("unigram", baselines.unigram);
-  line("bigram", baselines.bigram);
-  line("Kneser–Ney", baselines.kneserNey);
-  const heldout = await scoreText(half ? await loadModel(out) : lm, text.heldout); // As it was written.
-  line("model", heldout);
-  const { seconds, batch: used } = (await progressOf(checkpoint))!;
-  const asked = { key: keyOf({ trained, heldout: text.heldout, half }), settings: about };
-  await store(`${name}.json`, asked, { heldout, baselines, trained: { updates, batch: used } }, seconds);
   await Deno.remove(checkpoint);
   console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
 
+  /** The model's scores on the held-out text beside those of models that count. */
+  async function scores(): Promise<Scores> {
+    const heldout = await scoreText(half ? await loadModel(out) : lm, text.heldout); // As it was written.
+    const baselines = ngramBaselines(text.train, text.heldout, tokenizer, preset.context);
+    await giveWay(stopSignal());
+    const { seconds, batch: used } = (await progressOf(checkpoint))!;
+    const found = { heldout, baselines, trained: { updates, batch: used } };
+    await store(file, asked, found, seconds);
+    return found;
+  }
+
   /** The run, in which the model answers the tasks, if any, at updates 1, 2, 4, … and the last. */
   async function* scored(records: AsyncIterable<TrainingRecord>): AsyncGenerator<TrainingRecord, void> {
+    const reached = await progressOf(checkpoint);
+    if (reached && isDue(reached.update)) { // A stop in the midst of the answers saved the update without them.
+      const there = await loadModel(checkpoint);
+      await answer(there, reached.update, reached.seconds).finally(() => dispose(there.parameters));
+    }
     for await (const record of records) {
       yield record;
-      const { update } = record;
-      if (tasks.length === 0 || (!Number.isInteger(Math.log2(update)) && update < updates)) continue;
-      if (curve.some((point) => point.update === update)) continue; // Kept by a run that went further than its save.
-      for (const task of tasks) {
-        const { measure, value, low, high } = await zeroShot(lm, task);
-        curve.push({ update, task: task.name, measure, value, low, high });
-      }
-      await store(curveFile, curveAsked, curve, record.seconds);
+      if (isDue(record.update)) await answer(lm, record.update, record.seconds);
     }
   }
+
+  /** Whether there shall be answers at an update, and are none; a run may have gone further than its checkpoint. */
+  function isDue(update: number): boolean {
+    const isWanted = tasks.length > 0 && (Number.isInteger(Math.log2(update)) || update === updates);
+    return isWanted && !curve.some((point) => point.update === update);
+  }
+
+  async function answer(lm: LanguageModel, update: number, seconds: number): Promise<void> {
+    const points: Point[] = [];
+    for (const task of tasks) {
+      const { measure, value, low, high } = await zeroShot(lm, task);
+      points.push({ update, task: task.name, measure, value, low, high });
+    }
+    curve.push(...points);
+    await store(curveFile, curveAsked, curve, seconds);
+  }
+}
+
+/** A line on a score of the held-out text. */
+function tell(name: string, { loss, perplexity, bitsPerCharacter, low, high }: TextScore): void {
+  console.log(
+    `${name.padEnd(10)} ${bitsPerCharacter.toFixed(3)} [${low.bitsPerCharacter.toFixed(3)}, ` +
+      `${high.bitsPerCharacter.toFixed(3)}] bits per character, ` +
+      `${loss.toFixed(3)} nats and perplexity ${perplexity.toFixed(1)} per token`,
+  );
+}
+
+/** What is found of a model. */
+interface Scores {
+  readonly heldout: TextScore;
+  readonly baselines: NgramBaselines;
+  readonly trained: { readonly updates: number; readonly batch: number };
 }
 
 /** A task's score at an update. */

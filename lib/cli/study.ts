@@ -6,7 +6,8 @@ import { checkWritable } from "../files.ts";
 import { taskName } from "../data/tasks.ts";
 import { flag, list, type Schema, text, withDefaults } from "../settings.ts";
 import { duration, watch } from "../show/mod.ts";
-import { ablate, report, smoke, studies, type StudyOptions } from "../study/mod.ts";
+import { ablate, report, smoke, studies, type StudyOptions, type StudySettings } from "../study/mod.ts";
+import { listRuns } from "../study/list.ts";
 import { settleStudy, studySettings } from "../study/settings.ts";
 import {
   addSettings,
@@ -33,6 +34,7 @@ export function settingsFor(name: keyof typeof studies) {
   const { preset: _, signal: __, ...own } = withDefaults(studySettings, usual);
   return {
     smoke: { ...flag, about: "a minute's run that shows that everything works, and finds out nothing" },
+    list: { ...flag, about: "says which runs are made, under way and left, and begins none" },
     ...own,
     tasks: { ...own.tasks, ...list(taskName) },
     zeroShot: { ...own.zeroShot, ...list(taskName) },
@@ -51,10 +53,10 @@ function commandOf(name: keyof typeof studies): Command {
 }
 
 async function main(name: keyof typeof studies, options: Record<string, unknown>): Promise<void> {
-  const { smoke: small, preset, size = {}, backend, ...own } = given(settingsFor(name), options) as
+  const { smoke: small, list, preset, size = {}, backend, ...own } = given(settingsFor(name), options) as
     & StudyOptions
     & Partial<Parameters<typeof chosenPreset>[0]>
-    & { readonly smoke?: boolean; readonly backend?: BackendName };
+    & { readonly smoke?: boolean; readonly list?: boolean; readonly backend?: BackendName };
   if (own.pretrained !== undefined) {
     const { corpus, merges, pretrain, heldoutWindows } = own;
     const passedOver = Object.entries({
@@ -78,12 +80,18 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     preset: chosenPreset({ ...preset && { preset }, size }, base.preset),
   });
   if (study.pretrained === undefined && typeof study.corpus === "string") await checkCorpus(study.corpus);
+  if (list) return await tell(study);
   await checkWritable(`${study.folder}/study.json`);
-  const signal = interruptible();
   await start({ threads: 1, ...backend && { backend } });
 
   const begin = performance.now();
-  const found = await watch(ablate({ ...study, signal }));
+  const controller = new AbortController();
+  let listens = false;
+  // Before the first update there is nothing to save: Ctrl-C ends the command at once.
+  const found = await watch(ablate({ ...study, signal: controller.signal }), () => {
+    if (!listens) interruptible(undefined, controller);
+    listens = true;
+  });
   for (const failure of found.failures) console.error(failure);
   if (found.failures.length > 0) {
     console.error("The same command tries these again; the others are kept");
@@ -93,6 +101,32 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   }
   console.log(`\n${report(found)}`);
   console.error(`Done in ${duration((performance.now() - begin) / 1e3)}`);
+}
+
+/** How far a study is, a run a line, and how long the rest will take. */
+async function tell(
+  { workers = navigator.hardwareConcurrency, ...study }: StudySettings & { workers?: number },
+) {
+  const runs = await listRuns(study);
+  const width = Math.max(...runs.map(({ run }) => run.length));
+  for (const { run, state, share, seconds, holder } of runs) {
+    const percent = share > 0 && share < 1 ? `, ${Math.floor(100 * share)} % of its updates made` : "";
+    const by = holder
+      ? `, by process ${holder.process}${holder.host && ` on ${holder.host}`} since ${holder.since}`
+      : "";
+    const took = seconds === undefined ? "" : `, ${state === "made" ? "" : "about "}${duration(seconds)}`;
+    console.log(`${run.padEnd(width)}  ${state}${took}${percent}${by}`);
+  }
+  const of = (wanted: string) => runs.filter(({ state }) => state === wanted).length;
+  const left = runs.reduce((sum, { share, seconds = NaN }) => sum + (1 - share) * seconds, 0);
+  const estimate = left === 0
+    ? ""
+    : Number.isNaN(left)
+    ? "; how long they take is known when one is made"
+    : `; about ${duration(left / workers)} for ${workers} side by side`;
+  console.log(
+    `${of("made")} of ${runs.length} runs made, ${of("under way")} under way, ${of("left")} left${estimate}`,
+  );
 }
 
 /** Settings of a group by the names that they have outside of it. */

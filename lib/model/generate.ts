@@ -3,12 +3,10 @@ import { InputError } from "../errors.ts";
 import { started } from "../engine/backend.ts";
 import { keyOf, threefry } from "../engine/random.ts";
 import { limit, number, type SchemaOf, settle, signal as signals, whole } from "../settings.ts";
+import { giveWay, stopSignal } from "../stop.ts";
 import { checkForetells, seedSetting } from "./config.ts";
 import { type Cache, forward, tokenLogits, unread } from "./forward.ts";
 import { checkModel, type LanguageModel, whileRead } from "./gpt.ts";
-
-/** The longest that timers, the signal and a notebook's stop button wait, in ms. */
-const PATIENCE = 30;
 
 /** How a text is continued. */
 export interface GenerateOptions {
@@ -73,7 +71,7 @@ export async function generate(
   const { context } = lm.config;
   let read = 0; // ids[..read] are in the cache, or left behind
   let cache = unread;
-  let breath = performance.now();
+  const general = signal ? undefined : stopSignal();
   await whileRead(lm, async () => {
     try {
       for (let i = 0; i < tokens && !signal?.aborted; i++) {
@@ -98,10 +96,7 @@ export async function generate(
         // Word i of the stream, in [0, 1).
         const draw = threefry(key, i >>> 1, 0)[i & 1]! / 2 ** 32;
         ids.push(pick(logits, temperature, topK, draw));
-        if (performance.now() - breath > PATIENCE) {
-          await new Promise((resume) => setTimeout(resume));
-          breath = performance.now();
-        }
+        await giveWay(general);
       }
     } finally {
       free(cache);

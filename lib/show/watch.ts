@@ -17,7 +17,7 @@ export interface Update {
 
 /** What is shown of a study's update; a study's records have it. */
 export interface StudyStep {
-  /** The run that made the update. */
+  /** The run that made the update; or what is waited for. */
   readonly run: string;
   /** Runs that are through. */
   readonly finished: number;
@@ -27,8 +27,8 @@ export interface StudyStep {
   readonly done: number;
   /** Seconds that are left. */
   readonly left: number;
-  /** The update. */
-  readonly record: Update;
+  /** The update; none while other processes are waited for. */
+  readonly record?: Update;
 }
 
 /** A run under way, whose records are updates or steps of a study, and which ends in a result. */
@@ -89,11 +89,11 @@ function stepper(): (record: Update | StudyStep) => Step {
   let begin: Pick<Update, "update" | "seconds"> | undefined;
   return (record) => {
     if ("runs" in record) {
-      const { run, finished, runs, done, left, record: { loss } } = record;
+      const { run, finished, runs, done, left, record: update } = record;
       return {
         done,
         left,
-        text: `run ${Math.min(finished + 1, runs)} of ${runs}: ${run}, loss ${loss.toFixed(3)}`,
+        text: `${finished} of ${runs} runs made, ${run}${update ? `, loss ${update.loss.toFixed(3)}` : ""}`,
       };
     }
     const { update, updates, loss, seconds } = record;

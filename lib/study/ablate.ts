@@ -1,22 +1,26 @@
+import { claim } from "../claim.ts";
 import { checkTask, type Corpus, plainTask, type Task } from "../data/mod.ts";
 import { digest } from "../digest.ts";
 import { InputError, quoted } from "../errors.ts";
 import { checkWritable, exists, readWhole, writeWhole } from "../files.ts";
-import { type Training, training, type TrainingRecord } from "../train/mod.ts";
-import { type ArmStep, runArm } from "./arm.ts";
+import { stopSignal } from "../stop.ts";
+import { type NgramBaselines, type Training, training, type TrainingRecord } from "../train/mod.ts";
 import { summary } from "./key.ts";
-import { type Arm, baselinesOf, keysOf, type Plan, planOf, runsOf } from "./plan.ts";
+import { oneByOne, sideBySide } from "./lanes.ts";
+import { type Arm, baselinesOf, type Plan, planOf, type Run, runsOf } from "./plan.ts";
+import { queueOf } from "./queue.ts";
 import { finetunedRow, pretrainedRow } from "./rows.ts";
+import { claimOf } from "./run.ts";
 import { settleStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
 import { store, type Stored, stored } from "./store.ts";
+import { maySpawn } from "./workers.ts";
 import { report, type Study, studyJson, studyOf, TEXT } from "./tables.ts";
-import { type Failure, sideBySide } from "./workers.ts";
 
 /** How far a study is. */
 export interface StudyRecord {
-  /** The run that made the update. */
+  /** The run that made the update; or what is waited for. */
   readonly run: string;
-  /** Runs whose updates are all made, those found in the folder included. */
+  /** Runs whose results are there, those found in the folder and made by other processes included. */
   readonly finished: number;
   /** Runs of the study. */
   readonly runs: number;
@@ -24,8 +28,8 @@ export interface StudyRecord {
   readonly done: number;
   /** Seconds that the rest will take at the pace so far; not a number before there is one. */
   readonly left: number;
-  /** The update just made. */
-  readonly record: TrainingRecord;
+  /** The update just made; none while all that is left is under way in other processes. */
+  readonly record?: TrainingRecord;
 }
 
 /** Work of a study, as {@linkcode Planned} measures it, which is done before other processes have read the data. */
@@ -50,57 +54,76 @@ const WORTH_A_PROCESS = 1e11;
  * ```
  */
 export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord> {
-  const { signal, workers, ...settings } = settleStudy(studies.ablate, options);
+  const { signal: given, workers, ...settings } = settleStudy(studies.ablate, options);
   const study = asItIs(settings);
 
   return training(async function* (): AsyncGenerator<StudyRecord, Study> {
     await checkFolder(study.folder);
+    const signal = given ?? stopSignal();
     const plan = await planOf(study);
-    const runs = plan.arms.flatMap(runsOf);
-    const cost = new Map(runs.map(({ key, cost }) => [key, cost]));
-    const done = new Map<string, number>();
-    for (const { result, key } of runs) if (await stored(result, key)) done.set(key, 1);
-    const open = plan.arms.filter((arm) => runsOf(arm).some(({ key }) => !done.has(key)));
+    const runs = runsOf(plan);
+    const queue = await queueOf(plan, signal);
+    const [cost, all] = [
+      runs.map(({ planned }) => planned.cost),
+      sum(runs.map(({ planned }) => planned.cost)),
+    ];
+    const left = runs.length - queue.made().length;
+    const beside = Math.min(left, workers ?? (all > WORTH_A_PROCESS ? navigator.hardwareConcurrency : 1));
+    const how = { plan, queue, study, signal };
 
-    const all = [...cost.values()].reduce((a, b) => a + b, 0);
-    const work = () => [...done].reduce((sum, [key, share]) => sum + share * cost.get(key)!, 0);
+    const shares = new Map<string, number>(); // Of runs under way here: how much of them is done.
     let pace: { begin: number; work: number } | undefined; // Since the first update: reading is not part of it.
-    const maySpawn = Deno.permissions.querySync({ name: "run" }).state === "granted";
-    const beside = workers ?? (all > WORTH_A_PROCESS ? navigator.hardwareConcurrency : 1);
-    const steps = beside > 1 && open.length > 0 && maySpawn
-      ? sideBySide(
-        study,
-        open.map((arm) => ({ arm: plan.arms.indexOf(arm), keys: keysOf(arm) })),
-        beside,
-        signal,
-      )
-      : oneByOne(open, study, signal);
+    let baselines: NgramBaselines | undefined;
     const failures: string[] = [];
-    for await (const step of steps) {
-      if ("failure" in step) {
-        failures.push(step.failure);
+    for await (const event of beside > 1 && maySpawn() ? sideBySide(how, beside) : oneByOne(how)) {
+      baselines ??= baselinesOf(plan, study); // While others work.
+      if ("failure" in event) {
+        failures.push(event.failure);
         continue;
       }
-      const { run, key, share, record } = step;
-      if (!done.has(key)) {
+      const step = "step" in event ? event.step : undefined;
+      const made = new Set(queue.made());
+      const work = () =>
+        sum(runs.map(({ planned: { key } }, i) => cost[i]! * (made.has(i) ? 1 : shares.get(key) ?? 0)));
+      if (step && !shares.has(step.key)) {
         // A run's first step tells how much of it was there before.
-        const before = share - 1 / record.updates;
-        if (pace) pace.work += before * cost.get(key)!;
+        const before = step.share - 1 / step.record.updates;
+        shares.set(step.key, before);
+        if (pace) pace.work += before * cost[runs.findIndex(({ planned: { key } }) => key === step.key)]!;
       }
-      done.set(key, share);
+      if (step) shares.set(step.key, step.share);
       const now = work();
       pace ??= { begin: performance.now(), work: now };
-      const left = (performance.now() - pace.begin) / 1e3 / (now - pace.work) * (all - now);
-      const finished = [...done.values()].filter((share) => share === 1).length;
-      yield { run, finished, runs: runs.length, done: now / all, left, record };
+      yield {
+        run: step?.run ?? `waiting for ${queue.elsewhere().length} of other processes`,
+        finished: made.size,
+        runs: runs.length,
+        done: now / all,
+        left: (performance.now() - pace.begin) / 1e3 / (now - pace.work) * (all - now),
+        ...step && { record: step.record },
+      };
     }
+    baselines ??= baselinesOf(plan, study);
 
-    const found = (await Promise.all(runs.map(({ result, key }) => stored(result, key))))
+    const found = (await Promise.all(runs.map(({ planned: { result, key } }) => stored(result, key))))
       .filter((run) => run !== undefined);
-    const result = await resultOf(plan, study, failures, found);
+    const result = await resultOf(plan, baselines, failures, found);
+    if (result.complete) await clear(runs);
     await keep(plan, study, result, found);
+    if (!given && !result.complete) signal.throwIfAborted(); // Nobody takes half a study for a whole one.
     return result;
   }());
+}
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** Removes the claims that killed processes have left of runs that others have made. */
+async function clear(runs: readonly Run[]): Promise<void> {
+  for (const path of new Set(runs.map(({ planned }) => claimOf(planned)))) {
+    if (!await exists(path)) continue;
+    const claimed = await claim(path);
+    if ("release" in claimed) await claimed.release();
+  }
 }
 
 /** A study with its own tasks and corpus as they are now: a notebook may change them while it runs. */
@@ -161,14 +184,14 @@ async function checkFolder(folder: string): Promise<void> {
 /** Puts together what a study's runs have found so far. */
 async function resultOf(
   plan: Plan,
-  study: StudySettings,
+  baselines: NgramBaselines | undefined,
   failures: readonly string[],
   runs: readonly Stored<unknown>[],
 ): Promise<Study> {
   const pretrained = await rows(plan, ({ pretrain }) => pretrain ? [pretrain] : [], pretrainedRow);
   const finetuned = await rows(plan, ({ finetune }) => finetune, finetunedRow);
-  const complete = pretrained.length + finetuned.length === plan.arms.flatMap(runsOf).length;
-  const found = studyOf(pretrained, finetuned, baselinesOf(plan, study), complete, failures);
+  const complete = pretrained.length + finetuned.length === runsOf(plan).length;
+  const found = studyOf(pretrained, finetuned, baselines, complete, failures);
   const codes = new Set(runs.map(({ training }) => training?.code).filter((code) => code !== undefined)).size;
   return codes > 1 ? { ...found, codes } : found;
 }
@@ -200,7 +223,7 @@ async function keep(
     ...study.zeroShot && { zeroShot: names(zeroShot) },
   };
   const tables = studyJson(result);
-  const key = digest([arms.map(keysOf), tables]);
+  const key = digest([runsOf({ arms }).map(({ planned }) => planned.key), tables]);
   const path = `${study.folder}/study.json`;
   if (!await stored(path, key).catch(() => undefined)) { // Whatever else stands there is replaced.
     const seconds = runs.reduce((sum, { provenance }) => sum + provenance.seconds, 0);
@@ -226,24 +249,4 @@ async function keep(
  */
 export function compare(options: StudyOptions = {}): Training<Study, StudyRecord> {
   return ablate(settleStudy(studies.compare, options));
-}
-
-async function* oneByOne(
-  arms: Plan["arms"],
-  study: StudySettings,
-  signal?: AbortSignal,
-): AsyncGenerator<ArmStep | Failure, void> {
-  for (const arm of arms) {
-    if (signal?.aborted) return;
-    let under = arm.finetune[0]?.name ?? arm.pretrain?.name;
-    try {
-      for await (const step of runArm(arm, study, signal)) {
-        under = step.run;
-        yield step;
-      }
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-      yield { failure: `Cannot finish ${under}: ${error.message}` }; // The others go on.
-    }
-  }
 }

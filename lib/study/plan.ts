@@ -36,12 +36,11 @@ export interface Planned {
   readonly cost: number;
 }
 
-/** All that a pre-training reads. */
+/** All that a pre-training reads, beside the study's tokenizer. */
 export interface PretrainRead {
   readonly preset: Preset;
   readonly seed: number;
-  readonly tokenizer: Tokenizer;
-  readonly text: string;
+  readonly corpus: Corpus;
   readonly options: StudySettings["pretrain"];
 }
 
@@ -85,7 +84,6 @@ export interface Arm {
   readonly preset: Preset;
   readonly positions: PositionKind;
   readonly seed: number;
-  readonly tokenizer: Tokenizer;
   /** The model that fine-tuning begins with. */
   readonly start: Start;
   readonly pretrain?: PlannedPretrain;
@@ -150,7 +148,6 @@ export async function planOf(study: StudySettings): Promise<Plan> {
       preset,
       positions: kind,
       seed,
-      tokenizer,
       ...begun,
       finetune: tasks.flatMap((task) => {
         const at = `${context} ${task.name}`;
@@ -260,11 +257,12 @@ async function ownModels(
     tokenizer,
     books,
     startOf(arm, preset, seed) {
-      const reads: PretrainRead = { preset, seed, tokenizer, text: books.train, options };
+      const reads: PretrainRead = { preset, seed, corpus: books, options };
       const cost = options.updates * options.batch * preset.context * parametersOf(preset, tokenizer.size);
       const name = `pretrain-${arm}-seed${seed}`;
       const { asked, reads: askedReads } = preset.architecture === "bert" ? textAlone : all; // It answers no task.
-      const run = planned(folder, keyOf, name, { ...reads }, askedReads, cost);
+      const read = { preset, seed, tokenizer, text: books.train, options };
+      const run = planned(folder, keyOf, name, read, askedReads, cost);
       return {
         start: { file: `${run.path}.safetensors`, key: run.trained, digest: run.trained },
         pretrain: { ...run, reads, asked },
@@ -320,14 +318,22 @@ function parametersOf({ architecture, width, layers, units = 0 }: Preset, vocabu
   return body + vocabulary * width;
 }
 
-/** An arm's runs in their order. */
-export function runsOf({ pretrain, finetune }: Arm): Planned[] {
-  return [...pretrain ? [pretrain] : [], ...finetune];
+/** A run, and the arm that it is of. */
+export interface Run {
+  readonly arm: Arm;
+  readonly planned: PlannedPretrain | PlannedFinetune;
 }
 
-/** The keys of an arm's runs: two processes that plan the same study have the same. */
-export function keysOf(arm: Arm): string[] {
-  return runsOf(arm).map(({ key }) => key);
+/** A study's runs in their order: two processes that plan the same study have the same. */
+export function runsOf({ arms }: Pick<Plan, "arms">): Run[] {
+  return arms.flatMap((arm) =>
+    [...arm.pretrain ? [arm.pretrain] : [], ...arm.finetune].map((planned) => ({ arm, planned }))
+  );
+}
+
+/** Whether a run is a pre-training. */
+export function isPretraining(planned: Run["planned"]): planned is PlannedPretrain {
+  return "asked" in planned;
 }
 
 /** What models that count n-grams make of the text that a study's models are scored on. */

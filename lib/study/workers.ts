@@ -1,100 +1,151 @@
-import * as tf from "@tensorflow/tfjs";
+import { deserialize, serialize } from "node:v8";
+import type { BackendName } from "../engine/mod.ts";
+import { STALE } from "../claim.ts";
+import { InputError } from "../errors.ts";
 import { lines } from "../files.ts";
-import type { ArmStep } from "./arm.ts";
-import type { StudySettings } from "./settings.ts";
+import type { TokenizerState } from "../text/mod.ts";
+import type { Plan } from "./plan.ts";
+import type { End, RunStep } from "./run.ts";
 
-/** What a worker is told, on its standard input. */
-export interface Order {
-  /** The whole study. */
-  readonly study: StudySettings;
-  /** Which of its arms to run. */
-  readonly arm: number;
-  /** Keys of the arm's runs, which the worker must find, too. */
-  readonly keys: readonly string[];
-  /** tfjs' backend to run it on. */
-  readonly backend: string;
+/** What a worker is told first, on its standard input: the study as it was planned. Numbers of runs follow. */
+export interface Order extends Pick<Plan, "arms"> {
+  /** The study's tokenizer. */
+  readonly tokenizer: TokenizerState;
+  /** Updates from one checkpoint of a run to the next. */
+  readonly saveEvery: number;
+  /** tfjs' backend. */
+  readonly backend: BackendName;
 }
 
-/** An arm that could not be finished, and why; the others go on. */
-export interface Failure {
-  /** One sentence. */
-  readonly failure: string;
+/** What a worker says, a line each. */
+export type Word =
+  | { readonly ready: true }
+  | { readonly beat: true }
+  | { readonly step: RunStep }
+  | { readonly end: End }
+  | { readonly failure: string };
+
+/** Milliseconds from one sign of life to the next. */
+export const BEAT = 5000;
+
+/** A worker that ended before its run did, and why. */
+export class WorkerEnded extends Error {}
+
+/** A process that carries out runs of a study. */
+export interface Worker {
+  /** Number of the process. */
+  readonly id: number;
+  /**
+   * Carries a run out.
+   *
+   * @param number Its place among the study's runs.
+   * @throws {InputError} If it cannot be carried out.
+   * @throws {WorkerEnded} If the process ends before.
+   */
+  carryOut(number: number): AsyncGenerator<RunStep, End>;
+  /** Lets it save what is under way, and waits until it has ended. */
+  close(): Promise<void>;
 }
 
 /**
- * Runs arms side by side, each in a process of its own: tfjs uses one core, and an arm that dies takes no other
- * along.
+ * Starts a worker: tfjs uses one core, and a run that dies takes no other along. It ends when this process does,
+ * whatever ends it.
  *
- * @param arms Indices in the study's plan, and the arms' keys.
- * @param workers How many at a time.
+ * @param folder Where it may write.
+ * @param order What {@linkcode frame} made of an {@linkcode Order}.
+ * @param silence Milliseconds without a sign of life after which it is ended; two minutes unless given.
  */
-export async function* sideBySide(
-  study: StudySettings,
-  arms: readonly Pick<Order, "arm" | "keys">[],
-  workers: number,
-  signal?: AbortSignal,
-): AsyncGenerator<ArmStep | Failure, void> {
-  const waiting = [...arms];
-  const children = new Set<Deno.ChildProcess>();
-  const interrupt = () => children.forEach((child) => tryKill(child));
-  signal?.addEventListener("abort", interrupt);
-  let left = false;
-  const work = async (report: (step: ArmStep | Failure) => void) => {
-    for (
-      let next = waiting.shift();
-      next !== undefined && !signal?.aborted && !left;
-      next = waiting.shift()
-    ) {
-      const child = spawn();
-      children.add(child);
-      const last = lastLine(child.stderr);
-      await send(child, { study, ...next, backend: tf.getBackend() });
-      let under = "";
-      for await (const line of lines(child.stdout)) {
-        const step = JSON.parse(line) as ArmStep;
-        under = step.run;
-        report(step);
-      }
-      const { success, code, signal: fatal } = await child.status;
-      children.delete(child);
-      if (!success && !(fatal === "SIGINT" && (signal?.aborted || left))) { // It may not yet have listened.
-        const why = fatal
-          ? `its process was ended by ${fatal}`
-          : await last || `its process ended with code ${code}`;
-        report({ failure: `Cannot finish ${under || `arm ${next.arm + 1}`}: ${why}` });
-      }
-    }
+export function startWorker(
+  folder: string,
+  order: readonly Uint8Array<ArrayBuffer>[],
+  silence: number = STALE,
+): Worker {
+  const child = spawn(folder);
+  let why = "";
+  const kill = (reason: string) => {
+    why ||= reason;
+    try {
+      child.kill("SIGKILL");
+    } catch { /* It has ended. */ }
   };
-  const steps = new ReadableStream<ArmStep | Failure>({
-    start(controller) {
-      const report = (step: ArmStep | Failure) => left || controller.enqueue(step);
-      Promise.all(Array.from({ length: Math.min(workers, arms.length) }, () => work(report)))
-        .then(() => left || controller.close(), (error) => controller.error(error));
+  const atOnce = () => kill(""); // A process that ends in a hurry does not wait for its workers.
+  addEventListener("unload", atOnce);
+  void child.status.finally(() => removeEventListener("unload", atOnce));
+
+  const last = lastLine(child.stderr);
+  const stdin = child.stdin.getWriter();
+  const send = async (parts: readonly Uint8Array<ArrayBuffer>[]) => {
+    try {
+      for (const part of parts) await stdin.write(part);
+    } catch { /* One that has ended is told by its words. */ }
+  };
+  const words = lines(child.stdout);
+  const word = async (): Promise<Word> => {
+    const timer = setTimeout(() => kill(`did not answer for ${Math.round(silence / 1000)} seconds`), silence);
+    const { value, done } = await words.next().finally(() => clearTimeout(timer));
+    if (!done) return JSON.parse(value) as Word;
+    const { code, signal } = await child.status;
+    throw new WorkerEnded(
+      `process ${child.pid} ${
+        why || (signal ? `was ended by ${signal}` : await last || `ended with code ${code}`)
+      }`,
+    );
+  };
+  const ready = (async () => {
+    await send(order);
+    for (;;) {
+      const said = await word();
+      if ("ready" in said) return;
+      if ("failure" in said) why ||= said.failure;
+    }
+  })();
+  ready.catch(() => {}); // Who wants something of it hears.
+
+  return {
+    id: child.pid,
+    async *carryOut(number) {
+      await ready;
+      await send(frame(number));
+      for (;;) {
+        const said = await word();
+        if ("step" in said) yield said.step;
+        if ("end" in said) return said.end;
+        if ("failure" in said) throw new InputError(said.failure);
+      }
     },
-    cancel() {
-      left = true;
-      interrupt();
+    async close() {
+      await stdin.close().catch(() => {});
+      const timer = setTimeout(() => kill(""), silence);
+      await child.status.finally(() => clearTimeout(timer));
+      await words.return().catch(() => {});
     },
-  });
-  try {
-    yield* steps;
-  } finally {
-    signal?.removeEventListener("abort", interrupt);
-    await Promise.all([...children].map(({ status }) => status));
-  }
+  };
 }
 
-/** A worker with the permissions of this process, as far as it needs them. */
-function spawn(): Deno.ChildProcess {
-  const granted = (["read", "write", "ffi"] as const)
-    .filter((name) => Deno.permissions.querySync({ name }).state === "granted");
+/** Environment variables that a worker looks at: where a BLAS may be. */
+const VARIABLES = ["GPT1_BLAS", "CONDA_PREFIX", "VIRTUAL_ENV", "PATH", "HOME"];
+
+const isGranted = (permission: Deno.PermissionDescriptor) =>
+  Deno.permissions.querySync(permission).state === "granted";
+
+/** Whether this process may start workers: Deno itself is the only program that it needs, and all that it may read. */
+export function maySpawn(): boolean {
+  return isGranted({ name: "run", command: Deno.execPath() }) && isGranted({ name: "read" });
+}
+
+/** A worker with as much of this process' permissions as it needs: it writes to the study's folder alone. */
+function spawn(folder: string): Deno.ChildProcess {
+  const variables = VARIABLES.filter((variable) => isGranted({ name: "env", variable }));
   return new Deno.Command(Deno.execPath(), {
     args: [
       "run",
       "--quiet",
       "--no-prompt",
-      "--allow-env",
-      ...granted.map((name) => `--allow-${name}`),
+      "--allow-read",
+      `--allow-write=${folder.replaceAll(",", ",,")}`,
+      ...variables.length > 0 ? [`--allow-env=${variables}`] : [],
+      ...isGranted({ name: "ffi" }) ? ["--allow-ffi"] : [],
+      ...isGranted({ name: "sys", kind: "hostname" }) ? ["--allow-sys=hostname"] : [],
       new URL("./worker.ts", import.meta.url).href,
     ],
     stdin: "piped",
@@ -103,32 +154,31 @@ function spawn(): Deno.ChildProcess {
   }).spawn();
 }
 
-const limits = ["trainExamples", "testExamples", "heldoutWindows"];
-
-/** An order as text; JSON has no infinity, which as a limit means all. */
-export function encodeOrder(order: Order): string {
-  return JSON.stringify(order, (key, value) => limits.includes(key) && value === Infinity ? "all" : value);
+/** A value as bytes, after their number. V8's own form keeps what JSON has not: infinities, and objects held twice. */
+export function frame(value: unknown): Uint8Array<ArrayBuffer>[] {
+  const bytes = new Uint8Array(serialize(value));
+  const size = new Uint8Array(8);
+  new DataView(size.buffer).setBigUint64(0, BigInt(bytes.length), true);
+  return [size, bytes];
 }
 
-/** An order from its text. */
-export function decodeOrder(text: string): Order {
-  return JSON.parse(
-    text,
-    (key, value) => limits.includes(key) && value === "all" ? Infinity : value,
-  ) as Order;
-}
-
-async function send(child: Deno.ChildProcess, order: Order): Promise<void> {
-  const writer = child.stdin.getWriter();
-  // A worker that dies before it has read its order is reported by its status.
-  await writer.write(new TextEncoder().encode(encodeOrder(order))).then(() => writer.close()).catch(() => {});
-}
-
-/** Asks a worker to stop after its update; it may have ended by itself. */
-function tryKill(child: Deno.ChildProcess): void {
-  try {
-    child.kill("SIGINT");
-  } catch { /* gone */ }
+/** The values of frames, as they come; one that is cut short is left out. */
+export async function* frames(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<unknown, void> {
+  const reader = stream.getReader({ mode: "byob" });
+  const read = async (count: number): Promise<Uint8Array | undefined> => {
+    if (count === 0) return new Uint8Array();
+    const { value, done } = await reader.read(new Uint8Array(count), { min: count });
+    return done ? undefined : value;
+  };
+  for (;;) {
+    const size = await read(8);
+    if (!size) return;
+    const bytes = await read(Number(new DataView(size.buffer).getBigUint64(0, true)));
+    if (!bytes) return;
+    yield deserialize(bytes);
+  }
 }
 
 async function lastLine(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {

@@ -99,6 +99,14 @@ export async function saveModel(
 ): Promise<void> {
   checkModel(lm, "save a model");
   checked("save a model", "path", text, path);
+  await writeWhole(path, await encodeModel(lm, options));
+}
+
+/** What {@linkcode saveModel} writes: the same model is the same bytes. */
+export async function encodeModel(
+  lm: LanguageModel,
+  options: SaveOptions = {},
+): Promise<Uint8Array<ArrayBuffer>[]> {
   const { progress, made, half } = settle("save a model", saveSettings, options);
   const tensors = new Map<string, Writable>();
   const store = async (name: string, leaf: tf.Variable) => {
@@ -138,7 +146,7 @@ export async function saveModel(
   const sum = createHash("sha256");
   for (const chunk of chunks) sum.update(chunk);
   replaceSum(chunks[0]!, NO_SUM, sum.digest("hex"));
-  await writeWhole(path, chunks);
+  return chunks;
 }
 
 /** Replaces the checksum in a header's bytes; false if it does not stand there. */

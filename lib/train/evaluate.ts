@@ -17,6 +17,7 @@ import { encodeTask } from "./encode.ts";
 import { exampleBatch } from "./finetune.ts";
 import { bootstrap, type Interval, majorityBaseline, scoreInterval } from "./measures.ts";
 import { checked } from "../settings.ts";
+import { giveWay, stopSignal } from "../stop.ts";
 import { split as splits, windows as windowLimit } from "./options.ts";
 import { languageModelLoss, targetOf } from "./objectives.ts";
 import { percent, warnOfUnknown } from "./warnings.ts";
@@ -214,8 +215,10 @@ async function heldoutLosses(
   const windows = evaluationWindows(ids, context, limit);
   await started();
   const losses: number[][] = [], counts: number[] = [];
+  const signal = stopSignal();
   await whileRead(lm, async () => {
     for (let at = 0; at < windows.length; at += EVALUATION_BATCH) {
+      await giveWay(signal);
       const some = windows.slice(at, at + EVALUATION_BATCH);
       const found = tf.tidy(() => {
         const ids = tf.tensor2d(batchOf(some).ids, [some.length, context], "int32");
@@ -337,8 +340,10 @@ export async function evaluate(lm: LanguageModel, task: Task, split: Split = "te
   const perBatch = Math.max(1, Math.floor(2 * EVALUATION_BATCH / most));
   await started();
   const order = [...rows.keys()].sort((a, b) => rows[a]!.length - rows[b]!.length); // Little padding.
+  const signal = stopSignal();
   await whileRead(lm, async () => {
     for (let at = 0; at < order.length; at += perBatch) {
+      await giveWay(signal);
       const some = order.slice(at, at + perBatch);
       const batch = exampleBatch(some.map((i) => rows[i]!), encoded, lm);
       const scores = tf.tidy(() => {

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { started } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
+import { giveWay, stopSignal } from "../stop.ts";
 import { type AdamOptions, type AdamState, adamUpdate, globalNorm, rateAt } from "./adam.ts";
 import { shownAs } from "./display.ts";
 import type { Losses } from "./objectives.ts";
@@ -45,20 +46,21 @@ export interface Job {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How long the loop keeps timers, signals and a notebook's stop button waiting, in ms: a pause takes some 3. */
-const PATIENCE = 300;
-
 /**
  * The one loop. It trains until the schedule ends, the signal aborts or the reader leaves; in each case what
  * was reached is saved.
  *
  * @throws {InputError} If loss or gradient is not finite; the parameters are then those of the last good update.
+ * @throws What {@linkcode stopSignal} says, if it ends a run that has no signal of its own: nobody takes half a run for
+ * a whole one.
  */
 export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
-  const { variables, adam, state, signal, saveEvery = Infinity } = job;
-  let [breath, saved, failed] = [performance.now(), state.update, false];
+  const { variables, adam, state, saveEvery = Infinity } = job;
+  const general = job.signal ? undefined : stopSignal();
+  const signal = job.signal ?? general!;
+  let [saved, failed] = [state.update, false];
   try {
-    while (state.update < adam.updates && !signal?.aborted) {
+    while (state.update < adam.updates && !signal.aborted) {
       await job.ready?.();
       const begin = performance.now();
       const rate = rateAt(state.update, adam);
@@ -78,14 +80,12 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
         await job.save();
         saved = state.update;
       }
-      if (performance.now() - breath > PATIENCE) {
-        await new Promise((resume) => setTimeout(resume)); // An immediate would let signals wait.
-        breath = performance.now();
-      }
+      await giveWay();
     }
   } finally {
     if (!failed && saved !== state.update) await job.save?.();
   }
+  if (state.update < adam.updates) general?.throwIfAborted();
 
   async function update({ losses }: Job) {
     const kept: Partial<Record<"L1" | "L2", tf.Scalar>> = {};

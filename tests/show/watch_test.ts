@@ -90,7 +90,7 @@ Deno.test("in a notebook a study is a bar with the run under way", async () => {
   }());
   const shown = await shownOf(study);
   assertEquals(await study, "found");
-  const text = "run 1 of 2: a&lt;b, loss 4.500";
+  const text = "0 of 2 runs made, a&lt;b, loss 4.500";
   assertEquals(
     shown[0]!.bundle["text/html"],
     `<progress value="0.2500" max="1"></progress> 25 %, 1 min 1 s left: ${text}`,

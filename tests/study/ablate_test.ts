@@ -37,7 +37,7 @@ Deno.test("a study stopped again and again goes on where it stood and finds what
     let made = 0;
     for await (const { record } of study) {
       updates++;
-      assert(record.loss > 0);
+      assert(record!.loss > 0);
       if (++made === 3) stop.abort();
     }
     const found = await study;
@@ -110,26 +110,47 @@ Deno.test("a worker that fails costs its own arm only and says so; the next call
 });
 
 Deno.test({
-  name: "a worker that is killed is reported by name and signal, and the others go on (needs ps)",
+  name: "a worker that is killed is replaced and named, and one that is stopped, too (needs ps)",
   ignore: !await processes(),
   async fn() {
-    const folder = await Deno.makeTempDir();
-    const options = { ...small(folder), workers: 2, pretrain: { ...small(folder).pretrain!, updates: 120 } };
-    const study = ablate(options);
-    let killed = false;
-    for await (const { run } of study) {
-      if (killed || !run.startsWith("pretrain")) continue;
-      const children = (await processes())!.filter(({ parent, state }) =>
-        parent === Deno.pid && state !== "Z"
+    const [one, two] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
+    const own = (folder: string) => ({
+      ...small(folder),
+      workers: 2,
+      pretrain: { ...small(folder).pretrain!, updates: 120 },
+    });
+    const { warn } = console;
+    const warned: string[] = [];
+    console.warn = (text: string) => warned.push(text);
+    try {
+      const whole = await ablate({ ...own(one), workers: 1 });
+      const study = ablate(own(two));
+      const kills: string[] = [];
+      for await (const { run } of study) {
+        if (kills.length === 2 || !run.startsWith("pretrain") || kills.includes(run)) continue;
+        const children = (await processes())!.filter(({ parent, state }) =>
+          parent === Deno.pid && state !== "Z"
+        );
+        Deno.kill(Math.min(...children.map(({ id }) => id)), kills.length === 0 ? "SIGKILL" : "SIGTERM");
+        kills.push(run);
+      }
+      const found = await study;
+      assertEquals([found.complete, found.failures, kills.length], [true, [], 2]);
+      assertEquals([found.pretrained, found.finetuned], [whole.pretrained, whole.finetuned]);
+      const named = warned.filter((text) =>
+        /^Warning: process \d+ was .* while it made pretrain-.*: another process/.test(text)
       );
-      Deno.kill(Math.min(...children.map(({ id }) => id)), "SIGKILL");
-      killed = true;
+      assertEquals(
+        [named.length, named.some((text) => text.includes("was ended by SIGKILL"))],
+        [2, true],
+        warned.join("\n"),
+      );
+      const left = [...Deno.readDirSync(two)].filter(({ name }) => /claim|part|tmp/.test(name));
+      assertEquals(left.map(({ name }) => name), []);
+    } finally {
+      console.warn = warn;
     }
-    const { complete, failures, pretrained } = await study;
-    assertEquals([killed, complete, pretrained.length], [true, false, 3]);
-    assert(/^Cannot finish .*: its process was ended by SIGKILL$/.test(failures.join()), failures.join());
-    assertEquals((await ablate(options)).complete, true);
-    await Deno.remove(folder, { recursive: true });
+    for (const folder of [one, two]) await Deno.remove(folder, { recursive: true });
   },
 });
 
