@@ -96,7 +96,7 @@ function temporaryOf(path: string): string {
 }
 
 /** Milliseconds after which an unlocked temporary file is one that a killed process has left. */
-const LEFT = 60_000;
+const LEFT = 2000;
 
 /** Removes what killed processes have left of their writing to a path; who is writing holds a lock. */
 async function sweep(path: string): Promise<void> {
@@ -143,6 +143,7 @@ export async function checkWritable(path: string): Promise<void> {
   const probe = temporaryOf(path);
   try {
     await Deno.mkdir(folderOf(path), { recursive: true });
+    await sweep(path);
     (await Deno.open(probe, { write: true, createNew: true })).close();
   } catch (error) {
     throw fileError("write", path, error);

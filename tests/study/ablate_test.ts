@@ -138,7 +138,7 @@ Deno.test({
       assertEquals([found.complete, found.failures, kills.length], [true, [], 2]);
       assertEquals([found.pretrained, found.finetuned], [whole.pretrained, whole.finetuned]);
       const named = warned.filter((text) =>
-        /^Warning: process \d+ was .* while it made pretrain-.*: another process/.test(text)
+        /^Warning: process \d+ (was|ended) .* while it made .*: another process/.test(text)
       );
       assertEquals(
         [named.length, named.some((text) => text.includes("was ended by SIGKILL"))],
