@@ -13,7 +13,7 @@ import { finetunedRow, pretrainedRow } from "./rows.ts";
 import { claimOf } from "./run.ts";
 import { settleStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
 import { store, type Stored, stored } from "./store.ts";
-import { maySpawn } from "./workers.ts";
+import { workerProgram } from "./workers.ts";
 import { report, type Study, studyJson, studyOf, TEXT } from "./tables.ts";
 
 /** How far a study is. */
@@ -70,12 +70,13 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     const left = runs.length - queue.made().length;
     const beside = Math.min(left, workers ?? (all > WORTH_A_PROCESS ? navigator.hardwareConcurrency : 1));
     const how = { plan, queue, study, signal };
+    const program = beside > 1 ? await workerProgram() : undefined;
 
     const shares = new Map<string, number>(); // Of runs under way here: how much of them is done.
     let pace: { begin: number; work: number } | undefined; // Since the first update: reading is not part of it.
     let baselines: NgramBaselines | undefined;
     const failures: string[] = [];
-    for await (const event of beside > 1 && maySpawn() ? sideBySide(how, beside) : oneByOne(how)) {
+    for await (const event of program ? sideBySide(how, program, beside) : oneByOne(how)) {
       baselines ??= baselinesOf(plan, study); // While others work.
       if ("failure" in event) {
         failures.push(event.failure);

@@ -36,9 +36,10 @@ export function oneByOne(how: How): AsyncGenerator<Event, void> {
  * Carries out what is left of a study side by side, in processes of their own: each is told the plan once, and then one
  * run after the other. One that ends is replaced.
  *
+ * @param program What starts them, as {@linkcode workerProgram} found it.
  * @param processes How many at a time.
  */
-export async function* sideBySide(how: How, processes: number): AsyncGenerator<Event, void> {
+export async function* sideBySide(how: How, program: string, processes: number): AsyncGenerator<Event, void> {
   const { plan: { arms, tokenizer }, study: { folder, saveEvery }, signal } = how;
   const runs = runsOf({ arms });
   const backend = tf.getBackend() as BackendName;
@@ -55,7 +56,7 @@ export async function* sideBySide(how: How, processes: number): AsyncGenerator<E
     let worker: Worker | undefined;
     yield* lane(how, async function* (number): AsyncGenerator<RunStep, End> {
       for (let tries = 1;; tries++) {
-        workers.add(worker ??= startWorker(folder, order));
+        workers.add(worker ??= startWorker(program, folder, order));
         try {
           const end = yield* worker.carryOut(number);
           if (end !== "stopped" || isLeft) return end;

@@ -51,16 +51,18 @@ export interface Worker {
  * Starts a worker: tfjs uses one core, and a run that dies takes no other along. It ends when this process does,
  * whatever ends it.
  *
+ * @param program As {@linkcode workerProgram} found it.
  * @param folder Where it may write.
  * @param order What {@linkcode frame} made of an {@linkcode Order}.
  * @param silence Milliseconds without a sign of life after which it is ended; two minutes unless given.
  */
 export function startWorker(
+  program: string,
   folder: string,
   order: readonly Uint8Array<ArrayBuffer>[],
   silence: number = STALE,
 ): Worker {
-  const child = spawn(folder);
+  const child = spawn(program, folder);
   let why = "";
   const kill = (reason: string) => {
     why ||= reason;
@@ -128,15 +130,27 @@ const VARIABLES = ["GPT1_BLAS", "CONDA_PREFIX", "VIRTUAL_ENV", "PATH", "HOME"];
 const isGranted = (permission: Deno.PermissionDescriptor) =>
   Deno.permissions.querySync(permission).state === "granted";
 
-/** Whether this process may start workers: Deno itself is the only program that it needs, and all that it may read. */
-export function maySpawn(): boolean {
-  return isGranted({ name: "run", command: Deno.execPath() }) && isGranted({ name: "read" });
+/**
+ * What starts workers: Deno itself is the only program that they need. Nothing if this process may not run it, or may
+ * not read what it reads.
+ */
+export async function workerProgram(): Promise<string | undefined> {
+  if (!isGranted({ name: "read" })) return undefined;
+  const own = Deno.execPath();
+  if (isGranted({ name: "run", command: own })) return own;
+  if (!isGranted({ name: "run", command: "deno" })) return undefined;
+  try { // `--allow-run=deno` allows the one in PATH, which may be another.
+    const { stdout } = await new Deno.Command("deno", { args: ["--version"], stderr: "null" }).output();
+    return new TextDecoder().decode(stdout).startsWith(`deno ${Deno.version.deno} `) ? "deno" : undefined;
+  } catch {
+    return undefined; // There is none.
+  }
 }
 
 /** A worker with as much of this process' permissions as it needs: it writes to the study's folder alone. */
-function spawn(folder: string): Deno.ChildProcess {
+function spawn(program: string, folder: string): Deno.ChildProcess {
   const variables = VARIABLES.filter((variable) => isGranted({ name: "env", variable }));
-  return new Deno.Command(Deno.execPath(), {
+  return new Deno.Command(program, {
     args: [
       "run",
       "--quiet",

@@ -11,9 +11,10 @@ import { duration } from "../../lib/show/mod.ts";
 import { kills } from "./kills.ts";
 import { commands, functions } from "./options.ts";
 import type { Part } from "./part.ts";
+import { races } from "./races.ts";
 
 /** By name, in the order in which they are carried out. */
-export const parts: Readonly<Record<string, Part>> = { functions, commands, kills };
+export const parts: Readonly<Record<string, Part>> = { functions, commands, kills, races };
 
 const settings = {
   seed: { ...whole({ from: 1, to: 1e9 }), about: "seed of the attacks", default: 1 },

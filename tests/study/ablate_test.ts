@@ -116,8 +116,8 @@ Deno.test({
     const [one, two] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
     const own = (folder: string) => ({
       ...small(folder),
-      workers: 2,
-      pretrain: { ...small(folder).pretrain!, updates: 120 },
+      ...{ workers: 2, seeds: 1, lambda: 0, saveEvery: 50 },
+      pretrain: { ...small(folder).pretrain!, updates: 1500 }, // Both are at work for seconds.
     });
     const { warn } = console;
     const warned: string[] = [];
