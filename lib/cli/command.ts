@@ -144,9 +144,7 @@ export function interruptible(after = " after this update", controller = new Abo
         return;
       }
       code = CODES[signal];
-      console.error(
-        `\nStopping${after}${signal === "SIGINT" ? "; press Ctrl-C again to leave at once" : ""}`,
-      );
+      say(`\nStopping${after}${signal === "SIGINT" ? "; press Ctrl-C again to leave at once" : ""}`);
       controller.abort();
       stop();
     });
@@ -168,8 +166,15 @@ export async function start(
 
 /** Says that the command was ended by a signal, in words and by the exit code that shells expect. */
 export function interrupted(message: string): void {
-  console.error(message);
+  say(message);
   Deno.exitCode = code;
+}
+
+/** Writes a line to standard error, if there is one: with its terminal a command's outputs are gone, too. */
+function say(line: string): void {
+  try {
+    console.error(line);
+  } catch { /* Nobody reads it. */ }
 }
 
 /**

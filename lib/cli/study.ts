@@ -119,7 +119,7 @@ async function tell(
   }
   const of = (wanted: string) => runs.filter(({ state }) => state === wanted).length;
   const left = runs.reduce((sum, { share, seconds = NaN }) => sum + (1 - share) * seconds, 0);
-  const estimate = left === 0
+  const estimate = of("made") === runs.length
     ? ""
     : Number.isNaN(left)
     ? "; how long they take is known when one is made"

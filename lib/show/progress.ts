@@ -1,5 +1,6 @@
 // @ts-types="npm:@types/cli-progress@3.11.6"
 import cliProgress from "cli-progress";
+import process from "node:process";
 
 /** What a progress line tells. */
 export interface Step {
@@ -41,6 +42,7 @@ export function progress(): { show(step: Step): void; end(): void } {
       end() {},
     };
   }
+  process.stderr.on("error", () => {}); // A terminal may be closed; what is under way is to be saved all the same.
   const bar = new cliProgress.SingleBar({
     format: "{bar} {percentage} %  {time} left  {text}",
     barsize: 24,

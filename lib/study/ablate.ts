@@ -111,7 +111,12 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     const result = await resultOf(plan, baselines, failures, found);
     if (result.complete) await clear(runs);
     await keep(plan, study, result, found);
-    if (!given && !result.complete) signal.throwIfAborted(); // Nobody takes half a study for a whole one.
+    if (!given && !result.complete && signal.aborted) { // Nobody takes half a study for a whole one.
+      throw new DOMException(
+        "Stopped before the end: called again, the study goes on from there",
+        "AbortError",
+      );
+    }
     return result;
   }());
 }

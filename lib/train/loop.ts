@@ -85,7 +85,10 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
   } finally {
     if (!failed && saved !== state.update) await job.save?.();
   }
-  if (state.update < adam.updates) general?.throwIfAborted();
+  if (state.update < adam.updates && general?.aborted) {
+    const goesOn = job.save ? ": called again, it goes on from there" : "";
+    throw new DOMException(`Stopped after update ${state.update} of ${adam.updates}${goesOn}`, "AbortError");
+  }
 
   async function update({ losses }: Job) {
     const kept: Partial<Record<"L1" | "L2", tf.Scalar>> = {};

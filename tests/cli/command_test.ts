@@ -320,4 +320,108 @@ Deno.test("interrupted, fine-tuning does not go on with another model", async ()
   );
 });
 
+/** Starts a command with its task's permissions. */
+async function start(name: string, ...args: string[]): Promise<Deno.ChildProcess> {
+  const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
+  const [, ...command] = (tasks[name] as string).split(" ");
+  return new Deno.Command(Deno.execPath(), {
+    args: [...command, ...args],
+    cwd: root,
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+}
+
+Deno.test("a pre-training that was killed while it scored goes on, and nothing is left but what it makes", async () => {
+  const own = await Deno.makeTempDir();
+  const out = `${own}/model.safetensors`;
+  const args = ["pretrain", "--out", out, ...short, "--updates", "5", "--batch", "4"] as const;
+  const child = await start(...args);
+  while (!await Deno.stat(out).catch(() => undefined)) await new Promise((resume) => setTimeout(resume, 1));
+  child.kill("SIGKILL");
+  await Promise.all([child.status, child.stderr.cancel()]);
+  const there = [...Deno.readDirSync(own)].map(({ name }) => name);
+  assert(there.includes("model.safetensors.part") && !there.includes("model.json"), there.join());
+  const before = await Deno.readFile(out);
+  await saveModel(out, gpt({ ...presets.smoke, context: 16 }, { tokenizer, seed: 2 }));
+  const refused = await run(...args);
+  assertEquals(refused.code, 2, refused.err);
+  assert(
+    /^Cannot write .* as another model is there by now: remove it or name another file$/m.test(refused.err),
+  );
+  await Deno.remove(out);
+  const { code, out: said, err } = await run(...args);
+  assertEquals(code, 0, err);
+  assert(/^model +[\d.]+ \[/m.test(said), said);
+  assertEquals(await Deno.readFile(out), before);
+  assertEquals([...Deno.readDirSync(own)].map(({ name }) => name).sort(), [
+    "model.json",
+    "model.safetensors",
+  ]);
+  const again = await run(...args);
+  assertEquals([again.code, /as it is there already: remove it or name another file$/.test(again.err)], [
+    2,
+    true,
+  ]);
+  await Deno.remove(own, { recursive: true });
+});
+
+Deno.test({
+  name: "pre-training whose terminal is closed saves and ends",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    for (const [signal, exit] of [["SIGHUP", 129], ["SIGTERM", 143]] as const) {
+      const out = `${folder}/closed.safetensors`;
+      const child = await start("pretrain", "--out", out, ...short, "--updates", "100000", "--batch", "4");
+      const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+      for (let step = await reader.read(); !/update \d/.test(step.value!); step = await reader.read());
+      await reader.cancel(); // From here on what it writes is an error.
+      child.kill(signal);
+      assertEquals((await child.status).code, exit);
+      await Deno.remove(`${out}.part`);
+    }
+  },
+});
+
+Deno.test("a study is listed: what is made, under way and left", async () => {
+  const own = await Deno.makeTempDir();
+  const tiny = ["--tasks", "kind", "--seeds", "1", "--positions", "learned", "--folder", own, ...short];
+  const limits = [
+    "--train-examples",
+    "16",
+    "--test-examples",
+    "16",
+    "--pretrain-updates",
+    "5",
+    "--workers",
+    "1",
+  ];
+  const list = async () => (await run("ablate", ...tiny, ...limits, "--list")).out.split("\n");
+  assertEquals(
+    (await list()).at(-1),
+    "0 of 3 runs made, 0 under way, 3 left; how long they take is known when one is made",
+  );
+  assertEquals((await run("ablate", ...tiny, ...limits)).code, 0);
+  const made = await list();
+  assert(/^pretrain-learned-seed1 +made, \d+ s$/.test(made[0]!), made[0]);
+  assertEquals(made.at(-1), "3 of 3 runs made, 0 under way, 0 left");
+  const result =
+    [...Deno.readDirSync(own)].find(({ name }) => /^kind-learned-lambda0-.*json$/.test(name))!.name;
+  await Deno.remove(`${own}/${result}`);
+  const model =
+    [...Deno.readDirSync(own)].find(({ name }) => /^kind-learned-lambda0-.*tensors$/.test(name))!.name;
+  const claimed = `${own}/${model.replace("safetensors", "claim")}`;
+  const holder = { host: "elsewhere", process: 7, since: "2026-01-01T00:00:00.000Z" };
+  await Deno.writeTextFile(claimed, JSON.stringify({ ...holder, token: "x" }));
+  const busy = await list();
+  assert(
+    /^kind-learned-lambda0-seed1 +under way, about \d+ s, by process 7 on elsewhere since 2026/.test(
+      busy[1]!,
+    ),
+    busy[1],
+  );
+  assert(busy.at(-1)!.startsWith("2 of 3 runs made, 1 under way, 0 left; about "), busy.at(-1));
+  await Deno.remove(own, { recursive: true });
+});
+
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
