@@ -11,7 +11,7 @@ export interface Holder {
 }
 
 /** A piece of work that is this process' to do. */
-export interface Claim {
+export interface Claim extends AsyncDisposable {
   /** Aborts if another process takes the claim over, as it does when this one has not been heard of for minutes. */
   readonly lost: AbortSignal;
   /** Gives it up. */
@@ -201,14 +201,15 @@ function hold(path: string, file: Deno.FsFile): Claim {
     } catch { /* A full disk takes no touch; the next one may succeed. */ }
   }, BEAT);
   Deno.unrefTimer(timer);
-  return {
-    lost: lost.signal,
-    async release() {
-      clearInterval(timer);
-      if (!await isTaken()) await Deno.remove(path).catch(() => {});
-      file.close();
-    },
+  let isHeld = true;
+  const release = async () => {
+    if (!isHeld) return;
+    isHeld = false;
+    clearInterval(timer);
+    if (!await isTaken()) await Deno.remove(path).catch(() => {});
+    file.close();
   };
+  return { lost: lost.signal, release, [Symbol.asyncDispose]: release };
 }
 
 /** This machine's name, where it may be asked without a question to the user. */

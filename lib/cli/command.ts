@@ -1,4 +1,5 @@
 import { type Command, CommanderError, Option } from "commander";
+import { type Claim, claim } from "../claim.ts";
 import { backendSetting, backendSettings } from "../engine/backend.ts";
 import { backend, type BackendName } from "../engine/mod.ts";
 import { InputError, quoted } from "../errors.ts";
@@ -188,6 +189,22 @@ export async function checkOut(path: string, goesOn = false): Promise<void> {
     throw new InputError(`Cannot write ${path} as it is there already: remove it or name another file`);
   }
   await checkWritable(path);
+}
+
+/**
+ * Claims what a command writes for this process.
+ *
+ * @throws {InputError} If another process is at it.
+ */
+export async function claimOut(path: string): Promise<Claim> {
+  const claimed = await claim(`${path}.claim`);
+  if ("release" in claimed) return claimed;
+  const { process, host } = claimed;
+  throw new InputError(
+    `Cannot write ${path} as process ${process}${
+      host && ` on ${host}`
+    } is at it: wait for its end or name another file`,
+  );
 }
 
 /**

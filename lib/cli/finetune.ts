@@ -13,6 +13,7 @@ import {
   addSettings,
   checkOut,
   checkThere,
+  claimOut,
   given,
   inPercent,
   interrupted,
@@ -55,6 +56,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const checkpoint = out === undefined ? undefined : `${out}.part`;
   // The checkpoint stays until the model is written and scored.
   if (out !== undefined) await checkOut(out, await exists(checkpoint!));
+  await using claimed = out === undefined ? undefined : await claimOut(out);
   await start(chosen);
   const lm = await loadModel(model);
   // About as many words as the context holds: what is too long is cut at its end, where the verdict stands.
@@ -96,6 +98,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
     }
     if (out === undefined) return;
     await putModel(out, tuned);
+    await claimed!.release(); // Before that: what is left to do shows that a kill came before the end.
     await Deno.remove(checkpoint!);
     console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
   } catch (error) {

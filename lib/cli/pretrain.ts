@@ -31,6 +31,7 @@ import {
   addSettings,
   checkOut,
   chosenPreset,
+  claimOut,
   given,
   inPercent,
   interrupted,
@@ -97,6 +98,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
   for (const path of [out, file]) await checkOut(path, goesOn);
   const preset = chosenPreset(chosen, presets.mini);
   checkConfig({ ...preset, vocabulary: 1 });
+  await using claimed = await claimOut(out);
   await start(chosen);
   const text = await corpus(chosen.corpus);
   const tokenizer = trainBpe(text.train, { merges });
@@ -143,6 +145,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
     if (!signal.aborted) throw error;
     return interrupted(`Stopped before the end: the same command goes on from ${checkpoint}`);
   }
+  await claimed.release(); // Before that: what is left to do shows that a kill came before the end.
   await Deno.remove(checkpoint);
   console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
 

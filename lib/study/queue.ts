@@ -42,6 +42,12 @@ export async function queueOf(plan: Plan, signal: AbortSignal): Promise<Queue> {
     if (start < 0 || states[i] !== "left" || await exists(runs[start]!.arm.start.file)) continue;
     states[start] = "left";
   }
+  // Seed by seed, so that a study cut short has whole seeds, and of a seed first what the others wait for.
+  const order = [...runs.entries()]
+    .sort(([, a], [, b]) =>
+      a.arm.seed - b.arm.seed || Number(isPretraining(b.planned)) - Number(isPretraining(a.planned))
+    )
+    .map(([i]) => i);
   const isReady = (i: number) => states[i] === "left" && (startOf[i]! < 0 || states[startOf[i]!] === "made");
   const all = (state: State) => [...states.keys()].filter((i) => states[i] === state);
 
@@ -67,7 +73,7 @@ export async function queueOf(plan: Plan, signal: AbortSignal): Promise<Queue> {
     elsewhere: () => all("elsewhere"),
     async take() {
       if (signal.aborted) return undefined;
-      const next = [...states.keys()].find(isReady);
+      const next = order.find(isReady);
       if (next !== undefined) {
         states[next] = "here";
         return next;

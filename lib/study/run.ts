@@ -58,7 +58,8 @@ export async function* carryOut(
 ): AsyncGenerator<RunStep, End> {
   const claimed = await claim(claimOf(run.planned));
   if (!("release" in claimed)) return "elsewhere";
-  const { lost } = claimed;
+  await using held = claimed;
+  const { lost } = held;
   const keep = { saveEvery, signal: AbortSignal.any([signal, lost]) };
   try {
     if (await isThere(run)) return "made"; // Another process made it since the study was planned.
@@ -70,8 +71,6 @@ export async function* carryOut(
   } catch (error) {
     if (signal.aborted && error instanceof DOMException && error.name === "AbortError") return "stopped";
     throw error;
-  } finally {
-    await claimed.release();
   }
 }
 

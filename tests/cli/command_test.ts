@@ -366,6 +366,24 @@ Deno.test("a pre-training that was killed while it scored goes on, and nothing i
   await Deno.remove(own, { recursive: true });
 });
 
+Deno.test("two commands that write one model are one command and a sentence", async () => {
+  const own = await Deno.makeTempDir();
+  const args = ["pretrain", "--out", `${own}/model.safetensors`, ...short, "--updates", "200"] as const;
+  const ends = await Promise.all(Array.from({ length: 3 }, () => run(...args)));
+  assertEquals(ends.map(({ code }) => code).sort(), [0, 2, 2], ends.map(({ err }) => err).join("\n"));
+  for (const { err } of ends.filter(({ code }) => code === 2)) {
+    assert(
+      /Cannot write .* as process \d+( on \S+)? is at it: wait for its end or name another file$/.test(err),
+      err,
+    );
+  }
+  assertEquals([...Deno.readDirSync(own)].map(({ name }) => name).sort(), [
+    "model.json",
+    "model.safetensors",
+  ]);
+  await Deno.remove(own, { recursive: true });
+});
+
 Deno.test({
   name: "pre-training whose terminal is closed saves and ends",
   ignore: Deno.build.os === "windows",

@@ -62,13 +62,14 @@ export const races: Part = {
 
 /** Watches which of a folder's results were written more than once: each writing is another file of the same name. */
 function watch(folder: string): { twice(): string[] } {
-  const seen = new Map<string, Set<number | null>>();
+  const seen = new Map<string, Set<string>>();
   const look = () => {
     for (const { name } of Deno.readDirSync(folder)) {
       if (!/-[0-9a-f]{16}\.(json|safetensors)$/.test(name)) continue;
       try {
         const files = seen.get(name) ?? new Set();
-        seen.set(name, files.add(Deno.statSync(`${folder}/${name}`).ino));
+        const { ino, mtime } = Deno.statSync(`${folder}/${name}`);
+        seen.set(name, files.add(`${ino} ${mtime?.getTime()}`));
       } catch { /* It was just replaced. */ }
     }
   };

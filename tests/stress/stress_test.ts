@@ -3,6 +3,9 @@ import { assert, assertEquals } from "../assert.ts";
 import { keyOf, permutation } from "../../lib/engine/mod.ts";
 import { commands, known, lines, refusalOf } from "./commands.ts";
 import { argumentsOf, casesOf, outcomeOf } from "./functions.ts";
+import { kills } from "./kills.ts";
+import { outcomesOf } from "./part.ts";
+import { races } from "./races.ts";
 
 await kit.backend();
 
@@ -41,3 +44,10 @@ Deno.test("commands refuse odd values of some of their options with exit code 2 
     assert(wrong === undefined, `${line.command} ${line.args.join(" ")}: ${wrong}`);
   }
 });
+
+for (const [name, part, times] of [["kills", kills, 10], ["races", races, 3]] as const) {
+  Deno.test(`${name}, ${times} of them, are withstood`, async () => {
+    const wrong = (await outcomesOf(part, 1, times)).filter(({ wrong }) => wrong !== undefined);
+    assertEquals(wrong, []);
+  });
+}
