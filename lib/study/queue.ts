@@ -14,8 +14,8 @@ export interface Queue {
   /** The runs that other processes have, as far as is known. */
   elsewhere(): readonly number[];
   /**
-   * The next run that may be carried out here; `wait` if what is left is under way, here or elsewhere, and has been
-   * waited for a while; nothing if nothing is left.
+   * The next run that may be carried out here, when there is one; nothing if nothing is left. `wait` is returned every
+   * now and then while all that is left is under way in other processes.
    */
   take(): Promise<number | "wait" | undefined>;
   /** Says how a run ended that was taken. */
@@ -72,19 +72,21 @@ export async function queueOf(plan: Plan, signal: AbortSignal): Promise<Queue> {
     made: () => all("made"),
     elsewhere: () => all("elsewhere"),
     async take() {
-      if (signal.aborted) return undefined;
-      const next = order.find(isReady);
-      if (next !== undefined) {
-        states[next] = "here";
-        return next;
+      while (!signal.aborted) {
+        const next = order.find(isReady);
+        if (next !== undefined) {
+          states[next] = "here";
+          return next;
+        }
+        if (all("here").length + all("elsewhere").length === 0) return undefined;
+        const timer = Promise.withResolvers<void>();
+        const ends = setTimeout(timer.resolve, LOOK);
+        await Promise.race([changed.promise, timer.promise]);
+        clearTimeout(ends);
+        await look();
+        if (all("here").length === 0 && all("elsewhere").length > 0) return "wait";
       }
-      if (all("here").length + all("elsewhere").length === 0) return undefined;
-      const timer = Promise.withResolvers<void>();
-      const ends = setTimeout(timer.resolve, LOOK);
-      await Promise.race([changed.promise, timer.promise]);
-      clearTimeout(ends);
-      await look();
-      return "wait";
+      return undefined;
     },
     put(number, end) {
       states[number] = end === "stopped" ? "left" : end;

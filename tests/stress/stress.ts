@@ -7,7 +7,7 @@ import { Command } from "commander";
 import { addSettings, given, run } from "../../lib/cli/command.ts";
 import { InputError } from "../../lib/errors.ts";
 import { number, settle, whole } from "../../lib/settings.ts";
-import { duration } from "../../lib/show/mod.ts";
+import { duration, progress } from "../../lib/show/mod.ts";
 import { kills } from "./kills.ts";
 import { commands, functions } from "./options.ts";
 import type { Part } from "./part.ts";
@@ -54,6 +54,7 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
     const seconds = () => (performance.now() - begin) / 1e3;
     let [count, wrong, slowest, last] = [0, 0, 0, 0];
     let slow = "";
+    const face = Number.isFinite(most) ? progress() : undefined;
     for await (const outcome of part.attacks(seed)) {
       const took = seconds() - last;
       last = seconds();
@@ -63,8 +64,14 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
         wrong++;
         console.error(`${name}, seed ${seed}, attack ${count}: ${outcome.name}: ${outcome.wrong}`);
       }
+      face?.show({
+        done: count / most,
+        left: seconds() / count * (most - count),
+        text: `${name}: ${outcome.name}`,
+      });
       if (count >= most || seconds() > 60 * minutes) break;
     }
+    face?.end();
     console.log(
       `${name}: ${count} attacks with seed ${seed} in ${duration(seconds())}, ` +
         (wrong === 0 ? "all withstood" : `${wrong} not withstood`) +
