@@ -126,6 +126,9 @@ export function given(schema: Schema, options: Readonly<Record<string, unknown>>
 /** Signals that ask a command to end, and the codes with which it then exits, as shells expect. */
 const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
+/** Milliseconds in which two signals are one Ctrl-C: npx passes on what its command has from the terminal already. */
+const TWICE = 1000;
+
 /** The code of the signal that came. */
 let code: number = CODES.SIGINT;
 
@@ -137,13 +140,15 @@ let code: number = CODES.SIGINT;
  * @param controller What is aborted, beside all work that heeds {@linkcode stopSignal}.
  */
 export function interruptible(after = " after this update", controller = new AbortController()): AbortSignal {
+  let first = 0;
   for (const signal of Object.keys(CODES) as (keyof typeof CODES)[]) {
     if (Deno.build.os === "windows" && signal !== "SIGINT") continue;
     Deno.addSignalListener(signal, () => {
       if (controller.signal.aborted) {
-        if (signal === "SIGINT") Deno.exit(code);
+        if (signal === "SIGINT" && performance.now() - first > TWICE) Deno.exit(code);
         return;
       }
+      first = performance.now();
       code = CODES[signal];
       say(`\nStopping${after}${signal === "SIGINT" ? "; press Ctrl-C again to leave at once" : ""}`);
       controller.abort();

@@ -281,7 +281,9 @@ async function interrupted(name: string, ...args: string[]): Promise<{ code: num
   for (let step = await reader.read(); !step.done; step = await reader.read()) {
     err += step.value;
     if (sent || !/update \d/.test(step.value)) continue;
-    child.kill("SIGINT"); // A second one would not wait for the update's end.
+    child.kill("SIGINT"); // Later a second one would not wait for the update's end.
+    await new Promise((resume) => setTimeout(resume, 10));
+    child.kill("SIGINT"); // As npx passes it on, beside the terminal.
     sent = true;
   }
   return { code: (await child.status).code, err };
