@@ -36,14 +36,57 @@ const QUOTED = 60;
 export function quoted(value: unknown): string {
   if (isThenable(value)) return "a promise, before which await is missing";
   const text = typeof value === "function" ? "a function" : jsonOf(value) ?? String(value);
-  const characters = Array.from(text.slice(0, 4 * QUOTED)); // No character is longer than that.
-  const short = text.length > characters.join("").length || characters.length > QUOTED
+  const characters = Array.from(text.slice(0, 4 * QUOTED).replace(UNPRINTABLE, escaped)); // No character is longer than that.
+  return text.length > 4 * QUOTED || characters.length > QUOTED
     ? `${characters.slice(0, QUOTED - 1).join("")}…`
-    : text;
-  return short.replace(
-    /[\p{C}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+    : characters.join("");
+}
+
+/** What a terminal obeys, or what no reader sees. */
+const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
+
+function escaped(character: string): string {
+  const code = character.codePointAt(0)!.toString(16);
+  return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
+}
+
+/** Characters of a path that a message holds, at the most. */
+const NAMED = 120;
+
+/**
+ * A path as a message names it: printable, and of a long one its beginning and its end.
+ *
+ * @param path What a user gave, or what a folder holds.
+ * @returns Text on one line, of at most 120 characters.
+ *
+ * @example
+ * ```ts
+ * import { named } from "./errors.ts";
+ *
+ * console.log(named("models/mini.safetensors")); // models/mini.safetensors
+ * ```
+ */
+export function named(path: string): string {
+  const text = path.replace(UNPRINTABLE, escaped);
+  return text.length <= NAMED ? text : `${text.slice(0, 40)}…${text.slice(41 - NAMED)}`.toWellFormed();
+}
+
+/**
+ * A model's text as a terminal may print it: control characters, and those that turn the direction of writing, are
+ * shown as escapes; newlines and tabs stay.
+ *
+ * @param text Any text.
+ * @returns Text that moves no cursor and sets no colour.
+ *
+ * @example
+ * ```ts
+ * import { printable } from "./errors.ts";
+ *
+ * console.log(printable("a \u001b[31mred\u001b[0m word")); // a \u001b[31mred\u001b[0m word
+ * ```
+ */
+export function printable(text: string): string {
+  return text.toWellFormed().replace(/(?![\n\t])[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, escaped);
 }
 
 /** JSON of what has one; numbers are left to `String`, as JSON has no NaN. */

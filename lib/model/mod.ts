@@ -32,6 +32,7 @@ export {
   leaves,
   type Lstm,
   type Parameters,
+  shapesOf,
   SPECIALS,
   variable,
 } from "./parameters.ts";

@@ -1,6 +1,9 @@
-import { InputError } from "../errors.ts";
+import { InputError, named, quoted } from "../errors.ts";
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // "\x93NUMPY"
+
+/** Longest header that is read, in bytes: NumPy's own limit for files that are not trusted. */
+const HEADER_LIMIT = 10_000;
 
 /**
  * A float32 vector in NumPy's file format, version 1.0.
@@ -38,7 +41,7 @@ export function encodeNpy(data: Float32Array): Uint8Array<ArrayBuffer> {
  */
 export function decodeNpy(bytes: Uint8Array<ArrayBuffer>, path: string): Float32Array {
   const refuse = (why: string): never => {
-    throw new InputError(`Cannot read ${path} as a NumPy array: ${why}`);
+    throw new InputError(`Cannot read ${named(path)} as a NumPy array: ${why}`);
   };
   if (bytes.length < 12 || MAGIC.some((byte, i) => bytes[i] !== byte)) refuse("it does not begin as one");
   const version = bytes[6]!;
@@ -46,16 +49,20 @@ export function decodeNpy(bytes: Uint8Array<ArrayBuffer>, path: string): Float32
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const [start, length] = version === 1 ? [10, view.getUint16(8, true)] : [12, view.getUint32(8, true)];
   if (start + length > bytes.length) refuse("its header is cut off");
+  if (length > HEADER_LIMIT) refuse(`its header has ${length} bytes where ${HEADER_LIMIT} are the most`);
   const header = new TextDecoder().decode(bytes.subarray(start, start + length));
   const shape = /'shape': *\(((?:\d+, *)*(?:\d+ *)?)\)/.exec(header)?.[1];
   if (!/'descr': *'<f4'/.test(header) || !/'fortran_order': *False/.test(header) || shape === undefined) {
-    const found = JSON.stringify(header.slice(0, 120).trim());
-    return refuse(`little-endian float32 in C order is wanted: its header is ${found}`);
+    return refuse(`little-endian float32 in C order is wanted: its header is ${quoted(header.trim())}`);
   }
   const count = shape.split(",").filter((part) => part.trim()).reduce((all, part) => all * Number(part), 1);
   const data = bytes.slice(start + length);
   if (data.length !== 4 * count) {
-    refuse(`its shape (${shape}) takes ${4 * count} bytes and it has ${data.length}`);
+    refuse(
+      `its shape (${shape.length <= 60 ? shape : `${shape.slice(0, 59)}…`}) takes ${
+        4 * count
+      } bytes and it has ${data.length}`,
+    );
   }
   return new Float32Array(data.buffer);
 }

@@ -101,6 +101,48 @@ export function init(config: Config, seed: number): Parameters {
   };
 }
 
+/**
+ * Names and shapes of the leaves that {@linkcode init} makes of a configuration, in the same order: what a file must
+ * hold, before any memory is taken.
+ *
+ * @param config Checked already.
+ *
+ * @example
+ * ```ts
+ * import { presets } from "./config.ts";
+ * import { shapesOf } from "./parameters.ts";
+ *
+ * console.log(shapesOf({ ...presets.smoke, vocabulary: 500 }).get("tokens_embed.weight")); // [ 503, 32 ]
+ * ```
+ */
+export function shapesOf(config: Config): Map<string, readonly number[]> {
+  const { architecture = "gpt1", layers, width: d, units: u = 0, context, vocabulary, positions } = config;
+  type Entry = [name: string, shape: readonly number[]];
+  const linear = (name: string, from: number, to: number): Entry[] => [
+    [`${name}.weight`, [from, to]],
+    [`${name}.bias`, [to]],
+  ];
+  const norm = (name: string): Entry[] => [[`${name}.weight`, [d]], [`${name}.bias`, [d]]];
+  const block = (i: number): Entry[] => [
+    ...linear(`h.${i}.attn.c_attn`, d, 3 * d),
+    ...linear(`h.${i}.attn.c_proj`, d, d),
+    ...norm(`h.${i}.ln_1`),
+    ...linear(`h.${i}.mlp.c_fc`, d, 4 * d),
+    ...linear(`h.${i}.mlp.c_proj`, 4 * d, d),
+    ...norm(`h.${i}.ln_2`),
+  ];
+  const lstm = (): Entry[] => [
+    ...linear("lstm.gates", d + u, 4 * u),
+    ...(u === d ? [] : linear("lstm.proj", u, d)),
+  ];
+  return new Map([
+    ["tokens_embed.weight", [vocabulary + SPECIALS, d]] as Entry,
+    ...(positions.kind !== "none" ? [["positions_embed.weight", [context, d]] as Entry] : []),
+    ...(architecture === "lstm" ? lstm() : Array.from({ length: layers }, (_, i) => block(i)).flat()),
+    ...(architecture === "gpt2" ? norm("ln_f") : []),
+  ]);
+}
+
 /** An affine map at its start: weight N(0, deviation²), bias 0. `name` keys the stream. */
 export function initLinear(
   width: number,

@@ -1,11 +1,12 @@
 import * as tf from "@tensorflow/tfjs";
-import { InputError } from "../errors.ts";
+import { InputError, named, quoted } from "../errors.ts";
 import { readWhole, writeWhole } from "../files.ts";
+import { allFinite, parseJson } from "../foreign.ts";
 import { type Tokenizer, tokenizerSetting } from "../text/bpe.ts";
 import { checked, type SchemaOf, settle, text } from "../settings.ts";
 import { checkConfig, type Config, presets, presetSettings, seedSetting } from "./config.ts";
 import { checkModel, gpt, type LanguageModel } from "./gpt.ts";
-import { leaves } from "./parameters.ts";
+import { leaves, shapesOf } from "./parameters.ts";
 import { decodeNpy, encodeNpy } from "./npy.ts";
 import { decodeSafetensors, encodeSafetensors, type Stored } from "./safetensors.ts";
 
@@ -37,7 +38,7 @@ export const releasedSettings = {
  * @param options.tokenizer The vocabulary that the weights were trained with.
  * @param options.heads Attention heads, which neither format tells; 12 unless given.
  * @param options.seed Of the three rows' random start; 1 unless given.
- * @throws {InputError} If a file is missing or malformed, a tensor is missing, unknown or of a wrong shape, or
+ * @throws {InputError} If a file is missing or malformed, a tensor is missing, unknown, of a wrong shape or not finite, or
  * heads or vocabulary are not those of the weights.
  *
  * @example
@@ -65,11 +66,13 @@ export async function loadReleased(
   const tokens = stored.get(TOKENS)?.shape;
   const positions = stored.get("positions_embed.weight")?.shape;
   if (tokens?.length !== 2 || positions?.length !== 2) {
-    throw new InputError(`Cannot find matrices of tokens and positions in ${path}`);
+    throw new InputError(`Cannot find matrices of tokens and positions in ${named(path)}`);
   }
   if (tokens[0] !== tokenizer.size) {
     throw new InputError(
-      `Cannot use a tokenizer of ${tokenizer.size} tokens with ${path} as its weights are for ${tokens[0]}`,
+      `Cannot use a tokenizer of ${tokenizer.size} tokens with ${named(path)} as its weights are for ${
+        tokens[0]
+      }`,
     );
   }
   const config: Config = {
@@ -99,7 +102,7 @@ export async function loadReleased(
  * any other as a folder in OpenAI's. The rows of the special tokens and the head have no place in either.
  *
  * @throws {InputError} If it is no model or no GPT-1, has no position table, which both formats need, or multiplies its token
- * embeddings, which neither can say, or the place cannot be written to.
+ * embeddings, which neither can say, has numbers that are not finite, or the place cannot be written to.
  *
  * @example
  * ```ts
@@ -138,6 +141,9 @@ export async function saveReleased(lm: LanguageModel, path: string): Promise<voi
   const stored = new Map<string, Stored>();
   for (const [name, shape] of releasedShapes(config)) {
     const data = await byName.get(name)!.data<"float32">();
+    if (!allFinite(data)) {
+      throw new InputError(`Cannot save a model as ${name} has numbers that are not finite`);
+    }
     stored.set(name, { shape, data: data.subarray(0, product(shape)) });
   }
   if (path.endsWith(".safetensors")) return writeWhole(path, encodeSafetensors(stored, { format: "pt" }));
@@ -157,27 +163,13 @@ export async function saveReleased(lm: LanguageModel, path: string): Promise<voi
 }
 
 /** The shapes of the leaves that were released, in OpenAI's order: positions, tokens, then twelve a block. */
-function releasedShapes({ layers, width, context, vocabulary }: Config): Map<string, readonly number[]> {
-  const linear = (name: string, from: number, to: number): [string, readonly number[]][] => [
-    [`${name}.weight`, [from, to]],
-    [`${name}.bias`, [to]],
-  ];
-  const norm = (name: string): [string, readonly number[]][] => [
-    [`${name}.weight`, [width]],
-    [`${name}.bias`, [width]],
-  ];
-  const block = (i: number) => [
-    ...linear(`h.${i}.attn.c_attn`, width, 3 * width),
-    ...linear(`h.${i}.attn.c_proj`, width, width),
-    ...norm(`h.${i}.ln_1`),
-    ...linear(`h.${i}.mlp.c_fc`, width, 4 * width),
-    ...linear(`h.${i}.mlp.c_proj`, 4 * width, width),
-    ...norm(`h.${i}.ln_2`),
-  ];
+function releasedShapes(config: Config): Map<string, readonly number[]> {
+  const { context, vocabulary, width } = config;
+  const blocks = [...shapesOf(config)].filter(([name]) => name.startsWith("h."));
   return new Map([
     ["positions_embed.weight", [context, width]],
     [TOKENS, [vocabulary, width]],
-    ...Array.from({ length: layers }, (_, i) => block(i)).flat(),
+    ...blocks,
   ]);
 }
 
@@ -203,19 +195,16 @@ function isAffine(name: string): boolean {
 
 async function readOpenAI(folder: string): Promise<Map<string, Stored>> {
   const path = `${folder}/params_shapes.json`;
-  let shapes: unknown;
-  try {
-    shapes = JSON.parse(new TextDecoder().decode(await readWhole(path, "the shapes of OpenAI's weights")));
-  } catch (error) {
-    if (error instanceof InputError) throw error;
-    throw new InputError(`Cannot read ${path}: it is not JSON`);
-  }
+  const json = new TextDecoder().decode(await readWhole(path, "the shapes of OpenAI's weights"));
+  const shapes = parseJson(json, "it", (why) => {
+    throw new InputError(`Cannot read ${named(path)}: ${why}`);
+  });
   const wanted = (shape: unknown) =>
     Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size > 0);
   if (
     !Array.isArray(shapes) || !shapes.every(wanted) || shapes.length < 14 || (shapes.length - 2) % 12 !== 0
   ) {
-    throw new InputError(`Cannot use ${path} as it must list 2 shapes and 12 more for each block`);
+    throw new InputError(`Cannot use ${named(path)} as it must list 2 shapes and 12 more for each block`);
   }
   const parts: Float32Array[] = [];
   for (let part = 0; part < PARTS; part++) {
@@ -226,7 +215,7 @@ async function readOpenAI(folder: string): Promise<Map<string, Stored>> {
   const claimed = shapes.reduce((sum: number, shape: number[]) => sum + product(shape), 0);
   if (total !== claimed) {
     throw new InputError(
-      `Cannot use ${folder} as its files hold ${total} numbers and its shapes claim ${claimed}`,
+      `Cannot use ${named(folder)} as its files hold ${total} numbers and its shapes claim ${claimed}`,
     );
   }
   const flat = new Float32Array(total);
@@ -253,7 +242,7 @@ async function readHuggingFace(path: string): Promise<Map<string, Stored>> {
   for (const [name, tensor] of tensors) {
     const bare = name.replace(/^transformer\./, "");
     if (stored.has(bare)) {
-      throw new InputError(`Cannot use ${path} as it holds tensor ${JSON.stringify(bare)} twice`);
+      throw new InputError(`Cannot use ${named(path)} as it holds tensor ${quoted(bare)} twice`);
     }
     stored.set(bare, tensor);
   }
@@ -263,30 +252,37 @@ async function readHuggingFace(path: string): Promise<Map<string, Stored>> {
     data.length === tokens?.data.length && data.every((value, i) => Object.is(value, tokens.data[i]));
   if (output && !same(output)) {
     throw new InputError(
-      `Cannot use ${path} as its output "lm_head.weight" must be its tokens "${TOKENS}": current ones differ`,
+      `Cannot use ${
+        named(path)
+      } as its output "lm_head.weight" must be its tokens "${TOKENS}": current ones differ`,
     );
   }
   stored.delete("lm_head.weight");
   return stored;
 }
 
-/** Nothing is missing, nothing is unknown, each shape is right. */
+/** Nothing is missing, nothing is unknown, each shape is right, each number finite. */
 function checkStored(
   stored: ReadonlyMap<string, Stored>,
   wanted: ReadonlyMap<string, readonly number[]>,
   path: string,
 ): void {
   for (const name of stored.keys()) {
-    // Whatever a name holds, it stays on one line of a terminal.
-    const shown = JSON.stringify(name);
-    if (!wanted.has(name)) throw new InputError(`Cannot place tensor ${shown} of ${path} in a GPT-1`);
+    if (wanted.has(name)) continue;
+    throw new InputError(`Cannot place tensor ${quoted(name)} of ${named(path)} in a GPT-1`);
   }
   for (const [name, shape] of wanted) {
     const found = stored.get(name);
-    if (!found) throw new InputError(`Cannot find tensor "${name}" in ${path}`);
+    if (!found) throw new InputError(`Cannot find tensor "${name}" in ${named(path)}`);
     if (found.shape.join() !== shape.join()) {
       throw new InputError(
-        `Cannot use tensor "${name}" of ${path} as its shape must be [${shape}]: current shape is [${found.shape}]`,
+        `Cannot use tensor "${name}" of ${named(path)} as its shape must be [${shape}]: current shape is ` +
+          quoted(found.shape),
+      );
+    }
+    if (!allFinite(found.data)) {
+      throw new InputError(
+        `Cannot use tensor "${name}" of ${named(path)} as it has numbers that are not finite`,
       );
     }
   }

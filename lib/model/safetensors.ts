@@ -1,4 +1,5 @@
-import { InputError } from "../errors.ts";
+import { InputError, named, quoted } from "../errors.ts";
+import { isRecord, parseJson } from "../foreign.ts";
 
 /** A tensor as it stands in a file. */
 export interface Stored {
@@ -92,35 +93,30 @@ export function decodeSafetensors(
   wanted: (name: string) => boolean = () => true,
 ): Archive {
   const refuse = (why: string): never => {
-    throw new InputError(`Cannot read ${path} as safetensors: ${why}`);
+    throw new InputError(`Cannot read ${named(path)} as safetensors: ${why}`);
   };
   if (bytes.length < 8) refuse(`it has ${bytes.length} bytes where the header's length alone takes 8`);
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   if (length > HEADER_LIMIT || length > bytes.length - 8) {
     refuse(`its header claims ${length} bytes and the file has ${bytes.length}`);
   }
-  let header: unknown;
-  try {
-    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-    header = JSON.parse(decoder.decode(bytes.subarray(8, 8 + length)));
-  } catch {
-    refuse("its header is not JSON");
-  }
+  const header = parseJson(textOf(bytes.subarray(8, 8 + length)) ?? "", "its header", refuse);
   if (!isRecord(header)) return refuse("its header is not an object");
 
   let metadata: Record<string, string> = {};
   const entries: { name: string; dtype: unknown; shape: number[]; begin: number; end: number }[] = [];
   for (const [name, entry] of Object.entries(header)) {
-    const shown = JSON.stringify(name); // Whatever a name holds, it stays on one line of a terminal.
-    if (!isRecord(entry)) return refuse(`its entry ${shown} is not an object`);
+    if (!isRecord(entry)) return refuse(`its entry ${quoted(name)} is not an object`);
     if (name === "__metadata__") {
       if (!isText(entry)) return refuse("its metadata is not all text");
       metadata = entry;
       continue;
     }
     const { dtype, shape, data_offsets: offsets } = entry;
-    if (!isSizes(shape)) return refuse(`tensor ${shown} has no usable shape`);
-    if (!isSizes(offsets) || offsets.length !== 2) return refuse(`tensor ${shown} has no usable offsets`);
+    if (!isSizes(shape)) return refuse(`tensor ${quoted(name)} has no usable shape`);
+    if (!isSizes(offsets) || offsets.length !== 2) {
+      return refuse(`tensor ${quoted(name)} has no usable offsets`);
+    }
     entries.push({ name, dtype, shape, begin: offsets[0]!, end: offsets[1]! });
   }
 
@@ -134,17 +130,13 @@ export function decodeSafetensors(
     const size = typeof dtype === "string" && Object.hasOwn(sizes, dtype) ? sizes[dtype]! : 0;
     if (misplaced || (size > 0 && end - begin !== size * shape.reduce((a, b) => a * b, 1))) {
       refuse(
-        `tensor ${
-          JSON.stringify(name)
-        } of shape [${shape}] does not fit bytes ${begin} to ${end} of ${space}`,
+        `tensor ${quoted(name)} of shape ${quoted(shape)} does not fit bytes ${begin} to ${end} of ${space}`,
       );
     }
     taken = end;
     if (!wanted(name)) continue;
     if (size === 0) {
-      refuse(
-        `tensor ${JSON.stringify(name)} has dtype ${JSON.stringify(dtype)} where "F32" or "F16" is wanted`,
-      );
+      refuse(`tensor ${quoted(name)} has dtype ${quoted(dtype)} where "F32" or "F16" is wanted`);
     }
     const at = bytes.byteOffset + 8 + length + begin;
     const data = dtype === "F16"
@@ -158,14 +150,18 @@ export function decodeSafetensors(
   return { tensors, metadata };
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined; // It is not UTF-8, and no JSON either.
+  }
 }
 
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
-function isText(record: Record<string, unknown>): record is Record<string, string> {
+function isText(record: Readonly<Record<string, unknown>>): record is Record<string, string> {
   return Object.values(record).every((value) => typeof value === "string");
 }

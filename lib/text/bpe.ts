@@ -2,7 +2,7 @@
  * Byte-pair encoding as GPT-1 uses it (Radford et al. 2018, section 4.1): over characters, with `</w>` at the
  * end of each word. Training, encoding and decoding; the vocabulary's files are in `files.ts`.
  */
-import { InputError } from "../errors.ts";
+import { InputError, quoted } from "../errors.ts";
 import { heap } from "./heap.ts";
 import { type SchemaOf, settle, value, whole } from "../settings.ts";
 import { fixText, standardize } from "./normalise.ts";
@@ -48,6 +48,8 @@ const NEWLINE = "\n" + END;
 const ALPHABET = 238;
 /** A longer "word" is no word but data, such as a picture in base64; nothing is learned from it. */
 const LONGEST_WORD = 256;
+/** Longer than any piece that training makes, in UTF-16 units: a word of 256 characters and its end. */
+const LONGEST_PIECE = 1024;
 /** A pair of ids as one number: `left * PAIR + right`, exact as ids stay below it. */
 const PAIR = 2 ** 26;
 /** Chunks whose ids a tokenizer remembers. */
@@ -66,7 +68,8 @@ export interface StateNames {
  *
  * @param state Pieces in the order of their ids, and merges.
  * @param names What messages call the parts; files give their names and lines.
- * @throws {InputError} If pieces are not distinct strings, or a merge is not two pieces whose product is one.
+ * @throws {InputError} If pieces are not distinct strings of whole characters, or a merge is not two pieces whose
+ * product is one.
  *
  * @example
  * ```ts
@@ -190,22 +193,32 @@ function check(state: TokenizerState, names: StateNames): {
     if (typeof piece !== "string" || piece === "") {
       fail(`piece ${id} of ${names.pieces} must be a string of some length`);
     }
+    if (!piece.isWellFormed()) {
+      fail(`piece ${id} of ${names.pieces} must be whole characters: current piece is ${quoted(piece)}`);
+    }
+    if (piece.length > LONGEST_PIECE) {
+      fail(
+        `piece ${id} of ${names.pieces} must have at most ${LONGEST_PIECE} characters: ` +
+          `current number is ${piece.length}`,
+      );
+    }
     if (encoder.has(piece)) {
-      fail(`${names.pieces} must be distinct: current piece ${id} is ${JSON.stringify(piece)} again`);
+      fail(`${names.pieces} must be distinct: current piece ${id} is ${quoted(piece)} again`);
     }
     encoder.set(piece, id);
   }
   const ranks = new Map<number, number>(), products = new Int32Array(merges.length);
   merges.forEach((merge, rank) => {
     if (!Array.isArray(merge) || merge.length !== 2) fail(`${names.merge(rank)} must hold two pieces`);
-    const [left = "", right = ""] = merge;
+    const [left, right] = merge as unknown[];
+    if (typeof left !== "string" || typeof right !== "string") {
+      return fail(`${names.merge(rank)} must hold two pieces`);
+    }
     const [a, b, product] = [left, right, left + right].map((piece) =>
       encoder.get(piece) ??
         fail(
-          `${
-            names.merge(rank)
-          } must join two pieces of ${names.pieces} to a third: current one without an id is ` +
-            JSON.stringify(piece),
+          `${names.merge(rank)} must join two pieces to a third: current one without an id is ` +
+            quoted(piece),
         )
     ) as [number, number, number];
     if (ranks.has(a * PAIR + b)) {
@@ -257,6 +270,8 @@ export const bpeSettings = {
  * most frequent, as many as OpenAI's vocabulary has (of equally frequent ones those of the lower code
  * points), sorted by code point. Words with other characters are learned from too, without those; "words" of
  * more than 256 characters are not.
+ *
+ * Half a surrogate pair counts as U+FFFD, so that every vocabulary can be written to a file and read back.
  *
  * Each merge joins the most frequent pair; of equally frequent ones that whose left piece has the lower id,
  * then the right one. The same text thus always gives the same vocabulary.

@@ -1,21 +1,26 @@
 /**
  * OpenAI's two files of a vocabulary: `encoder_bpe_*.json`, piece to id, and `vocab_*.bpe`, a merge a line.
  */
-import { InputError } from "../errors.ts";
-import { writeWhole } from "../files.ts";
+import { InputError, named, quoted } from "../errors.ts";
+import { fileError, writeWhole } from "../files.ts";
+import { isRecord, parseJson } from "../foreign.ts";
 import { checked, text } from "../settings.ts";
 import { type Tokenizer, tokenizerFrom, tokenizerSetting } from "./bpe.ts";
 
 /** OpenAI's own are below 1 MB. */
 const LARGEST_FILE = 64 * 2 ** 20;
-const ENCODER = /^encoder_bpe_.*\.json$/;
-const MERGES = /^vocab_.*\.bpe$/;
+const ENCODER = /^encoder_bpe_(.*)\.json$/;
+const MERGES = /^vocab_(.*)\.bpe$/;
 
 /**
- * Reads a vocabulary in OpenAI's format, such as the released one of GPT-1. The files are not trusted.
+ * Reads a vocabulary in OpenAI's format, such as the released one of GPT-1. The files are not trusted: each is named
+ * after its number of merges, which must be there, and every piece must be a character or what a merge gives, so that
+ * a file that was cut short is no smaller vocabulary.
  *
- * @param folder A folder with exactly one `encoder_bpe_*.json` and one `vocab_*.bpe`, each of at most 64 MB.
- * @throws {InputError} If a file is missing, too large or not of the format; the message names file and line.
+ * @param folder A folder with exactly one `encoder_bpe_N.json` and one `vocab_N.bpe` of N merges, each of at most
+ * 64 MB.
+ * @throws {InputError} If a file is missing, too large, cut short or not of the format; the message names file and
+ * line.
  *
  * @example
  * ```ts
@@ -31,21 +36,48 @@ const MERGES = /^vocab_.*\.bpe$/;
 export async function loadBpe(folder: string): Promise<Tokenizer> {
   checked("load a vocabulary", "folder", text, folder);
   const names = await filesOf(folder);
-  const find = (pattern: RegExp, form: string): string => {
+  const find = (pattern: RegExp, form: string): { file: string; count: string } => {
     const found = names.filter((name) => pattern.test(name));
-    if (found.length === 1 && found[0] !== undefined) return `${folder}/${found[0]}`;
+    const [name] = found;
+    if (name !== undefined && found.length === 1) {
+      return { file: `${folder}/${name}`, count: pattern.exec(name)![1]! };
+    }
     throw new InputError(
-      `Cannot load a vocabulary from ${folder} as it must hold one file ${form}: ` +
+      `Cannot load a vocabulary from ${named(folder)} as it must hold one file ${form}: ` +
         `current number is ${found.length}`,
     );
   };
-  const encoderFile = find(ENCODER, "encoder_bpe_*.json"), mergesFile = find(MERGES, "vocab_*.bpe");
-  const pieces = parseEncoder(await read(encoderFile), encoderFile);
-  const merges = parseMerges(await read(mergesFile), mergesFile);
-  return tokenizerFrom({ pieces, merges }, {
-    pieces: encoderFile,
-    merge: (index) => `${mergesFile}:${index + 2}`,
+  const encoder = find(ENCODER, "encoder_bpe_*.json"), vocab = find(MERGES, "vocab_*.bpe");
+  const pieces = parseEncoder(await read(encoder.file), encoder.file);
+  const merges = parseMerges(await read(vocab.file), vocab.file);
+  const tokenizer = tokenizerFrom({ pieces, merges }, {
+    pieces: named(encoder.file),
+    merge: (index) => `${named(vocab.file)}:${index + 2}`,
   });
+  for (const { file, count } of [vocab, encoder]) {
+    if (count === String(merges.length)) continue;
+    throw new InputError(
+      `Cannot load ${
+        named(file)
+      } as it must be named after its number of merges: current number is ${merges.length}`,
+    );
+  }
+  checkWhole(tokenizer, `load ${named(encoder.file)}`);
+  return tokenizer;
+}
+
+/** Refuses pieces that no merge gives: their merges are missing, so that text would be read in smaller pieces. */
+function checkWhole({ pieces, merges }: Tokenizer, action: string): void {
+  const given = new Set(merges.map(([left, right]) => left + right));
+  const orphan = pieces.find((piece) =>
+    piece !== "<unk>" && !/^.(<\/w>)?$/su.test(piece) && !given.has(piece)
+  );
+  if (orphan === undefined) return;
+  throw new InputError(
+    `Cannot ${action} as each piece must be one character or what a merge gives: current piece is ${
+      quoted(orphan)
+    }`,
+  );
 }
 
 /**
@@ -55,7 +87,8 @@ export async function loadBpe(folder: string): Promise<Tokenizer> {
  *
  * @param tokenizer What to save.
  * @param folder Where to; it is made if it is not there. Files of the same names are replaced.
- * @throws {InputError} If the folder holds a vocabulary of another number of merges, or is a file.
+ * @throws {InputError} If the folder holds a vocabulary of another number of merges, or is a file; or the format cannot
+ * hold the vocabulary, as no merge gives one of its pieces, or a merge's piece has white space in it.
  *
  * @example
  * ```ts
@@ -72,22 +105,31 @@ export async function saveBpe(tokenizer: Tokenizer, folder: string): Promise<voi
   checked("save a vocabulary", "tokenizer", tokenizerSetting, tokenizer);
   checked("save a vocabulary", "folder", text, folder);
   const { merges, encoder } = tokenizer;
+  checkWhole(tokenizer, "save a vocabulary");
+  const spaced = merges.flat().find((piece) => /[ \r\n]/.test(piece));
+  if (spaced !== undefined) {
+    throw new InputError(
+      `Cannot save a vocabulary as its merges must be without white space: current piece is ${
+        quoted(spaced)
+      }`,
+    );
+  }
   const encoderName = `encoder_bpe_${merges.length}.json`, mergesName = `vocab_${merges.length}.bpe`;
   try {
     await Deno.mkdir(folder, { recursive: true });
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory)) {
-      throw error;
+      throw fileError("save a vocabulary to", folder, error);
     }
     throw new InputError(
-      `Cannot save a vocabulary to ${folder} as it must be a folder: current path is a file`,
+      `Cannot save a vocabulary to ${named(folder)} as it must be a folder: current path is a file`,
     );
   }
   for (const name of await filesOf(folder)) {
     if ((ENCODER.test(name) && name !== encoderName) || (MERGES.test(name) && name !== mergesName)) {
       throw new InputError(
-        `Cannot save a vocabulary to ${folder} as it must hold no other: ` +
-          `current one is ${name}, the new one is ${mergesName}`,
+        `Cannot save a vocabulary to ${named(folder)} as it must hold no other: ` +
+          `current one is ${quoted(name)}, the new one is ${mergesName}`,
       );
     }
   }
@@ -103,56 +145,62 @@ async function filesOf(folder: string): Promise<string[]> {
     for await (const entry of Deno.readDir(folder)) names.push(entry.name);
     return names;
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory)) throw error;
+    if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory)) {
+      throw fileError("load a vocabulary from", folder, error);
+    }
     throw new InputError(
-      `Cannot load a vocabulary from ${folder} as it must be a folder: current path is none`,
+      `Cannot load a vocabulary from ${named(folder)} as it must be a folder: current path is none`,
     );
   }
 }
 
 /** The text of a file of sensible size. */
 async function read(file: string): Promise<string> {
-  const { size, isFile } = await Deno.stat(file);
-  if (!isFile) throw new InputError(`Cannot load ${file} as it must be a file: current path is a folder`);
-  if (size > LARGEST_FILE) {
-    throw new InputError(
-      `Cannot load ${file} as it must have at most ${LARGEST_FILE} bytes: current size is ${size}`,
-    );
+  let bytes: Uint8Array;
+  try {
+    const { size, isFile, isDirectory } = await Deno.stat(file);
+    if (!isFile) {
+      throw new InputError(
+        `Cannot load ${named(file)} as it must be a file: current path is ${
+          isDirectory ? "a folder" : "a device"
+        }`,
+      );
+    }
+    if (size > LARGEST_FILE) {
+      throw new InputError(
+        `Cannot load ${named(file)} as it must have at most ${LARGEST_FILE} bytes: current size is ${size}`,
+      );
+    }
+    bytes = await Deno.readFile(file);
+  } catch (error) {
+    throw fileError("load", file, error);
   }
-  return await Deno.readTextFile(file);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new InputError(`Cannot load ${named(file)} as it must be UTF-8: current bytes are not`);
+  }
 }
 
 /** Pieces in the order of their ids. */
 function parseEncoder(text: string, file: string): string[] {
   const fail = (why: string): never => {
-    throw new InputError(`Cannot load ${file} as ${why}`);
+    throw new InputError(`Cannot load ${named(file)} as ${why}`);
   };
-  let table: unknown;
-  try {
-    table = JSON.parse(text);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return fail(`it must be JSON: current text is not, ${why}`);
-  }
-  if (typeof table !== "object" || table === null || Array.isArray(table)) {
-    return fail("it must be a JSON object of pieces and their ids");
-  }
-  const entries = Object.entries(table);
+  const table = parseJson(text, "it must be JSON: current text", fail);
+  if (!isRecord(table)) return fail("it must be a JSON object of pieces and their ids");
+  const entries = Object.entries(table) as [piece: string, id: number][];
   const pieces: (string | undefined)[] = Array.from({ length: entries.length });
   for (const [piece, id] of entries) {
-    const name = JSON.stringify(piece);
     if (!Number.isInteger(id) || id < 0 || id >= entries.length) {
-      fail(
-        `the id of ${name} must be an integer from 0 to ${entries.length - 1}: current id is ${
-          JSON.stringify(id)
-        }`,
-      );
+      const range = `an integer from 0 to ${entries.length - 1}`;
+      fail(`the id of ${quoted(piece)} must be ${range}: current id is ${quoted(id)}`);
     }
     if (pieces[id] !== undefined) {
       fail(
-        `each id must belong to one piece: current id ${id} belongs to ${
-          JSON.stringify(pieces[id])
-        } and ${name}`,
+        `each id must belong to one piece: current id ${id} belongs to ${quoted(pieces[id])} and ${
+          quoted(piece)
+        }`,
       );
     }
     pieces[id] = piece;
@@ -165,22 +213,23 @@ function parseMerges(text: string, file: string): [string, string][] {
   const lines = text.split("\n").map((line) => line.replace(/\r$/, ""));
   if (!lines[0]?.startsWith("#version")) {
     throw new InputError(
-      `Cannot load ${file}:1 as it must start with #version: current line is ${show(lines[0])}`,
+      `Cannot load ${named(file)}:1 as it must start with #version: current line is ${
+        quoted(lines[0] ?? "")
+      }`,
     );
   }
-  if (lines.at(-1) === "") lines.pop();
+  if (lines.pop() !== "") {
+    throw new InputError(
+      `Cannot load ${named(file)} as it must end with a line break: its last line may be cut short`,
+    );
+  }
   return lines.slice(1).map((line, i) => {
     const [left, right, ...more] = line.split(" ");
     if (left && right && more.length === 0) return [left, right];
     throw new InputError(
-      `Cannot load ${file}:${i + 2} as a line must hold two pieces and one space: current line is ${
-        show(line)
+      `Cannot load ${named(file)}:${i + 2} as a line must hold two pieces and one space: current line is ${
+        quoted(line)
       }`,
     );
   });
-}
-
-/** A line as a message can hold it. */
-function show(line = ""): string {
-  return JSON.stringify(line.length > 60 ? line.slice(0, 60) + "…" : line);
 }

@@ -52,10 +52,10 @@ const COMPATIBLE = /[\u0132\u0133\u3000\ufb00-\ufb06\uff01-\uffef]/g;
  * - curly quotes become straight;
  * - every line break (CRLF, CR, U+0085, U+2028, U+2029) becomes `\n`;
  * - terminal escapes, control characters and byte-order marks go;
+ * - half a surrogate pair, which no file of text can hold, becomes U+FFFD;
  * - the result is in Unicode's normal form C.
  *
- * Not done: undoing text that was decoded with the wrong encoding (`Ã©` stays), entities of rarer names, lone
- * surrogates. `ftfy` decides about entities line by line, this function once for the whole text.
+ * Not done: undoing text that was decoded with the wrong encoding (`Ã©` stays), entities of rarer names. `ftfy` decides about entities line by line, this function once for the whole text.
  *
  * @param text Any text.
  * @returns The repaired text; plain ASCII comes back as it is.
@@ -69,7 +69,7 @@ const COMPATIBLE = /[\u0132\u0133\u3000\ufb00-\ufb06\uff01-\uffef]/g;
  */
 export function fixText(text: string): string {
   if (PLAIN.test(text)) return text;
-  const wide = text.replace(COMPATIBLE, (char) => char.normalize("NFKC"));
+  const wide = text.toWellFormed().replace(COMPATIBLE, (char) => char.normalize("NFKC"));
   return (wide.includes("<") ? wide : decodeEntities(wide))
     .replace(/[\u2018-\u201b]/g, "'")
     .replace(/[\u201c-\u201f]/g, '"')

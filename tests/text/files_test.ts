@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../../lib/errors.ts";
-import { trainBpe } from "../../lib/text/bpe.ts";
+import { tokenizerFrom, trainBpe } from "../../lib/text/bpe.ts";
 import { loadBpe, saveBpe } from "../../lib/text/files.ts";
 
 /** OpenAI's own files, where they lie beside the repository. */
@@ -131,8 +131,8 @@ Deno.test("hostile files are refused with their name and line", async () => {
     ['{"a":0,"b":"1"}', vocab, /current id is "1"/],
     ['{"a":0,"b":-1}', vocab, /current id is -1/],
     ['{"a":0,"b":0}', vocab, /current id 0 belongs to "a" and "b"/],
-    ['{"a":0,"":1}', vocab, /piece 1 of .*encoder_bpe_1\.json must be a string/],
-    [encoder, "", /vocab_1\.bpe:1 as it must start with #version/],
+    ['{"a":0,"b":1,"ab":2,"":3}', vocab, /piece 3 of .*encoder_bpe_1\.json must be a string/],
+    [encoder, "\n", /vocab_1\.bpe:1 as it must start with #version/],
     [encoder, "a b\n", /vocab_1\.bpe:1 as it must start with #version/],
     [encoder, "#version: 0.2\na b\na\n", /vocab_1\.bpe:3 as a line must hold two pieces/],
     [encoder, "#version: 0.2\na b a\n", /vocab_1\.bpe:2 as a line must hold two pieces/],
@@ -152,4 +152,114 @@ Deno.test("hostile files are refused with their name and line", async () => {
     await Deno.truncate(`${folder}/vocab_1.bpe`, 64 * 2 ** 20 + 1);
     await refused(loadBpe(folder), /at most 67108864 bytes: current size is 67108865/);
   });
+});
+
+Deno.test("a merges file that was cut short is refused, at a line's end and within a line", async () => {
+  await inFolder(async (folder) => {
+    await saveBpe(bpe, folder);
+    const path = `${folder}/vocab_12.bpe`, whole = await Deno.readTextFile(path);
+    for (let length = 0; length < whole.length; length++) {
+      await Deno.writeTextFile(path, whole.slice(0, length));
+      await refused(
+        loadBpe(folder),
+        /vocab_12\.bpe(:\d+ as it must start| as it must end| as it must be named)/,
+      );
+    }
+    // Under the name of what is left of it, it lacks what gives the other pieces.
+    const lines = whole.split("\n");
+    await Deno.remove(path);
+    await Deno.remove(`${folder}/encoder_bpe_12.json`);
+    await Deno.writeTextFile(`${folder}/vocab_11.bpe`, [...lines.slice(0, 12), ""].join("\n"));
+    await Deno.writeTextFile(
+      `${folder}/encoder_bpe_11.json`,
+      JSON.stringify(Object.fromEntries(bpe.encoder)),
+    );
+    await refused(
+      loadBpe(folder),
+      /encoder_bpe_11\.json as each piece must be one character or what a merge gives: current piece is "/,
+    );
+  });
+});
+
+Deno.test("messages of hostile files are short and printable, and in the kit's own words", async () => {
+  const long = "x".repeat(200_000), odd = "\u001b[31m\u0085\u202e";
+  const cases: [encoder: string, vocab: string][] = [
+    [`{"a":${long}`, ""],
+    [JSON.stringify({ [long]: -1 }), ""],
+    [JSON.stringify({ [odd]: odd.repeat(99) }), ""],
+    [JSON.stringify({ a: 0, [odd + long]: 0 }), ""],
+    ["[".repeat(100_000) + "]".repeat(100_000), ""],
+    [`{"a":0,"b":${"[".repeat(50_000)}${"]".repeat(50_000)}}`, ""],
+    ['{"a":0}', odd + long],
+    ['{"a":0}', `#version\n${odd} ${long} ${odd}\n`],
+    ['{"a":0}', `#version\n${odd} ${long}\n`],
+    [JSON.stringify({ "<unk>": 0, [odd + long]: 1 }), "#version\n"],
+    [JSON.stringify({ "<unk>": 0, [odd.repeat(30)]: 1 }), "#version\n"],
+    ['{"a":0,"\\ud83d":1}', "#version\n"],
+  ];
+  await inFolder(async (folder) => {
+    for (const [json, lines] of cases) {
+      await Deno.writeTextFile(`${folder}/encoder_bpe_0.json`, json);
+      await Deno.writeTextFile(`${folder}/vocab_0.bpe`, lines);
+      await refused(loadBpe(folder), /^Cannot \P{C}{1,285}$/u);
+      await refused(loadBpe(folder), /^(?!.*(JSON at|Unexpected|position|Maximum))/u);
+    }
+    await Deno.writeFile(`${folder}/encoder_bpe_0.json`, Uint8Array.of(0x7b, 0x22, 0xff, 0x22));
+    await refused(loadBpe(folder), /as it must be UTF-8: current bytes are not$/);
+  });
+});
+
+Deno.test("a vocabulary that the format cannot hold is not written", async () => {
+  await inFolder(async (folder) => {
+    const orphan = tokenizerFrom({ pieces: ["<unk>", "a", "hello</w>"], merges: [] });
+    await refused(saveBpe(orphan, folder), /current piece is "hello<\/w>"$/);
+    const spaced = tokenizerFrom({ pieces: ["<unk>", "a", " ", "a "], merges: [["a", " "]] });
+    await refused(saveBpe(spaced, folder), /must be without white space: current piece is " "$/);
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  });
+});
+
+Deno.test("any vocabulary that training makes is read back to the same ids, one from broken text, too", async () => {
+  const odd = [
+    "hi😀".slice(0, 3),
+    "\udc00a \ud83d\ud83d\ude00",
+    "a\u2028b\u0085c\u200bd",
+    "\ufeffx\u00a0y\rz\u001c",
+  ];
+  const points = [
+    0x41,
+    0xe9,
+    0x130,
+    0x301,
+    0x3000,
+    0xd83d,
+    0xde00,
+    0xfffd,
+    0x1d538,
+    0x1f600,
+    0x2f,
+    0x20,
+    0x0a,
+  ];
+  for (let i = 0; i < 40; i++) {
+    odd.push(
+      Array.from(
+        { length: 60 },
+        (_, j) => String.fromCodePoint(points[(i * 7 + j * j * 3 + i * j) % points.length]!),
+      ).join(""),
+    );
+  }
+  for (const text of odd) {
+    await inFolder(async (folder) => {
+      const made = trainBpe(`${text} ${text} a`, { merges: 20 });
+      await saveBpe(made, folder);
+      const again = await loadBpe(folder);
+      assert.deepEqual([...again.encode(text)], [...made.encode(text)]);
+      assert.equal(JSON.stringify(again), JSON.stringify(made));
+    });
+  }
+  assert.deepEqual(
+    [...trainBpe("hi😀".slice(0, 3), { merges: 3 }).encode("hi\ud83d")],
+    [...trainBpe("hi\ufffd", { merges: 3 }).encode("hi\ufffd")],
+  );
 });

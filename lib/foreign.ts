@@ -1,0 +1,108 @@
+/**
+ * Files that somebody else may have written: nothing in them is trusted, and no word of them reaches a message but
+ * quoted.
+ *
+ * @module
+ */
+import { InputError, named } from "./errors.ts";
+
+/** Lists and objects inside one another, at the most: what walks them calls itself. */
+const DEEPEST = 24;
+
+/**
+ * A value from its JSON.
+ *
+ * @param text JSON, perhaps.
+ * @param what What it is, as a message says it: `its header`.
+ * @param refuse Throws what is to be thrown for a reason; the reason alone unless given.
+ * @throws {InputError} If it is not JSON, or nests more than 24 levels deep; the engine's words, which quote the text,
+ * stay out of the message.
+ *
+ * @example
+ * ```ts
+ * import { parseJson } from "./foreign.ts";
+ *
+ * console.log(parseJson("[1, 2]", "its list")); // [ 1, 2 ]
+ * ```
+ */
+export function parseJson(text: string, what: string, refuse: (why: string) => never = because): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    refuse(`${what} is not JSON`);
+  }
+  if (isDeeper(value, DEEPEST)) refuse(`${what} nests more than ${DEEPEST} levels deep`);
+  return value;
+}
+
+function because(why: string): never {
+  throw new InputError(why);
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1));
+}
+
+/**
+ * Whether a value is an object of names and values, and no list.
+ *
+ * @param value Anything.
+ * @returns Whether it is one.
+ *
+ * @example
+ * ```ts
+ * import { isRecord } from "./foreign.ts";
+ *
+ * console.log(isRecord({ a: 1 }), isRecord([1]), isRecord(null)); // true false false
+ * ```
+ */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Whether all numbers of an array are finite.
+ *
+ * @param data The numbers.
+ * @returns Whether none is infinite or not a number.
+ *
+ * @example
+ * ```ts
+ * import { allFinite } from "./foreign.ts";
+ *
+ * console.log(allFinite(new Float32Array([1, 2])), allFinite(new Float32Array([1, NaN]))); // true false
+ * ```
+ */
+export function allFinite(data: Float32Array | Float16Array | Float64Array): boolean {
+  let sum = 0; // Of zeros, unless a number is not finite: a billion of them take a second.
+  for (let i = 0; i < data.length; i++) sum += 0 * data[i]!;
+  return sum === 0;
+}
+
+/** Characters of a reason that the message of a refused file holds, at the most. */
+const REASON = 130;
+
+/**
+ * Why a file cannot be used, in a sentence that names it. What its reader found is said; where the engine itself
+ * stumbled over the content, that alone.
+ *
+ * @param path The file.
+ * @param what What it was to be, as in "a checkpoint".
+ * @param error What came of reading it.
+ *
+ * @example
+ * ```ts
+ * import { InputError } from "./errors.ts";
+ * import { unusable } from "./foreign.ts";
+ *
+ * const error = unusable("a.safetensors", "a checkpoint", new InputError("its header is not JSON"));
+ * console.log(error.message); // Cannot use a.safetensors as a checkpoint: its header is not JSON
+ * ```
+ */
+export function unusable(path: string, what: string, error: unknown): InputError {
+  const why = error instanceof InputError ? error.message : "its content is not that of one";
+  const short = why.length <= REASON ? why : `${why.slice(0, REASON - 1).toWellFormed()}…`;
+  return new InputError(`Cannot use ${named(path)} as ${what}: ${short}`, { cause: error });
+}
