@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { started } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
+import { allFinite } from "../foreign.ts";
 import { giveWay, stopSignal } from "../stop.ts";
 import { type AdamOptions, type AdamState, adamUpdate, globalNorm, rateAt } from "./adam.ts";
 import { shownAs } from "./display.ts";
@@ -50,7 +51,8 @@ export interface Job {
  * The one loop. It trains until the schedule ends, the signal aborts or the reader leaves; in each case what
  * was reached is saved.
  *
- * @throws {InputError} If loss or gradient is not finite; the parameters are then those of the last good update.
+ * @throws {InputError} If loss or gradient is not finite; the parameters are then those of the last good update. If
+ * parameters or moments are not finite after the last update, or before a save: what was saved before then stays.
  * @throws What {@linkcode stopSignal} says, if it ends a run that has no signal of its own: nobody takes half a run for
  * a whole one.
  */
@@ -58,7 +60,8 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
   const { variables, adam, state, saveEvery = Infinity } = job;
   const general = job.signal ? undefined : stopSignal();
   const signal = job.signal ?? general!;
-  let [saved, failed] = [state.update, false];
+  const begun = state.update;
+  let [saved, failed] = [begun, false];
   try {
     while (state.update < adam.updates && !signal.aborted) {
       await job.ready?.();
@@ -77,17 +80,38 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
         seconds: state.seconds,
       };
       if (state.update % saveEvery === 0 && job.save) { // After its record: what a reader does at it is done by then.
+        await checkFinite();
         await job.save();
         saved = state.update;
       }
       await giveWay();
     }
+    if (state.update > begun) await checkFinite();
   } finally {
-    if (!failed && saved !== state.update) await job.save?.();
+    if (!failed && saved !== state.update && job.save) {
+      await checkFinite();
+      await job.save();
+    }
   }
   if (state.update < adam.updates && general?.aborted) {
     const goesOn = job.save ? ": called again, it goes on from there" : "";
     throw new DOMException(`Stopped after update ${state.update} of ${adam.updates}${goesOn}`, "AbortError");
+  }
+
+  /** An update's own numbers are seen by the next one's loss, which is not always made. */
+  async function checkFinite(): Promise<void> {
+    const all = [...variables, ...state.m, ...state.v];
+    const norm = globalNorm(all);
+    const [size] = await norm.data();
+    norm.dispose();
+    if (Number.isFinite(size)) return;
+    for (const each of all) { // Numbers that are finite may have squares that are not.
+      if (allFinite(await each.data<"float32">())) continue;
+      failed = true;
+      throw new InputError(
+        `Cannot make update ${state.update} as the model's numbers are then not finite: a smaller rate may help`,
+      );
+    }
   }
 
   async function update({ losses }: Job) {

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { backend } from "../../lib/engine/mod.ts";
 import { adamState, disposeAdam, pretrainDefaults, train } from "../../lib/train/mod.ts";
-import { assert, assertEquals } from "../assert.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
 
 await backend("cpu");
 
@@ -84,4 +84,55 @@ Deno.test("a run's seconds are those of its updates, not of who reads its record
   assert(last >= 0.06 && last < 1, `${last}`);
   disposeAdam(job.state);
   tf.dispose(job.variables);
+});
+
+Deno.test("an update that leaves numbers that are not finite ends the run at its end, and before a save", async () => {
+  for (
+    const [updates, saveEvery, leaves] of [[3, 1, false], [3, 10, false], [9, 3, false], [
+      9,
+      10,
+      true,
+    ]] as const
+  ) {
+    const x = tf.variable(tf.tensor2d([[3e20]]));
+    const state = adamState([x]), saved: number[] = [];
+    const job = {
+      variables: [x],
+      state,
+      adam: {
+        ...pretrainDefaults,
+        rate: 10,
+        decay: 100,
+        schedule: "warmup_constant" as const,
+        warmup: 0,
+        updates,
+      },
+      losses: (update: number) => { // The third update overflows, and no loss is asked after it.
+        if (update === 2) x.assign(tf.tensor2d([[3e38]]));
+        return { loss: x.mul(1e-40).sum() as tf.Scalar };
+      },
+      save: () => Promise.resolve(void saved.push(state.update)),
+      saveEvery,
+    };
+    await assertRefused(async () => {
+      for await (const { update } of train(job)) if (leaves && update === 3) break;
+    }, /^Cannot make update 3 as the model's numbers are then not finite: a smaller rate may help$/);
+    assertEquals(saved, saveEvery === 1 ? [1, 2] : []);
+    disposeAdam(state);
+    x.dispose();
+  }
+});
+
+Deno.test("numbers whose squares are not finite are no reason to end a run", async () => {
+  const x = tf.variable(tf.tensor2d([[1e30, -1e30]]));
+  const state = adamState([x]);
+  const job = { variables: [x], state, adam: { ...pretrainDefaults, updates: 2 } };
+  const tensors = tf.memory().numTensors;
+  let updates = 0;
+  for await (const _ of train({ ...job, losses: () => ({ loss: x.mul(1e-30).sum() as tf.Scalar }) })) {
+    updates++;
+  }
+  assertEquals([updates, tf.memory().numTensors], [2, tensors]);
+  disposeAdam(state);
+  x.dispose();
 });
