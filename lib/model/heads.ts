@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { InputError } from "../errors.ts";
+import { InputError, quoted } from "../errors.ts";
 import { type Drop, dropout, embedding, type Linear, linear } from "../engine/ops.ts";
 import { inputs, type Kind } from "../text/inputs.ts";
 import { checkSeed } from "./config.ts";
@@ -16,7 +16,7 @@ import { initLinear, type Parameters } from "./parameters.ts";
 export function addHead(parameters: Parameters, kind: Kind, classes: number, seed: number): void {
   if (!Object.hasOwn(inputs, kind)) {
     throw new InputError(
-      `Cannot add a head for ${JSON.stringify(kind)} as the kinds are ${Object.keys(inputs).join(", ")}`,
+      `Cannot add a head for ${quoted(kind)} as the kinds are ${Object.keys(inputs).join(", ")}`,
     );
   }
   if (!Number.isSafeInteger(classes) || classes < 1) {
@@ -26,8 +26,13 @@ export function addHead(parameters: Parameters, kind: Kind, classes: number, see
   }
   checkSeed(seed);
   const { tokens_embed: { weight }, clf: old } = parameters;
-  parameters.clf = initLinear(weight.shape[1], inputs[kind].read === "scores" ? 1 : classes, seed, "clf");
+  parameters.clf = initLinear(weight.shape[1], outputsOf(kind, classes), seed, "clf");
   if (old) tf.dispose([old.weight, old.bias]);
+}
+
+/** Outputs of the head of a kind of task with so many labels. */
+export function outputsOf(kind: Kind, classes: number): number {
+  return inputs[kind].read === "scores" ? 1 : classes;
 }
 
 /**

@@ -22,7 +22,7 @@ export {
 export { type Cache, type Dropout, forward, type States, tokenLogits, unread } from "./forward.ts";
 export { generate, type GenerateOptions } from "./generate.ts";
 export { checkModel, gpt, type LanguageModel, untilUnread, whileRead } from "./gpt.ts";
-export { addHead, classify } from "./heads.ts";
+export { addHead, classify, outputsOf } from "./heads.ts";
 export {
   type Block,
   clone,

@@ -106,6 +106,7 @@ export function init(config: Config, seed: number): Parameters {
  * hold, before any memory is taken.
  *
  * @param config Checked already.
+ * @param outputs Of a task's head, where there is one.
  *
  * @example
  * ```ts
@@ -115,7 +116,7 @@ export function init(config: Config, seed: number): Parameters {
  * console.log(shapesOf({ ...presets.smoke, vocabulary: 500 }).get("tokens_embed.weight")); // [ 503, 32 ]
  * ```
  */
-export function shapesOf(config: Config): Map<string, readonly number[]> {
+export function shapesOf(config: Config, outputs?: number): Map<string, readonly number[]> {
   const { architecture = "gpt1", layers, width: d, units: u = 0, context, vocabulary, positions } = config;
   type Entry = [name: string, shape: readonly number[]];
   const linear = (name: string, from: number, to: number): Entry[] => [
@@ -140,6 +141,7 @@ export function shapesOf(config: Config): Map<string, readonly number[]> {
     ...(positions.kind !== "none" ? [["positions_embed.weight", [context, d]] as Entry] : []),
     ...(architecture === "lstm" ? lstm() : Array.from({ length: layers }, (_, i) => block(i)).flat()),
     ...(architecture === "gpt2" ? norm("ln_f") : []),
+    ...(outputs === undefined ? [] : linear("clf", d, outputs)),
   ]);
 }
 

@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import * as tf from "@tensorflow/tfjs";
-import { InputError, quoted } from "../errors.ts";
+import { InputError, named, quoted } from "../errors.ts";
 import { digest } from "../digest.ts";
 import { exists, readWhole, writeWhole } from "../files.ts";
+import { allFinite, isRecord, parseJson, unusable } from "../foreign.ts";
 import {
   addHead,
   type Archive,
+  checkConfig,
   checkModel,
   type Config,
   decodeSafetensors,
@@ -14,13 +16,28 @@ import {
   gpt,
   type LanguageModel,
   leaves,
-  SPECIALS,
+  outputsOf,
+  positionsAreTrained,
+  shapesOf,
   whileRead,
   type Writable,
 } from "../model/mod.ts";
-import { checked, flag, type SchemaOf, settle, text, value } from "../settings.ts";
-import { tokenizerFrom } from "../text/mod.ts";
+import {
+  checked,
+  flag,
+  type Kind,
+  number,
+  oneOf,
+  type SchemaOf,
+  seed as seeds,
+  settle,
+  text,
+  value,
+  whole,
+} from "../settings.ts";
+import { inputs, type Kind as TaskKind, type Tokenizer, tokenizerFrom } from "../text/mod.ts";
 import type { AdamState } from "./adam.ts";
+import * as shared from "./options.ts";
 
 /** A run's place in its course, saved beside the model. */
 export interface Progress {
@@ -73,13 +90,140 @@ export const saveSettings = {
 
 const FORMAT = "gpt1-checkpoint-1";
 const NO_SUM = "0".repeat(64);
+const SUM = /^[0-9a-f]{64}$/;
+
+/** What a checkpoint's header says beside its tensors and its tokenizer. */
+interface Notes {
+  readonly config: Config;
+  readonly seed: number;
+  readonly task?: NonNullable<LanguageModel["task"]>;
+  readonly made?: Made;
+  /** Of a run that goes on. */
+  readonly run?: {
+    readonly settings: Readonly<Record<string, unknown>>;
+    /** Absent where version 0.1 wrote it. */
+    readonly start?: string;
+    readonly update: number;
+    readonly updates: number;
+    readonly batch: number;
+    readonly seconds: number;
+  };
+}
+
+/** Numbers of seconds, of which a century is the most. */
+const seconds = number({ from: 0, to: 3.2e9 });
+
+const taskSettings = {
+  name: { ...text, about: "its name" },
+  kind: { ...oneOf(Object.keys(inputs) as TaskKind[]), about: "its kind" },
+  labels: { ...value("a list of different names", isLabels), about: "names of its labels" },
+} satisfies SchemaOf<Notes["task"]>;
+
+function isLabels(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.length > 0 && new Set(value).size === value.length &&
+    value.every((label) => typeof label === "string" && label.trim() !== "");
+}
+
+const madeSettings = {
+  key: { ...text, about: "what stands for all that the run read" },
+  updates: shared.updates,
+  batch: shared.batch,
+  seconds: { ...seconds, about: "what it took" },
+  provenance: {
+    ...value("an object of texts", isProvenance),
+    about: "what computed it",
+    otherwise: "not said",
+  },
+} satisfies SchemaOf<Made>;
+
+function isProvenance(value: unknown): value is object {
+  const isTexts = (value: unknown) =>
+    isRecord(value) && Object.values(value).every((part) => typeof part === "string");
+  return isRecord(value) && Object.values(value).every((part) => typeof part === "string" || isTexts(part));
+}
+
+/**
+ * Checks what a header says.
+ *
+ * @throws {InputError} If anything is missing, or is not of its type and range.
+ */
+function notesOf(metadata: Archive["metadata"]): Notes {
+  const own = (name: string) => Object.hasOwn(metadata, name) ? metadata[name] : undefined;
+  const json = (name: string) => parseJson(own(name) ?? "", `its ${name}`);
+  const one = <T>(name: string, kind: Kind<T>, found: unknown): T => {
+    if (kind.accepts(found)) return found;
+    throw new InputError(`its ${name} must be ${kind.wanted}: current ${name} is ${told(found)}`);
+  };
+  const read = <T>(name: string, kind: Kind<T>) => one(name, kind, kind.read(own(name) ?? ""));
+
+  const config = json("config") as Config;
+  checkConfig(config);
+  const notes: Notes = {
+    config,
+    seed: read("seed", seeds),
+    ...own("task") !== undefined && { task: settle("use its task", taskSettings, json("task")) },
+    ...own("made") !== undefined && { made: settle("use what made it", madeSettings, json("made")) },
+  };
+  if (own("settings") === undefined) return notes;
+  const settings = json("settings");
+  if (!isRecord(settings)) throw new InputError("its settings must be an object");
+  const start = own("start");
+  if (start !== undefined && !SUM.test(start)) {
+    throw new InputError(`its start must be a digest: current start is ${quoted(start)}`);
+  }
+  const updates = one("updates", shared.updates, settings["updates"]);
+  const run = {
+    settings,
+    ...start !== undefined && { start },
+    update: read("update", whole({ from: 0, to: updates })),
+    updates,
+    batch: one("batch", shared.batch, settings["batch"]),
+    seconds: read("seconds", seconds),
+  };
+  return { ...notes, run };
+}
+
+/** The shapes of all tensors of a checkpoint, by name: what its header says decides. */
+function tensorsOf(
+  { config, task, run }: Pick<Notes, "config" | "task" | "run">,
+): Map<string, readonly number[]> {
+  const shapes = shapesOf(config, task && outputsOf(task.kind, task.labels.length));
+  if (!run) return shapes;
+  const isTrained = (name: string) =>
+    name !== "positions_embed.weight" || positionsAreTrained(config.positions.kind);
+  const trained = [...shapes].filter(([name]) => isTrained(name));
+  const moments = (of: string) =>
+    trained.map(([name, shape]): [string, readonly number[]] => [`adam.${of}.${name}`, shape]);
+  return new Map([...shapes, ...moments("m"), ...moments("v")]);
+}
+
+/** Before memory is taken for a configuration, the file must hold what it needs and nothing else. */
+function checkTensors(tensors: Archive["tensors"], notes: Notes): void {
+  const needed = tensorsOf(notes);
+  for (const [name, shape] of needed) {
+    const found = tensors.get(name)?.shape;
+    if (found?.join() !== shape.join()) {
+      throw new InputError(
+        `tensor "${name}" should have shape [${shape}] and has ${found ? quoted(found) : "none"}`,
+      );
+    }
+  }
+  for (const [name, { data }] of tensors) {
+    if (!needed.has(name)) throw new InputError(`tensor ${quoted(name)} has no place in its model`);
+    if (!allFinite(data)) throw new InputError(`tensor "${name}" has numbers that are not finite`);
+    if (name.startsWith("adam.v.") && data.some((square) => square < 0)) {
+      throw new InputError(`tensor "${name}" has numbers below 0, which are squares`);
+    }
+  }
+}
 
 /**
  * Writes a model as one safetensors file, and with it, if given, all that its run needs to go on: both
  * moments and the number of updates. Dropout masks and data order are functions of seed and update, so no
  * more state exists. The SHA-256 of the file, its own place held by zeros, stands in its header.
  *
- * @throws {InputError} If an option is unknown, or the place cannot be written to; the old file then stays.
+ * @throws {InputError} If an option is unknown, the model has numbers that are not finite, or the place cannot be written
+ * to; the old file then stays.
  *
  * @example
  * ```ts
@@ -111,8 +255,11 @@ export async function encodeModel(
   const tensors = new Map<string, Writable>();
   const store = async (name: string, leaf: tf.Variable) => {
     const data = await leaf.data<"float32">();
+    if (!allFinite(data)) {
+      throw new InputError(`Cannot save a model as ${name} has numbers that are not finite`);
+    }
     const stored = half ? new Float16Array(data) : data;
-    if (half && !stored.every(Number.isFinite)) {
+    if (half && !allFinite(stored)) {
       throw new InputError(`Cannot save a model in half precision as ${name} has numbers beyond 65504`);
     }
     tensors.set(name, { shape: leaf.shape, data: stored });
@@ -128,9 +275,7 @@ export async function encodeModel(
       await store(`adam.v.${name}`, progress.state.v[i++]!);
     }
   }
-  const chunks = encodeSafetensors(tensors, {
-    format: FORMAT,
-    sha256: NO_SUM,
+  const metadata = {
     config: JSON.stringify(lm.config),
     seed: String(lm.seed),
     ...(lm.task && { task: JSON.stringify(lm.task) }),
@@ -141,6 +286,12 @@ export async function encodeModel(
       update: String(progress.state.update),
       seconds: String(progress.state.seconds),
     }),
+  };
+  checkReadable(tensors, metadata);
+  const chunks = encodeSafetensors(tensors, {
+    format: FORMAT,
+    sha256: NO_SUM,
+    ...metadata,
     tokenizer: JSON.stringify(lm.tokenizer),
   });
   const sum = createHash("sha256");
@@ -159,24 +310,54 @@ function replaceSum(bytes: Uint8Array, from: string, to: string): boolean {
   return true;
 }
 
-/** Reads a checkpoint and checks that it is whole. */
-async function open(path: string): Promise<Archive> {
+/** A model that is written must be one that can be read: a hand may have changed it. */
+function checkReadable(tensors: ReadonlyMap<string, Writable>, metadata: Archive["metadata"]): void {
+  try {
+    const needed = [...tensorsOf(notesOf(metadata))].map(([name, shape]) => `${name} [${shape}]`);
+    const given = [...tensors].map(([name, { shape }]) => `${name} [${shape}]`);
+    const other = new Set(needed).symmetricDifference(new Set(given)).values().next().value;
+    if (other !== undefined) {
+      throw new InputError(`${other} is in one of its parameters and its configuration alone`);
+    }
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(`Cannot save a model that could not be read again: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** A checkpoint that is whole and holds what it says. */
+interface Checkpoint extends Notes {
+  readonly tensors: Archive["tensors"];
+  /** JSON of the tokenizer, which is large, and not always needed. */
+  readonly tokenizer: string;
+}
+
+/** Reads a checkpoint and checks it: all but its tokenizer. */
+async function open(path: string): Promise<Checkpoint> {
   const bytes = await readWhole(path, "a checkpoint");
-  const archive = decodeSafetensors(bytes, path);
-  if (archive.metadata["format"] !== FORMAT) {
+  const { tensors, metadata } = decodeSafetensors(bytes, path);
+  if (metadata["format"] !== FORMAT) {
     throw new InputError(
-      `Cannot read ${path} as a checkpoint: its format is ${archive.metadata["format"] ?? "not named"} ` +
+      `Cannot read ${named(path)} as a checkpoint: its format is ${told(metadata["format"])} ` +
         `where ${FORMAT} is wanted`,
     );
   }
-  const claimed = archive.metadata["sha256"] ?? "";
-  const found = replaceSum(bytes, claimed, NO_SUM);
+  const claimed = metadata["sha256"] ?? "";
+  const found = SUM.test(claimed) && replaceSum(bytes, claimed, NO_SUM);
   if (!found || createHash("sha256").update(bytes).digest("hex") !== claimed) {
     throw new InputError(
-      `Cannot read ${path} as its checksum does not match: the file is damaged or was changed`,
+      `Cannot read ${named(path)} as its checksum does not match: the file is damaged or was changed`,
     );
   }
-  return archive;
+  try {
+    const notes = notesOf(metadata);
+    checkTensors(tensors, notes);
+    return { ...notes, tensors, tokenizer: metadata["tokenizer"] ?? "" };
+  } catch (error) {
+    throw unusable(path, "a checkpoint", error);
+  }
 }
 
 /**
@@ -209,71 +390,34 @@ export async function loadMade(
   path: string,
   key: string,
 ): Promise<{ lm: LanguageModel; took: Omit<Made, "key"> }> {
-  const archive = await open(path);
-  const { key: found, ...took } = JSON.parse(archive.metadata["made"] ?? "{}") as Partial<Made>;
+  const checkpoint = await open(path);
+  const { key: found, ...took } = checkpoint.made ?? {};
   if (found !== key) {
-    throw new InputError(`Cannot use ${path} as another run made it: remove it to make it again`);
+    throw new InputError(`Cannot use ${named(path)} as another run made it: remove it to make it again`);
   }
-  return { lm: modelOf(path, archive), took: took as Omit<Made, "key"> };
+  return { lm: modelOf(path, checkpoint), took: took as Omit<Made, "key"> };
 }
 
-function modelOf(path: string, { tensors, metadata }: Archive): LanguageModel {
-  let lm: LanguageModel | undefined;
+function modelOf(path: string, { config, seed, task, tensors, tokenizer: json }: Checkpoint): LanguageModel {
+  const { vocabulary, ...preset } = config;
+  let tokenizer: Tokenizer;
   try {
-    const config = JSON.parse(metadata["config"]!) as Config;
-    checkSizes(config, tensors);
-    const { vocabulary: _, ...preset } = config;
-    lm = gpt(preset, {
-      tokenizer: tokenizerFrom(JSON.parse(metadata["tokenizer"]!)),
-      seed: Number(metadata["seed"]),
-    });
-    if (metadata["task"]) {
-      const task = JSON.parse(metadata["task"]) as NonNullable<LanguageModel["task"]>;
-      addHead(lm.parameters, task.kind, task.labels.length, lm.seed);
-      lm = { ...lm, task };
+    tokenizer = tokenizerFrom(parseJson(json, "its tokenizer") as Tokenizer);
+    if (tokenizer.size !== vocabulary) {
+      throw new InputError(`its vocabulary is ${vocabulary} and its tokenizer has ${tokenizer.size} pieces`);
     }
-    fill(leaves(lm.parameters), tensors);
-    return lm;
   } catch (error) {
-    if (lm) dispose(lm.parameters);
-    const why = error instanceof Error ? error.message : String(error);
-    throw new InputError(`Cannot use ${path} as a checkpoint: ${why}`, { cause: error });
+    throw unusable(path, "a checkpoint", error);
   }
+  const lm = gpt(preset, { tokenizer, seed });
+  if (task) addHead(lm.parameters, task.kind, task.labels.length, seed);
+  fill(leaves(lm.parameters), tensors);
+  return task ? { ...lm, task } : lm;
 }
 
-/** Before memory is taken for a configuration, the file must hold what it speaks of. */
-function checkSizes(
-  { architecture, layers, width, units = 0, context, vocabulary, positions }: Config,
-  tensors: Archive["tensors"],
-): void {
-  const wanted: [string, number[]][] = [
-    ["tokens_embed.weight", [vocabulary + SPECIALS, width]],
-    architecture === "lstm"
-      ? ["lstm.gates.weight", [width + units, 4 * units]]
-      : [`h.${layers - 1}.mlp.c_fc.weight`, [width, 4 * width]],
-  ];
-  if (positions.kind !== "none") wanted.push(["positions_embed.weight", [context, width]]);
-  for (const [name, shape] of wanted) {
-    const found = tensors.get(name)?.shape;
-    if (found?.join() !== shape.join()) {
-      throw new InputError(
-        `tensor "${name}" should have shape [${shape}] and has ${found ? `[${found}]` : "none"}`,
-      );
-    }
-  }
-}
-
-/** Puts stored values into variables, all or none. */
-function fill(named: [string, tf.Variable][], tensors: Archive["tensors"]): void {
-  for (const [name, { shape }] of named) {
-    const found = tensors.get(name);
-    if (found?.shape.join() !== shape.join()) {
-      throw new InputError(
-        `tensor "${name}" should have shape [${shape}] and has ${found ? `[${found.shape}]` : "none"}`,
-      );
-    }
-  }
-  for (const [name, leaf] of named) {
+/** Puts stored values into variables of their shapes. */
+function fill(variables: [string, tf.Variable][], tensors: Archive["tensors"]): void {
+  for (const [name, leaf] of variables) {
     tf.tidy(() => leaf.assign(tf.tensor(tensors.get(name)!.data, leaf.shape, "float32")));
   }
 }
@@ -285,9 +429,13 @@ function fill(named: [string, tf.Variable][], tensors: Archive["tensors"]): void
  */
 export async function progressOf(path: string): Promise<Omit<Made, "key"> & { update: number } | undefined> {
   if (!await exists(path)) return undefined;
-  const { metadata } = await open(path);
-  const { updates, batch } = JSON.parse(metadata["settings"] ?? "{}");
-  return { update: Number(metadata["update"]), seconds: Number(metadata["seconds"]), updates, batch };
+  const { update, seconds, updates, batch } = runOf(path, await open(path));
+  return { update, seconds, updates, batch };
+}
+
+function runOf(path: string, { run }: Checkpoint): NonNullable<Notes["run"]> {
+  if (run) return run;
+  throw new InputError(`Cannot resume from ${named(path)} as it holds a finished model and not a run`);
 }
 
 /**
@@ -296,8 +444,8 @@ export async function progressOf(path: string): Promise<Omit<Made, "key"> & { up
  * @param lm The model as it stands.
  */
 export async function modelDigest({ config, parameters, tokenizer }: LanguageModel): Promise<string> {
-  const named = leaves(parameters).map(async ([name, leaf]) => [name, await leaf.data()] as const);
-  return digest({ config, tokenizer, parameters: Object.fromEntries(await Promise.all(named)) });
+  const read = leaves(parameters).map(async ([name, leaf]) => [name, await leaf.data()] as const);
+  return digest({ config, tokenizer, parameters: Object.fromEntries(await Promise.all(read)) });
 }
 
 /** A setting as a message quotes it; a checkpoint may lack one. */
@@ -321,45 +469,50 @@ export async function resume(
 ): Promise<string> {
   const start = await modelDigest(lm);
   if (!await exists(path)) return start;
-  const { tensors, metadata } = await open(path);
-  if (metadata["settings"] === undefined) {
-    throw new InputError(`Cannot resume from ${path} as it holds a finished model and not a run`);
-  }
+  const checkpoint = await open(path);
+  const { tensors } = checkpoint;
+  const { start: began, update, seconds, settings: asked } = runOf(path, checkpoint);
   const now: Record<string, unknown> = { ...lm.config, ...settings };
-  const then: Record<string, unknown> = {
-    ...JSON.parse(metadata["config"] ?? "{}"),
-    ...JSON.parse(metadata["settings"]),
-  };
+  const then: Record<string, unknown> = { ...checkpoint.config, ...asked };
   for (const name of new Set([...Object.keys(now), ...Object.keys(then)])) {
     const [a, b] = [then[name], now[name]];
     if (JSON.stringify(a) !== JSON.stringify(b)) {
+      const what = /^\w{1,40}$/.test(name) ? name : `setting ${quoted(name)}`;
       throw new InputError(
-        `Cannot resume from ${path} as its ${name} is ${told(a)}: current ${name} is ${told(b)}`,
+        `Cannot resume from ${named(path)} as its ${what} is ${told(a)}: current ${what} is ${told(b)}`,
       );
     }
   }
-  const began = metadata["start"];
   if (began === undefined) {
     throw new InputError(
-      `Cannot resume from ${path} as version 0.1 wrote it, which did not say what the run began with: remove it to ` +
-        "begin again",
+      `Cannot resume from ${
+        named(path)
+      } as version 0.1 wrote it, which did not say what the run began with: remove ` +
+        "it to begin again",
     );
   }
-  const named = leaves(lm.parameters);
-  const trained = named.filter(([, leaf]) => leaf.trainable).map(([name]) => name);
-  const { config, tokenizer } = lm;
-  const saved = Object.fromEntries(named.map(([name]) => [name, tensors.get(name)?.data]));
-  if (began !== start && digest({ config, tokenizer, parameters: saved }) !== start) {
-    throw new InputError(
-      `Cannot resume from ${path} as its run began with another model: remove it to begin again with this one`,
-    );
-  }
-  fill([
-    ...named,
+  const own = leaves(lm.parameters);
+  const trained = own.filter(([, leaf]) => leaf.trainable).map(([name]) => name);
+  const variables: [string, tf.Variable][] = [
+    ...own,
     ...trained.map((name, i): [string, tf.Variable] => [`adam.m.${name}`, state.m[i]!]),
     ...trained.map((name, i): [string, tf.Variable] => [`adam.v.${name}`, state.v[i]!]),
-  ], tensors);
-  state.update = Number(metadata["update"]);
-  state.seconds = Number(metadata["seconds"]);
+  ];
+  const missing = variables.find(([name, { shape }]) => tensors.get(name)?.shape.join() !== shape.join());
+  if (missing) { // A model without a head has no checkpoint of one with a head, whatever the settings say.
+    throw new InputError(`Cannot resume from ${named(path)} as tensor "${missing[0]}" is of another model`);
+  }
+  const { config, tokenizer } = lm;
+  const saved = Object.fromEntries(own.map(([name]) => [name, tensors.get(name)!.data]));
+  if (began !== start && digest({ config, tokenizer, parameters: saved }) !== start) {
+    throw new InputError(
+      `Cannot resume from ${
+        named(path)
+      } as its run began with another model: remove it to begin again with this one`,
+    );
+  }
+  fill(variables, tensors);
+  state.update = update;
+  state.seconds = seconds;
   return began;
 }

@@ -1,8 +1,21 @@
 import { backend } from "../../lib/engine/mod.ts";
-import { addHead, countParameters, dispose, gpt, leaves, presets } from "../../lib/model/mod.ts";
+import * as tf from "@tensorflow/tfjs";
+import {
+  addHead,
+  architectures,
+  countParameters,
+  dispose,
+  gpt,
+  leaves,
+  positionKinds,
+  presets,
+  shapesOf,
+  withArchitecture,
+} from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
-import { loadModel, saveModel } from "../../lib/train/mod.ts";
-import { assertEquals, assertRefused } from "../assert.ts";
+import { loadMade, loadModel, pretrain, progressOf, saveModel } from "../../lib/train/mod.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { type Header, resigned } from "./resigned.ts";
 
 await backend();
 
@@ -82,4 +95,184 @@ Deno.test("a model saved in half precision is the same model, rounded", async ()
   dispose(lm.parameters);
   dispose(again.parameters);
   await Deno.remove(path);
+});
+
+Deno.test("the shapes that a configuration needs are those of its parameters, in their order", () => {
+  for (const architecture of architectures) {
+    for (const kind of positionKinds) {
+      const base = { ...presets.smoke, positions: { kind } };
+      const preset = architecture === "lstm" ? presets.smoke : base;
+      for (const units of architecture === "lstm" ? [{ units: 32 }, { units: 8 }] : [{}]) {
+        const lm = gpt(withArchitecture(preset, architecture, units), { tokenizer });
+        addHead(lm.parameters, "entailment", 3, 1);
+        assertEquals(
+          [...shapesOf(lm.config, 3)],
+          leaves(lm).map(([name, leaf]): [string, number[]] => [name, leaf.shape]),
+        );
+        dispose(lm);
+      }
+    }
+  }
+});
+
+/** A run's checkpoint, with a task's head. */
+async function ofRun(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const lm = gpt({ ...presets.smoke, layers: 1, width: 8, heads: 2, context: 4 }, { tokenizer });
+  addHead(lm.parameters, "entailment", 3, 7);
+  const task = { name: "nli", kind: "entailment" as const, labels: ["yes", "no", "maybe"] };
+  await pretrain({ ...lm, task }, { train: "to be or not to be ".repeat(9) }, {
+    updates: 2,
+    batch: 2,
+    checkpoint: path,
+  });
+  dispose(lm);
+  return await Deno.readFile(path);
+}
+
+Deno.test("a header that says what cannot be is refused in a sentence, before memory is taken", async () => {
+  const path = `${await Deno.makeTempDir()}/run.part`;
+  const file = await ofRun(path);
+  assertEquals((await progressOf(path))!.update, 2);
+  const before = [tf.memory().numTensors, tf.memory().numBytes];
+  const json = (name: string, change: object) => (header: Header) => {
+    header.__metadata__[name] = JSON.stringify({
+      ...JSON.parse(header.__metadata__[name] ?? "{}"),
+      ...change,
+    });
+  };
+  const set = (name: string, value: string) => (header: Header) => {
+    header.__metadata__[name] = value;
+  };
+  const made = { key: "k", updates: 1, batch: 1, seconds: 1 };
+  const deep = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
+  const cases: [change: (header: Header) => void, why: RegExp][] = [
+    [json("config", { layers: 80000 }), /layers 80000 as it must be a whole number from 1 to 1,000$/],
+    [
+      json("config", { layers: 1000 }),
+      /tensor "h\.1\.attn\.c_attn\.weight" should have shape \[8,24\] and has none$/,
+    ],
+    [
+      json("config", { context: 65536 }),
+      /"positions_embed\.weight" should have shape \[65536,8\] and has \[4,8\]$/,
+    ],
+    [json("config", { width: "8" }), /with width "8" as it must be/],
+    [
+      json("config", { positions: { kind: "none" } }),
+      /tensor "positions_embed\.weight" has no place in its model$/,
+    ],
+    [json("config", { "\u001b[31m": 1 }), /with "\\u001b\[31m" as there is no such option/],
+    [set("config", "[1]"), /with options \[1\] as they must be an object/],
+    [set("config", deep), /its config nests more than 24 levels deep$/],
+    [set("config", `{"a":${"x".repeat(200_000)}`), /its config is not JSON$/],
+    [json("task", { labels: { length: 3e8 } }), /with labels \{"length":300000000\} as it must be a list/],
+    [
+      json("task", { labels: ["a", "a"] }),
+      /with labels \["a","a"\] as it must be a list of different names$/,
+    ],
+    [json("task", { labels: ["a", "b"] }), /tensor "clf\.weight" should have shape \[8,2\] and has \[8,3\]$/],
+    [json("task", { kind: "toString" }), /with kind "toString" as/],
+    [(header) => void delete header.__metadata__["task"], /tensor "clf\.weight" has no place in its model$/],
+    [set("seed", "-1"), /its seed must be a whole number from 0 to 4,294,967,295: current seed is -1$/],
+    [set("seed", "\u0007"), /its seed must be .*: current seed is "\\u0007"$/],
+    [set("update", "3"), /its update must be a whole number from 0 to 2: current update is 3$/],
+    [set("update", ""), /its update must be a whole number from 0 to 2: current update is ""$/],
+    [set("seconds", "NaN"), /its seconds must be a number from 0 to .*: current seconds is "NaN"$/],
+    [set("seconds", "-1"), /its seconds must be .*: current seconds is -1$/],
+    [set("start", "\u0007"), /its start must be a digest: current start is "\\u0007"$/],
+    [json("settings", { updates: 0.5 }), /its updates must be a whole number/],
+    [json("settings", { batch: null }), /its batch must be a whole number .*: current batch is null$/],
+    [set("made", JSON.stringify({ ...made, seconds: "1" })), /with seconds "1" as it must be a number/],
+    [
+      set("made", JSON.stringify({ ...made, provenance: { a: { b: {} } } })),
+      /as it must be an object of texts$/,
+    ],
+    [json("tokenizer", { pieces: { length: 3e8 } }), /its pieces must be a list/],
+    [
+      json("tokenizer", { pieces: ["a"], merges: [] }),
+      /its vocabulary is \d+ and its tokenizer has 1 pieces$/,
+    ],
+  ];
+  for (const [change, why] of cases) {
+    await Deno.writeFile(path, resigned(file, change));
+    const begin = performance.now();
+    await assertRefused(() => loadModel(path), new RegExp(`^Cannot use ${path} as a checkpoint: `));
+    await assertRefused(() => loadModel(path), why);
+    await assertRefused(() => loadModel(path), /^\P{C}{1,290}$/u);
+    if (!why.source.includes("tokenizer") && !why.source.includes("pieces")) {
+      await assertRefused(() => progressOf(path), why);
+      await assertRefused(() => loadMade(path, "k"), why);
+    }
+    assert(performance.now() - begin < 2000, `${why} took ${performance.now() - begin} ms`);
+  }
+  assertEquals([tf.memory().numTensors, tf.memory().numBytes], before);
+  await Deno.remove(path);
+});
+
+Deno.test("a tensor too many, numbers that are not finite and squares below zero are refused", async () => {
+  const path = `${await Deno.makeTempDir()}/run.part`;
+  const file = await ofRun(path);
+  const refused = async (change: Parameters<typeof resigned>[1], why: RegExp) => {
+    await Deno.writeFile(path, resigned(file, change));
+    await assertRefused(() => loadModel(path), why);
+    await assertRefused(() => progressOf(path), why);
+  };
+  await refused(
+    (header, data) => void (header["\u001b[2J"] = entry([0], data.length, 0)),
+    /tensor "\\u001b\[2J" has no place in its model$/,
+  );
+  const put = (name: string, number: number) => (header: Header, data: Uint8Array<ArrayBuffer>) => {
+    const [at] = header[name]!["data_offsets"] as [number, number];
+    new DataView(data.buffer).setFloat32(at, number, true);
+  };
+  for (
+    const name of [
+      "h.0.mlp.c_fc.weight",
+      "clf.bias",
+      "adam.m.h.0.ln_1.bias",
+      "adam.v.clf.bias",
+    ]
+  ) {
+    for (const number of [NaN, Infinity, -Infinity]) {
+      await refused(put(name, number), new RegExp(`: tensor "${name}" has numbers that are not finite$`));
+    }
+  }
+  await refused(
+    put("adam.v.clf.weight", -1e-9),
+    /: tensor "adam\.v\.clf\.weight" has numbers below 0, which are squares$/,
+  );
+  await refused((header, data) => {
+    delete header["adam.v.clf.bias"];
+    return data.slice(0, -12);
+  }, /tensor "adam\.v\.clf\.bias" should have shape \[3\] and has none$/);
+  await Deno.remove(path);
+});
+
+function entry(shape: number[], begin: number, size: number) {
+  return { dtype: "F32", shape, data_offsets: [begin, begin + size] };
+}
+
+Deno.test("a model with numbers that are not finite, or that is none of its configuration, is not written", async () => {
+  const path = `${await Deno.makeTempDir()}/model.safetensors`;
+  const lm = gpt(presets.smoke, { tokenizer });
+  const task = { name: "nli", kind: "entailment" as const, labels: ["yes", "no"] };
+  await assertRefused(
+    () => saveModel(path, { ...lm, task }),
+    /^Cannot save a model that could not be read again: clf\.weight \[32,2\] is in one of /,
+  );
+  await assertRefused(
+    () => saveModel(path, { ...lm, config: { ...lm.config, dropout: 1 } }),
+    /^Cannot save a model that could not be read again: Cannot build a model with dropout 1 as/,
+  );
+  const [, leaf] = leaves(lm)[5]!;
+  for (const number of [NaN, Infinity]) {
+    leaf.assign(tf.fill(leaf.shape, number) as typeof leaf);
+    for (const half of [true, false]) {
+      await assertRefused(
+        () => saveModel(path, lm, { half }),
+        /^Cannot save a model as h\.0\.attn\.c_proj\.bias has numbers that are not finite$/,
+      );
+    }
+  }
+  assertEquals([...Deno.readDirSync(path.replace(/[^/]*$/, ""))], []);
+  dispose(lm);
 });

@@ -16,6 +16,7 @@ import {
   zeroShot,
 } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { resigned } from "./resigned.ts";
 
 await backend();
 
@@ -155,33 +156,13 @@ Deno.test("a checkpoint of version 0.1 is refused with the way out, a model of i
     pretrain(fresh(), { train: text }, { updates: 4, batch: 2, checkpoint: path, signal })
   );
   const file = await Deno.readFile(path);
-  await Deno.writeFile(path, await resigned(file, (metadata) => delete metadata["start"]));
+  await Deno.writeFile(path, resigned(file, (header) => void delete header.__metadata__["start"]));
   await assertRefused(
     () => pretrain(fresh(), { train: text }, { updates: 4, batch: 2, checkpoint: path }),
     /^Cannot resume from .* as version 0\.1 wrote it, which did not say what the run began with: remove it to begin again$/,
   );
   assertEquals((await loadModel(path)).config, fresh().config);
 });
-
-/** A checkpoint with other metadata, and its checksum made right. */
-async function resigned(file: Uint8Array, change: (metadata: Record<string, string>) => void) {
-  const { createHash } = await import("node:crypto");
-  const length = Number(new DataView(file.buffer).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + length)));
-  change(header.__metadata__);
-  const bytes = (sha256: string) => {
-    header.__metadata__.sha256 = sha256;
-    const text = new TextEncoder().encode(JSON.stringify(header));
-    const padded = new Uint8Array(Math.ceil(text.length / 8) * 8).fill(32);
-    padded.set(text);
-    const all = new Uint8Array(8 + padded.length + file.length - 8 - length);
-    new DataView(all.buffer).setBigUint64(0, BigInt(padded.length), true);
-    all.set(padded, 8);
-    all.set(file.subarray(8 + length), 8 + padded.length);
-    return all;
-  };
-  return bytes(createHash("sha256").update(bytes("0".repeat(64))).digest("hex"));
-}
 
 Deno.test("seconds and batch of a run are those of all its parts, and of the batch that was used", async () => {
   const checkpoint = `${await Deno.makeTempDir()}/books.part`;
