@@ -62,6 +62,26 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Characters of a text that says what made something, at the most. */
+const LINE = 200;
+
+/**
+ * Whether a value is a short text on one line, which a report may hold as it is.
+ *
+ * @param value Anything.
+ * @returns Whether it is a text of at most 200 characters, none of which is a control character.
+ *
+ * @example
+ * ```ts
+ * import { isLine } from "./foreign.ts";
+ *
+ * console.log(isLine("linux x86_64, 2 cores"), isLine("a\nb")); // true false
+ * ```
+ */
+export function isLine(value: unknown): value is string {
+  return typeof value === "string" && value.length <= LINE && !/[\p{C}\p{Zl}\p{Zp}]/u.test(value);
+}
+
 /**
  * Whether all numbers of an array are finite.
  *

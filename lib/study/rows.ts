@@ -1,7 +1,15 @@
-import type { Task } from "../data/mod.ts";
-import { InputError } from "../errors.ts";
+import { isGraded, type Task } from "../data/mod.ts";
+import { InputError, named, quoted } from "../errors.ts";
+import { allFinite } from "../foreign.ts";
 import type { PositionKind } from "../model/mod.ts";
-import { type Interval, majorityBaseline, score, type TaskScore, type TextScore } from "../train/mod.ts";
+import {
+  type Interval,
+  majorityBaseline,
+  score,
+  type TaskScore,
+  type TextMeasures,
+  type TextScore,
+} from "../train/mod.ts";
 import type { Arm, Plan, PlannedFinetune, PlannedPretrain } from "./plan.ts";
 import type { StudyModel } from "./settings.ts";
 import { stored } from "./store.ts";
@@ -116,21 +124,33 @@ export function answersOf(
  * @throws {InputError} If its file cannot be believed.
  */
 export async function pretrainedRow(
-  { model, positions, seed }: Arm,
+  { model, positions, seed, preset: { architecture, context } }: Arm,
   { result: path, key, asked }: PlannedPretrain,
   { orders }: Plan,
 ): Promise<Pretrained | undefined> {
   const found = await stored<PretrainResult>(path, key);
   if (!found) return undefined;
-  const { zeroShot, ...result } = Object(found.result) as PretrainResult;
+  const { heldout, byPosition, zeroShot, trained } = Object(found.result) as PretrainResult;
   checked(path, () => {
-    if (result.heldout) checkText(result.heldout);
-    result.byPosition?.forEach((bits) => need(bits >= 0 && bits < Infinity, `bits by position ${bits}`));
-    need(zeroShot.length === asked.zeroShot.length, `${zeroShot.length} tasks without fine-tuning`);
+    const reads = architecture !== "bert"; // Which predicts no next token.
+    need(reads === (heldout !== undefined) && reads === (byPosition !== undefined), "held-out text", heldout);
+    if (heldout !== undefined) checkText(heldout);
+    if (byPosition !== undefined) {
+      need(byPosition.length === context - 1, "number of positions", byPosition.length);
+      byPosition.forEach((bits) => need(isAmount(bits), "bits by position", bits));
+    }
+    checkTook(trained);
+    need(zeroShot.length === asked.zeroShot.length, "number of tasks without fine-tuning", zeroShot.length);
     zeroShot.forEach((answer, i) => checkAnswer(answer, asked.zeroShot[i]!));
   });
   const answered = zeroShot.map((answer, i) => answeredRow(asked.zeroShot[i]!, answer, orders));
-  return { model, positions, seed, ...result, ...answered.length > 0 && { zeroShot: answered } };
+  return {
+    ...{ model, positions, seed },
+    ...heldout !== undefined && { heldout: textOf(heldout) },
+    ...byPosition !== undefined && { byPosition },
+    trained: tookOf(trained),
+    ...answered.length > 0 && { zeroShot: answered },
+  };
 }
 
 /**
@@ -148,7 +168,8 @@ export async function finetunedRow(
   const { loss, trained, ...answer } = Object(found.result) as FinetuneResult;
   checked(path, () => {
     checkAnswer(answer, task);
-    need(loss >= 0 && loss < Infinity, `loss ${loss}`);
+    checkTook(trained);
+    need(isAmount(loss), "loss", loss);
   });
   return {
     ...answeredRow(task, answer, orders),
@@ -162,14 +183,34 @@ export async function finetunedRow(
     texts,
     cut,
     unknown,
-    trained: { ...trained, examples: task.train.length },
+    trained: { ...tookOf(trained), examples: task.train.length },
   };
 }
 
-function answeredRow(task: Task, { answers, ...found }: AnswerResult, orders: Plan["orders"]): Answered {
-  const examples = orders.get(task)!;
+/** The fields that are known, and no other: a file's own would stand in the place of what the study says. */
+function answeredRow(
+  task: Task,
+  { measure, measures, value, low, high, examples, answers: { predictions, scores, width } }: AnswerResult,
+  orders: Plan["orders"],
+): Answered {
   const constant = majorityBaseline(task, task.test.map(({ label }) => label));
-  return { task: task.name, ...found, constant, answers: { examples, ...answers } };
+  const answers = { examples: orders.get(task)!, predictions, scores, width };
+  const known = task.measures.map((name) => [name, intervalOf(measures[name]!)]);
+  return {
+    task: task.name,
+    ...{ measure, value, low, high, measures: Object.fromEntries(known), examples, constant, answers },
+  };
+}
+
+const intervalOf = ({ value, low, high }: Interval): Interval => ({ value, low, high });
+const tookOf = ({ updates, batch }: Took): Took => ({ updates, batch });
+const measuresOf = ({ loss, perplexity, bitsPerCharacter }: TextMeasures): TextMeasures => (
+  { loss, perplexity, bitsPerCharacter }
+);
+
+function textOf(score: TextScore): TextScore {
+  const { tokens, losses, unknown, low, high } = score;
+  return { ...measuresOf(score), tokens, losses, unknown, low: measuresOf(low), high: measuresOf(high) };
 }
 
 /** Names the file of what a check refuses; what is not of the right shape at all fails in the checks' own code. */
@@ -178,41 +219,101 @@ function checked(path: string, check: () => void): void {
     check();
   } catch (error) {
     const why = error instanceof InputError ? error.message : "its fields are not those of a result";
-    throw new InputError(`Cannot use ${path} as a result: ${why}; remove it to run again`, { cause: error });
+    throw new InputError(`Cannot use ${named(path)} as a result: ${why}; remove it to run again`, {
+      cause: error,
+    });
   }
 }
 
-function need(holds: boolean, what: string): void {
-  if (!holds) throw new InputError(`its ${what} cannot be`);
+function need(holds: boolean, what: string, found: unknown): void {
+  if (!holds) throw new InputError(`its ${what} cannot be ${quoted(found)}`);
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === "number" && value >= 0 && value < Infinity;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function checkTook({ updates, batch }: Took): void {
+  need(isCount(updates), "number of updates", updates);
+  need(isCount(batch), "batch", batch);
 }
 
 /** A score must be what its answers give. */
 function checkAnswer({ measure, measures, examples, answers, ...primary }: AnswerResult, task: Task): void {
   const { predictions, scores, width } = answers;
   const labels = task.test.map(({ label }) => label);
-  need(examples === labels.length && predictions.length === examples, `number of examples ${examples}`);
-  need(scores.length === width * examples, `number of scores ${scores.length}`);
-  need(measure === task.measures[0], `measure ${measure}`);
+  need(examples === labels.length && predictions.length === examples, "number of examples", examples);
+  checkPredictions(predictions, task);
+  need(isCount(width), "scores of an example", width);
+  need(
+    scores instanceof Float32Array && scores.length === width * examples,
+    "number of scores",
+    scores.length,
+  );
+  for (let i = 0; i < scores.length; i++) {
+    const follows = i % width > 0;
+    // An example of fewer choices has fewer scores: none comes after one that is missing.
+    need(
+      follows && Number.isNaN(scores[i]) ||
+        Number.isFinite(scores[i]) && !(follows && Number.isNaN(scores[i - 1])),
+      "scores",
+      scores[i],
+    );
+  }
+  need(measure === task.measures[0], "measure", measure);
   for (const name of task.measures) {
     const found = measures[name]!;
     checkInterval(found, name);
-    need(score(name, predictions, labels) === found.value, `${name} ${found.value}`);
+    need(score(name, predictions, labels) === found.value, name, found.value);
   }
   const { value, low, high } = measures[measure]!;
-  need(
-    primary.value === value && primary.low === low && primary.high === high,
-    `${measure} ${primary.value}`,
+  need(primary.value === value && primary.low === low && primary.high === high, measure, primary.value);
+}
+
+function checkPredictions(predictions: unknown, task: Task): void {
+  const isList = predictions instanceof Float32Array || predictions instanceof Float64Array;
+  need(isList && allFinite(predictions), "predictions", predictions);
+  if (isGraded(task)) return;
+  const wrong = (predictions as Float32Array).find((label) =>
+    !Number.isInteger(label) || label < 0 || label >= task.labels.length
   );
+  need(wrong === undefined, "predictions", wrong);
 }
 
 function checkInterval({ value, low, high }: Interval, name: string): void {
-  need(Math.abs(value) <= 1, `${name} ${value}`);
-  need(-1 <= low && low <= high && high <= 1, `interval of ${name} from ${low} to ${high}`);
+  need([value, low, high].every((one) => typeof one === "number"), `interval of ${name}`, [value, low, high]);
+  need(Math.abs(value) <= 1, name, value);
+  need(-1 <= low && low <= high && high <= 1, `interval of ${name}`, [low, high]);
 }
 
 /** A text's score must be what the losses of its windows give. */
-function checkText({ loss, losses, low, high }: TextScore): void {
+function checkText(found: TextScore): void {
+  const { loss, bitsPerCharacter, losses, tokens, unknown, low, high } = found;
+  need(losses instanceof Float32Array && allFinite(losses), "losses", losses);
+  for (const measures of [found, low, high]) {
+    need(Object.values(measuresOf(measures)).every(isAmount), "measures", measuresOf(measures));
+    need(isNear(measures.perplexity, Math.exp(measures.loss)), "perplexity", measures.perplexity);
+    const bits = measures.loss * bitsPerCharacter / loss;
+    need(
+      loss === 0 || isNear(measures.bitsPerCharacter, bits),
+      "bits per character",
+      measures.bitsPerCharacter,
+    );
+  }
   const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
-  need(loss >= 0 && Math.abs(mean - loss) <= 1e-4 * (1 + loss), `loss ${loss}`);
-  need(low.loss <= high.loss && low.bitsPerCharacter <= high.bitsPerCharacter, "interval");
+  need(Math.abs(mean - loss) <= 1e-4 * (1 + loss), "loss", loss);
+  need(low.loss <= high.loss && low.bitsPerCharacter <= high.bitsPerCharacter, "interval", [
+    low.loss,
+    high.loss,
+  ]);
+  need(isCount(tokens), "number of tokens", tokens);
+  need(isAmount(unknown) && unknown <= 1, "share of unknown tokens", unknown);
+}
+
+function isNear(value: number, other: number): boolean {
+  return Math.abs(value - other) <= 1e-9 * (1 + Math.abs(other));
 }

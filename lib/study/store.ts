@@ -2,8 +2,9 @@ import * as tf from "@tensorflow/tfjs";
 import kit from "../../deno.json" with { type: "json" };
 import { digest } from "../digest.ts";
 import { backendInUse } from "../engine/mod.ts";
-import { InputError } from "../errors.ts";
+import { InputError, named } from "../errors.ts";
 import { checkFile, fileError, writeWhole } from "../files.ts";
+import { isLine, isRecord, parseJson } from "../foreign.ts";
 
 /** What computes here. */
 export interface Provenance {
@@ -49,36 +50,56 @@ export interface Stored<Result> extends Asked {
 
 const FORMAT = "gpt1-result-2";
 
+/** A result is of 100,000 examples and their scores at the most, which take a third of this. */
+const LARGEST = 2 ** 25;
+
 /**
  * A run's result, if there is one.
  *
  * @param path Its file.
  * @param key Of all that the run reads.
- * @throws {InputError} If the file cannot be read, is no result, was changed since it was written, or is of another
- * run.
+ * @throws {InputError} If the file cannot be read, is larger than 32 MB, is no result, was changed since it was written,
+ * or is of another run.
  */
 export async function stored<Result>(path: string, key: string): Promise<Stored<Result> | undefined> {
+  const refuse = (why: string): never => {
+    throw new InputError(`Cannot use ${named(path)} as a result as it ${why}: remove it to run again`);
+  };
   let text: string;
   try {
     await checkFile(path);
+    const { size } = await Deno.stat(path);
+    if (size > LARGEST) refuse(`has ${size} bytes where ${LARGEST} are the most`);
     text = await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw fileError("read a result", path, error);
   }
-  const refuse = (why: string) =>
-    new InputError(`Cannot use ${path} as a result as it ${why}: remove it to run again`);
-  let found: Stored<Result> & { readonly format?: unknown; readonly sha256?: unknown };
-  try {
-    found = JSON.parse(text, decode);
-  } catch {
-    throw refuse("is not whole");
-  }
-  if (found?.format !== FORMAT) throw refuse(`is not of format ${FORMAT}`);
+  const isNot = () => refuse("is not whole");
+  const found = revived(parseJson(text, "it", isNot), isNot);
+  if (!isRecord(found) || found["format"] !== FORMAT) return refuse(`is not of format ${FORMAT}`);
   const { sha256, ...rest } = found;
-  if (sha256 !== digest(rest)) throw refuse("was changed since it was written");
-  if (found.key !== key) throw refuse("is of another run");
-  return found;
+  if (sha256 !== digest(rest)) refuse("was changed since it was written");
+  if (found["key"] !== key) refuse("is of another run");
+  const { provenance, training } = found;
+  if (!isMaking(provenance) || (training !== undefined && !isProvenance(training))) {
+    refuse("does not say what made it");
+  }
+  return found as unknown as Stored<Result>;
+}
+
+function isProvenance(value: unknown): value is Provenance {
+  if (!isRecord(value)) return false;
+  const { version, revision, code, versions, backend, machine } = value;
+  return [version, backend, machine].every(isLine) &&
+    [revision, code].every((text) => text === undefined || isLine(text)) &&
+    isRecord(versions) && Object.values(versions).every(isLine);
+}
+
+function isMaking(value: unknown): value is Making {
+  if (!isProvenance(value)) return false;
+  const { ended, seconds } = value as Partial<Making>;
+  return isLine(ended) && typeof seconds === "number" && seconds >= 0 && seconds < Infinity;
 }
 
 /** Stores a run's result, whole or not at all. */
@@ -93,7 +114,7 @@ export async function store<Result>(
   const made: Making = { ...await provenance(), ended, seconds: Math.round(seconds * 10) / 10 };
   // The digest is of what will be read back.
   const text = JSON.stringify({ format: FORMAT, key, settings, result, provenance: made, training }, encode);
-  const found = JSON.parse(text, decode);
+  const found = revived(JSON.parse(text)) as object;
   await writeWhole(path, [JSON.stringify({ ...found, sha256: digest(found) }, encode, 2), "\n"]);
 }
 
@@ -109,12 +130,25 @@ function encode(_: string, value: unknown): unknown {
   return value;
 }
 
-function decode(_: string, value: unknown): unknown {
-  for (const [name, Type] of arrays) {
-    const text = (value as Readonly<Record<string, unknown>> | null)?.[name];
-    if (typeof text === "string") return new Type(Uint8Array.fromBase64(text).buffer);
+/** What {@linkcode encode} wrote, as it was. */
+function revived(value: unknown, refuse: () => never = never): unknown {
+  if (Array.isArray(value)) return value.map((part) => revived(part, refuse));
+  if (!isRecord(value)) return value;
+  const names = Object.keys(value);
+  const [, Type] = arrays.find(([name]) => names.length === 1 && names[0] === name) ?? [];
+  const [only] = Object.values(value);
+  if (!Type || typeof only !== "string") {
+    return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, revived(part, refuse)]));
   }
-  return value;
+  try {
+    return new Type(Uint8Array.fromBase64(only).buffer);
+  } catch {
+    return refuse(); // It is no base64, or not of a whole number of elements.
+  }
+}
+
+function never(): never {
+  throw new TypeError("what was just encoded can be decoded");
 }
 
 const arrays = [["float32", Float32Array], ["float64", Float64Array]] as const;

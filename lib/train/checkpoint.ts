@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError, named, quoted } from "../errors.ts";
 import { digest } from "../digest.ts";
 import { exists, readWhole, writeWhole } from "../files.ts";
-import { allFinite, isRecord, parseJson, unusable } from "../foreign.ts";
+import { allFinite, isLine, isRecord, parseJson, unusable } from "../foreign.ts";
 import {
   addHead,
   type Archive,
@@ -11,7 +11,6 @@ import {
   checkModel,
   type Config,
   decodeSafetensors,
-  dispose,
   encodeSafetensors,
   gpt,
   type LanguageModel,
@@ -130,16 +129,15 @@ const madeSettings = {
   batch: shared.batch,
   seconds: { ...seconds, about: "what it took" },
   provenance: {
-    ...value("an object of texts", isProvenance),
+    ...value("an object of short texts", isProvenance),
     about: "what computed it",
     otherwise: "not said",
   },
 } satisfies SchemaOf<Made>;
 
 function isProvenance(value: unknown): value is object {
-  const isTexts = (value: unknown) =>
-    isRecord(value) && Object.values(value).every((part) => typeof part === "string");
-  return isRecord(value) && Object.values(value).every((part) => typeof part === "string" || isTexts(part));
+  const isLines = (value: unknown) => isRecord(value) && Object.values(value).every(isLine);
+  return isRecord(value) && Object.values(value).every((part) => isLine(part) || isLines(part));
 }
 
 /**

@@ -184,7 +184,7 @@ Deno.test("a header that says what cannot be is refused in a sentence, before me
     [set("made", JSON.stringify({ ...made, seconds: "1" })), /with seconds "1" as it must be a number/],
     [
       set("made", JSON.stringify({ ...made, provenance: { a: { b: {} } } })),
-      /as it must be an object of texts$/,
+      /as it must be an object of short texts$/,
     ],
     [json("tokenizer", { pieces: { length: 3e8 } }), /its pieces must be a list/],
     [
