@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { InputError } from "../errors.ts";
+import { InputError, quoted } from "../errors.ts";
 
 /**
  * `batch` times C = op(A)·op(B), or with `add` C += that, row-major, float32: M × K times K × N. Addresses and
@@ -41,8 +41,13 @@ export interface Blas {
 }
 
 /**
- * Opens the first BLAS that this machine has and that multiplies correctly: what `GPT1_BLAS` names (a path;
- * `none` stops the search), Accelerate, OpenBLAS, MKL, BLIS, the OpenBLAS inside numpy's wheel.
+ * Opens the first BLAS that this machine has and that multiplies correctly: what `GPT1_BLAS` names (an absolute path,
+ * or a name such as `libopenblas.so.0` that the system finds; `none` stops the search), Accelerate, OpenBLAS, MKL, BLIS,
+ * the OpenBLAS inside numpy's wheel.
+ *
+ * A library is code, so none is loaded that anybody else could have put there: not by a relative path, not from a
+ * file or folder that all users may write to, such as `/tmp`, and none by its name alone where the system would look in
+ * such a place, as an empty, relative or writable entry of `LD_LIBRARY_PATH` makes it do.
  *
  * Asks for no permission: without `--allow-ffi` there is none, without `--allow-env` and `--allow-read` it
  * looks only where the system does.
@@ -63,16 +68,85 @@ export async function findBlas(): Promise<Blas | undefined> {
   // The heap's address takes the whole of --allow-ffi; leave for one library is not enough.
   if (chosen === "none" || !await granted({ name: "ffi" })) return undefined;
   if (chosen) {
-    const blas = openBlas(chosen);
+    const blas = await openSafe(chosen);
     if (typeof blas === "object") return blas;
-    throw new InputError(`Cannot use GPT1_BLAS=${chosen} as ${blas}`);
+    throw new InputError(`Cannot use GPT1_BLAS=${quoted(chosen)} as ${blas}`);
   }
   for await (const path of candidates()) {
     if (!await granted({ name: "ffi", path })) continue; // Denied by --deny-ffi.
-    const blas = openBlas(path);
+    const blas = path === ACCELERATE ? openBlas(path) : await openSafe(path);
     if (typeof blas === "object") return blas;
   }
   return undefined;
+}
+
+/** Part of macOS, which keeps it in no file of its own. */
+const ACCELERATE = "/System/Library/Frameworks/Accelerate.framework/Accelerate";
+
+const windows = Deno.build.os === "windows";
+
+/** Opens a library where nobody else could have put it; a string says why it cannot be used. */
+async function openSafe(path: string): Promise<Blas | string> {
+  const fault = /[/\\]/.test(path) ? await placeFault(path) : await nameFault(path);
+  return fault ?? openBlas(path);
+}
+
+function isAbsolute(path: string): boolean {
+  return windows ? /^([a-z]:[/\\]|\\\\)/i.test(path) : path.startsWith("/");
+}
+
+/** Links that are followed, at the most: as many as the system follows. */
+const LINKS = 40;
+
+/** What is wrong with the place of a library: of the file, of each folder above it, and of what links lead to. */
+async function placeFault(path: string): Promise<string | undefined> {
+  if (!isAbsolute(path)) return "its path must be absolute";
+  if (!await granted({ name: "read" })) return "its place cannot be looked at without --allow-read";
+  if (windows) return undefined; // Which has no such mode of a file.
+  const left = path.split("/").reverse();
+  for (let at = "", links = 0; left.length > 0;) {
+    const name = left.pop()!;
+    if (name === "" && at !== "" || name === ".") continue;
+    const next = name === ".." ? at.replace(/\/[^/]*$/, "") : name === "" ? "" : `${at}/${name}`;
+    try {
+      const { isSymlink, mode } = Deno.lstatSync(next || "/");
+      if (isSymlink) {
+        if (++links > LINKS) return "its links go round in a circle";
+        const to = Deno.readLinkSync(next);
+        if (to.startsWith("/")) at = "";
+        left.push(...to.split("/").filter((name) => name !== "").reverse());
+        continue;
+      }
+      if (mode! & 0o002) return `all users may write to ${quoted(next || "/")}`;
+    } catch {
+      return "it is not there";
+    }
+    at = next;
+  }
+  return undefined;
+}
+
+/** What is wrong with a library's name: that the system would look for it where it should not. */
+async function nameFault(name: string): Promise<string | undefined> {
+  if (!/^[\w+][\w.+-]*$/.test(name)) return "it must be an absolute path, or a library's name";
+  const variables = windows
+    ? ["PATH"]
+    : Deno.build.os === "darwin"
+    ? ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"]
+    : ["LD_LIBRARY_PATH"];
+  for (const variable of variables) {
+    const folders = await env(variable);
+    if (!folders) continue; // An empty one is as good as none.
+    for (const folder of folders.split(windows ? ";" : /[:;]/)) {
+      if (windows && folder === "") continue; // It is passed over there, and means this folder elsewhere.
+      const fault = isAbsolute(folder) ? await placeFault(folder) : "a relative one";
+      if (fault === undefined || fault === "it is not there") continue;
+      return `the system would look for it in ${quoted(folder)} of ${variable}: name its absolute path`;
+    }
+  }
+  if (Deno.build.os === "linux") return undefined; // The others look in this folder, too.
+  if (!await granted({ name: "read" })) return "this folder cannot be looked at without --allow-read";
+  return await Deno.stat(`./${name}`).then(() => "a file of its name is in this folder", () => undefined);
 }
 
 /** Whether a permission is there already; asking for one would stop a notebook. */
@@ -88,8 +162,7 @@ async function env(variable: string): Promise<string | undefined> {
 /** Paths and system names that may be a BLAS, the fastest first. */
 async function* candidates(): AsyncGenerator<string> {
   const { os } = Deno.build;
-  const windows = os === "windows";
-  if (os === "darwin") yield "/System/Library/Frameworks/Accelerate.framework/Accelerate";
+  if (os === "darwin") yield ACCELERATE;
   const names = windows
     ? ["libopenblas.dll", "openblas.dll", "mkl_rt.2.dll"]
     : os === "darwin"
@@ -105,7 +178,7 @@ async function* candidates(): AsyncGenerator<string> {
   // numpy's wheel, in any Python that can be started from here.
   const bins = path?.split(windows ? ";" : ":").map((bin) => bin.replace(/[/\\]bin$/, "")) ?? [];
   for (const prefix of new Set([venv, conda, ...bins, home && `${home}/.local`])) {
-    if (!prefix) continue;
+    if (!prefix || !isAbsolute(prefix)) continue;
     for (const python of windows ? [`${prefix}/Lib`] : await list(`${prefix}/lib`, /^python3/)) {
       for (const packages of ["site-packages", "dist-packages"]) {
         yield* await list(`${python}/${packages}/numpy.libs`, /^libscipy_openblas/);
@@ -176,7 +249,7 @@ export function openBlas(path: string): Blas | string {
   try {
     library = Deno.dlopen(path, symbols);
   } catch (error) {
-    return `it does not open: ${(error as Error).message}`;
+    return `it does not open: ${quoted((error as Error).message.split(": ").slice(-2).join(": "))}`;
   }
   const s = library.symbols;
   const multiply =
