@@ -2,7 +2,7 @@ import { type Command, CommanderError, Option } from "commander";
 import { type Claim, claim } from "../claim.ts";
 import { backendSetting, backendSettings } from "../engine/backend.ts";
 import { backend, type BackendName } from "../engine/mod.ts";
-import { InputError, quoted } from "../errors.ts";
+import { InputError, printable, quoted } from "../errors.ts";
 import { checkWritable, exists, fileError, readWhole, writeWhole } from "../files.ts";
 import { presetSettings } from "../model/config.ts";
 import { type LanguageModel, type Preset, preset, presets } from "../model/mod.ts";
@@ -26,7 +26,7 @@ export async function run(command: Command): Promise<void> {
     if (error instanceof CommanderError && error.exitCode === 0) Deno.exit(0); // It was asked for help.
     if (error instanceof DOMException && error.name === "AbortError") return interrupted(error.message);
     if (!(error instanceof InputError || error instanceof CommanderError)) throw error;
-    console.error(error instanceof InputError ? error.message : sentenceOf(error, command));
+    console.error(printable(error instanceof InputError ? error.message : sentenceOf(error, command)));
     Deno.exit(2);
   }
 }

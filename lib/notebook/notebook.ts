@@ -1,4 +1,5 @@
-import { InputError } from "../errors.ts";
+import { InputError, named, quoted } from "../errors.ts";
+import { parseJson } from "../foreign.ts";
 
 /** Data of an output by media type: text, or JSON where the type ends in `json`. */
 export type Bundle = { readonly [type: string]: unknown };
@@ -93,7 +94,7 @@ const LARGEST = 64 * 2 ** 20;
  */
 export function parseNotebook(text: string, name: string): Notebook {
   const fail = (why: string): never => {
-    throw new InputError(`Cannot read ${name} as a notebook: ${why}`);
+    throw new InputError(`Cannot read ${named(name)} as a notebook: ${why}`);
   };
   const object = (value: unknown, place: string): Record<string, unknown> =>
     typeof value === "object" && value !== null && !Array.isArray(value)
@@ -113,7 +114,7 @@ export function parseNotebook(text: string, name: string): Notebook {
     Object.fromEntries(
       Object.entries(object(value, place)).map(([type, data]) => [
         type,
-        isJson(type) ? data : lines(data, `${place}["${type}"]`),
+        isJson(type) ? data : lines(data, `${place}[${quoted(type)}]`),
       ]),
     );
 
@@ -150,14 +151,9 @@ export function parseNotebook(text: string, name: string): Notebook {
   };
 
   if (text.length > LARGEST) fail(`it must have at most ${LARGEST} letters: it has ${text.length}`);
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    fail((error as Error).message);
-  }
+  const parsed = parseJson(text, "it", fail);
   const { cells, metadata, nbformat, nbformat_minor } = object(parsed, "it");
-  if (nbformat !== 4) fail(`its nbformat must be 4: current nbformat is ${JSON.stringify(nbformat)}`);
+  if (nbformat !== 4) fail(`its nbformat must be 4: current nbformat is ${quoted(nbformat)}`);
   const ids = new Set<string>();
   return {
     cells: list(cells, "cells").map((value, i) => {

@@ -1,6 +1,6 @@
 import { backend } from "../../lib/engine/mod.ts";
 import { gpt, leaves, presets } from "../../lib/model/mod.ts";
-import { trainBpe } from "../../lib/text/mod.ts";
+import { tokenizerFrom, trainBpe } from "../../lib/text/mod.ts";
 import { loadModel, saveModel } from "../../lib/train/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
 
@@ -306,6 +306,28 @@ Deno.test("interrupted, pre-training ends cleanly, and the same command goes on"
   await Deno.writeTextFile(`${folder}/weather.txt`, text);
   assertEquals(other.code, 2);
   assert(/^Cannot resume from .*\.part as /m.test(other.err), other.err);
+});
+
+Deno.test("generated text is printed without what a terminal would obey", async () => {
+  const hostile = tokenizerFrom({
+    pieces: ["<unk>", "a</w>", "\u001b[31m\u0007</w>", "\u202eb</w>"],
+    merges: [],
+  });
+  const path = `${folder}/hostile.safetensors`;
+  await saveModel(path, gpt({ ...presets.smoke, context: 16 }, { tokenizer: hostile }));
+  const { code, out, err } = await run(
+    "generate",
+    "--model",
+    path,
+    "a",
+    "--tokens",
+    "30",
+    "--temperature",
+    "9",
+  );
+  assertEquals(code, 0, err);
+  assert(out.includes("\\u001b[31m\\u0007 ") && out.includes("\\u202eb "), out);
+  assert(/^[\P{C}\n\t]*$/u.test(out), out);
 });
 
 Deno.test("interrupted, fine-tuning does not go on with another model", async () => {

@@ -359,13 +359,13 @@ Deno.test("a broken file is refused by file, line and what is wrong", async () =
       /line 3, as its question must be cause or effect/,
     ],
     ["copa", `<x>${item.replace("<p>A.</p>", "")}</x>`, /must have a text or texts premise/],
-    ["copa", `<x>${item}`, /line 1, as it must be XML: Missing end tag/],
+    ["copa", `<x>${item}`, /line 1, as it must be XML: "Missing end tag/],
     ["copa", `<x>${item.replace('"7"', '"x"')}</x>`, /its id must tell the split/],
     ["copa", "<x>".repeat(30_000), /line 1, as it must be XML/],
     [
       "copa",
       `<!DOCTYPE x [<!ENTITY a "b">]><x>${item.replace("A.", "&a;")}</x>`,
-      /it must be XML: Named entity isn't defined/,
+      /it must be XML: "Named entity isn't defined/,
     ],
     [
       "story-cloze",

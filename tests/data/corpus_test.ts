@@ -129,6 +129,13 @@ Deno.test("what cannot be a corpus is named", async () => {
       message: /latin\.txt" as it is not UTF-8/,
     });
     await rejects(corpus(`${path}/one.txt`), { name: "InputError", message: /as it is a single line/ });
+    await Deno.truncate(`${path}/one.txt`, 2 ** 29);
+    for (const name of [path, `${path}/one.txt`]) {
+      await rejects(corpus(name), {
+        name: "InputError",
+        message: /must have at most 536869888 bytes: current size is 53/,
+      });
+    }
   });
   await inFolder({}, async (path) => {
     await rejects(corpus(path), { name: "InputError", message: /as it has no \.txt file/ });

@@ -4,7 +4,8 @@
  */
 import { parseXml, type XmlDocument, XmlElement, XmlError } from "@rgrove/parse-xml";
 import { CsvError, parse as parseCsv } from "csv-parse/sync";
-import { InputError } from "../../errors.ts";
+import { InputError, named, quoted } from "../../errors.ts";
+import { parseJson as parse } from "../../foreign.ts";
 
 /** One entry of a file, its parts by the names that the format gives them. */
 export interface Entry {
@@ -23,13 +24,14 @@ export type Reader = (bytes: Uint8Array, file: string) => Iterable<Entry>;
 
 /** Refuses a file: `at` is where, `why` what must be and what is, without what a terminal would obey. */
 export function refuse(file: string, at: string, why: string, cause?: unknown): never {
-  throw new InputError(`Cannot read ${file}, ${at}, as ${why.replace(/[\s\p{Cc}]+/gu, " ")}`, { cause });
+  throw new InputError(`Cannot read ${named(file)}, ${at}, as ${why.replace(/[\s\p{Cc}]+/gu, " ")}`, {
+    cause,
+  });
 }
 
 /** A value as an error shows it: quoted, and not longer than a line. */
 export function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? "nothing";
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+  return value === undefined ? "nothing" : quoted(value);
 }
 
 /** Where a line of a file stands, and its bytes without the line break. */
@@ -66,8 +68,14 @@ function decode(bytes: Uint8Array, file: string, at: string): string {
   return text.includes("\0") ? refuse(file, at, "it must be text: it has a NUL character") : text.trim();
 }
 
+/** Largest file that is one text; the largest genuine one has 2 MB. */
+const LARGEST = 2 ** 28;
+
 /** A whole file as text. */
 function decodeAll(bytes: Uint8Array, file: string): string {
+  if (bytes.length > LARGEST) {
+    refuse(file, "line 1", `it must have at most ${LARGEST} bytes: current size is ${bytes.length}`);
+  }
   for (const { at, line } of lines(bytes)) decode(line, file, at);
   return utf8.decode(bytes);
 }
@@ -134,7 +142,7 @@ export const csv: Reader = function* (bytes, file) {
     }) as unknown as typeof records;
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    return refuse(file, `line ${error["lines"]}`, `it must be CSV: ${error.message}`, error);
+    return refuse(file, `line ${error["lines"]}`, `it must be CSV: ${error.message.split(":")[0]}`, error);
   }
   const names = records[0]?.record.map((name) => name.trim()) ?? [];
   for (const { record, info } of records.slice(1)) {
@@ -156,11 +164,7 @@ export function json(bytes: Uint8Array, file: string): unknown {
 }
 
 function parseJson(text: string, file: string, at: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    return refuse(file, at, `it must be JSON: ${(error as SyntaxError).message}`, error);
-  }
+  return parse(text, "it must be JSON: current text", (why) => refuse(file, at, why));
 }
 
 /** An entry of an object's own texts, numbers and lists of texts. */
@@ -200,16 +204,19 @@ export function* xml(bytes: Uint8Array, file: string, name: string): Generator<I
   } catch (error) {
     if (error instanceof XmlError) {
       const [message = ""] = error.message.split(/ \(line|\n/);
-      return refuse(file, `line ${error.line}`, `it must be XML: ${message}`, error);
+      return refuse(file, `line ${error.line}`, `it must be XML: ${quoted(message)}`, error);
     }
     if (error instanceof RangeError) {
       return refuse(file, "line 1", "it must be XML: it nests too deeply", error);
     }
     throw error;
   }
+  let [line, from] = [1, 0];
   for (const element of below(document.root, name)) {
+    line += text.slice(from, element.start).split("\n").length - 1; // Counted on, as a file may have many.
+    from = element.start;
     yield {
-      at: `line ${text.slice(0, element.start).split("\n").length}`,
+      at: `line ${line}`,
       attributes: element.attributes,
       texts: (path) =>
         path.split("/").reduce((level, step) => level.flatMap((one) => below(one, step)), [element])
