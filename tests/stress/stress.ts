@@ -8,13 +8,17 @@ import { addSettings, given, run } from "../../lib/cli/command.ts";
 import { InputError } from "../../lib/errors.ts";
 import { number, settle, whole } from "../../lib/settings.ts";
 import { duration, progress } from "../../lib/show/mod.ts";
+import { bpe, checkpoints, npy, results, safetensors } from "./files.ts";
 import { kills } from "./kills.ts";
 import { commands, functions } from "./options.ts";
 import type { Part } from "./part.ts";
 import { races } from "./races.ts";
 
 /** By name, in the order in which they are carried out. */
-export const parts: Readonly<Record<string, Part>> = { functions, commands, kills, races };
+export const parts: Readonly<Record<string, Part>> = {
+  ...{ functions, commands, kills, races },
+  ...{ checkpoints, safetensors, npy, bpe, results },
+};
 
 const settings = {
   seed: { ...whole({ from: 1, to: 1e9 }), about: "seed of the attacks", default: 1 },
@@ -52,13 +56,14 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
     const part = parts[name]!, most = times ?? part.times;
     const begin = performance.now();
     const seconds = () => (performance.now() - begin) / 1e3;
-    let [count, wrong, slowest, last] = [0, 0, 0, 0];
+    let [count, wrong, slowest, last, megabytes] = [0, 0, 0, 0, 0];
     let slow = "";
     const face = Number.isFinite(most) ? progress() : undefined;
     for await (const outcome of part.attacks(seed)) {
       const took = seconds() - last;
       last = seconds();
       if (took > slowest) [slowest, slow] = [took, outcome.name];
+      megabytes = Math.max(megabytes, outcome.megabytes ?? 0);
       count++;
       if (outcome.wrong !== undefined) {
         wrong++;
@@ -75,7 +80,8 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
     console.log(
       `${name}: ${count} attacks with seed ${seed} in ${duration(seconds())}, ` +
         (wrong === 0 ? "all withstood" : `${wrong} not withstood`) +
-        (count > 0 ? `; the slowest took ${slowest.toFixed(1)} s: ${slow}` : ""),
+        (count > 0 ? `; the slowest took ${slowest.toFixed(1)} s: ${slow}` : "") +
+        (megabytes > 0 ? `; the most memory that one took is ${megabytes.toFixed(0)} MB` : ""),
     );
     if (wrong > 0) Deno.exitCode = 1;
   }
