@@ -157,7 +157,7 @@ function notesOf(metadata: Archive["metadata"]): Notes {
   const config = json("config") as Config;
   checkConfig(config);
   const notes: Notes = {
-    config,
+    config: { ...config, dropout: config.dropout + 0 }, // Not −0, which would be written as 0.
     seed: read("seed", seeds),
     ...own("task") !== undefined && { task: settle("use its task", taskSettings, json("task")) },
     ...own("made") !== undefined && { made: settle("use what made it", madeSettings, json("made")) },

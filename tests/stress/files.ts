@@ -91,7 +91,7 @@ async function outcomeOf(name: string, read: Attack["read"]): Promise<Outcome> {
   if (wrong === undefined && (ms > SOON || bytes > MUCH)) ({ wrong, ms, bytes } = await measured(read));
   if (ms > SOON) wrong ??= `it took ${ms.toFixed(0)} ms`;
   if (bytes > MUCH) wrong ??= `it took ${(bytes / 2 ** 20).toFixed(0)} MB`;
-  return { name, megabytes: bytes / 2 ** 20, ...wrong !== undefined && { wrong } };
+  return { name, seconds: ms / 1e3, megabytes: bytes / 2 ** 20, ...wrong !== undefined && { wrong } };
 }
 
 async function measured(
@@ -308,7 +308,7 @@ function attacked(file: Bytes, other: Bytes, roll: Roll): { how: string; bytes: 
 /** A header with something changed in it, or in the JSON that its metadata holds. */
 function forgedHeader(header: Header, roll: Roll): { how: string; text: string } {
   const { __metadata__: metadata, ...tensors } = header;
-  if (metadata === undefined || roll(4) === 0) {
+  if (metadata === undefined || !("config" in metadata) || roll(4) === 0) {
     const { how, value } = forged(roll(2) ? tensors : header, roll);
     return {
       how,

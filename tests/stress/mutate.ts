@@ -92,6 +92,11 @@ const odd: readonly unknown[] = [
   ...[new Array(3000).fill(0), [[[[[[[[]]]]]]]], [1e308, -1], JSON.parse('{"__proto__":{"a":1}}')],
 ];
 
+/** One of these, which a later change may change again. */
+function oddOf(roll: Roll): unknown {
+  return structuredClone(oneOf(odd, roll));
+}
+
 /** A value of JSON with one to three of its parts changed. */
 export function forged(value: unknown, roll: Roll): { how: string; value: unknown } {
   const root = { it: structuredClone(value) };
@@ -116,7 +121,7 @@ function change(root: object, roll: Roll): string {
     return `${path} dropped`;
   }
   if (what === 1 && isObject) {
-    put(`${key}${TWICE}`, oneOf(odd, roll));
+    put(`${key}${TWICE}`, oddOf(roll));
     return `${path} twice`;
   }
   if (what === 2 && isObject) {
@@ -125,7 +130,7 @@ function change(root: object, roll: Roll): string {
     return `${path} renamed`;
   }
   if (what === 3 && isObject) {
-    put(oneOf(["__proto__", "toJSON", "\u0007", "x".repeat(70_000), "constructor"], roll), oneOf(odd, roll));
+    put(oneOf(["__proto__", "toJSON", "\u0007", "x".repeat(70_000), "constructor"], roll), oddOf(roll));
     return `a field beside ${path}`;
   }
   if (what === 4) {
@@ -148,7 +153,7 @@ function change(root: object, roll: Roll): string {
     put(key, found.slice(0, at) + oneOf(["", found, "\u001b", "é", " "], roll) + found.slice(at + 1));
     return `${path} changed`;
   }
-  put(key, oneOf(odd, roll));
+  put(key, oddOf(roll));
   return `${path} replaced`;
 }
 

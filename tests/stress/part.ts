@@ -4,6 +4,8 @@ export interface Outcome {
   readonly name: string;
   /** What should not have happened; absent if the kit withstood it. */
   readonly wrong?: string;
+  /** Seconds that the kit took, where the attack's own are left out. */
+  readonly seconds?: number;
   /** Memory that it took, where that is measured. */
   readonly megabytes?: number;
 }

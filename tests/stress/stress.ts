@@ -60,7 +60,7 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
     let slow = "";
     const face = Number.isFinite(most) ? progress() : undefined;
     for await (const outcome of part.attacks(seed)) {
-      const took = seconds() - last;
+      const took = outcome.seconds ?? seconds() - last;
       last = seconds();
       if (took > slowest) [slowest, slow] = [took, outcome.name];
       megabytes = Math.max(megabytes, outcome.megabytes ?? 0);
