@@ -16,6 +16,8 @@ for (const [name, part] of Object.entries(files) as [string, Part][]) {
 }
 
 Deno.test("the same seed gives the same attacks", async () => {
-  const names = async () => (await outcomesOf(files.checkpoints, 5, 20)).map(({ name }) => name);
-  assertEquals(await names(), await names());
+  for (const part of [files.checkpoints, files.npy, files.bpe]) {
+    const names = async () => (await outcomesOf(part, 5, 20)).map(({ name }) => name);
+    assertEquals(await names(), await names());
+  }
 });
