@@ -5,6 +5,7 @@
  * @module
  */
 import { InputError, named } from "./errors.ts";
+import { readWhole } from "./files.ts";
 
 /** Lists and objects inside one another, at the most: what walks them calls itself. */
 const DEEPEST = 24;
@@ -43,6 +44,31 @@ function because(why: string): never {
 function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return false;
   return levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1));
+}
+
+/**
+ * Reads a file whole unless it is larger than any that is meant.
+ *
+ * @param path The file.
+ * @param what What it is for, as a message says it.
+ * @param most Bytes, at the most.
+ * @throws {InputError} If it is larger, or cannot be read.
+ *
+ * @example
+ * ```ts
+ * import { readWithin } from "./foreign.ts";
+ *
+ * const path = await Deno.makeTempFile();
+ * console.log((await readWithin(path, "an example", 100)).length); // 0
+ * await Deno.remove(path);
+ * ```
+ */
+export async function readWithin(path: string, what: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
+  const size = await Deno.stat(path).then(({ size }) => size, () => 0); // Its reader says why.
+  if (size <= most) return await readWhole(path, what);
+  throw new InputError(
+    `Cannot read ${what} ${named(path)} as it must have at most ${most} bytes: current size is ${size}`,
+  );
 }
 
 /**

@@ -49,6 +49,7 @@ export {
   type Archive,
   decodeSafetensors,
   encodeSafetensors,
+  readSafetensors,
   type Stored,
   type Writable,
 } from "./safetensors.ts";

@@ -1,14 +1,14 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError, named, quoted } from "../errors.ts";
-import { readWhole, writeWhole } from "../files.ts";
-import { allFinite, parseJson } from "../foreign.ts";
+import { writeWhole } from "../files.ts";
+import { allFinite, parseJson, readWithin } from "../foreign.ts";
 import { type Tokenizer, tokenizerSetting } from "../text/bpe.ts";
 import { checked, type SchemaOf, settle, text } from "../settings.ts";
 import { checkConfig, type Config, presets, presetSettings, seedSetting } from "./config.ts";
 import { checkModel, gpt, type LanguageModel } from "./gpt.ts";
 import { leaves, shapesOf } from "./parameters.ts";
 import { decodeNpy, encodeNpy } from "./npy.ts";
-import { decodeSafetensors, encodeSafetensors, type Stored } from "./safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, readSafetensors, type Stored } from "./safetensors.ts";
 
 /** What Hugging Face's files hold beside parameters: each block's mask, and the numbers of the positions. */
 const BUFFER = /^(transformer\.)?(h\.\d+\.attn\.bias|position_ids)$/;
@@ -17,6 +17,11 @@ const TOKENS = "tokens_embed.weight";
 
 /** OpenAI cut its parameters into this many files, without regard to where a tensor ends. */
 const PARTS = 10;
+
+/** Bytes that WebAssembly addresses, which is the most that a model can have. */
+const MOST = 2 ** 32;
+/** Bytes of a header beside numbers; and of all shapes together. */
+const SPARE = 2 ** 20;
 
 const action = "load released weights";
 
@@ -195,7 +200,7 @@ function isAffine(name: string): boolean {
 
 async function readOpenAI(folder: string): Promise<Map<string, Stored>> {
   const path = `${folder}/params_shapes.json`;
-  const json = new TextDecoder().decode(await readWhole(path, "the shapes of OpenAI's weights"));
+  const json = new TextDecoder().decode(await readWithin(path, "the shapes of OpenAI's weights", SPARE));
   const shapes = parseJson(json, "it", (why) => {
     throw new InputError(`Cannot read ${named(path)}: ${why}`);
   });
@@ -206,13 +211,14 @@ async function readOpenAI(folder: string): Promise<Map<string, Stored>> {
   ) {
     throw new InputError(`Cannot use ${named(path)} as it must list 2 shapes and 12 more for each block`);
   }
+  const claimed = shapes.reduce((sum: number, shape: number[]) => sum + product(shape), 0);
   const parts: Float32Array[] = [];
   for (let part = 0; part < PARTS; part++) {
     const file = `${folder}/params_${part}.npy`;
-    parts.push(decodeNpy(await readWhole(file, "OpenAI's weights"), file));
+    const most = Math.min(4 * claimed, MOST) + SPARE;
+    parts.push(decodeNpy(await readWithin(file, "OpenAI's weights", most), file));
   }
   const total = parts.reduce((sum, part) => sum + part.length, 0);
-  const claimed = shapes.reduce((sum: number, shape: number[]) => sum + product(shape), 0);
   if (total !== claimed) {
     throw new InputError(
       `Cannot use ${named(folder)} as its files hold ${total} numbers and its shapes claim ${claimed}`,
@@ -236,8 +242,9 @@ async function readOpenAI(folder: string): Promise<Map<string, Stored>> {
 }
 
 async function readHuggingFace(path: string): Promise<Map<string, Stored>> {
-  const bytes = await readWhole(path, "Hugging Face's weights");
-  const { tensors } = decodeSafetensors(bytes, path, (name) => !BUFFER.test(name));
+  const wanted = (name: string) => !BUFFER.test(name);
+  const bytes = await readSafetensors(path, "Hugging Face's weights", wanted);
+  const { tensors } = decodeSafetensors(bytes, path, wanted);
   const stored = new Map<string, Stored>();
   for (const [name, tensor] of tensors) {
     const bare = name.replace(/^transformer\./, "");

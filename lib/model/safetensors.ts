@@ -1,5 +1,7 @@
 import { InputError, named, quoted } from "../errors.ts";
+import { checkFile, fileError, readWhole } from "../files.ts";
 import { isRecord, parseJson } from "../foreign.ts";
+import { checked, text } from "../settings.ts";
 
 /** A tensor as it stands in a file. */
 export interface Stored {
@@ -92,13 +94,43 @@ export function decodeSafetensors(
   path: string,
   wanted: (name: string) => boolean = () => true,
 ): Archive {
+  const { entries, metadata, start } = headOf(bytes, bytes.length, path, wanted);
+  const tensors = new Map<string, Stored>();
+  for (const { name, dtype, shape, begin, end } of entries) {
+    if (!wanted(name)) continue;
+    const at = bytes.byteOffset + start + begin;
+    const data = dtype === "F16"
+      ? new Float32Array(new Float16Array(bytes.buffer.slice(at, at + end - begin)))
+      : at % 4 === 0
+      ? new Float32Array(bytes.buffer, at, (end - begin) / 4)
+      : new Float32Array(bytes.buffer.slice(at, at + end - begin));
+    tensors.set(name, { shape, data });
+  }
+  return { tensors, metadata };
+}
+
+/** What a file's header says, checked: `start` is where its data begins. */
+interface Head {
+  readonly entries: readonly {
+    readonly name: string;
+    readonly dtype: unknown;
+    readonly shape: readonly number[];
+    readonly begin: number;
+    readonly end: number;
+  }[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly start: number;
+}
+
+/** Reads the header of a file of so many bytes, of which the first are given. */
+function headOf(bytes: Uint8Array, all: number, path: string, wanted: (name: string) => boolean): Head {
   const refuse = (why: string): never => {
     throw new InputError(`Cannot read ${named(path)} as safetensors: ${why}`);
   };
   if (bytes.length < 8) refuse(`it has ${bytes.length} bytes where the header's length alone takes 8`);
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  if (length > HEADER_LIMIT || length > bytes.length - 8) {
-    refuse(`its header claims ${length} bytes and the file has ${bytes.length}`);
+  const length = lengthOf(bytes);
+  if (length > HEADER_LIMIT || length > all - 8) {
+    refuse(`its header claims ${length} bytes and the file has ${all}`);
   }
   const header = parseJson(textOf(bytes.subarray(8, 8 + length)) ?? "", "its header", refuse);
   if (!isRecord(header)) return refuse("its header is not an object");
@@ -122,8 +154,7 @@ export function decodeSafetensors(
 
   // A header may name its tensors in any order; in the file they stand one after the other.
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
-  const space = bytes.length - 8 - length;
-  const tensors = new Map<string, Stored>();
+  const space = all - 8 - length;
   let taken = 0;
   for (const { name, dtype, shape, begin, end } of entries) {
     const misplaced = begin !== taken || end < begin || end > space;
@@ -134,20 +165,54 @@ export function decodeSafetensors(
       );
     }
     taken = end;
-    if (!wanted(name)) continue;
-    if (size === 0) {
+    if (wanted(name) && size === 0) {
       refuse(`tensor ${quoted(name)} has dtype ${quoted(dtype)} where "F32" or "F16" is wanted`);
     }
-    const at = bytes.byteOffset + 8 + length + begin;
-    const data = dtype === "F16"
-      ? new Float32Array(new Float16Array(bytes.buffer.slice(at, at + end - begin)))
-      : at % 4 === 0
-      ? new Float32Array(bytes.buffer, at, (end - begin) / 4)
-      : new Float32Array(bytes.buffer.slice(at, at + end - begin));
-    tensors.set(name, { shape, data });
   }
   if (taken !== space) refuse(`its tensors take ${taken} bytes and the file has ${space} for them`);
-  return { tensors, metadata };
+  return { entries, metadata, start: 8 + length };
+}
+
+function lengthOf(bytes: Uint8Array): number {
+  return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+}
+
+/**
+ * A safetensors file's bytes. Its header is read first and checked, so that a file that is none costs no memory.
+ *
+ * @param path The file.
+ * @param what What it is for, as a message says it: `a checkpoint`.
+ * @param wanted As of {@linkcode decodeSafetensors}.
+ * @throws {InputError} If it cannot be read, or its header is not one of a file of its size.
+ */
+export async function readSafetensors(
+  path: string,
+  what: string,
+  wanted: (name: string) => boolean = () => true,
+): Promise<Uint8Array<ArrayBuffer>> {
+  checked(`read ${what}`, "path", text, path);
+  try {
+    await checkFile(path);
+    using file = await Deno.open(path);
+    const { size } = await file.stat();
+    const start = await first(file, Math.min(8, size));
+    const length = start.length < 8 ? 0 : Math.min(lengthOf(start), HEADER_LIMIT, size - 8);
+    await file.seek(0, Deno.SeekMode.Start);
+    headOf(await first(file, start.length + length), size, path, wanted);
+  } catch (error) {
+    throw fileError(`read ${what}`, path, error);
+  }
+  return await readWhole(path, what);
+}
+
+/** The first bytes of a file: so many, or as many as there are. */
+async function first(file: Deno.FsFile, count: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(count);
+  let at = 0;
+  for (let read: number | null = 0; at < count && read !== null; at += read ?? 0) {
+    read = await file.read(bytes.subarray(at));
+  }
+  return bytes.subarray(0, at);
 }
 
 function textOf(bytes: Uint8Array): string | undefined {

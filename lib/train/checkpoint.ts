@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import * as tf from "@tensorflow/tfjs";
 import { InputError, named, quoted } from "../errors.ts";
 import { digest } from "../digest.ts";
-import { exists, readWhole, writeWhole } from "../files.ts";
+import { exists, writeWhole } from "../files.ts";
 import { allFinite, isLine, isRecord, parseJson, unusable } from "../foreign.ts";
 import {
   addHead,
@@ -17,6 +17,7 @@ import {
   leaves,
   outputsOf,
   positionsAreTrained,
+  readSafetensors,
   shapesOf,
   whileRead,
   type Writable,
@@ -334,7 +335,7 @@ interface Checkpoint extends Notes {
 
 /** Reads a checkpoint and checks it: all but its tokenizer. */
 async function open(path: string): Promise<Checkpoint> {
-  const bytes = await readWhole(path, "a checkpoint");
+  const bytes = await readSafetensors(path, "a checkpoint");
   const { tensors, metadata } = decodeSafetensors(bytes, path);
   if (metadata["format"] !== FORMAT) {
     throw new InputError(

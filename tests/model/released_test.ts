@@ -557,3 +557,68 @@ Deno.test("a damaged file of Hugging Face's is refused in one sentence", async (
     );
   });
 });
+
+Deno.test("files larger than any that is meant are refused before they are read, however large", async () => {
+  const folder = await Deno.makeTempDir(), before = Deno.memoryUsage().rss, begin = performance.now();
+  const lm = gpt(presets.smoke, { tokenizer });
+  await saveReleased(lm, `${folder}/model`);
+  await saveReleased(lm, `${folder}/model.safetensors`);
+  dispose(lm);
+  const heads = presets.smoke.heads, large = 5 * 2 ** 30; // Holes take no place on the disk.
+  for (
+    const [file, from, why] of [
+      [
+        "model.safetensors",
+        "model.safetensors",
+        /^Cannot read .* as safetensors: its tensors take \d+ bytes and the file has \d+/,
+      ],
+      [
+        "model/params_3.npy",
+        "model",
+        /^Cannot read OpenAI's weights .*params_3\.npy as it must have at most \d+ bytes: /,
+      ],
+      [
+        "model/params_shapes.json",
+        "model",
+        /shapes\.json as it must have at most 1048576 bytes: current size is 5368709120$/,
+      ],
+    ] as const
+  ) {
+    await Deno.truncate(`${folder}/${file}`, large);
+    await assertRefused(() => loadReleased(`${folder}/${from}`, { tokenizer, heads }), why);
+  }
+  await Deno.truncate(`${folder}/model.safetensors`, 0);
+  await Deno.truncate(`${folder}/model.safetensors`, large);
+  await assertRefused(
+    () => loadReleased(`${folder}/model.safetensors`, { tokenizer, heads }),
+    /^Cannot read .* as safetensors: its header is not JSON$/,
+  );
+  assert(performance.now() - begin < 5000 && Deno.memoryUsage().rss - before < 300 * 2 ** 20);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("numbers that are not finite are refused in either format, and not written in either", async () => {
+  const folder = await Deno.makeTempDir();
+  for (const path of [`${folder}/model`, `${folder}/model.safetensors`]) {
+    const lm = gpt(presets.smoke, { tokenizer });
+    await saveReleased(lm, path);
+    const file = path.endsWith("model") ? `${path}/params_9.npy` : path;
+    const bytes = await Deno.readFile(file);
+    for (const number of [NaN, Infinity, -Infinity]) {
+      new DataView(bytes.buffer).setFloat32(bytes.length - 4, number, true);
+      await Deno.writeFile(file, bytes);
+      await assertRefused(
+        () => loadReleased(path, { tokenizer, heads: presets.smoke.heads }),
+        /^Cannot use tensor "h\.1\.ln_2\.bias" of .* as it has numbers that are not finite$/,
+      );
+      const [name, leaf] = leaves(lm).at(-1)!;
+      leaf.assign(tf.fill(leaf.shape, number) as typeof leaf);
+      await assertRefused(
+        () => saveReleased(lm, path),
+        new RegExp(`^Cannot save a model as ${name} has numbers that are not finite$`),
+      );
+    }
+    dispose(lm);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
