@@ -165,6 +165,11 @@ Deno.test("a merges file that was cut short is refused, at a line's end and with
         /vocab_12\.bpe(:\d+ as it must start| as it must end| as it must be named)/,
       );
     }
+    await Deno.writeTextFile(path, whole.slice(0, -1)); // As far as can be told, the last line may go on.
+    await refused(
+      loadBpe(folder),
+      /vocab_12\.bpe as it must end with a line break: its last line may be cut short$/,
+    );
     // Under the name of what is left of it, it lacks what gives the other pieces.
     const lines = whole.split("\n");
     await Deno.remove(path);

@@ -15,7 +15,7 @@ import {
 import { trainBpe } from "../../lib/text/mod.ts";
 import { loadMade, loadModel, pretrain, progressOf, saveModel } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
-import { type Header, resigned } from "./resigned.ts";
+import { fileOf, type Header, partsOf, resigned } from "./resigned.ts";
 
 await backend();
 
@@ -204,6 +204,15 @@ Deno.test("a header that says what cannot be is refused in a sentence, before me
     }
     assert(performance.now() - begin < 2000, `${why} took ${performance.now() - begin} ms`);
   }
+  for (const sum of ["", "0", "0".repeat(64), "A".repeat(64), "0".repeat(200)]) {
+    const { header, data } = partsOf(file);
+    header.__metadata__["sha256"] = sum;
+    await Deno.writeFile(path, fileOf(JSON.stringify(header), data));
+    await assertRefused(() => loadModel(path), /^Cannot read .* as its checksum does not match: /);
+  }
+  const bare = { __metadata__: { format: "gpt1-checkpoint-1", sha256: "" } };
+  await Deno.writeFile(path, fileOf(JSON.stringify(bare), new Uint8Array()));
+  await assertRefused(() => loadModel(path), /^Cannot read .* as its checksum does not match: /);
   assertEquals([tf.memory().numTensors, tf.memory().numBytes], before);
   await Deno.remove(path);
 });

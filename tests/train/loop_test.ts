@@ -87,13 +87,14 @@ Deno.test("a run's seconds are those of its updates, not of who reads its record
 });
 
 Deno.test("an update that leaves numbers that are not finite ends the run at its end, and before a save", async () => {
-  for (
-    const [updates, saveEvery, leaves] of [[3, 1, false], [3, 10, false], [9, 3, false], [
-      9,
-      10,
-      true,
-    ]] as const
-  ) {
+  const cases = [
+    { updates: 3, saveEvery: 1 },
+    { updates: 3, saveEvery: 10 },
+    { updates: 3 }, // Nothing is saved.
+    { updates: 9, saveEvery: 3 },
+    { updates: 9, saveEvery: 10, leaves: true },
+  ];
+  for (const { updates, saveEvery, leaves } of cases) {
     const x = tf.variable(tf.tensor2d([[3e20]]));
     const state = adamState([x]), saved: number[] = [];
     const job = {
@@ -111,8 +112,7 @@ Deno.test("an update that leaves numbers that are not finite ends the run at its
         if (update === 2) x.assign(tf.tensor2d([[3e38]]));
         return { loss: x.mul(1e-40).sum() as tf.Scalar };
       },
-      save: () => Promise.resolve(void saved.push(state.update)),
-      saveEvery,
+      ...saveEvery !== undefined && { save: () => Promise.resolve(void saved.push(state.update)), saveEvery },
     };
     await assertRefused(async () => {
       for await (const { update } of train(job)) if (leaves && update === 3) break;
