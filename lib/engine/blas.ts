@@ -50,7 +50,7 @@ export interface Blas {
  * such a place, as an empty, relative or writable entry of `LD_LIBRARY_PATH` makes it do.
  *
  * Asks for no permission: without `--allow-ffi` there is none, without `--allow-env` and `--allow-read` it
- * looks only where the system does.
+ * looks only where the system does, and sees no variable that makes the system look elsewhere.
  *
  * @returns The library, or undefined if there is none.
  * @throws {InputError} If `GPT1_BLAS` names something that cannot be used.
