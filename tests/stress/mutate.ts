@@ -4,6 +4,7 @@
  * @module
  */
 import { keyOf, words } from "../../lib/engine/mod.ts";
+import { named } from "../../lib/errors.ts";
 
 /** Draws a whole number below another. */
 export type Roll = (below: number) => number;
@@ -166,7 +167,7 @@ function spot(root: object, roll: Roll): [parent: Record<string, unknown>, key: 
     if (keys.length === 0 || roll(100) < 15) return [parent, key, path];
     parent = inner as Record<string, unknown>;
     key = oneOf(keys, roll);
-    path += `.${key.slice(0, 20)}`;
+    path += `.${named(key.slice(0, 20))}`;
   }
 }
 
