@@ -1,4 +1,4 @@
-import { InputError } from "./errors.ts";
+import { InputError, named } from "./errors.ts";
 import { checked, text } from "./settings.ts";
 
 /**
@@ -204,8 +204,8 @@ export function fileError(action: string, path: string, error: unknown): unknown
   if (!(error instanceof Error) || error instanceof InputError || error instanceof DOMException) return error;
   const known = error instanceof Deno.errors.NotCapable || "code" in error;
   if (!known) return error;
-  const short = path.length <= 120 ? path : `${path.slice(0, 40)}…${path.slice(-79)}`;
   const full = error.message.replace(/\.[0-9a-f]{8}\.tmp\b/g, ""); // Nobody asked for a temporary file.
-  const why = full.length <= 160 ? full : full.replace(/:? \w+ '[^]*$/, ""); // It names the path again.
-  return new InputError(`Cannot ${action} ${short}: ${why}`, { cause: error });
+  const isPlain = full.length <= 160 && !/[\p{C}\p{Zl}\p{Zp}]/u.test(full);
+  const why = isPlain ? full : full.replace(/:? \w+ '[^]*$/, ""); // It names the path again.
+  return new InputError(`Cannot ${action} ${named(path)}: ${why}`, { cause: error });
 }

@@ -125,7 +125,10 @@ export function startWorker(
 }
 
 /** Environment variables that a worker looks at: where a BLAS may be. */
-const VARIABLES = ["GPT1_BLAS", "CONDA_PREFIX", "VIRTUAL_ENV", "PATH", "HOME"];
+const VARIABLES = [
+  ...["GPT1_BLAS", "CONDA_PREFIX", "VIRTUAL_ENV", "PATH", "HOME"],
+  ...["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"],
+];
 
 const isGranted = (permission: Deno.PermissionDescriptor) =>
   Deno.permissions.querySync(permission).state === "granted";

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { checkTask, isGraded, type Measure, type Split, type Task } from "../data/mod.ts";
 import { started } from "../engine/mod.ts";
-import { InputError } from "../errors.ts";
+import { InputError, quoted } from "../errors.ts";
 import {
   checkForetells,
   checkModel,
@@ -404,10 +404,9 @@ function checkHead({ task: head }: LanguageModel, { name, kind, labels }: Task):
   const isSame = head?.kind === kind &&
     (kind === "choice" || JSON.stringify(head.labels) === JSON.stringify(labels));
   if (isSame) return;
-  const show = ({ kind, labels }: Pick<Task, "kind" | "labels">) =>
-    `${kind} with labels ${labels.length <= 6 ? labels.join(", ") : `${labels.slice(0, 5).join(", ")}, …`}`;
+  const show = ({ kind, labels }: Pick<Task, "kind" | "labels">) => `${kind} with labels ${quoted(labels)}`;
   throw new InputError(
-    `Cannot evaluate on task "${name}" as it is ${show({ kind, labels })}: the model ` +
+    `Cannot evaluate on task ${quoted(name)} as it is ${show({ kind, labels })}: the model ` +
       (head ? `has a head for ${show(head)}` : "has no head, which fine-tuning gives it"),
   );
 }
