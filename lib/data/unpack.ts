@@ -102,7 +102,7 @@ export async function unpackInto(archive: string, folder: string, signal?: Abort
   const source = { file, size, measure, refuse };
   const folders = new Set<string>();
   try {
-    const entries = await reader(file);
+    const entries = size > 0 ? await reader(file) : undefined;
     if (!entries) throw refuse("it is neither a .zip nor a .tar.gz");
     if (entries === zipEntries) { // Its names stand in its table, and are judged before anything is written.
       const names = new Names(refuse);
