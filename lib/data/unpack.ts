@@ -17,7 +17,7 @@ const DEEPEST = 30;
 /** Most bytes of a zip's table: 300 for each entry. */
 const TABLE = 2 ** 24;
 /** Bytes that are unpacked at once: what they become, a thousand times as much at the most, is in memory. */
-const STEP = 2 ** 13;
+const STEP = 2 ** 12;
 
 configure({ chunkSize: STEP, useWebWorkers: false });
 
@@ -134,7 +134,8 @@ export async function unpackInto(archive: string, folder: string, signal?: Abort
     signal?.throwIfAborted();
     const error = reason ?? caught;
     if (error instanceof InputError || error instanceof Error && "code" in error) throw error;
-    throw refuse(`it is damaged: ${error instanceof Error ? error.message : error}`, error);
+    const why = error instanceof Error ? error.message : String(error);
+    throw refuse(`it is damaged: ${why.replace(/\.$/, "")}`, error);
   }
 }
 

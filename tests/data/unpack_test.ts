@@ -245,6 +245,16 @@ Deno.test("a pipe, a device and a folder are no archives, and are refused at onc
   await Deno.remove(top, { recursive: true });
 });
 
+Deno.test("a tar that is cut before it was packed is refused, and nothing stays", async () => {
+  const whole = tar({ name: "a", text: "x".repeat(900) }, { name: "b", text: "y" });
+  for (const length of [0, 100, 600, 1500, 1600, 2048, 2600, 3000]) {
+    await laid(gzip(whole.slice(0, length)), async (path, folder, around) => {
+      await assertRefused(() => unpack(path, folder), /^Cannot unpack .*archive as it is damaged: [^]*[^.]$/);
+      assertEquals(around(), usual);
+    });
+  }
+});
+
 Deno.test("a zip's links, devices and folders that are files are refused", async () => {
   for (const [mode, name] of [[0o120777, "l"], [0o20644, "d"], [0o10644, "p"], [0o100644, "f/"]] as const) {
     await laid(zip({ name, text: "/etc/passwd", mode }), async (path, folder, around) => {
