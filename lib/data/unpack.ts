@@ -9,8 +9,9 @@ const TIMES = 20;
 const SPARE = 2 ** 20;
 /** Most bytes of any archive. The largest, MNLI, has 0.3 GB before it is unpacked. */
 const MOST = 4 * 2 ** 30;
-/** Most files and folders of an archive; RACE has some 28,000. */
+/** Most entries of an archive, of which RACE has some 28,000, and most folders that they need. */
 const ENTRIES = 50_000;
+const FOLDERS = 1000;
 /** Most characters of a path in it, and most folders on the way. */
 const LONGEST = 500;
 const DEEPEST = 30;
@@ -104,10 +105,6 @@ export async function unpackInto(archive: string, folder: string, signal?: Abort
   try {
     const entries = size > 0 ? await reader(file) : undefined;
     if (!entries) throw refuse("it is neither a .zip nor a .tar.gz");
-    if (entries === zipEntries) { // Its names stand in its table, and are judged before anything is written.
-      const names = new Names(refuse);
-      for await (const entry of zipEntries(source)) names.take(entry);
-    }
     const names = new Names(refuse);
     for await (const entry of entries(source)) {
       signal?.throwIfAborted();
@@ -156,6 +153,7 @@ async function opened(archive: string): Promise<Deno.FsFile> {
 class Names {
   readonly #taken = new Map<string, string>();
   #count = 0;
+  #folders = 0;
 
   constructor(readonly refuse: (why: string) => InputError) {}
 
@@ -183,8 +181,10 @@ class Names {
     if (before !== undefined && (type === "file" || before === "file")) {
       throw this.refuse(`it holds ${quoted(path)} twice, be it in other letters`);
     }
+    if (before === undefined && type === "folder" && ++this.#folders > FOLDERS) {
+      throw this.refuse(`it holds more than ${FOLDERS} folders`);
+    }
     this.#taken.set(key, type);
-    if (this.#taken.size > ENTRIES) throw this.refuse(`it holds more than ${ENTRIES} files and folders`);
   }
 }
 

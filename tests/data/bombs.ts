@@ -240,6 +240,13 @@ export const bombs: readonly Bomb[] = [
     make: () => zip(...Array.from({ length: 2000 }, (_, i) => ({ name: path(28, i), text: "x" }))),
   },
   {
+    name: "a zip of 50,000 entries, the last of which leads out",
+    make: () =>
+      zip(...Array.from({ length: 49_999 }, (_, i) => ({ name: `__MACOSX/${`${i}`.repeat(20)}` })), {
+        name: "z/../..",
+      }),
+  },
+  {
     name: "a zip of 6000 names of 64 kB",
     make: () => {
       const entry = header(true, "a".repeat(0xffff)).slice(0, 47);
