@@ -1,3 +1,4 @@
+import { InputError } from "./errors.ts";
 import { fileError, tryLock } from "./files.ts";
 
 /** Who holds a claim. */
@@ -34,7 +35,7 @@ export const STALE = 120_000;
  *
  * @param path The claim's file; its folder must be there.
  * @returns The claim, or who has it.
- * @throws {InputError} If the file cannot be made.
+ * @throws {InputError} If the file cannot be made, or another thing is in its place.
  *
  * @example
  * ```ts
@@ -50,6 +51,7 @@ export const STALE = 120_000;
 export async function claim(path: string): Promise<Claim | Holder> {
   for (;;) {
     try {
+      await checkPlain(path);
       const file = await create(path) ?? await inherit(path);
       if (file) return hold(path, file);
       const seen = await look(path);
@@ -73,6 +75,12 @@ export async function holderOf(path: string): Promise<Holder | undefined> {
   return seen.holder;
 }
 
+/** Refuses what is no claim's file: a pipe would be waited for, a link that leads nowhere is neither there nor not. */
+async function checkPlain(path: string): Promise<void> {
+  const there = await Deno.lstat(path).catch(() => undefined);
+  if (there && !there.isFile) throw new InputError(`Cannot claim ${path} as it is no plain file: remove it`);
+}
+
 /** Makes the claim's file, if there is none. */
 async function create(path: string): Promise<Deno.FsFile | undefined> {
   try {
@@ -89,7 +97,6 @@ async function create(path: string): Promise<Deno.FsFile | undefined> {
 async function inherit(path: string): Promise<Deno.FsFile | undefined> {
   let file: Deno.FsFile;
   try {
-    if ((await Deno.lstat(path)).isSymlink) return undefined;
     file = await Deno.open(path, { read: true, write: true });
   } catch {
     return undefined;
@@ -121,8 +128,8 @@ async function isSame(path: string, file: Deno.FsFile): Promise<boolean> {
 /** What a claim's file says, and whether it was not touched for too long, by the clock of the file's own system. */
 async function look(path: string): Promise<{ holder: Holder; isStale: boolean; text: string } | undefined> {
   try {
-    const { size, mtime } = await Deno.stat(path);
-    const text = size < 1000 ? await Deno.readTextFile(path) : "";
+    const { size, mtime, isFile } = await Deno.lstat(path);
+    const text = isFile && size < 1000 ? await Deno.readTextFile(path) : "";
     return { holder: parse(text), isStale: await isOld(path, mtime!), text };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;

@@ -178,17 +178,19 @@ export function exists(path: string): Promise<boolean> {
 export async function readWhole(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
   checked(`read ${what}`, "path", text, path);
   try {
-    await checkFile(path);
+    const { isFile, size } = await checkFile(path);
+    if (isFile && size === 0) return new Uint8Array(); // Some files of /proc say so and have no end.
     return await Deno.readFile(path);
   } catch (error) {
     throw fileError(`read ${what}`, path, error);
   }
 }
 
-/** Refuses a device or a pipe, which may have no end. */
-export async function checkFile(path: string): Promise<void> {
-  const { isFile, isDirectory } = await Deno.stat(path);
-  if (!isFile && !isDirectory) throw new InputError(`Cannot read ${path} as it is no file`);
+/** Refuses a device or a pipe, which may have no end; tells what is there. */
+export async function checkFile(path: string): Promise<Deno.FileInfo> {
+  const info = await Deno.stat(path);
+  if (!info.isFile && !info.isDirectory) throw new InputError(`Cannot read ${path} as it is no file`);
+  return info;
 }
 
 /**

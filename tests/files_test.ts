@@ -1,13 +1,14 @@
 import { claim, holderOf, STALE } from "../lib/claim.ts";
-import { fillWhole, writeWhole } from "../lib/files.ts";
+import { fillWhole, readWhole, writeWhole } from "../lib/files.ts";
 import { assert, assertEquals, assertRefused } from "./assert.ts";
+import { outputOf } from "./programs.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 
 /** Runs a program in a process of its own, which imports the kit's files. */
 async function run(code: string, end: "KILL" | "" = ""): Promise<string> {
   const imports =
-    `import { claim } from "${root}lib/claim.ts"; import { fillWhole, writeWhole } from "${root}lib/files.ts";`;
+    `import { claim } from "${root}lib/claim.ts"; import { fillWhole, readWhole, writeWhole } from "${root}lib/files.ts";`;
   const { stdout, stderr, code: exit, signal } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", `--config=${root}deno.json`, `${imports}\n${code}`],
     env: { NO_COLOR: "1" },
@@ -116,6 +117,31 @@ Deno.test("a claim has one holder, and is free again when it is released", () =>
     assertEquals((await holderOf(path))?.process, Deno.pid);
     await (held[0] as { release(): Promise<void> }).release();
     assertEquals([await holderOf(path), names(folder)], [undefined, []]);
+  }));
+
+Deno.test("a link, a folder or a pipe in a claim's place is refused at once", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/work.claim`;
+    const refused = /^Cannot claim .*work\.claim as it is no plain file: remove it$/;
+    await Deno.symlink(`${folder}/nowhere`, path);
+    await assertRefused(() => claim(path), refused);
+    await Deno.remove(path);
+    await Deno.mkdir(path);
+    await assertRefused(() => claim(path), refused);
+    await Deno.remove(path);
+    if (await outputOf("mkfifo", path) !== undefined) await assertRefused(() => claim(path), refused);
+  }));
+
+Deno.test("a pipe, a device and a file of /proc that has no end are not read", () =>
+  inFolder(async (folder) => {
+    const pipe = `${folder}/pipe`;
+    const paths = ["/dev/zero", ...await outputOf("mkfifo", pipe) === undefined ? [] : [pipe]];
+    for (const path of paths) {
+      await assertRefused(() => readWhole(path, "a corpus"), /^Cannot read .* as it is no file$/);
+    }
+    if (Deno.build.os !== "linux") return;
+    // Deno leaves /proc to programs with all permissions, such as notebooks.
+    assertEquals(await run(`console.log((await readWhole("/proc/self/pagemap", "a corpus")).length);`), "0");
   }));
 
 Deno.test("a claim whose process was killed is taken over at once, by one of those who try", () =>

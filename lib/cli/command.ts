@@ -3,7 +3,7 @@ import { type Claim, claim } from "../claim.ts";
 import { backendSetting, backendSettings } from "../engine/backend.ts";
 import { backend, type BackendName } from "../engine/mod.ts";
 import { InputError, printable, quoted } from "../errors.ts";
-import { checkWritable, exists, fileError, readWhole, writeWhole } from "../files.ts";
+import { checkFile, checkWritable, exists, fileError, readWhole, writeWhole } from "../files.ts";
 import { presetSettings } from "../model/config.ts";
 import { type LanguageModel, type Preset, preset, presets } from "../model/mod.ts";
 import { rounded } from "../numbers.ts";
@@ -279,7 +279,7 @@ export function chosenPreset(
  */
 export async function checkThere(what: string, path: string): Promise<void> {
   try {
-    const { isDirectory } = await Deno.stat(path);
+    const { isDirectory } = await checkFile(path);
     if (!isDirectory) (await Deno.open(path)).close();
   } catch (error) {
     throw fileError(`read ${what}`, path, error);

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { checkWritable, fileError, writeWhole } from "../files.ts";
+import { checkFile, checkWritable, fileError, writeWhole } from "../files.ts";
 import { execute, findNotebooks, format, formatNotebook, nameOf, parseNotebook } from "../notebook/mod.ts";
 import { flag, number, settle, text } from "../settings.ts";
 import { addSettings, given, interrupted, interruptible, run } from "./command.ts";
@@ -46,6 +46,7 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
     if (target) await checkWritable(target);
     const started = performance.now();
     try {
+      await checkFile(path);
       const read = parseNotebook(await Deno.readTextFile(path), path);
       const notebook = smoke ? read : await format(read); // Before its code is hashed.
       const folder = await Deno.realPath(path.replace(/[^/\\]*$/, "") || ".");

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { fileError, writeWhole } from "../files.ts";
+import { checkFile, fileError, writeWhole } from "../files.ts";
 import { findNotebooks, nameOf, parseNotebook, render } from "../notebook/mod.ts";
 import { settle, text } from "../settings.ts";
 import { addSettings, given, run } from "./command.ts";
@@ -25,6 +25,7 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
     const name = nameOf(path);
     let text: string;
     try {
+      await checkFile(path);
       text = await Deno.readTextFile(path);
     } catch (error) {
       throw fileError("render", path, error);

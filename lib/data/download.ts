@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { InputError } from "../errors.ts";
-import { exists, fileError } from "../files.ts";
+import { checkFile, exists, fileError } from "../files.ts";
 import type { Pinned } from "./downloads.ts";
 
 /** Settings of {@linkcode download}. */
@@ -11,6 +11,16 @@ export interface DownloadOptions {
   readonly onProgress?: ((bytes: number) => void) | undefined;
 }
 
+/** How long a server may let one wait, in seconds. */
+export interface Patience {
+  /** For its answer: the connection, redirections and all headers. */
+  readonly answer: number;
+  /** For the next bytes. */
+  readonly bytes: number;
+}
+
+const patience: Patience = { answer: 30, bytes: 60 };
+
 /**
  * Downloads a file whose size and SHA-256 are known.
  *
@@ -19,8 +29,8 @@ export interface DownloadOptions {
  * @param pinned From where, and what it must be.
  * @param path Where it goes; its folder must be there. A right file there is not fetched again.
  * @param options Signal and progress.
- * @throws {InputError} If the server refuses or goes away, or if what it sends is not that file: then it is
- * removed.
+ * @throws {InputError} If the server refuses, goes away, does not answer for 30 seconds or sends nothing for 60; or
+ * if what it sends is not that file: then it is removed.
  * @throws What the signal says, if it is aborted.
  *
  * @example
@@ -34,14 +44,25 @@ export interface DownloadOptions {
  * ```
  */
 export async function download(pinned: Pinned, path: string, options: DownloadOptions = {}): Promise<void> {
+  await downloadWithin(patience, pinned, path, options);
+}
+
+/** {@linkcode download}, with a patience of one's own. */
+export async function downloadWithin(
+  patience: Patience,
+  pinned: Pinned,
+  path: string,
+  options: DownloadOptions,
+): Promise<void> {
   const part = `${path}.part`;
   const there = await exists(path);
   try {
-    if (!there) await receive(pinned, part, options);
+    if (!there) await receive(patience, pinned, part, options);
     await verify(pinned, there ? path : part, pinned.url);
     if (!there) await Deno.rename(part, path);
   } catch (error) {
     if (error instanceof Mismatch) await Deno.remove(there ? path : part);
+    else if (!there && await isEmpty(part)) await Deno.remove(part); // There is nothing to go on from.
     throw fileError("write", path, error);
   }
 }
@@ -67,6 +88,7 @@ export async function download(pinned: Pinned, path: string, options: DownloadOp
 export async function verify({ bytes, sha256 }: Pinned, path: string, name: string = path): Promise<void> {
   const hash = createHash("sha256");
   try {
+    await checkFile(path);
     using file = await Deno.open(path);
     const { size } = await file.stat();
     if (size !== bytes) throw mismatch(name, `${bytes} bytes`, `${size}`);
@@ -87,10 +109,44 @@ function mismatch(name: string, expected: string, found: string): Mismatch {
   );
 }
 
+/** Bytes of a part that is there; what is no plain file is neither read nor written to. */
+async function sizeOf(part: string): Promise<number> {
+  const there = await Deno.lstat(part).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  });
+  if (there && !there.isFile) {
+    throw new InputError(`Cannot go on with ${part} as it is no plain file: remove it`);
+  }
+  return there?.size ?? 0;
+}
+
+async function isEmpty(part: string): Promise<boolean> {
+  return await Deno.lstat(part).then(({ isFile, size }) => isFile && size === 0, () => false);
+}
+
+/** Why a step failed: what fetch says itself is no reason, but what caused it is. */
+function reasonOf(error: unknown, url: string): string {
+  let reason = error;
+  while (reason instanceof Error && reason.cause) reason = reason.cause;
+  return brief((reason instanceof Error ? reason.message : String(reason)).replace(` for url (${url})`, ""));
+}
+
+/** A few printable words, whatever a server says. */
+function brief(words: string): string {
+  const plain = words.replace(/[\p{C}\p{Z}]+/gu, " ").trim();
+  return plain.length <= 120 ? plain : `${plain.slice(0, 119)}…`;
+}
+
 /** Appends to a part what it lacks. */
-async function receive({ url, bytes }: Pinned, part: string, options: DownloadOptions): Promise<void> {
+async function receive(
+  patience: Patience,
+  { url, bytes }: Pinned,
+  part: string,
+  options: DownloadOptions,
+): Promise<void> {
   const { signal, onProgress } = options;
-  let at = await Deno.stat(part).then(({ size }) => size, () => 0);
+  let at = await sizeOf(part);
   if (at === bytes) return;
   if (at > bytes) at = 0;
 
@@ -99,63 +155,68 @@ async function receive({ url, bytes }: Pinned, part: string, options: DownloadOp
       `Cannot download ${url}: ${reason}: ${at} of ${bytes} bytes are there, and the same command goes on`,
       { cause },
     );
-  const network = async <T>(step: Promise<T>): Promise<T> => {
+  const silence = new AbortController();
+  /** Waits for the server, but not forever. */
+  const network = async <T>(step: Promise<T>, seconds: number, silent: string): Promise<T> => {
+    const timer = setTimeout(
+      () => silence.abort(new Error(`${silent} for ${seconds} seconds`)),
+      1e3 * seconds,
+    );
     try {
       return await step;
     } catch (error) {
       signal?.throwIfAborted();
-      let reason = error;
-      while (reason instanceof Error && reason.cause) reason = reason.cause; // What fetch says itself is no reason.
-      const said = reason instanceof Error ? reason.message : String(reason);
-      throw lost(said.replace(` for url (${url})`, ""), error);
+      throw lost(reasonOf(error, url), error);
+    } finally {
+      clearTimeout(timer);
     }
   };
   // Unasked, fetch unpacks what a server calls encoded, and some call every .gz that.
-  const ask = (from: number) =>
-    network(fetch(url, {
+  const ask = (from: number) => {
+    const answer = fetch(url, {
       headers: { "accept-encoding": "identity", ...(from > 0 ? { range: `bytes=${from}-` } : {}) },
-      signal: signal ?? null,
-    }));
+      signal: AbortSignal.any([silence.signal, ...signal ? [signal] : []]),
+    });
+    return network(answer, patience.answer, "the server does not answer");
+  };
 
   let response = await ask(at);
   if (response.status === 416 && at > 0) {
     await response.body?.cancel();
     response = await ask(at = 0);
   }
-  const { status, statusText, headers, body } = response;
-  const [, from, total] = headers.get("content-range")?.match(/^bytes (\d+)-\d+\/(\d+|\*)$/) ?? [];
-  const announced = Number((status === 206 ? total : headers.get("content-length")) ?? NaN); // "*" is unknown, too.
-  const wrong = status !== 200 && status !== 206
-    ? lost(`the server says ${status} ${statusText}`.trim())
-    : status === 206 && Number(from) !== at
-    ? lost("the server sends another part than was asked for")
-    : announced >= 0 && announced !== bytes
-    ? new InputError(
-      `Cannot download ${url} as what the server has is not the file that is known: ` +
-        `expected ${bytes} bytes, found ${announced}`,
-    )
-    : undefined;
-  if (wrong) { // What is there stays: it may be a page that asks to log in, which another time does not come.
-    await body?.cancel();
-    throw wrong;
-  }
-  if (status === 200) at = 0; // Ranges are a server's choice.
-
-  using file = await Deno.open(part, { write: true, create: true });
-  await file.truncate(at);
-  await file.seek(at, Deno.SeekMode.Start);
-  onProgress?.(at);
-  const reader = (body ?? new Blob().stream()).getReader();
-  for (let step = await network(reader.read()); !step.done; step = await network(reader.read())) {
-    const chunk = step.value;
-    if (at + chunk.length > bytes) {
-      await reader.cancel();
-      throw mismatch(url, `${bytes} bytes`, "more");
+  const reader = (response.body ?? new Blob().stream()).getReader();
+  try {
+    const { status, statusText, headers } = response;
+    const [, from, total] = headers.get("content-range")?.match(/^bytes (\d+)-\d+\/(\d+|\*)$/) ?? [];
+    const announced = Number((status === 206 ? total : headers.get("content-length")) ?? NaN); // "*" is unknown, too.
+    // What is there stays: it may be a page that asks to log in, which another time does not come.
+    if (status !== 200 && status !== 206) throw lost(brief(`the server says ${status} ${statusText}`));
+    if (status === 206 && Number(from) !== at) throw lost("the server sends another part than was asked for");
+    if (announced >= 0 && announced !== bytes) {
+      throw new InputError(
+        `Cannot download ${url} as what the server has is not the file that is known: ` +
+          `expected ${bytes} bytes, found ${announced}`,
+      );
     }
-    for (let written = 0; written < chunk.length;) written += await file.write(chunk.subarray(written));
-    at += chunk.length;
+    if (status === 200) at = 0; // Ranges are a server's choice.
+
+    await sizeOf(part); // Nobody has put another thing there meanwhile.
+    using file = await Deno.open(part, { write: true, create: true });
+    await file.truncate(at);
+    await file.seek(at, Deno.SeekMode.Start);
     onProgress?.(at);
+    const next = () => network(reader.read(), patience.bytes, "the server sends nothing");
+    for (let step = await next(); !step.done; step = await next()) {
+      const chunk = step.value;
+      if (at + chunk.length > bytes) throw mismatch(url, `${bytes} bytes`, "more");
+      for (let written = 0; written < chunk.length;) written += await file.write(chunk.subarray(written));
+      at += chunk.length;
+      onProgress?.(at);
+    }
+    await file.sync();
+    if (at < bytes) throw lost("the connection ended early");
+  } finally {
+    await reader.cancel().catch(() => {}); // Or the server would go on sending.
   }
-  await file.sync();
-  if (at < bytes) throw lost("the connection ended early");
 }

@@ -1,8 +1,9 @@
+import { claim, type Holder } from "../claim.ts";
 import { InputError } from "../errors.ts";
-import { exists, fileError, fillWhole } from "../files.ts";
+import { checkFile, exists, fileError, fillWhole } from "../files.ts";
 import { download, verify } from "./download.ts";
 import { type Download, fileName, type Pinned } from "./downloads.ts";
-import { unpack } from "./unpack.ts";
+import { unpack, unpackInto } from "./unpack.ts";
 
 /** Settings of {@linkcode obtain}. */
 export interface ObtainOptions {
@@ -20,11 +21,14 @@ const MANY = 10_000;
 /**
  * Brings a data set into a folder of its name: downloaded or copied, checked, unpacked; whole or not at all.
  *
+ * One process at a time is at it, which a file `<name>.claim` beside the folder holds for it. What has come of a
+ * download stays in `<name>.download` until all has.
+ *
  * @param set Which.
  * @param folder The folder that its folder goes to.
  * @param options A copy of one's own, signal, progress.
  * @returns Whether it was checked against a known checksum.
- * @throws {InputError} If it is there already, cannot be had, or is not what is known.
+ * @throws {InputError} If it is there already, cannot be had, is not what is known, or another process is at it.
  * @throws What the signal says, if it is aborted.
  *
  * @example
@@ -39,42 +43,102 @@ const MANY = 10_000;
  * ```
  */
 export async function obtain(set: Download, folder: string, options: ObtainOptions = {}): Promise<boolean> {
-  const { from, signal, onProgress } = options;
+  const { from, signal } = options;
   const { name, files, own } = set;
   const target = `${folder}/${name}`;
-  if (await exists(target)) {
-    throw new InputError(
-      `Cannot bring ${name} to ${target} as it is there already: remove it to have it anew`,
-    );
+  await checkFree(name, target);
+  if (from === undefined) {
+    if (files.length === 0) {
+      throw new InputError(
+        `Cannot download ${name} as nobody may pass it on: give with --from ${own!.about}`,
+      );
+    }
+    await alone(name, target, signal, (signal) => fetchAll(set, target, { ...options, signal }));
+    return true;
   }
-  if (from !== undefined) {
-    const known = await knownFiles(set, from);
-    if (known) {
-      for (const [i, path] of known.entries()) await verify(files[i]!, path);
-      await settle(files, known, target, signal);
-    } else await takeOwn(set, from, target, signal);
-    return known !== undefined;
-  }
-  if (files.length === 0) {
-    throw new InputError(`Cannot download ${name} as nobody may pass it on: give with --from ${own!.about}`);
-  }
-  const incoming = `${target}.download`;
+  const known = await knownFiles(set, from);
+  await alone(name, target, signal, async (signal) => {
+    if (!known) return await takeOwn(set, from, target, signal);
+    for (const [i, path] of known.entries()) await verify(files[i]!, path);
+    await settle(files, known, target, signal);
+  });
+  return known !== undefined;
+}
+
+async function checkFree(name: string, target: string): Promise<void> {
+  if (!await exists(target)) return;
+  throw new InputError(`Cannot bring ${name} to ${target} as it is there already: remove it to have it anew`);
+}
+
+/** Does work on a set's folder while no other process does: two would tear each other's downloads. */
+async function alone(
+  name: string,
+  target: string,
+  signal: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  await makeFolder(target.slice(0, target.lastIndexOf("/")) || "/");
+  const claimed = await claim(`${target}.claim`);
+  if (!("release" in claimed)) throw new InputError(`Cannot bring ${name} to ${target} as ${taken(claimed)}`);
   try {
-    await Deno.mkdir(incoming, { recursive: true });
+    await checkFree(name, target); // Another process may just have brought it.
+    await sweep(target);
+    await work(AbortSignal.any([claimed.lost, ...signal ? [signal] : []]));
   } catch (error) {
-    throw fileError("make", incoming, error);
+    if (!claimed.lost.aborted || signal?.aborted) throw error;
+    throw new InputError(
+      `Cannot bring ${name} to ${target} as this process stood still for minutes, and another is at it`,
+    );
+  } finally {
+    await claimed.release();
   }
+}
+
+/** Who is at it, as far as is known. */
+function taken({ host, process }: Holder): string {
+  const who = process > 0 ? `process ${process}${host === "" ? "" : ` on ${host}`}` : "another process";
+  return `${who} is at it: wait for it, or end it`;
+}
+
+/** Removes what killed processes were filling: who holds the claim is alone. */
+async function sweep(target: string): Promise<void> {
+  const [, folder, base] = target.match(/^([^]*)\/([^/]*)$/)!;
+  try {
+    for await (const { name } of Deno.readDir(folder || "/")) {
+      if (!name.startsWith(`${base}.`) || !/^\.[0-9a-f]{8}\.tmp$/.test(name.slice(base!.length))) continue;
+      await Deno.remove(`${folder}/${name}`, { recursive: true });
+    }
+  } catch (error) {
+    throw fileError("clear", folder || "/", error);
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (error) {
+    throw fileError("make", path, error);
+  }
+}
+
+/** Downloads a set's files, checks and settles them; until then what has come stays. */
+async function fetchAll({ files }: Download, target: string, options: ObtainOptions): Promise<void> {
+  const { signal, onProgress } = options;
+  const incoming = `${target}.download`;
+  if (await Deno.lstat(incoming).then(({ isDirectory }) => !isDirectory, () => false)) {
+    throw new InputError(`Cannot download to ${incoming} as it is a link or file: remove it`);
+  }
+  await makeFolder(incoming);
   const paths = files.map((file) => `${incoming}/${fileName(file)}`);
   try {
     for (const [i, file] of files.entries()) {
       await download(file, paths[i]!, { signal, onProgress: (bytes) => onProgress?.(file, bytes) });
     }
     await settle(files, paths, target, signal);
-    for (const path of paths) await Deno.remove(path);
+    await Deno.remove(incoming, { recursive: true });
   } finally {
     await Deno.remove(incoming).catch(() => {}); // Unless something is in it to go on from.
   }
-  return true;
 }
 
 /** The set's known files at a place, or nothing if what is there is a copy of another kind that may be taken. */
@@ -108,26 +172,33 @@ async function settle(
   });
 }
 
+const isArchive = (path: string) => /\.(zip|tgz|tar\.gz)$/i.test(path);
+
+/** What to say of a copy in which there is nothing of the set. */
+const nothing = ({ name, own }: Download, from: string): InputError => {
+  const { ending, about } = own!;
+  return new InputError(
+    `Cannot take ${name} from ${from} as there is no ${ending} file in it: expected ${about}`,
+  );
+};
+
 /** Takes what nobody knows the checksum of: an archive, a folder's files of the right ending, or one such file. */
 async function takeOwn(
-  { name, own }: Download,
+  set: Download,
   from: string,
   target: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { ending, about } = own!;
-  const none = () =>
-    new InputError(`Cannot take ${name} from ${from} as there is no ${ending} file in it: expected ${about}`);
+  const { ending } = set.own!;
   const { isDirectory } = await stat(from);
-  if (!isDirectory && /\.(zip|tgz|tar\.gz)$/i.test(from)) {
-    await unpack(from, target, signal);
-    if ((await below(target, ending)).length > 0) return;
-    await Deno.remove(target, { recursive: true });
-    throw none();
-  }
-  const found = isDirectory ? await below(from, ending) : from.endsWith(ending) ? [""] : [];
-  if (found.length === 0) throw none();
   await fillWhole(target, async (temporary) => {
+    if (!isDirectory && isArchive(from)) {
+      await unpackInto(from, temporary, signal);
+      if ((await below(temporary, ending)).length === 0) throw nothing(set, from);
+      return;
+    }
+    const found = isDirectory ? await below(from, ending) : from.endsWith(ending) ? [""] : [];
+    if (found.length === 0) throw nothing(set, from);
     for (const path of found) {
       signal?.throwIfAborted();
       const to = `${temporary}/${path || from.split(/[/\\]/).at(-1)}`;
@@ -157,8 +228,10 @@ async function below(folder: string, ending: string): Promise<string[]> {
   return found;
 }
 
+/** What is at a place, which is a file or a folder: a pipe would be waited for, a device may have no end. */
 async function stat(path: string): Promise<Deno.FileInfo> {
   try {
+    await checkFile(path);
     return await Deno.stat(path);
   } catch (error) {
     throw fileError("read", path, error);

@@ -1,24 +1,44 @@
-import { type FileEntry, Reader, ZipReader } from "@zip.js/zip.js/lib/zip-core-native.js";
+import { configure, type FileEntry, Reader, ZipReader } from "@zip.js/zip.js/lib/zip-core-native.js";
 import { createTarDecoder } from "modern-tar";
 import { InputError, named, quoted } from "../errors.ts";
-import { fillWhole } from "../files.ts";
+import { checkFile, fileError, fillWhole } from "../files.ts";
+import { checkedTar } from "./tar.ts";
 
 /** Most bytes that come out of an archive: so many times its size, and this to spare; text shrinks to a fifth. */
 const TIMES = 20;
 const SPARE = 2 ** 20;
 /** Most bytes of any archive. The largest, MNLI, has 0.3 GB before it is unpacked. */
 const MOST = 4 * 2 ** 30;
-/** Most entries of an archive; RACE has some 28,000. */
+/** Most entries of an archive, of which RACE has some 28,000, and most folders that they need. */
 const ENTRIES = 50_000;
+const FOLDERS = 1000;
+/** Most characters of a path in it, and most folders on the way. */
+const LONGEST = 500;
+const DEEPEST = 30;
+/** Most bytes of a zip's table: 300 for each entry. */
+const TABLE = 2 ** 24;
+/** Bytes that are unpacked at once: what they become, a thousand times as much at the most, is in memory. */
+const STEP = 2 ** 12;
+
+configure({ chunkSize: STEP, useWebWorkers: false });
 
 /** A file or folder of an archive. */
 interface Entry {
   readonly name: string;
   /** `"file"`, `"folder"`, or what an archive of data has no business to hold. */
   readonly type: string;
-  /** Its bytes. Before the next entry is asked for, this one must be read or skipped. */
-  read(into: WritableStream<Uint8Array>): Promise<unknown>;
+  /** Its bytes; before the next entry is asked for, this must have been called. */
+  read(write: (chunk: Uint8Array) => void): Promise<void>;
   skip(): Promise<void> | void;
+}
+
+/** An archive under way. */
+interface Source {
+  readonly file: Deno.FsFile;
+  readonly size: number;
+  /** Is told of all bytes as they are unpacked, whatever the archive's tables say of them. */
+  measure(bytes: number): void;
+  refuse(why: string, cause?: unknown): InputError;
 }
 
 /**
@@ -46,63 +66,126 @@ interface Entry {
  * ```
  */
 export async function unpack(archive: string, folder: string, signal?: AbortSignal): Promise<void> {
+  await fillWhole(folder, (temporary) => unpackInto(archive, temporary, signal));
+}
+
+/**
+ * Unpacks like {@linkcode unpack} into a folder that is there and empty; where it throws, what it unpacked stays.
+ *
+ * @param archive The file.
+ * @param folder Where its entries go.
+ * @param signal Ends the work.
+ *
+ * @example
+ * ```ts
+ * import { unpackInto } from "./unpack.ts";
+ *
+ * const folder = await Deno.makeTempDir();
+ * await Deno.writeFile(`${folder}/none.zip`, new Uint8Array(22));
+ * await unpackInto(`${folder}/none.zip`, folder).catch(({ message }) => console.log(message.slice(-30)));
+ * ```
+ */
+export async function unpackInto(archive: string, folder: string, signal?: AbortSignal): Promise<void> {
   const refuse = (why: string, cause?: unknown) =>
     new InputError(`Cannot unpack ${named(archive)} as ${why}`, { cause });
-  await fillWhole(folder, async (temporary) => {
-    using file = await Deno.open(archive);
-    const { size } = await file.stat();
-    const most = Math.min(TIMES * size + SPARE, MOST);
-    let [count, bytes] = [0, 0];
-    const measure = (chunk: Uint8Array) => {
+  using file = await opened(archive);
+  const { size } = await file.stat();
+  const most = Math.min(TIMES * size + SPARE, MOST);
+  let bytes = 0;
+  /** Why it ended, which the library that reads it may take for damage. */
+  let reason: unknown;
+  const measure = (more: number): void => {
+    signal?.throwIfAborted();
+    bytes += more;
+    if (bytes <= most) return;
+    throw reason = refuse(`it holds more than ${most} bytes, out of proportion to its size of ${size}`);
+  };
+  const source = { file, size, measure, refuse };
+  const folders = new Set<string>();
+  try {
+    const entries = size > 0 ? await reader(file) : undefined;
+    if (!entries) throw refuse("it is neither a .zip nor a .tar.gz");
+    const names = new Names(refuse);
+    for await (const entry of entries(source)) {
       signal?.throwIfAborted();
-      bytes += chunk.length;
-      if (bytes > most) {
-        throw refuse(`it holds more than ${most} bytes, out of proportion to its size of ${size}`);
+      const path = names.take(entry);
+      const above = entry.type === "folder" ? path : path?.replace(/\/?[^/]*$/, "");
+      if (above !== undefined && !folders.has(above)) {
+        await Deno.mkdir(`${folder}/${above}`, { recursive: true });
+        folders.add(above);
       }
-    };
-    const taken = new Map<string, string>();
-    /** Systems that ignore case, or how an accent is written, would write one file over another. */
-    const claim = (path: string, type: string) => {
-      const key = path.normalize("NFC").toLowerCase();
-      const before = taken.get(key);
-      if (before !== undefined && (type === "file" || before === "file")) {
-        throw refuse(`it holds ${quoted(path)} twice, be it in other letters`);
+      if (path === undefined || entry.type === "folder") {
+        await entry.skip();
+        continue;
       }
-      taken.set(key, type);
-    };
-    try {
-      const entries = await reader(file);
-      if (!entries) throw refuse("it is neither a .zip nor a .tar.gz");
-      for await (const { name, type, read, skip } of entries(file, size, measure)) {
-        signal?.throwIfAborted();
-        if (++count > ENTRIES) throw refuse(`it holds more than ${ENTRIES} files`);
-        const parts = name.split("/").filter((part) => part !== "" && part !== ".");
-        if (parts.some(isLitter)) {
-          await skip();
-          continue;
+      using target = await Deno.open(`${folder}/${path}`, { write: true, createNew: true });
+      await entry.read((chunk) => {
+        try {
+          for (let at = 0; at < chunk.length;) at += target.writeSync(chunk.subarray(at));
+        } catch (error) {
+          throw reason = error; // A full disk is no damage.
         }
-        if (!isSafe(name) || (parts.length === 0 && type !== "folder")) {
-          throw refuse(`${quoted(name)} in it is no plain path inside a folder`);
-        }
-        if (type !== "file" && type !== "folder") throw refuse(`${quoted(name)} in it is a ${named(type)}`);
-        const paths = parts.map((_, i) => parts.slice(0, i + 1).join("/"));
-        const path = type === "file" ? paths.pop() : undefined;
-        for (const above of paths) claim(above, "folder");
-        await Deno.mkdir([temporary, ...paths.slice(-1)].join("/"), { recursive: true });
-        if (path === undefined) {
-          await skip();
-          continue;
-        }
-        claim(path, "file");
-        const target = await Deno.open(`${temporary}/${path}`, { write: true, createNew: true });
-        await read(target.writable);
-      }
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (error instanceof InputError || error instanceof Error && "code" in error) throw error;
-      throw refuse(`it is damaged: ${quoted(error instanceof Error ? error.message : error)}`, error);
+      });
     }
-  });
+  } catch (caught) {
+    signal?.throwIfAborted();
+    const error = reason ?? caught;
+    if (error instanceof InputError || error instanceof Error && "code" in error) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw refuse(`it is damaged: ${named(why.replace(/\.$/, ""))}`, error);
+  }
+}
+
+/** Opens an archive, which is neither a pipe nor a folder. */
+async function opened(archive: string): Promise<Deno.FsFile> {
+  try {
+    await checkFile(archive);
+    const file = await Deno.open(archive);
+    if ((await file.stat()).isFile) return file;
+    file.close();
+  } catch (error) {
+    throw fileError("unpack", archive, error);
+  }
+  throw new InputError(`Cannot unpack ${archive} as it is a folder`);
+}
+
+/** The names of an archive's entries, each of which it may take once. */
+class Names {
+  readonly #taken = new Map<string, string>();
+  #count = 0;
+  #folders = 0;
+
+  constructor(readonly refuse: (why: string) => InputError) {}
+
+  /** Where an entry goes, or nothing if it is to be skipped. */
+  take({ name, type }: Entry): string | undefined {
+    if (++this.#count > ENTRIES) throw this.refuse(`it holds more than ${ENTRIES} files`);
+    const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+    if (parts.some(isLitter)) return undefined;
+    if (!isSafe(name) || (parts.length === 0 && type !== "folder")) {
+      throw this.refuse(`${quoted(name)} in it is no plain path inside a folder`);
+    }
+    if (type !== "file" && type !== "folder") throw this.refuse(`${quoted(name)} in it is a ${type}`);
+    let path = "";
+    for (const [i, part] of parts.entries()) {
+      path += i === 0 ? part : `/${part}`;
+      this.#claim(path, i === parts.length - 1 ? type : "folder");
+    }
+    return path;
+  }
+
+  /** Systems that ignore case, or how an accent is written, would write one file over another. */
+  #claim(path: string, type: string): void {
+    const key = path.normalize("NFC").toLowerCase();
+    const before = this.#taken.get(key);
+    if (before !== undefined && (type === "file" || before === "file")) {
+      throw this.refuse(`it holds ${quoted(path)} twice, be it in other letters`);
+    }
+    if (before === undefined && type === "folder" && ++this.#folders > FOLDERS) {
+      throw this.refuse(`it holds more than ${FOLDERS} folders`);
+    }
+    this.#taken.set(key, type);
+  }
 }
 
 /** What macOS adds of its own: `Icon\r` stands in SNLI's archive. */
@@ -112,19 +195,16 @@ function isLitter(part: string): boolean {
 
 /** Whether a name means the same below one folder on every system: a colon is a drive or a stream on Windows. */
 function isSafe(name: string): boolean {
-  // deno-lint-ignore no-control-regex
-  return !name.startsWith("/") && !/[\\:\x00-\x1f\x7f]/.test(name) && !name.split("/").includes("..");
+  const parts = name.split("/");
+  if (name.length > LONGEST || parts.length > DEEPEST || parts[0] === "" && name !== "") return false;
+  return !/[\\:\p{Cc}]/u.test(name) && parts.every((part) => part === "." || !ALIAS.test(part));
 }
 
-/** The entries of an archive, whose bytes `measure` is told of as they come. */
-type Entries = (
-  file: Deno.FsFile,
-  size: number,
-  measure: (chunk: Uint8Array) => void,
-) => AsyncIterable<Entry>;
+/** What Windows takes for another name, or for a device: it cuts points and blanks off a name's end. */
+const ALIAS = /[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
 /** Who can read an archive, told by its first bytes. */
-async function reader(file: Deno.FsFile): Promise<Entries | undefined> {
+async function reader(file: Deno.FsFile): Promise<((source: Source) => AsyncIterable<Entry>) | undefined> {
   const magic = new Uint8Array(2);
   await file.read(magic);
   await file.seek(0, Deno.SeekMode.Start);
@@ -133,16 +213,12 @@ async function reader(file: Deno.FsFile): Promise<Entries | undefined> {
   return undefined;
 }
 
-async function* zipEntries(
-  file: Deno.FsFile,
-  size: number,
-  measure: (chunk: Uint8Array) => void,
-): AsyncGenerator<Entry> {
+async function* zipEntries(source: Source): AsyncGenerator<Entry> {
   // Real archives differ between their two tables in harmless ways: the names are judged here, the bytes by CRC.
-  const zip = new ZipReader(new FileReader(file, size), {
+  const zip = new ZipReader(new FileReader(source), {
     strictness: "tolerant",
     checkCrc32: true,
-    useWebWorkers: false,
+    maxAppendedDataSize: SPARE, // Beyond that its end is not looked for.
   });
   for await (const entry of zip.getEntriesGenerator()) {
     const { filename, directory, encrypted, externalFileAttributes } = entry;
@@ -152,53 +228,72 @@ async function* zipEntries(
       name: filename,
       type: !plain ? "link or device" : encrypted ? "file under a password" : directory ? "folder" : "file",
       skip() {},
-      async read(into) {
-        const { readable, writable } = measured(measure);
-        await Promise.all([(entry as FileEntry).getData(writable), readable.pipeTo(into)]);
+      async read(write) {
+        await (entry as FileEntry).getData(
+          new WritableStream({
+            write(chunk) {
+              source.measure(chunk.length);
+              write(chunk);
+            },
+          }),
+        );
       },
     };
   }
 }
 
-async function* tarEntries(
-  file: Deno.FsFile,
-  _size: number,
-  measure: (chunk: Uint8Array) => void,
-): AsyncGenerator<Entry> {
-  const tar = file.readable.pipeThrough(new DecompressionStream("gzip")).pipeThrough(measured(measure))
-    .pipeThrough(createTarDecoder({ strict: true }));
+async function* tarEntries({ file, measure, refuse }: Source): AsyncGenerator<Entry> {
+  const measured = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform(chunk, controller) {
+      measure(chunk.length);
+      controller.enqueue(chunk);
+    },
+  });
+  const tar = chunks(file).pipeThrough(new DecompressionStream("gzip")).pipeThrough(measured)
+    .pipeThrough(checkedTar(refuse)).pipeThrough(createTarDecoder({ strict: true }));
   for await (const { header: { name, type = "file" }, body } of tar) {
     yield {
       name,
       type: type === "directory" ? "folder" : type,
-      read: (into) => body.pipeTo(into),
       skip: () => body.cancel(),
+      async read(write) {
+        for await (const chunk of body) write(chunk);
+      },
     };
   }
 }
 
-/** Passes bytes on and measures them, whatever the archive's tables say of them. */
-function measured(
-  measure: (chunk: Uint8Array) => void,
-): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
-  return new TransformStream({
-    transform(chunk, controller) {
-      measure(chunk);
-      controller.enqueue(chunk);
+/** A file in small steps, from where it is read. */
+function chunks(file: Deno.FsFile): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    async pull(controller) {
+      const chunk = new Uint8Array(STEP);
+      const length = await file.read(chunk);
+      if (length === null) controller.close();
+      else controller.enqueue(chunk.subarray(0, length));
     },
-  });
+  }, { highWaterMark: 0 });
 }
 
 /** Reads where the zip's tables point, as a zip is read from its end. */
-class FileReader extends Reader<Deno.FsFile> {
-  constructor(readonly file: Deno.FsFile, override size: number) {
-    super(file);
+class FileReader extends Reader<Source> {
+  #read = 0;
+
+  constructor(readonly source: Source) {
+    super(source);
+    this.size = source.size;
   }
 
   override async readUint8Array(index: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - index)));
-    await this.file.seek(index, Deno.SeekMode.Start);
-    for (let at = 0; at < bytes.length;) at += await this.file.read(bytes.subarray(at)) ?? bytes.length;
+    const { file, size, measure, refuse } = this.source;
+    const wanted = Math.max(0, Math.min(length, size - index));
+    if (wanted > TABLE) throw refuse(`its table takes ${wanted} bytes, more than ${TABLE}`);
+    this.#read += wanted;
+    if (this.#read > 4 * size + SPARE) throw refuse("its entries lie over one another");
+    measure(0);
+    const bytes = new Uint8Array(wanted);
+    await file.seek(index, Deno.SeekMode.Start);
+    for (let at = 0; at < bytes.length;) at += await file.read(bytes.subarray(at)) ?? bytes.length;
     return bytes;
   }
 }

@@ -1,6 +1,7 @@
 import { listTasks } from "../../lib/data/mod.ts";
 import { downloads } from "../../lib/data/downloads.ts";
 import { assert, assertEquals } from "../assert.ts";
+import { outputOf } from "../programs.ts";
 import { contents, zip } from "../data/archives.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
@@ -73,7 +74,7 @@ const refused: [sentence: RegExp, ...args: string[]][] = [
     "--from",
     `${top}/mine/hostile.zip`,
   ],
-  [/^Cannot make .*cloze\.zip\/cola\.download: /, "cola", "--folder", `${top}/mine/cloze.zip`],
+  [/^Cannot make .*cloze\.zip: /, "cola", "--folder", `${top}/mine/cloze.zip`],
 ];
 for (const [sentence, ...args] of refused) {
   Deno.test(`data ${args.join(" ").replaceAll(top, "…")} is refused with exit code 2 and no stack`, async () => {
@@ -88,6 +89,25 @@ for (const [sentence, ...args] of refused) {
     );
   });
 }
+
+Deno.test("data reads no pipe and no device: it says so at once", async () => {
+  const pipe = `${top}/pipes/SST-2.zip`;
+  await Deno.mkdir(`${top}/pipes`);
+  const paths = ["/dev/zero", "/dev/null", "/dev/stdin"];
+  if (await outputOf("mkfifo", pipe) !== undefined) paths.push(pipe, `${top}/pipes`);
+  for (const path of paths) {
+    for (const name of ["sst2", "story-cloze", "copa"]) {
+      const { code, out, err } = await run([name, "--from", path, "--folder", cache]);
+      assertEquals([code, out], [2, ""], err);
+      assert(
+        /^Cannot (read|take) \P{Cc}*( as (it is no file|there is no \P{Cc}*)|Requires all access \P{Cc}*)$/u
+          .test(err),
+        err,
+      );
+    }
+  }
+  await Deno.remove(`${top}/pipes`, { recursive: true });
+});
 
 Deno.test("data takes one's own copy, says under which terms and that it is unchecked, and keeps what is there", async () => {
   const folder = `${top}/taken`;

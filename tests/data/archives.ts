@@ -8,6 +8,9 @@ export interface Made {
   mode?: number;
   /** Zip: a checksum that may be wrong. */
   crc?: number;
+  /** Zip: deflated data instead of a text, and the size of what it is said to hold. */
+  raw?: Uint8Array;
+  size?: number;
   /** Tar: the type; a folder's or file's unless given. */
   type?: string;
   /** Tar: where a link goes. */
@@ -22,16 +25,18 @@ export function zip(...made: Made[]): Uint8Array<ArrayBuffer> {
   const locals: Uint8Array[] = [];
   const centrals: Uint8Array[] = [];
   let at = 0;
-  for (const { name, text = "", mode = name.endsWith("/") ? 0o40755 : 0o100644, crc } of made) {
+  for (
+    const { name, text = "", mode = name.endsWith("/") ? 0o40755 : 0o100644, crc, raw, size } of made
+  ) {
     const [label, content] = [encode(name), encode(text)];
-    const packed = content.length > 0 ? deflateRawSync(content) : Uint8Array.of(3, 0);
+    const packed = raw ?? (content.length > 0 ? deflateRawSync(content) : Uint8Array.of(3, 0));
     const shared = new DataView(new ArrayBuffer(26)); // From "version needed" to "extra field length".
     shared.setUint16(0, 20, true);
     shared.setUint16(2, 0x800, true); // The name is UTF-8.
     shared.setUint16(4, 8, true);
     shared.setUint32(10, crc ?? crc32(content), true);
     shared.setUint32(14, packed.length, true);
-    shared.setUint32(18, content.length, true);
+    shared.setUint32(18, size ?? content.length, true);
     shared.setUint16(22, label.length, true);
     const rest = new DataView(new ArrayBuffer(14)); // From "comment length" to "offset".
     rest.setUint32(6, mode * 2 ** 16, true);
@@ -80,7 +85,7 @@ export function gzip(content: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /** Pieces in one; text has a byte a character. */
-function bytes(parts: (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
+export function bytes(parts: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
   const arrays = parts.map((part) =>
     typeof part === "string" ? Uint8Array.from(part, (c) => c.charCodeAt(0)) : part
   );

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { download, verify } from "../../lib/data/download.ts";
+import { download, downloadWithin, verify } from "../../lib/data/download.ts";
 import type { Pinned } from "../../lib/data/downloads.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { outputOf } from "../programs.ts";
 
 const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) >> 7);
 const sha256 = createHash("sha256").update(bytes).digest("hex");
@@ -260,6 +261,160 @@ Deno.test("aborted, a download ends with the signal's reason, and the next call 
     await download(pinned, path);
     assertEquals(asked.map(({ range }) => range), [null, "bytes=50000-"]);
     assertEquals(await Deno.readFile(path), bytes);
+  });
+});
+
+const short = { answer: 0.3, bytes: 0.3 };
+
+Deno.test("a server that stalls is left, what came stays, and the next call goes on", async () => {
+  for (const came of [0, 40_000]) {
+    let first = true;
+    await served((request, seen) => {
+      if (!first) return ranges(request, seen);
+      first = false;
+      return new Response(
+        new ReadableStream({ start: (controller) => came > 0 && controller.enqueue(bytes.slice(0, came)) }),
+      );
+    }, async (pinned, path) => {
+      await assertRefused(
+        () => downloadWithin(short, pinned, path, {}),
+        new RegExp(
+          "^Cannot download http:.*a\\.zip: the server sends nothing for 0\\.3 seconds: " +
+            `${came} of 300000 bytes are there, and the same command goes on$`,
+        ),
+      );
+      assertEquals(names(path), came > 0 ? ["a.zip.part"] : []);
+      await download(pinned, path);
+      assertEquals(await Deno.readFile(path), bytes);
+    });
+  }
+});
+
+Deno.test("a server that is slow, but sends, is waited for", async () => {
+  const parts = [0, 1, 2, 3, 4, 5].map((i) => bytes.slice(50_000 * i, 50_000 * (i + 1)));
+  const slowly = new ReadableStream({
+    async pull(controller) {
+      await new Promise((resume) => setTimeout(resume, 100));
+      if (parts.length === 0) controller.close();
+      else controller.enqueue(parts.shift()!);
+    },
+  });
+  await served(() => new Response(slowly), async (pinned, path) => {
+    await downloadWithin({ answer: 0.4, bytes: 0.4 }, pinned, path, {});
+    assertEquals(await Deno.readFile(path), bytes);
+  });
+});
+
+/** A server that says to each connection what `say` does, and takes what it is asked. */
+async function speaking(
+  say: (connection: Deno.TcpConn) => Promise<void>,
+  test: (pinned: Pinned, path: string) => Promise<void>,
+): Promise<void> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const open: Deno.TcpConn[] = [];
+  const serving = (async () => {
+    for await (const connection of listener) {
+      open.push(connection);
+      await connection.read(new Uint8Array(9999));
+      await say(connection).catch(() => {}); // It was left.
+    }
+  })();
+  const folder = await Deno.makeTempDir();
+  try {
+    await test(
+      { url: `http://127.0.0.1:${listener.addr.port}/a.zip`, bytes: bytes.length, sha256 },
+      `${folder}/a.zip`,
+    );
+  } finally {
+    listener.close();
+    for (const connection of open) connection.close();
+    await serving;
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("a server that does not answer, or whose headers have no end, is left", async () => {
+  const silent = /: the server does not answer for 0\.3 seconds: 0 of 300000 bytes are there/;
+  const encode = (text: string) => new TextEncoder().encode(text);
+  await speaking(() => Promise.resolve(), async (pinned, path) => {
+    await assertRefused(() => downloadWithin(short, pinned, path, {}), silent);
+    assertEquals(names(path), []);
+  });
+  await speaking(async (connection) => {
+    await connection.write(encode("HTTP/1.1 200 OK\r\n"));
+    for (let i = 0; i < 100; i++) {
+      await connection.write(encode(`x-${i}: y\r\n`));
+      await new Promise((resume) => setTimeout(resume, 20));
+    }
+  }, async (pinned, path) => {
+    await assertRefused(() => downloadWithin(short, pinned, path, {}), silent);
+    assertEquals(names(path), []);
+  });
+  await speaking(async (connection) => {
+    await connection.write(encode("HTTP/1.1 200 OK\r\n"));
+    for (let i = 0; i < 3000; i++) await connection.write(encode(`x-${i}: ${"y".repeat(999)}\r\n`));
+  }, async (pinned, path) => {
+    await assertRefused(() => download(pinned, path), /^Cannot download http:.{1,160}: 0 of 300000 bytes/);
+  });
+  await speaking(async (connection) => {
+    await connection.write(encode(`HTTP/1.1 500 ${"No ".repeat(500)}\x1b[31m\r\ncontent-length: 0\r\n\r\n`));
+  }, async (pinned, path) => {
+    await assertRefused(
+      () => download(pinned, path),
+      /^Cannot download http:\P{Cc}{1,160}: 0 of 300000 bytes/u,
+    );
+  });
+});
+
+Deno.test("redirections without end, and to where the network may not be used, are one sentence", async () => {
+  const to = (location: string) => () => new Response(null, { status: 302, headers: { location } });
+  const left =
+    /^Cannot download http:\P{Cc}{1,180}: 0 of 300000 bytes are there, and the same command goes on$/u;
+  for (
+    const location of [
+      "/a.zip",
+      "http://elsewhere.example/",
+      `http://${"long.".repeat(500)}example/`,
+      "data:,x",
+    ]
+  ) {
+    await served(to(location), async (pinned, path) => {
+      await assertRefused(() => download(pinned, path), left);
+      assertEquals(names(path), []);
+    });
+  }
+  let count = 0;
+  await speaking(async (connection) => {
+    await new Promise((resume) => setTimeout(resume, 50));
+    await connection.write(
+      new TextEncoder().encode(`HTTP/1.1 302 Found\r\nlocation: /${count++}\r\nconnection: close\r\n\r\n`),
+    );
+    connection.closeWrite();
+  }, async (pinned, path) => {
+    await assertRefused(() => downloadWithin(short, pinned, path, {}), left);
+  });
+});
+
+Deno.test("what is no plain file is neither taken for a part, nor written through, nor read", async () => {
+  await served(ranges, async (pinned, path, asked) => {
+    const victim = `${path}.victim`, part = `${path}.part`;
+    const refused = /^Cannot go on with .*a\.zip\.part as it is no plain file: remove it$/;
+    await Deno.writeTextFile(victim, "mine");
+    await Deno.symlink(victim, part);
+    await assertRefused(() => download(pinned, path), refused);
+    await Deno.remove(victim);
+    await assertRefused(() => download(pinned, path), refused);
+    assertEquals(names(path), ["a.zip.part"]);
+    await Deno.remove(part);
+    await Deno.mkdir(part);
+    await assertRefused(() => download(pinned, path), refused);
+    await Deno.remove(part);
+    if (await outputOf("mkfifo", part) === undefined) return;
+    await assertRefused(() => download(pinned, path), refused);
+    await Deno.rename(part, path);
+    await assertRefused(() => download(pinned, path), /^Cannot read .*a\.zip as it is no file$/);
+    await assertRefused(() => verify(pinned, "/dev/zero"), /^Cannot read \/dev\/zero as it is no file$/);
+    assertEquals(asked, []);
   });
 });
 

@@ -3,6 +3,7 @@ import { listTasks } from "../../lib/data/mod.ts";
 import { type Download, downloads, fileName, type Pinned } from "../../lib/data/downloads.ts";
 import { obtain } from "../../lib/data/obtain.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { outputOf } from "../programs.ts";
 import { contents, zip } from "./archives.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -242,6 +243,179 @@ Deno.test("a set of two kinds is checked where its known archive is, and taken u
       () => obtain(both, folder, { from: `${from}/SST-2.zip` }),
       /expected \d+ bytes, found 1$/,
     );
+    nothing(folder);
+  });
+});
+
+/** A set from a server that answers so. */
+async function served(
+  answer: (request: Request) => Response,
+  test: (set: Download, folder: string) => Promise<void>,
+): Promise<void> {
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, answer);
+  const files = packed.files.map((file) => ({
+    ...file,
+    url: file.url.replace(":1/", `:${server.addr.port}/`),
+  }));
+  try {
+    await laid({}, (_, folder) => test({ ...packed, files }, folder));
+  } finally {
+    await server.shutdown();
+  }
+}
+
+/** The names in a folder; none where it is not there. */
+const namesIn = (folder: string): string[] => {
+  try {
+    return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+  } catch {
+    return [];
+  }
+};
+
+/** The archive, but for its end, which does not come; from then on as asked for. */
+function stalling(): (request: Request) => Response {
+  let stalled = false;
+  return ({ headers }) => {
+    const from = Number(headers.get("range")?.match(/\d+/)?.[0] ?? 0);
+    if (!stalled) {
+      stalled = true;
+      return new Response(new ReadableStream({ start: (to) => to.enqueue(archive.slice(0, 100)) }));
+    }
+    const range = { "content-range": `bytes ${from}-${archive.length - 1}/${archive.length}` };
+    return from > 0
+      ? new Response(archive.slice(from), { status: 206, headers: range })
+      : new Response(archive);
+  };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resume) => setTimeout(resume, 5));
+}
+
+const part = (folder: string) => `${folder}/packed.download/SST-2.zip.part`;
+const came = (folder: string) => () => exists(part(folder)) && Deno.statSync(part(folder)).size === 100;
+const exists = (path: string) => {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+};
+
+Deno.test("of two that bring the same set one does, and the other is told who is at it", async () => {
+  await served(stalling(), async (set, folder) => {
+    const controller = new AbortController();
+    const first = obtain(set, folder, { signal: controller.signal }).catch((error) => error);
+    await until(came(folder));
+    await assertRefused(
+      () => obtain(set, folder),
+      new RegExp(
+        `^Cannot bring packed to .*packed as process ${Deno.pid}( on \\S+)? is at it: wait for it, or end it$`,
+      ),
+    );
+    assertEquals(namesIn(folder), ["packed.claim", "packed.download"]);
+    controller.abort();
+    assertEquals(await first, controller.signal.reason);
+    assertEquals(namesIn(folder), ["packed.download"]);
+    await obtain(set, folder);
+    assertEquals(contents(`${folder}/packed`), unpacked);
+    assertEquals(namesIn(folder), ["packed"]);
+  });
+});
+
+Deno.test("what a killed process was at, the next goes on with at once, and nothing of it stays", async () => {
+  await served(stalling(), async (set, folder) => {
+    const code = `import { obtain } from "${root.pathname}lib/data/obtain.ts";
+      await obtain(${JSON.stringify(set)}, "${folder}");`;
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["eval", `--config=${root.pathname}deno.json`, code],
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    await until(came(folder));
+    child.kill("SIGKILL");
+    await child.status;
+    if (Deno.permissions.querySync({ name: "sys", kind: "hostname" }).state !== "granted") {
+      const path = `${folder}/packed.claim`; // Then this process does not know that it was on the same machine.
+      const holder = JSON.parse(await Deno.readTextFile(path));
+      await Deno.writeTextFile(path, JSON.stringify({ ...holder, host: "" }));
+    }
+    await Deno.mkdir(`${folder}/packed.0123abcd.tmp/half`, { recursive: true });
+    await Deno.mkdir(`${folder}/packed.2.0123abcd.tmp`);
+    assertEquals(namesIn(folder).filter((name) => !name.endsWith("tmp")), [
+      "packed.claim",
+      "packed.download",
+    ]);
+    await obtain(set, folder);
+    assertEquals(contents(`${folder}/packed`), unpacked);
+    assertEquals(namesIn(folder), ["packed", "packed.2.0123abcd.tmp"]);
+  });
+});
+
+Deno.test("a link where a download goes is refused, and not followed", async () => {
+  await served(() => new Response(archive), async (set, folder) => {
+    const elsewhere = `${folder}/elsewhere`;
+    await Deno.mkdir(elsewhere, { recursive: true });
+    await Deno.symlink(elsewhere, `${folder}/packed.download`);
+    await assertRefused(
+      () => obtain(set, folder),
+      /^Cannot download to .*packed\.download as it is a link or file: remove it$/,
+    );
+    await Deno.remove(`${folder}/packed.download`);
+    await Deno.mkdir(`${folder}/packed.download`);
+    await Deno.symlink(`${elsewhere}/victim`, part(folder));
+    await assertRefused(
+      () => obtain(set, folder),
+      /^Cannot go on with .*\.part as it is no plain file: remove it$/,
+    );
+    assertEquals([namesIn(elsewhere), namesIn(folder)], [[], ["elsewhere", "packed.download"]]);
+  });
+});
+
+Deno.test("after success nothing but the set is there, and after a refusal nothing but a part to go on from", async () => {
+  let content: Uint8Array<ArrayBuffer> = archive;
+  await served(() => new Response(content), async (set, folder) => {
+    await Deno.mkdir(`${folder}/packed.download`, { recursive: true });
+    await Deno.writeTextFile(`${folder}/packed.download/other.part`, "left by an older version");
+    await obtain(set, folder);
+    assertEquals(namesIn(folder), ["packed"]);
+    content = archive.slice().fill(0, 50, 60);
+    await assertRefused(() => obtain({ ...set, name: "wrong" }, folder), /expected SHA-256/);
+    content = archive.slice(0, 60);
+    await assertRefused(() => obtain({ ...set, name: "short" }, folder), /expected \d+ bytes, found 60$/);
+    assertEquals(namesIn(folder), ["packed"]);
+  });
+});
+
+Deno.test("of an archive of one's own without a fitting file nothing is there at any time", async () => {
+  await laid({ "b.zip": archive }, async (from, folder) => {
+    const watch = setInterval(() => assert(!namesIn(folder).includes("form")), 1);
+    await assertRefused(
+      () => obtain(form, folder, { from: `${from}/b.zip` }),
+      /as there is no \.csv file in it/,
+    );
+    clearInterval(watch);
+    nothing(folder);
+  });
+});
+
+Deno.test("pipes and devices are no copy of one's own, and are refused at once", async () => {
+  await laid({}, async (from, folder) => {
+    if (await outputOf("mkfifo", `${from}/SST-2.zip`) === undefined) return;
+    await Deno.rename(`${from}/SST-2.zip`, `${from}/a.csv`);
+    await Deno.mkdir(`${from}/in`);
+    await outputOf("mkfifo", `${from}/in/SST-2.zip`);
+    const noFile = /^Cannot read .* as it is no file$/;
+    for (const path of [`${from}/in`, `${from}/in/SST-2.zip`, "/dev/zero", "/dev/null"]) {
+      await assertRefused(() => obtain(packed, folder, { from: path }), noFile);
+      if (path.endsWith("in")) continue;
+      await assertRefused(() => obtain(form, folder, { from: path }), noFile);
+    }
+    await assertRefused(() => obtain(form, folder, { from: `${from}/a.csv` }), noFile);
+    await assertRefused(() => obtain(form, folder, { from }), /as there is no \.csv file in it/);
+    await Deno.remove(`${from}/a.csv`); // Before anything here would read it.
+    await Deno.remove(`${from}/in`, { recursive: true });
     nothing(folder);
   });
 });

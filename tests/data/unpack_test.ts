@@ -2,7 +2,9 @@ import { verify } from "../../lib/data/download.ts";
 import { unpack } from "../../lib/data/unpack.ts";
 import { exists } from "../../lib/files.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { outputOf } from "../programs.ts";
 import { contents, gzip, type Made, tar, zip } from "./archives.ts";
+import { record } from "./bombs.ts";
 
 /** Lays an archive into a folder of its own, and tells where it may go. */
 async function laid(
@@ -55,7 +57,7 @@ for (const [format, make] of formats) {
     });
   });
 
-  const plain = /^Cannot unpack .*archive as "[^]*" in it is no plain path inside a folder$/;
+  const plain = /^Cannot unpack .*archive as "[^]*["…] in it is no plain path inside a folder$/;
   const twice = /^Cannot unpack .*archive as it holds "a\/b" twice, be it in other letters$/i;
   const hostile: [what: string, made: Made[], why: RegExp][] = [
     ["a way out", [{ name: "../../out.txt", text: "x" }], plain],
@@ -67,6 +69,10 @@ for (const [format, make] of formats) {
     ["a backslash", [{ name: "a\\..\\..\\out.txt", text: "x" }], plain],
     ["a line break in a name", [{ name: "a\n.txt", text: "x" }], plain],
     ["no name", [{ name: ".", text: "x" }], plain],
+    ["a point that Windows cuts off", [{ name: "a./b", text: "x" }], plain],
+    ["a blank that Windows cuts off", [{ name: "a/b ", text: "x" }], plain],
+    ["a device of Windows", [{ name: "a/nul.txt", text: "x" }], plain],
+    ["many folders in one another", [{ name: `${"a/".repeat(30)}b`, text: "x" }], plain],
     ["a file twice", [{ name: "a/b", text: "1" }, { name: "a/b", text: "2" }], twice],
     ["a file twice, in other letters", [{ name: "a/b", text: "1" }, { name: "A/B", text: "2" }], twice],
     ["a file twice, by a detour", [{ name: "a/b", text: "1" }, { name: "a//./b", text: "2" }], twice],
@@ -133,6 +139,121 @@ for (const [format, make] of formats) {
     });
   });
 }
+
+Deno.test("a tar's long names are taken, from pax headers and from GNU's entries", async () => {
+  const long = `${"a long name ".repeat(12)}x`;
+  const says = (type: string, text: string) => ({ name: "././@LongLink", type, text });
+  const made: Made[][] = [
+    [says("L", `${long}\0`), { name: "short", text: "x" }],
+    [says("x", record("mtime", "1432.000001") + record("path", long)), { name: "short", text: "x" }],
+    [says("g", record("comment", "x")), says("L", long), { name: "short", text: "x" }],
+  ];
+  for (const entries of made) {
+    await laid(gzip(tar(...entries)), async (path, folder) => {
+      await unpack(path, folder);
+      assertEquals(contents(folder), { [long]: "x" });
+    });
+  }
+});
+
+Deno.test("a tar's entries that would be read wrongly, or would take long to read, are refused", async () => {
+  const pax = (text: string): Made[] => [{ name: "x", type: "x", text }, { name: "a", text: "x" }];
+  const malformed = ["12 path=ab\n", "10 path=ab\n", "10 path=ab", "8 =abcd\n", "\n1x ", "0 path=ab\n", "x"];
+  const made: [Made[], RegExp][] = [
+    [[{ name: "a", type: "S", text: "x" }], /as it holds an entry of type "S", which is no file or folder$/],
+    [pax(record("GNU.sparse.size", "9")), /as it holds a sparse or huge file, by its "GNU\.sparse\.size"$/],
+    [pax(record("size", "1")), /by its "size"$/],
+    ...malformed.map((text): [Made[], RegExp] => [
+      pax(text),
+      /as it is damaged: what it says of an entry is no pax record$/,
+    ]),
+    [
+      [{ name: "x", type: "L", text: "a".repeat(70_000) }],
+      /as it says 70000 bytes of an entry, more than 65536$/,
+    ],
+  ];
+  for (const [entries, why] of made) {
+    await laid(gzip(tar(...entries)), async (path, folder, around) => {
+      await assertRefused(() => unpack(path, folder), why);
+      assertEquals(around(), usual);
+    });
+  }
+});
+
+for (const [format, make] of formats) {
+  Deno.test(`${format} is left in its middle when the signal says so, and nothing stays`, async () => {
+    const text = Array.from({ length: 200_000 }, (_, i) => `${i * i}`).join(" ");
+    const made = Array.from({ length: 20 }, (_, i) => ({ name: `${i}`, text }));
+    await laid(make(...made), async (path, folder, around) => {
+      const controller = new AbortController();
+      const unpacking = unpack(path, folder, controller.signal).catch((error) => error);
+      while (around().length < usual.length + 2) await new Promise((resume) => setTimeout(resume));
+      controller.abort();
+      assertEquals(await unpacking, controller.signal.reason);
+      assertEquals(around(), usual);
+    });
+  });
+
+  Deno.test(`${format} that is damaged in its middle is refused, and nothing stays`, async () => {
+    const text = Array.from({ length: 200_000 }, (_, i) => `${i * i}`).join(" ");
+    const whole = make(...["a", "b", "c"].map((name) => ({ name, text })));
+    for (const share of [0.34, 0.5, 0.65]) {
+      const damaged = whole.slice();
+      damaged.fill(0xff, share * whole.length, share * whole.length + 100);
+      await laid(damaged, async (path, folder, around) => {
+        await assertRefused(() => unpack(path, folder), /^Cannot unpack .*archive as it is damaged/);
+        assertEquals(around(), usual);
+      });
+    }
+  });
+
+  Deno.test(`${format} that the disk has no room for is refused as such, and nothing stays`, async () => {
+    const top = await Deno.makeTempDir();
+    const mount = await outputOf("mount", "-t", "tmpfs", "-o", "size=1m", "none", top);
+    if (mount === undefined) { // Only root may.
+      console.error("no small disk can be mounted: a full disk is not tested");
+      return await Deno.remove(top);
+    }
+    try {
+      const text = Array.from({ length: 300_000 }, (_, i) => `${i * i}`).join(" ");
+      await laid(make({ name: "a", text: "x" }, { name: "b", text }), async (path) => {
+        await assertRefused(
+          () => unpack(path, `${top}/data`),
+          /^Cannot make .*data: No space left on device/,
+        );
+        assertEquals(contents(top), {});
+      });
+    } finally {
+      assert(await outputOf("umount", top) !== undefined);
+      await Deno.remove(top);
+    }
+  });
+}
+
+Deno.test("a pipe, a device and a folder are no archives, and are refused at once", async () => {
+  const top = await Deno.makeTempDir();
+  const pipe = `${top}/pipe.zip`;
+  const paths = ["/dev/zero", "/dev/null", top];
+  if (await outputOf("mkfifo", pipe) !== undefined) paths.push(pipe);
+  for (const path of paths) {
+    await assertRefused(
+      () => unpack(path, `${top}/data`),
+      /^Cannot (read|unpack) .* as it is (no file|a folder)$/,
+    );
+  }
+  assert(!await exists(`${top}/data`));
+  await Deno.remove(top, { recursive: true });
+});
+
+Deno.test("a tar that is cut before it was packed is refused, and nothing stays", async () => {
+  const whole = tar({ name: "a", text: "x".repeat(900) }, { name: "b", text: "y" });
+  for (const length of [0, 100, 600, 1500, 1600, 2048, 2600, 3000]) {
+    await laid(gzip(whole.slice(0, length)), async (path, folder, around) => {
+      await assertRefused(() => unpack(path, folder), /^Cannot unpack .*archive as it is damaged: [^]*[^.]$/);
+      assertEquals(around(), usual);
+    });
+  }
+});
 
 Deno.test("a zip's links, devices and folders that are files are refused", async () => {
   for (const [mode, name] of [[0o120777, "l"], [0o20644, "d"], [0o10644, "p"], [0o100644, "f/"]] as const) {

@@ -10,6 +10,7 @@ import { number, settle, whole } from "../../lib/settings.ts";
 import { duration, progress } from "../../lib/show/mod.ts";
 import { bpe, checkpoints, npy, results, safetensors } from "./files.ts";
 import { kills } from "./kills.ts";
+import { archives } from "./archives.ts";
 import { commands, functions } from "./options.ts";
 import type { Part } from "./part.ts";
 import { races } from "./races.ts";
@@ -17,7 +18,7 @@ import { races } from "./races.ts";
 /** By name, in the order in which they are carried out. */
 export const parts: Readonly<Record<string, Part>> = {
   ...{ functions, commands, kills, races },
-  ...{ checkpoints, safetensors, npy, bpe, results },
+  ...{ checkpoints, safetensors, npy, bpe, results, archives },
 };
 
 const settings = {
