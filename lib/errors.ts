@@ -20,6 +20,9 @@ export class InputError extends Error {
 /** Characters of a value that a message quotes, at the most. */
 const QUOTED = 60;
 
+/** Characters of a name or reason that a message holds, at the most. */
+const PRINTED = 120;
+
 /**
  * A value as a message quotes it: a text in quotes, whatever it holds, and no more than 60 characters.
  *
@@ -40,10 +43,34 @@ export function quoted(value: unknown): string {
   const short = text.length > characters.join("").length || characters.length > QUOTED
     ? `${characters.slice(0, QUOTED - 1).join("")}…`
     : text;
-  return short.replace(
+  return escapeControls(short);
+}
+
+function escapeControls(text: string): string {
+  return text.replace(
     /[\p{C}\p{Zl}\p{Zp}]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+}
+
+/**
+ * A name or a reason as a message holds it, without quotes: on one line, and no more than 120 characters.
+ *
+ * @param text What came from outside.
+ * @returns Its printable form, without its middle if it is longer.
+ *
+ * @example
+ * ```ts
+ * import { printable } from "./errors.ts";
+ *
+ * console.log(printable("a\nb")); // a\u000ab
+ * ```
+ */
+export function printable(text: string): string {
+  const short = text.length <= PRINTED
+    ? text
+    : `${text.slice(0, PRINTED / 3)}…${text.slice(1 - 2 * PRINTED / 3)}`;
+  return escapeControls(short);
 }
 
 /** JSON of what has one; numbers are left to `String`, as JSON has no NaN. */

@@ -1,4 +1,5 @@
-import { InputError } from "../errors.ts";
+import { InputError, printable } from "../errors.ts";
+import { fileError } from "../files.ts";
 
 /** Data of an output by media type: text, or JSON where the type ends in `json`. */
 export type Bundle = { readonly [type: string]: unknown };
@@ -93,7 +94,7 @@ const LARGEST = 64 * 2 ** 20;
  */
 export function parseNotebook(text: string, name: string): Notebook {
   const fail = (why: string): never => {
-    throw new InputError(`Cannot read ${name} as a notebook: ${why}`);
+    throw new InputError(`Cannot read ${printable(name)} as a notebook: ${printable(why)}`);
   };
   const object = (value: unknown, place: string): Record<string, unknown> =>
     typeof value === "object" && value !== null && !Array.isArray(value)
@@ -196,6 +197,33 @@ export function parseNotebook(text: string, name: string): Notebook {
       ? nbformat_minor as number
       : fail("nbformat_minor must be a whole number"),
   };
+}
+
+/**
+ * Reads a notebook's file.
+ *
+ * @param path Where it is.
+ * @returns The notebook.
+ * @throws {InputError} If the file cannot be read, or is no notebook of format 4.
+ *
+ * @example
+ * ```ts
+ * import { readNotebook } from "./notebook.ts";
+ *
+ * console.log((await readNotebook("notebooks/01_tokens.ipynb")).nbformat); // 4
+ * ```
+ */
+export async function readNotebook(path: string): Promise<Notebook> {
+  try {
+    const { isFile, size } = await Deno.stat(path);
+    if (!isFile) throw new InputError(`Cannot read ${printable(path)} as it is no file`);
+    if (size > 4 * LARGEST) {
+      throw new InputError(`Cannot read ${printable(path)} as a notebook: it has ${size} bytes`);
+    }
+    return parseNotebook(await Deno.readTextFile(path), path);
+  } catch (error) {
+    throw fileError("read", path, error);
+  }
 }
 
 /** Whether a media type's data is JSON rather than text. */
@@ -327,8 +355,14 @@ export const KERNEL = {
  */
 export async function findNotebooks(names: readonly string[], folder = "notebooks"): Promise<string[]> {
   const known: string[] = [];
-  for await (const { name } of Deno.readDir(folder)) {
-    if (name.endsWith(".ipynb")) known.push(name.slice(0, -6));
+  try {
+    for await (const { name } of Deno.readDir(folder)) {
+      if (name.endsWith(".ipynb")) known.push(name.slice(0, -6));
+    }
+  } catch (error) {
+    if (!names.every((name) => /[/\\]/.test(name)) || names.length === 0) {
+      throw fileError("find notebooks in", folder, error);
+    }
   }
   known.sort();
   const all = names.length > 0 ? names : known;
