@@ -72,8 +72,8 @@ export interface Made {
   readonly sources: string;
 }
 
-/** The largest notebook that is read, in bytes. */
-const LARGEST = 64 * 2 ** 20;
+/** The largest notebook that is read, in letters. */
+export const LARGEST = 64 * 2 ** 20;
 
 /**
  * Reads a notebook of format 4, which may come from anywhere: all that the kit looks at has its type.
