@@ -12,14 +12,14 @@ import signal
 import sys
 import threading
 import time
+import uuid
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete, CellExecutionError, CellTimeoutError, DeadKernelError
 
-# Deno's kernel sends some outputs up to a millisecond after it reports that it is idle.
-QUIET = 0.05  # seconds without a message after which a cell has no more to say
-PATIENCE = 2.0  # for a kernel that never falls silent, and for one that was interrupted
+PATIENCE = 2.0  # seconds for a kernel that was interrupted
+ARRIVAL = 30  # seconds for outputs that are on their way when a cell has ended
 LARGEST = 20e6  # bytes of a cell's outputs
 
 # What nobody catches ends a program, but is lost in Deno's kernel, or wedges it: this keeps it for SPEAK.
@@ -31,15 +31,20 @@ LISTEN = """{
   };
   globalThis.addEventListener("error", keep);
   globalThis.addEventListener("unhandledrejection", keep);
-  Object.defineProperty(globalThis, Symbol.for("gpt1.uncaught"), { value: () => {
+  const { log } = console, { broadcast } = Deno.jupyter; // Before the notebook has others in their place.
+  const speak = async (last) => {
+    log(last);
+    await broadcast("display_data", { data: { "text/plain": last }, metadata: {} });
     // A listener of the notebook's own has dealt with a rejection whose default it prevented.
     const event = lost.splice(0).find((it) => it.type === "error" || !it.defaultPrevented);
     if (!event) return;
     const thrown = event.type === "error" ? event.error ?? event.message : event.reason;
     throw thrown instanceof Error ? thrown : new Error(Deno.inspect(thrown));
-  } });
+  };
+  Object.defineProperty(globalThis, Symbol.for("gpt1.speak"), { value: speak });
 }"""
-SPEAK = """globalThis[Symbol.for("gpt1.uncaught")]();"""
+# Deno's kernel sends some outputs after it has reported that it is idle. What comes after these has been sent after them.
+SPEAK = 'await globalThis[Symbol.for("gpt1.speak")]("LAST");'
 
 
 def tell(**what):
@@ -54,31 +59,75 @@ def size(value):
 
 
 class Client(NotebookClient):
-    listens = False  # whether it tells what nobody catches
+    listens = False  # whether the kernel keeps what nobody catches
+    current = None  # the cell to which outputs belong while the kernel is asked
+    last = None  # a text that is the last of a cell's outputs
+    heard = None  # in which ways that text has come
     excess = None  # bytes of outputs that are too many
     received = 0  # bytes of outputs since they were last measured
 
-    async def async_execute_cell(self, cell, cell_index, **settings):
-        try:
-            return await super().async_execute_cell(cell, cell_index, **settings)
-        finally:
-            if self.kc and not isinstance(sys.exc_info()[1], (CellTimeoutError, DeadKernelError)):
-                await self.drain(cell, cell_index)
-
     async def ask(self, source, index):
         """Runs code that is no cell of the notebook."""
-        cell = self.nb.cells[index]
+        self.current = self.nb.cells[index]
         try:
-            await super().async_execute_cell(nbformat.v4.new_code_cell(source), index, store_history=False)
+            await self.async_execute_cell(nbformat.v4.new_code_cell(source), index, store_history=False)
         finally:
-            self.nb.cells[index] = cell  # where nbclient has put its own
+            self.nb.cells[index], self.current = self.current, None  # nbclient has put its own there
+
+    async def finish(self, index):
+        """Waits for all that a cell has put out; raises what nobody has caught."""
+        self.last, self.heard = str(uuid.uuid4()), set()
+        uncaught = None
+        try:
+            await self.ask(SPEAK.replace("LAST", self.last), index)
+        except CellExecutionError as error:
+            uncaught = error
+        end = time.monotonic() + ARRIVAL
+        self.current = self.nb.cells[index]
+        try:
+            while len(self.heard) < 2 and self.excess is None:
+                message = await self.kc.iopub_channel.get_msg(timeout=max(0, end - time.monotonic()))
+                self.receive(message, self.current, index)
+        finally:
+            self.current = None
+        if uncaught:
+            raise uncaught
+
+    def receive(self, message, cell, index):
+        """Whether the kernel is idle again."""
+        try:
+            self.process_message(message, cell, index)
+        except CellExecutionComplete:
+            return True
+        return False
+
+    async def _async_poll_output_msg(self, parent, cell, index):
+        while True:
+            message = await self.kc.iopub_channel.get_msg(timeout=None)
+            own = message["parent_header"].get("msg_id") == parent
+            # What came late is told as the former's.
+            if (own or self.current) and self.receive(message, cell, index) and own:
+                return
 
     def process_message(self, message, cell, index):
+        kind, content = message["msg_type"], message["content"]
+        if self.current:
+            cell = self.current
+            if kind in ("error", "execute_input"):  # of what is asked
+                return None
+            if kind == "stream" and self.last and self.last in content["text"]:
+                self.heard.add(kind)
+                content["text"] = content["text"].replace(self.last + "\n", "")
+                if content["text"] == "":
+                    return None
+            if kind == "display_data" and content["data"].get("text/plain") == self.last:
+                self.heard.add(kind)
+                return None
         try:
             return super().process_message(message, cell, index)
         finally:
-            if message["msg_type"] != "status":
-                self.received += size(message["content"])
+            if kind != "status":
+                self.received += size(content)
                 # What came may have been replaced or cleared since.
                 if self.received > LARGEST:
                     self.received = size(cell.outputs)
@@ -86,25 +135,13 @@ class Client(NotebookClient):
                         self.excess = self.received
                         self.task_poll_for_reply.cancel()
 
-    async def drain(self, cell, cell_index):
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            try:
-                message = await self.kc.iopub_channel.get_msg(timeout=QUIET)
-            except queue.Empty:
-                return
-            try:
-                self.process_message(message, cell, cell_index)
-            except CellExecutionComplete:
-                pass
-
 
 async def run(notebook, folder, limit, mark):
     client = Client(
         notebook,
         kernel_name="deno",
         timeout=limit,
-        iopub_timeout=30,  # for large outputs, which come after the reply
+        iopub_timeout=ARRIVAL,
         raise_on_iopub_timeout=True,
         resources={"metadata": {"path": folder}},
         force_raise_errors=True,
@@ -132,6 +169,9 @@ async def run(notebook, folder, limit, mark):
         end(mark, getattr(getattr(client.km, "provisioner", None), "pgid", None))
 
 
+LOST = "its outputs did not arrive, as happens to those that are too large"
+
+
 async def failure(client, cell, index, limit):
     """Runs a cell; why it failed, if it did."""
     cell.outputs = []  # of one without code, which is not run
@@ -141,12 +181,14 @@ async def failure(client, cell, index, limit):
             await client.ask(LISTEN, index)
             client.listens = True
         await client.async_execute_cell(cell, index)
-        await client.ask(SPEAK, index)
+        await client.finish(index)
     except CellExecutionError as error:
         return f"{error.ename}: {error.evalue}"
+    except queue.Empty:
+        return LOST
     except CellTimeoutError as error:
         if "IOPub" in str(error):
-            return "its outputs did not arrive, as happens to those that are too large"
+            return LOST
         await client.km.interrupt_kernel()  # it may have something to save
         await asyncio.sleep(PATIENCE)
         return f"it took longer than its limit of {limit:g} s"
@@ -156,7 +198,7 @@ async def failure(client, cell, index, limit):
     except ValueError as error:
         if "Signature" not in str(error):  # which Deno's kernel gets wrong for some large outputs
             raise
-        return "its outputs did not arrive whole, as happens to those that are too large"
+        return LOST
     if client.excess is None and size(cell.outputs) > LARGEST:
         client.excess = size(cell.outputs)
     if client.excess is not None:

@@ -35,11 +35,13 @@ interface Word {
 
 /**
  * Runs a notebook from its first cell to its last on the kernel of this very Deno, by Jupyter's nbclient. It
- * is not written anywhere, and the user's own Jupyter configuration is left alone.
+ * is not written anywhere, and the user's own Jupyter configuration is left alone. What its cells have started ends
+ * with it: their process group, and on Linux all that has inherited a mark in its environment.
  *
  * @param notebook What to run: its code does what it likes with this machine.
  * @param folder In which folder, as an absolute path: that of the notebook's file.
- * @returns The notebook with its new outputs, or why there is none: a cell threw, died or exceeded its limit.
+ * @returns The notebook with its new outputs, or why there is none: a cell threw, left a rejection to nobody, died, or exceeded
+ * a limit.
  * @throws {InputError} If there is no Python with nbclient, or the notebook violates Jupyter's schema.
  * @throws The signal's reason, when it aborts.
  *
