@@ -46,7 +46,7 @@ interface Draft {
 }
 
 /** Milliseconds that a page's texts may take, and its figures: what they cost is not bounded by their length. */
-const LONGEST = 30e3;
+const LONGEST = { figures: 90e3, texts: 30e3 };
 
 /** Letters of one text, formula or table that are rendered, and of the HTML that it may become. */
 const LARGEST = { code: 1e5, formula: 5e3, html: 4e6, markdown: 2e5, page: 16e6 };
@@ -81,7 +81,13 @@ export async function render(
 ): Promise<string> {
   const { cells, metadata } = notebook;
   const figures = await drawable(cells, place);
-  const draft: Draft = { place, attachments: {}, ids: new Set(), figures, end: performance.now() + LONGEST };
+  const draft: Draft = {
+    place,
+    attachments: {},
+    ids: new Set(),
+    figures,
+    end: performance.now() + LONGEST.texts,
+  };
   const body = cells.map((cell) =>
     cell.cell_type === "code"
       ? codeCell(cell, draft)
@@ -135,7 +141,7 @@ ${scripts.map((code) => `<script>${code}</script>`).join("\n")}
 /** The figures with which plotly.js comes to an end, as JSON. */
 async function drawable(cells: Notebook["cells"], { warn }: Place): Promise<Map<Figure, string>> {
   const found = new Map<Figure, string>();
-  const end = performance.now() + LONGEST;
+  const end = performance.now() + LONGEST.figures;
   for (const [i, cell] of cells.entries()) {
     for (const output of cell.cell_type === "code" ? cell.outputs : []) {
       const value = "data" in output ? output.data[PLOTLY] : undefined;
@@ -262,9 +268,12 @@ function figureJson(
   { data, layout, frames = [] }: Figure & { readonly frames?: unknown },
 ): string | undefined {
   try {
-    // A browser that merges these into an object changes every object of the page.
+    // A browser that merges the former into an object changes every object of the page; the latter would be loaded.
     const harmless = (key: string, value: unknown) =>
-      /^(__proto__|constructor|prototype)$/.test(key) ? undefined : value;
+      /^(__proto__|constructor|prototype)$/.test(key) ||
+        (key === "source" && !/^data:image\//.test(String(value)))
+        ? undefined
+        : value;
     const json = JSON.stringify({ data, layout: layout ?? {}, frames }, harmless).replaceAll("<", "\\u003c");
     return json.length <= LARGEST_FIGURE ? json : undefined;
   } catch (error) {

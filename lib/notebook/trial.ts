@@ -11,6 +11,11 @@ const WAITS = 3000;
 
 for (const way of ["error", "info", "log", "trace", "warn"] as const) console[way] = () => {}; // What plotly.js thinks of it.
 
+// Of a figure that is drawn already, as when its menu's animation fails: the next one is not to blame.
+for (const type of ["error", "unhandledrejection"]) {
+  globalThis.addEventListener(type, (event) => event.preventDefault());
+}
+
 parentPort!.on("message", async (json: string) => {
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
