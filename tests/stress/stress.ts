@@ -8,11 +8,13 @@ import { addSettings, given, run } from "../../lib/cli/command.ts";
 import { InputError } from "../../lib/errors.ts";
 import { number, settle, whole } from "../../lib/settings.ts";
 import { duration } from "../../lib/show/mod.ts";
+import { cells } from "./cells.ts";
 import { commands, functions } from "./options.ts";
+import { pages } from "./pages.ts";
 import type { Part } from "./part.ts";
 
 /** By name, in the order in which they are carried out. */
-export const parts: Readonly<Record<string, Part>> = { functions, commands };
+export const parts: Readonly<Record<string, Part>> = { functions, commands, pages, cells };
 
 const settings = {
   seed: { ...whole({ from: 1, to: 1e9 }), about: "seed of the attacks", default: 1 },
