@@ -11,7 +11,7 @@ const arrows: Record<string, string[]> = {
   train: ["engine", "model", "text", "data"],
   study: ["engine", "model", "text", "data", "train"],
   show: [],
-  notebook: [],
+  notebook: ["show"],
   cli: ["engine", "model", "text", "data", "train", "study", "show", "notebook"],
 };
 

@@ -1,6 +1,17 @@
 import { Command } from "commander";
-import { checkFile, checkWritable, fileError, writeWhole } from "../files.ts";
-import { execute, findNotebooks, format, formatNotebook, nameOf, parseNotebook } from "../notebook/mod.ts";
+import { checkWritable, fileError, writeWhole } from "../files.ts";
+import { dirname } from "node:path";
+import { InputError, named } from "../errors.ts";
+import {
+  execute,
+  findNotebooks,
+  findPython,
+  format,
+  formatNotebook,
+  nameOf,
+  type Notebook,
+  readNotebook,
+} from "../notebook/mod.ts";
 import { flag, number, settle, text } from "../settings.ts";
 import { addSettings, given, interrupted, interruptible, run } from "./command.ts";
 
@@ -25,7 +36,7 @@ export const command = addSettings(
   new Command("deno task notebooks")
     .description(
       "Runs notebooks on Deno's kernel, all or those named, and writes them formatted, with their outputs. One that " +
-        "fails stays as it was. A notebook's code may do whatever you may do.",
+        "fails stays as it was, and the others are run. A notebook's code may do whatever you may do.",
     )
     .argument("[names...]", "of notebooks, as 01_tokens or 01, or paths of files"),
   settings,
@@ -37,23 +48,46 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
     settings,
     given(settings, options),
   );
-  const paths = await findNotebooks(names);
-  const signal = interruptible("");
-  let failed = 0;
+  const paths = [...new Set(await findNotebooks(names))];
+  const targets = new Map<string, string>();
   for (const path of paths) {
-    const name = nameOf(path);
-    const target = out === undefined ? smoke ? undefined : path : `${out}/${name}.ipynb`;
-    if (target) await checkWritable(target);
+    const target = out === undefined ? path : `${out}/${nameOf(path)}.ipynb`;
+    const other = targets.get(target);
+    if (other !== undefined) {
+      throw new InputError(
+        `Cannot run ${named(path)} as it would be written over ${named(other)}: rename one of them`,
+      );
+    }
+    targets.set(target, path);
+  }
+  const signal = interruptible("");
+  const refused = (action: string, path: string, error: unknown) => {
+    const told = fileError(action, path, error);
+    if (!(told instanceof InputError)) throw told;
+    console.error(told.message);
+    Deno.exitCode = 2;
+  };
+  const notebooks: { path: string; target: string | undefined; read: Notebook }[] = [];
+  for (const [place, path] of targets) {
+    const target = out === undefined && smoke ? undefined : place;
+    try {
+      const read = await readNotebook(path);
+      if (target) await checkWritable(target);
+      notebooks.push({ path, target, read });
+    } catch (error) {
+      refused("run", path, error);
+    }
+  }
+  const chosen = notebooks.length > 0 ? await findPython(python) : python;
+  for (const { path, target, read } of notebooks) {
+    const name = named(nameOf(path));
     const started = performance.now();
     try {
-      await checkFile(path);
-      const read = parseNotebook(await Deno.readTextFile(path), path);
       const notebook = smoke ? read : await format(read); // Before its code is hashed.
-      const folder = await Deno.realPath(path.replace(/[^/\\]*$/, "") || ".");
-      const ran = await execute(notebook, folder, {
+      const ran = await execute(notebook, await Deno.realPath(dirname(path)), {
         smoke,
         timeout,
-        python,
+        python: chosen,
         signal,
         onCell(cell, cells, seconds) {
           if (seconds === undefined) return;
@@ -62,18 +96,20 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
       });
       const took = `${((performance.now() - started) / 1e3).toFixed(1)} s`;
       if ("failure" in ran) {
-        failed++;
         console.error(`${name}: failed after ${took} in ${ran.failure}`);
+        Deno.exitCode ||= 1;
         continue;
       }
+      if (target === path && formatNotebook(await readNotebook(path)) !== formatNotebook(read)) {
+        throw new InputError(`Cannot write ${named(path)} as it was changed while it ran`);
+      }
       if (target) await writeWhole(target, [formatNotebook(ran)]);
-      console.log(`${name}: ${took}${target ? `, written to ${target}` : ""}`);
+      console.log(`${name}: ${took}${target ? `, written to ${named(target)}` : ""}`);
     } catch (error) {
       if (signal.aborted) return interrupted(`${name}: stopped, and left as it was`);
-      throw fileError("run", path, error);
+      refused("run", path, error);
     }
   }
-  if (failed) Deno.exitCode = 1;
 }
 
 if (import.meta.main) await run(command);

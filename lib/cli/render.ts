@@ -1,6 +1,8 @@
 import { Command } from "commander";
-import { checkFile, fileError, writeWhole } from "../files.ts";
-import { findNotebooks, nameOf, parseNotebook, render } from "../notebook/mod.ts";
+import { resolve } from "node:path";
+import { InputError, named } from "../errors.ts";
+import { exists, writeWhole } from "../files.ts";
+import { findNotebooks, nameOf, placeOf, readNotebook, render } from "../notebook/mod.ts";
 import { settle, text } from "../settings.ts";
 import { addSettings, given, run } from "./command.ts";
 
@@ -13,7 +15,8 @@ export const settings = {
 export const command = addSettings(
   new Command("deno task render")
     .description(
-      "Makes pages of notebooks, all or those named: each one HTML file that needs no network, with live figures.",
+      "Makes pages of notebooks, all or those named: each one HTML file that needs no network, with live figures. " +
+        "One that cannot be read does not keep the others from being made.",
     )
     .argument("[names...]", "of notebooks, as 01_tokens or 01, or paths of files"),
   settings,
@@ -21,18 +24,40 @@ export const command = addSettings(
 
 async function main(names: string[], options: Record<string, unknown>): Promise<void> {
   const { out } = settle("render notebooks", settings, given(settings, options));
-  for (const path of await findNotebooks(names)) {
-    const name = nameOf(path);
-    let text: string;
-    try {
-      await checkFile(path);
-      text = await Deno.readTextFile(path);
-    } catch (error) {
-      throw fileError("render", path, error);
+  const paths = new Set((await findNotebooks(names)).map((path) => resolve(path)));
+  const pages = new Map<string, string>();
+  for (const path of paths) {
+    const page = resolve(out, `${nameOf(path)}.html`);
+    const other = [...pages].find(([, its]) => its === page)?.[0];
+    if (other !== undefined) {
+      throw new InputError(
+        `Cannot render ${path} as its page would replace that of ${other}: rename one of them`,
+      );
     }
-    const page = await render(parseNotebook(text, path), name);
-    await writeWhole(`${out}/${name}.html`, [page]);
-    console.log(`${out}/${name}.html: ${(page.length / 1e6).toFixed(2)} MB`);
+    pages.set(path, page);
+  }
+  // Those made before are there, too.
+  for (const path of await findNotebooks([]).catch(() => [])) {
+    const page = resolve(out, `${nameOf(path)}.html`);
+    if (!pages.has(resolve(path)) && await exists(page)) pages.set(resolve(path), page);
+  }
+  for (const path of paths) {
+    const name = nameOf(path);
+    try {
+      const place = placeOf(
+        path,
+        pages.get(path)!,
+        pages,
+        (message) => console.error(`${named(name)}: ${message}`),
+      );
+      const page = await render(await readNotebook(path), name, place);
+      await writeWhole(`${out}/${name}.html`, [page]);
+      console.log(`${out}/${named(name)}.html: ${(page.length / 1e6).toFixed(2)} MB`);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      console.error(error.message);
+      Deno.exitCode = 2;
+    }
   }
 }
 

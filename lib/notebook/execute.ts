@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
-import { InputError } from "../errors.ts";
+import { InputError, named } from "../errors.ts";
 import { lines } from "../files.ts";
-import { formatNotebook, type Notebook, parseNotebook, tidy } from "./notebook.ts";
+import { formatNotebook, LARGEST, type Notebook, parseNotebook, tidy } from "./notebook.ts";
 
 /** How to run a notebook. */
 export interface ExecuteOptions {
@@ -35,11 +35,13 @@ interface Word {
 
 /**
  * Runs a notebook from its first cell to its last on the kernel of this very Deno, by Jupyter's nbclient. It
- * is not written anywhere, and the user's own Jupyter configuration is left alone.
+ * is not written anywhere, and the user's own Jupyter configuration is left alone. What its cells have started ends
+ * with it: their process group, and on Linux all that has inherited a mark in its environment.
  *
  * @param notebook What to run: its code does what it likes with this machine.
  * @param folder In which folder, as an absolute path: that of the notebook's file.
- * @returns The notebook with its new outputs, or why there is none: a cell threw, died or exceeded its limit.
+ * @returns The notebook with its new outputs, or why there is none: a cell threw, left a rejection to nobody, died, or exceeded
+ * a limit.
  * @throws {InputError} If there is no Python with nbclient, or the notebook violates Jupyter's schema.
  * @throws The signal's reason, when it aborts.
  *
@@ -77,12 +79,14 @@ export async function execute(
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
+      detached: true, // A signal of the terminal is for this process, which ends that one.
     }).spawn();
     const stdin = child.stdin.getWriter();
     const stop = () => void stdin.close().catch(() => {}); // Closed once, it cannot be closed again.
     signal?.addEventListener("abort", stop);
     try {
-      const order = { notebook: formatNotebook({ ...notebook, nbformat_minor: 5 }), folder, timeout };
+      const text = formatNotebook({ ...notebook, nbformat_minor: 5 });
+      const order = { notebook: text, folder, timeout, mark: crypto.randomUUID() };
       // Of a Python that dies at once its exit code tells.
       await stdin.write(new TextEncoder().encode(JSON.stringify(order) + "\n")).catch(() => {});
       const codes = notebook.cells.flatMap(({ cell_type }, i) => cell_type === "code" ? [i] : []);
@@ -91,13 +95,17 @@ export async function execute(
         const word = JSON.parse(line) as Word;
         if (word.cell !== undefined) onCell?.(codes.indexOf(word.cell) + 1, codes.length, word.seconds);
         if (word.failed !== undefined) {
-          result = { failure: `cell ${codes.indexOf(word.failed) + 1} of ${codes.length}: ${word.why}` };
+          result = {
+            failure: `cell ${codes.indexOf(word.failed) + 1} of ${codes.length}: ${named(word.why ?? "")}`,
+          };
         }
         if (word.invalid !== undefined) {
-          throw new InputError(`Cannot run a notebook that violates Jupyter's schema: ${word.invalid}`);
+          throw new InputError(
+            `Cannot run a notebook that violates Jupyter's schema: ${named(word.invalid)}`,
+          );
         }
         if (word.notebook) {
-          result = await tidy(parseNotebook(JSON.stringify(word.notebook), "the result"), smoke);
+          result = await finished(JSON.stringify(word.notebook), smoke);
         }
       }
       const { code } = await child.status;
@@ -111,6 +119,26 @@ export async function execute(
   } finally {
     await Deno.remove(jupyter, { recursive: true });
   }
+}
+
+/** The notebook as it is kept, unless its file could not be read again. */
+async function finished(text: string, smoke: boolean): Promise<Notebook | Failure> {
+  let letters = text.length;
+  if (letters <= LARGEST) {
+    const notebook = await tidy(parseNotebook(text, "the result"), smoke);
+    letters = formatNotebook(notebook).length; // More, as each line of a text is one of the file.
+    if (letters <= LARGEST) return notebook;
+  }
+  const { cells } = JSON.parse(text) as { cells: { cell_type: string; outputs?: unknown }[] };
+  const sizes = cells.filter(({ cell_type }) => cell_type === "code").map(({ outputs }) =>
+    JSON.stringify(outputs).length
+  );
+  const largest = Math.max(...sizes);
+  const mega = (letters: number) => `${(letters / 1e6).toFixed(0)} MB`;
+  return {
+    failure: `cell ${sizes.indexOf(largest) + 1} of ${sizes.length}: its outputs have ${mega(largest)}, ` +
+      `and make a notebook of ${mega(letters)}, more than ${mega(LARGEST)}`,
+  };
 }
 
 /** The kernel as Jupyter wants it described. */

@@ -13,10 +13,12 @@ export {
   type Notebook,
   type Output,
   parseNotebook,
+  readNotebook,
   sourcesHash,
   type TextCell,
   tidy,
 } from "./notebook.ts";
 export { execute, type ExecuteOptions, type Failure, findPython } from "./execute.ts";
 export { format } from "./format.ts";
-export { render } from "./render.ts";
+export { placeOf } from "./links.ts";
+export { type Place, render } from "./render.ts";

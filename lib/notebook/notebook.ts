@@ -1,5 +1,5 @@
 import { InputError, named, quoted } from "../errors.ts";
-import { parseJson } from "../foreign.ts";
+import { checkFile, fileError } from "../files.ts";
 
 /** Data of an output by media type: text, or JSON where the type ends in `json`. */
 export type Bundle = { readonly [type: string]: unknown };
@@ -72,8 +72,8 @@ export interface Made {
   readonly sources: string;
 }
 
-/** The largest notebook that is read, in bytes. */
-const LARGEST = 64 * 2 ** 20;
+/** The largest notebook that is read, in letters. */
+export const LARGEST = 64 * 2 ** 20;
 
 /**
  * Reads a notebook of format 4, which may come from anywhere: all that the kit looks at has its type.
@@ -94,7 +94,7 @@ const LARGEST = 64 * 2 ** 20;
  */
 export function parseNotebook(text: string, name: string): Notebook {
   const fail = (why: string): never => {
-    throw new InputError(`Cannot read ${named(name)} as a notebook: ${why}`);
+    throw new InputError(`Cannot read ${named(name)} as a notebook: ${named(why)}`);
   };
   const object = (value: unknown, place: string): Record<string, unknown> =>
     typeof value === "object" && value !== null && !Array.isArray(value)
@@ -151,7 +151,12 @@ export function parseNotebook(text: string, name: string): Notebook {
   };
 
   if (text.length > LARGEST) fail(`it must have at most ${LARGEST} letters: it has ${text.length}`);
-  const parsed = parseJson(text, "it", fail);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text); // However deep: a figure of a thousand levels is one figure, and no fault of the others.
+  } catch {
+    fail("it is not JSON");
+  }
   const { cells, metadata, nbformat, nbformat_minor } = object(parsed, "it");
   if (nbformat !== 4) fail(`its nbformat must be 4: current nbformat is ${quoted(nbformat)}`);
   const ids = new Set<string>();
@@ -192,6 +197,32 @@ export function parseNotebook(text: string, name: string): Notebook {
       ? nbformat_minor as number
       : fail("nbformat_minor must be a whole number"),
   };
+}
+
+/**
+ * Reads a notebook's file.
+ *
+ * @param path Where it is.
+ * @returns The notebook.
+ * @throws {InputError} If the file cannot be read, or is no notebook of format 4.
+ *
+ * @example
+ * ```ts
+ * import { readNotebook } from "./notebook.ts";
+ *
+ * console.log((await readNotebook("notebooks/01_tokens.ipynb")).nbformat); // 4
+ * ```
+ */
+export async function readNotebook(path: string): Promise<Notebook> {
+  try {
+    const { size } = await checkFile(path);
+    if (size > 4 * LARGEST) {
+      throw new InputError(`Cannot read ${named(path)} as a notebook: it has ${size} bytes`);
+    }
+    return parseNotebook(await Deno.readTextFile(path), path);
+  } catch (error) {
+    throw fileError("read", path, error);
+  }
 }
 
 /** Whether a media type's data is JSON rather than text. */
@@ -323,8 +354,14 @@ export const KERNEL = {
  */
 export async function findNotebooks(names: readonly string[], folder = "notebooks"): Promise<string[]> {
   const known: string[] = [];
-  for await (const { name } of Deno.readDir(folder)) {
-    if (name.endsWith(".ipynb")) known.push(name.slice(0, -6));
+  try {
+    for await (const { name } of Deno.readDir(folder)) {
+      if (name.endsWith(".ipynb")) known.push(name.slice(0, -6));
+    }
+  } catch (error) {
+    if (!names.every((name) => /[/\\]/.test(name)) || names.length === 0) {
+      throw fileError("find notebooks in", folder, error);
+    }
   }
   known.sort();
   const all = names.length > 0 ? names : known;

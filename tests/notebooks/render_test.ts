@@ -1,4 +1,14 @@
-import { type CodeCell, type Notebook, type Output, render } from "../../lib/notebook/mod.ts";
+import {
+  type CodeCell,
+  formatNotebook,
+  nameOf,
+  type Notebook,
+  type Output,
+  type Place,
+  placeOf,
+  render,
+} from "../../lib/notebook/mod.ts";
+import { exists } from "../../lib/files.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { chromium } from "../programs.ts";
 import { open, until } from "./chromium.ts";
@@ -62,12 +72,12 @@ Deno.test(
     await Deno.writeTextFile(`${folder}/figures.html`, page);
     assert(page.length < 8e6, `the page has ${page.length} letters`);
     assertEquals(page.split("* plotly.js").length, 2);
-    assert(!page.includes(png), "a picture lies beside its live figure");
 
     await using it = await open(`${folder}/figures.html`);
     const drawn = () => it.evaluate("document.querySelectorAll('.figure svg.main-svg .trace').length");
     await until(async () => await drawn() === 3); // Two lines, and bars.
     assertEquals(await it.evaluate("document.querySelectorAll('.figure svg .heatmaplayer image').length"), 1);
+    assertEquals(await it.evaluate("document.querySelectorAll('.still').length"), 0); // Their pictures are gone.
     const wide = await it.evaluate(
       "[...document.querySelectorAll('.figure')].map((it) => it.querySelector('svg').clientWidth)",
     ) as number[];
@@ -162,6 +172,165 @@ Deno.test("a page without figures has no script, and links to other pages", asyn
   assert(page.includes("&lt;/script&gt;"), "code is shown as it is written");
 });
 
+Deno.test("a formula that cannot be parsed stays as its source, and all else is there", async () => {
+  const warnings: string[] = [];
+  const place: Place = { link: (href) => href, image: () => undefined, warn: (text) => warnings.push(text) };
+  const deep = "{".repeat(20000), many = "\\def\\a{\\a\\a}\\a";
+  const page = await render(
+    notebook(
+      text(`# One\n\nbad $x^$ and <b> $\\frac{1$ good $a^2$\n\n$$${many}$$\n\n$$${deep}$$`, "title"),
+      code("out", shown({ "text/latex": "$y^$" }), shown({ "text/latex": "$\\alpha$" })),
+      text("## Last", "last"),
+    ),
+    "formulas",
+    place,
+  );
+  assertEquals(page.match(/<math/g)?.length, 2);
+  assertEquals(page.match(/class="source"/g)?.length, 5);
+  assert(
+    page.includes(">x^</code>") && page.includes(">y^</code>") && page.includes('<h2 id="Last">Last</h2>'),
+  );
+  assertEquals(warnings.length, 5);
+  assert(warnings[0]!.startsWith('the formula "x^" is shown as its source: '), warnings[0]);
+});
+
+Deno.test("text and HTML that would take an hour or a gigabyte are shown as their source", async () => {
+  const url = `https://example.com/${"a".repeat(5e4)}`;
+  const hostile: Record<string, string>[] = [
+    { "text/markdown": "[".repeat(3e6) },
+    { "text/markdown": `[a]: ${url}\n\n${"[a] ".repeat(3e4)}` },
+    { "text/markdown": `${"|a".repeat(4e4)}\n${"|-".repeat(4e4)}\n${"|\n".repeat(2e4)}` },
+    { "text/markdown": `${"> ".repeat(5e4)}a` },
+    { "text/markdown": `${"*a **a ".repeat(2e4)}` },
+    { "text/html": "<div>".repeat(1e6) },
+    { "text/html": `<p style="${"a:b;".repeat(2e5)}">` },
+    { "text/html": "<a".repeat(1e6) },
+    { "text/latex": "x^{".repeat(1e6) },
+    { "text/plain": "\u001b[".repeat(2e6) },
+  ];
+  const begin = performance.now();
+  const page = await render(
+    notebook(code("all", ...hostile.map(shown)), text("The end $x$ is here", "last")),
+    "bombs",
+  );
+  assert(page.includes("<math>") && page.length < 1e8, `the page has ${page.length} letters`);
+  assert(performance.now() - begin < 60e3, `it took ${performance.now() - begin} ms`);
+});
+
+Deno.test(
+  { name: "a figure that plotly.js refuses shows its picture, and those after it are drawn", ignore },
+  async () => {
+    const png =
+      "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    const bad: [figure: unknown, still: "img" | "pre"][] = [
+      [{ data: [null, 3] }, "img"], // It throws.
+      [{ data: [{ y: [1] }], frames: "abc" }, "pre"], // It rejects.
+      [{ data: [{ y: [1] }], layout: { grid: { rows: 1e9, columns: 1e9 } } }, "img"], // It loops.
+      [{ data: [{ type: "sankey" }] }, "pre"], // It draws something else.
+      [{ data: [{ y: Array(3e6).fill(0.123) }] }, "img"], // It is too large.
+      [JSON.parse(`{ "data": [{ "y": ${"[".repeat(1e5)}${"]".repeat(1e5)} }] }`), "pre"], // It is too deep.
+    ];
+    const fine = JSON.parse(
+      '{ "data": [{ "y": [1, 2] }], "layout": { "height": 1e9, "__proto__": { "visible": false } } }',
+    );
+    const page = await render(
+      notebook(
+        text("# Plotly\n\n## script", "title"), // Whose anchors are names of the page's script.
+        ...bad.flatMap(([figure, still], i) => [
+          code(
+            `bad${i}`,
+            shown({
+              [plotly]: figure,
+              ...still === "img" ? { "image/png": png } : {},
+              "text/plain": `still ${i}`,
+            }),
+          ),
+          code(`good${i}`, shown({ [plotly]: fine, "image/png": png })),
+        ]),
+      ),
+      "bad",
+    );
+    await Deno.writeTextFile(`${folder}/bad.html`, page);
+    await using it = await open(`${folder}/bad.html`);
+    const count = (selector: string) =>
+      it.evaluate(`document.querySelectorAll(${JSON.stringify(selector)}).length`);
+    await until(async () =>
+      await count(".figure svg.main-svg .trace") === bad.length && await count(".still") === bad.length
+    );
+    assertEquals(
+      await it.evaluate(
+        "[...document.querySelectorAll('.still')].map((it) => `${it.hidden} ${it.firstChild.firstChild.nodeName}`)",
+      ),
+      bad.map(([, still]) => `false ${still === "img" ? "IMG" : "#text"}`),
+    );
+    const tallest = await it.evaluate(
+      "Math.max(...[...document.querySelectorAll('.figure svg')].map((it) => it.clientHeight))",
+    );
+    assert(tallest as number <= 2000, `a figure is ${tallest} high`);
+    assertEquals(it.complaints.filter((text) => !text.includes("A figure is shown as a picture: ")), []);
+  },
+);
+
+Deno.test("links lead from the page to files, pages and headings, and what leads nowhere is told", async () => {
+  const base = await Deno.makeTempDir();
+  await Deno.mkdir(`${base}/notebooks`);
+  await Deno.mkdir(`${base}/data with blank`);
+  const png = Uint8Array.fromBase64("iVBORw0KGgo=");
+  await Deno.writeFile(`${base}/notebooks/a b.png`, png);
+  await Deno.writeFile(`${base}/notebooks/secret.txt`, png.subarray(1));
+  await Deno.writeFile(`${base}/outside.png`, png);
+  await Deno.writeTextFile(`${base}/mod.ts`, "");
+  await Deno.writeTextFile(`${base}/notebooks/02_next.ipynb`, "");
+  await Deno.writeTextFile(`${base}/notebooks/03_other.ipynb`, "");
+  const warnings: string[] = [];
+  const place = placeOf(
+    `${base}/notebooks/01_one.ipynb`,
+    `${base}/out/html/01_one.html`,
+    new Map([[`${base}/notebooks/02_next.ipynb`, `${base}/out/html/02_next.html`]]),
+    (text) => warnings.push(text),
+  );
+  const links: [href: string, there: string, warning?: RegExp][] = [
+    ["02_next.ipynb#The-end", "02_next.html#The-end"],
+    ["03_other.ipynb", "../../notebooks/03_other.ipynb"],
+    ["../mod.ts", "../../mod.ts"],
+    ["../data%20with%20blank/", "../../data%20with%20blank/"],
+    ["https://jupyter.org/?a=../b", "https://jupyter.org/?a=../b"],
+    ["//jupyter.org", "https://jupyter.org"],
+    ["#One-*two*", "#One-*two*"],
+    ["#none", "#none", /^no heading has the anchor .*#none/],
+    ["../gone.ts", "../gone.ts", /^the link "\.\.\/gone\.ts" leads to no file$/],
+    ["/etc/passwd", "/etc/passwd", /^the link "\/etc\/passwd" leads to no file$/],
+    ["a%00b", "a%00b", /^the link "a%00b" leads to no file$/],
+  ];
+  for (const html of [false, true]) {
+    for (const [href, there, warning] of links) {
+      warnings.length = 0;
+      const cell = html
+        ? code("a", shown({ "text/html": `<a href="${href}">x</a>` }))
+        : text(`[x](<${href}>)`, "a");
+      const page = await render(notebook(text("# One `*two*`", "title"), cell), "01_one", place);
+      assert(page.includes(`href="${there}"`), `${href}: ${page.match(/href="[^"]*"/)?.[0]}`);
+      assertEquals(warnings.length, warning ? 1 : 0, warnings.join());
+      if (warning) assert(warning.test(warnings[0]!), warnings[0]);
+    }
+  }
+  const images: [src: string, shown: RegExp][] = [
+    ["a%20b.png", /<img alt="x" src="data:image\/png;base64,iVBORw0KGgo=">/],
+    ["secret.txt", /<p>x<\/p>/],
+    ["../outside.png", /<p>x<\/p>/],
+    ["/dev/zero", /<p>x<\/p>/],
+    ["https://example.com/a.png", /<p><a href="https:\/\/example\.com\/a\.png">x<\/a><\/p>/],
+    ["attachment:one.png", /<img alt="x" src="data:image\/png;base64,iVBORw0KGgo=">/],
+    ["attachment:__proto__", /<p>x<\/p>/],
+  ];
+  const attachments = { "one.png": { "image/png": "iVBORw0KGgo=" } };
+  for (const [src, shown] of images) {
+    const page = await render(notebook({ ...text(`![x](<${src}>)`, "a"), attachments }), "01_one", place);
+    assert(shown.test(page), `${src}: ${page.match(/<section class="text">[^]*<\/section>/)?.[0]}`);
+  }
+  await Deno.remove(base, { recursive: true });
+});
+
 Deno.test("`deno task render` writes each notebook's page", async () => {
   const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
   const [, ...command] = (tasks["render"] as string).split(" ");
@@ -171,15 +340,60 @@ Deno.test("`deno task render` writes each notebook's page", async () => {
       cwd: root,
     }).output();
   assertEquals((await render()).code, 0);
-  let pages = 0;
+  const pages = new Map<string, string>();
   for await (const { name } of Deno.readDir(`${root}notebooks`)) {
     if (!name.endsWith(".ipynb")) continue;
-    const page = await Deno.readTextFile(`${folder}/pages/${name.replace("ipynb", "html")}`);
+    const file = name.replace("ipynb", "html");
+    const page = await Deno.readTextFile(`${folder}/pages/${file}`);
     assert(page.includes("<section") && page.length < 8e6, `${name}: ${page.length}`);
-    pages++;
+    pages.set(file, page.slice(page.indexOf("<main>"), page.indexOf("</main>")));
   }
-  assert(pages > 0);
-  const { code, stderr } = await render("nothing/there.ipynb");
+  assert(pages.size > 0);
+  let links = 0;
+  for (const [file, page] of pages) {
+    for (const [, href] of page.matchAll(/<(?:a|img) [^>]*?(?:href|src)="([^"]*)"/g)) {
+      if (/^(https:|data:)/.test(href!)) continue;
+      const { pathname, hash } = new URL(href!, `file://${folder}/pages/${file}`);
+      const target = decodeURIComponent(pathname);
+      assert(await exists(target), `${file}: ${href} leads to no file`);
+      const other = pages.get(nameOf(target));
+      if (hash) assert(other!.includes(` id="${decodeURIComponent(hash.slice(1))}"`), `${file}: ${href}`);
+      links++;
+    }
+  }
+  assert(links > 5, `only ${links} links`);
+});
+
+Deno.test("one notebook that cannot be rendered does not keep the others from it", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
+  const [, ...command] = (tasks["render"] as string).split(" ");
+  const run = async (...args: string[]) => {
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [...command, "--out", `${folder}/some`, ...args],
+      cwd: root,
+      env: { NO_COLOR: "1" },
+    }).output();
+    return { code, said: new TextDecoder().decode(stderr).trim().split("\n") };
+  };
+  await Deno.mkdir(`${folder}/other`);
+  for (const name of ["bad", "a\nb", "fine", "other/fine"]) {
+    const page = name === "bad" ? '{"cells": \n' : formatNotebook(notebook(text("# Here\n\n[x](y.ts)", "a")));
+    await Deno.writeTextFile(`${folder}/${name}.ipynb`, page);
+  }
+  const paths = ["bad", "gone", "a\nb", "fine"].map((name) => `${folder}/${name}.ipynb`);
+  const { code, said } = await run(...paths);
   assertEquals(code, 2);
-  assert(/^Cannot render nothing\/there\.ipynb: /.test(new TextDecoder().decode(stderr)));
+  assertEquals(said.length, 4, said.join("\n"));
+  assert(/^Cannot read .*bad\.ipynb as a notebook: [^\p{C}]+$/u.test(said[0]!), said[0]);
+  assert(/^Cannot read .*gone\.ipynb: No such file/.test(said[1]!), said[1]);
+  assert(/^a\\u000ab: the link "y\.ts" leads to no file$/.test(said[2]!), said[2]);
+  for (const name of ["a\nb", "fine"]) {
+    assert((await Deno.readTextFile(`${folder}/some/${name}.html`)).includes('<h1 id="Here">Here</h1>'));
+  }
+  const twice = await run(`${folder}/fine.ipynb`, `${folder}/other/fine.ipynb`);
+  assertEquals(twice.code, 2);
+  assert(/^Cannot render .* as its page would replace that of /.test(twice.said[0]!), twice.said[0]);
+  assertEquals((await run(`${folder}/fine.ipynb`, `${folder}/other/../fine.ipynb`)).code, 0);
+  const device = await run("/dev/zero");
+  assertEquals(device.code, 2);
 });

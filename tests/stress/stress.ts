@@ -11,7 +11,9 @@ import { duration, progress } from "../../lib/show/mod.ts";
 import { bpe, checkpoints, npy, results, safetensors } from "./files.ts";
 import { kills } from "./kills.ts";
 import { archives } from "./archives.ts";
+import { cells } from "./cells.ts";
 import { commands, functions } from "./options.ts";
+import { pages } from "./pages.ts";
 import type { Part } from "./part.ts";
 import { races } from "./races.ts";
 
@@ -19,6 +21,7 @@ import { races } from "./races.ts";
 export const parts: Readonly<Record<string, Part>> = {
   ...{ functions, commands, kills, races },
   ...{ checkpoints, safetensors, npy, bpe, results, archives },
+  ...{ pages, cells },
 };
 
 const settings = {
