@@ -296,10 +296,10 @@ async function draw(script) {
     delete layout.width;
     const height = parseFloat(place.style.height);
     const config = { responsive: true, displayModeBar: false }; // Its buttons would lie on the title.
-    const late = new Promise((_, fail) => setTimeout(fail, 10000, new Error("it takes too long")));
+    const drawn = Plotly.newPlot(place, { data, layout: { ...layout, height, autosize: true }, frames, config });
     await Promise.race([
-      late,
-      Plotly.newPlot(place, { data, layout: { ...layout, height, autosize: true }, frames, config }),
+      drawn,
+      new Promise((_, fail) => setTimeout(fail, 10000, new Error("it takes too long"))),
     ]);
     const other = place._fullData.find(({ type, _input }) => (_input?.type ?? "scatter") !== type);
     if (other || place._fullData.length < data.length) throw new Error("it has a trace of an unknown type");

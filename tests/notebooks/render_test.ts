@@ -267,6 +267,7 @@ Deno.test(
       "Math.max(...[...document.querySelectorAll('.figure svg')].map((it) => it.clientHeight))",
     );
     assert(tallest as number <= 2000, `a figure is ${tallest} high`);
+    await new Promise((go) => setTimeout(go, 11e3)); // After which a figure that is still to be drawn is given up.
     assertEquals(it.complaints.filter((text) => !text.includes("A figure is shown as a picture: ")), []);
   },
 );
