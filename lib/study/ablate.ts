@@ -32,7 +32,7 @@ export interface StudyRecord {
   readonly record?: TrainingRecord;
 }
 
-/** Work of a study, as {@linkcode Planned} measures it, which is done before other processes have read the data. */
+/** Work of a study, as {@linkcode Planned} measures it, which is done before other processes have started. */
 const WORTH_A_PROCESS = 1e11;
 
 /**

@@ -42,10 +42,12 @@ export async function queueOf(plan: Plan, signal: AbortSignal): Promise<Queue> {
     if (start < 0 || states[i] !== "left" || await exists(runs[start]!.arm.start.file)) continue;
     states[start] = "left";
   }
-  // Seed by seed, so that a study cut short has whole seeds, and of a seed first what the others wait for.
+  // Seed by seed, so that a study cut short has whole seeds; of a seed first what the others wait for, then what takes
+  // longest, so that the last runs end together.
   const order = [...runs.entries()]
     .sort(([, a], [, b]) =>
-      a.arm.seed - b.arm.seed || Number(isPretraining(b.planned)) - Number(isPretraining(a.planned))
+      a.arm.seed - b.arm.seed || Number(isPretraining(b.planned)) - Number(isPretraining(a.planned)) ||
+      b.planned.cost - a.planned.cost
     )
     .map(([i]) => i);
   const isReady = (i: number) => states[i] === "left" && (startOf[i]! < 0 || states[startOf[i]!] === "made");
