@@ -36,11 +36,13 @@ export interface Process {
   readonly state: string;
 }
 
-/** All running processes, where there is a `ps`. */
+/** All running processes but `ps` itself, where there is one. */
 export async function processes(): Promise<Process[] | undefined> {
-  const text = await outputOf("ps", "-A", "-o", "pid=,ppid=,pgid=,stat=");
-  return text?.trim().split("\n").map((line) => {
-    const [id, parent, group, state] = line.trim().split(/\s+/);
-    return { id: Number(id), parent: Number(parent), group: Number(group), state: state![0]! };
-  });
+  const text = await outputOf("ps", "-A", "-o", "pid=,ppid=,pgid=,stat=,comm=");
+  return text?.trim().split("\n").map((line) => line.trim().split(/\s+/)).filter(([, , , , name]) =>
+    name !== "ps"
+  )
+    .map(([id, parent, group, state]) => (
+      { id: Number(id), parent: Number(parent), group: Number(group), state: state![0]! }
+    ));
 }
