@@ -390,6 +390,23 @@ Deno.test("a pre-training that was killed while it scored goes on, and nothing i
   await Deno.remove(own, { recursive: true });
 });
 
+Deno.test("stopped while it answers tasks, pre-training goes on with these answers, and its curve has all points", async () => {
+  const own = await Deno.makeTempDir();
+  const args = (name: string) => [
+    ...["--out", `${own}/${name}.safetensors`, ...short, "--updates", "4", "--batch", "2"],
+    ...["--zero-shot", "kind", "--zero-shot-examples", "1000"],
+  ];
+  const curve = async (name: string) =>
+    JSON.parse(await Deno.readTextFile(`${own}/${name}.zeroshot.json`)).result;
+  assertEquals((await run("pretrain", ...args("whole"))).code, 0);
+  const { code, err } = await interrupted("pretrain", ...args("broken")); // At its first update, whose answers follow.
+  assertEquals(code, 130, err);
+  assertEquals((await run("pretrain", ...args("broken"))).code, 0);
+  assertEquals((await curve("whole")).map(({ update }: { update: number }) => update), [1, 2, 4]);
+  assertEquals(await curve("broken"), await curve("whole"));
+  await Deno.remove(own, { recursive: true });
+});
+
 Deno.test("two commands that write one model are one command and a sentence", async () => {
   const own = await Deno.makeTempDir();
   const args = ["pretrain", "--out", `${own}/model.safetensors`, ...short, "--updates", "200"] as const;
