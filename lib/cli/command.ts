@@ -143,7 +143,7 @@ export function interruptible(after = " after this update", controller = new Abo
   let first = 0;
   for (const signal of Object.keys(CODES) as (keyof typeof CODES)[]) {
     if (Deno.build.os === "windows" && signal !== "SIGINT") continue;
-    Deno.addSignalListener(signal, () => {
+    const heard = () => {
       if (controller.signal.aborted) {
         if (signal === "SIGINT" && performance.now() - first > TWICE) Deno.exit(code);
         return;
@@ -153,9 +153,19 @@ export function interruptible(after = " after this update", controller = new Abo
       say(`\nStopping${after}${signal === "SIGINT" ? "; press Ctrl-C again to leave at once" : ""}`);
       controller.abort();
       stop();
-    });
+    };
+    Deno.addSignalListener(signal, heard);
+    listeners.push([signal, heard]);
   }
   return controller.signal;
+}
+
+/** What listens, so that it can be taken away. */
+const listeners: [signal: Deno.Signal, heard: () => void][] = [];
+
+/** From now on a signal ends this process at once: there is nothing to save before what is under way has ended. */
+export function endAtOnce(): void {
+  for (const [signal, heard] of listeners.splice(0)) Deno.removeSignalListener(signal, heard);
 }
 
 /** Where a command computes. */

@@ -32,6 +32,7 @@ import {
   checkOut,
   chosenPreset,
   claimOut,
+  endAtOnce,
   given,
   inPercent,
   interrupted,
@@ -152,8 +153,9 @@ async function main(options: Record<string, unknown>): Promise<void> {
   /** The model's scores on the held-out text beside those of models that count. */
   async function scores(): Promise<Scores> {
     const heldout = await scoreText(half ? await loadModel(out) : lm, text.heldout); // As it was written.
-    const baselines = ngramBaselines(text.train, text.heldout, tokenizer, preset.context);
     await giveWay(stopSignal());
+    endAtOnce(); // Counting is one long turn, in which no signal is heard.
+    const baselines = ngramBaselines(text.train, text.heldout, tokenizer, preset.context);
     const { seconds, batch: used } = (await progressOf(checkpoint))!;
     const found = { heldout, baselines, trained: { updates, batch: used } };
     await store(file, asked, found, seconds);
