@@ -34,15 +34,18 @@ export interface Process {
   readonly group: number;
   /** `Z` where it has ended and nobody has asked how. */
   readonly state: string;
+  /** Its program and arguments. */
+  readonly command: string;
 }
 
-/** All running processes but `ps` itself, where there is one. */
+/** All running processes, where there is a `ps`. */
 export async function processes(): Promise<Process[] | undefined> {
-  const text = await outputOf("ps", "-A", "-o", "pid=,ppid=,pgid=,stat=,comm=");
-  return text?.trim().split("\n").map((line) => line.trim().split(/\s+/)).filter(([, , , , name]) =>
-    name !== "ps"
-  )
-    .map(([id, parent, group, state]) => (
-      { id: Number(id), parent: Number(parent), group: Number(group), state: state![0]! }
-    ));
+  const text = await outputOf("ps", "-A", "-ww", "-o", "pid=,ppid=,pgid=,stat=,args=");
+  return text?.trim().split("\n").map((line) => {
+    const [id, parent, group, state, ...command] = line.trim().split(/\s+/);
+    return {
+      ...{ id: Number(id), parent: Number(parent), group: Number(group), state: state![0]! },
+      command: command.join(" "),
+    };
+  });
 }

@@ -128,10 +128,10 @@ Deno.test({
       const kills: string[] = [];
       for await (const { run } of study) {
         if (kills.length === 2 || !run.startsWith("pretrain") || kills.includes(run)) continue;
-        const children = (await processes())!.filter(({ parent, state }) =>
-          parent === Deno.pid && state !== "Z"
+        const workers = (await processes())!.filter(({ command, state }) =>
+          command.includes(`--allow-write=${two} `) && state !== "Z"
         );
-        Deno.kill(Math.min(...children.map(({ id }) => id)), kills.length === 0 ? "SIGKILL" : "SIGTERM");
+        Deno.kill(workers[0]!.id, kills.length === 0 ? "SIGKILL" : "SIGTERM");
         kills.push(run);
       }
       const found = await study;
