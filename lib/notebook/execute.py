@@ -42,7 +42,8 @@ LISTEN = """{
     throw thrown instanceof Error ? thrown : new Error(Deno.inspect(thrown));
   };
   Object.defineProperty(globalThis, Symbol.for("gpt1.speak"), { value: speak });
-}"""
+}
+undefined;"""  # Else its value would be an output, which may come late and be taken for the first cell's.
 # Deno's kernel sends some outputs after it has reported that it is idle. What comes after these has been sent after them.
 SPEAK = 'await globalThis[Symbol.for("gpt1.speak")]("LAST");'
 
