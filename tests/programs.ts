@@ -3,6 +3,15 @@
  *
  * @module
  */
+import kit from "../deno.json" with { type: "json" };
+
+/** The folder of the checkout, ending in a slash. */
+export const root = new URL("../", import.meta.url).pathname;
+
+/** What Deno is called with by a task of deno.json, with the permissions that it has. */
+export function taskArgs(name: string): string[] {
+  return (kit.tasks as Record<string, string>)[name]!.split(" ").slice(1);
+}
 
 /**
  * What a program prints.

@@ -3,18 +3,22 @@ import { gpt, leaves, presets } from "../../lib/model/mod.ts";
 import { tokenizerFrom, trainBpe } from "../../lib/text/mod.ts";
 import { loadModel, saveModel } from "../../lib/train/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
+import { root, taskArgs } from "../programs.ts";
 
 await backend();
-const root = new URL("../../", import.meta.url).pathname;
 
-/** Runs a command with the permissions that its task in deno.json has. */
-async function run(name: string, ...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
-  const [, ...command] = (tasks[name] as string).split(" ");
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...command, ...args],
+/** Starts a command with the permissions that its task has. */
+function start(name: string, ...args: string[]): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: [...taskArgs(name), ...args],
     cwd: root,
-  }).output();
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function run(name: string, ...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const { code, stdout, stderr } = await start(name, ...args).output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
   return { code, out: decode(stdout), err: decode(stderr) };
 }
@@ -344,26 +348,14 @@ Deno.test("interrupted, fine-tuning does not go on with another model", async ()
   );
 });
 
-/** Starts a command with its task's permissions. */
-async function start(name: string, ...args: string[]): Promise<Deno.ChildProcess> {
-  const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
-  const [, ...command] = (tasks[name] as string).split(" ");
-  return new Deno.Command(Deno.execPath(), {
-    args: [...command, ...args],
-    cwd: root,
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-}
-
 Deno.test("a pre-training that was killed while it scored goes on, and nothing is left but what it makes", async () => {
   const own = await Deno.makeTempDir();
   const out = `${own}/model.safetensors`;
   const args = ["pretrain", "--out", out, ...short, "--updates", "5", "--batch", "4"] as const;
-  const child = await start(...args);
+  const child = start(...args);
   while (!await Deno.stat(out).catch(() => undefined)) await new Promise((resume) => setTimeout(resume, 1));
   child.kill("SIGKILL");
-  await Promise.all([child.status, child.stderr.cancel()]);
+  await Promise.all([child.status, child.stdout.cancel(), child.stderr.cancel()]);
   const there = [...Deno.readDirSync(own)].map(({ name }) => name);
   assert(there.includes("model.safetensors.part") && !there.includes("model.json"), there.join());
   const before = await Deno.readFile(out);
@@ -431,12 +423,13 @@ Deno.test({
   async fn() {
     for (const [signal, exit] of [["SIGHUP", 129], ["SIGTERM", 143]] as const) {
       const out = `${folder}/closed.safetensors`;
-      const child = await start("pretrain", "--out", out, ...short, "--updates", "100000", "--batch", "4");
+      const child = start("pretrain", "--out", out, ...short, "--updates", "100000", "--batch", "4");
       const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
       for (let step = await reader.read(); !/update \d/.test(step.value!); step = await reader.read());
       await reader.cancel(); // From here on what it writes is an error.
       child.kill(signal);
       assertEquals((await child.status).code, exit);
+      await child.stdout.cancel();
       await Deno.remove(`${out}.part`);
     }
   },

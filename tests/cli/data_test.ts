@@ -1,17 +1,13 @@
 import { listTasks } from "../../lib/data/mod.ts";
 import { downloads } from "../../lib/data/downloads.ts";
 import { assert, assertEquals } from "../assert.ts";
-import { outputOf } from "../programs.ts";
+import { outputOf, root, taskArgs } from "../programs.ts";
 import { contents, zip } from "../data/archives.ts";
-
-const root = new URL("../../", import.meta.url).pathname;
-const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
-const [, ...task] = (tasks.data as string).split(" ");
 
 /** Starts the command with the permissions that its task has. */
 function start(args: string[], env: Record<string, string> = {}): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: [...task, ...args],
+    args: [...taskArgs("data"), ...args],
     cwd: root,
     env,
     stdin: "null",

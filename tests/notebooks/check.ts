@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type CodeCell,
   format,
   formatNotebook,
   type Made,
@@ -17,6 +18,15 @@ const root = new URL("../../", import.meta.url);
 const LARGEST = 1.5e6;
 const CODE_CELLS = 15;
 const CODE_LINES = 12;
+
+/** A notebook of these code cells, which was not run. */
+export function notebookOf(sources: readonly string[]): Notebook {
+  const cells = sources.map((source, i): CodeCell => ({
+    ...{ cell_type: "code", id: `c${i}`, metadata: {}, source },
+    ...{ outputs: [], execution_count: null },
+  }));
+  return { cells, metadata: {}, nbformat: 4, nbformat_minor: 5 };
+}
 
 /** What a tag of a code cell demands of its outputs. */
 const kinds: Record<string, (outputs: readonly Output[]) => boolean> = {

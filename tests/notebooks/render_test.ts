@@ -10,10 +10,9 @@ import {
 } from "../../lib/notebook/mod.ts";
 import { exists } from "../../lib/files.ts";
 import { assert, assertEquals } from "../assert.ts";
-import { chromium } from "../programs.ts";
+import { chromium, root, taskArgs } from "../programs.ts";
 import { open, until } from "./chromium.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
 const ignore = chromium === undefined;
 if (ignore) console.log("There is no Chromium: no page is opened");
 const folder = await Deno.makeTempDir();
@@ -333,11 +332,9 @@ Deno.test("links lead from the page to files, pages and headings, and what leads
 });
 
 Deno.test("`deno task render` writes each notebook's page", async () => {
-  const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
-  const [, ...command] = (tasks["render"] as string).split(" ");
   const render = async (...args: string[]) =>
     await new Deno.Command(Deno.execPath(), {
-      args: [...command, "--out", `${folder}/pages`, ...args],
+      args: [...taskArgs("render"), "--out", `${folder}/pages`, ...args],
       cwd: root,
     }).output();
   assertEquals((await render()).code, 0);
@@ -366,11 +363,9 @@ Deno.test("`deno task render` writes each notebook's page", async () => {
 });
 
 Deno.test("one notebook that cannot be rendered does not keep the others from it", async () => {
-  const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
-  const [, ...command] = (tasks["render"] as string).split(" ");
   const run = async (...args: string[]) => {
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [...command, "--out", `${folder}/some`, ...args],
+      args: [...taskArgs("render"), "--out", `${folder}/some`, ...args],
       cwd: root,
       env: { NO_COLOR: "1" },
     }).output();

@@ -1,5 +1,4 @@
 import {
-  type CodeCell,
   findNotebooks,
   findPython,
   formatNotebook,
@@ -8,20 +7,17 @@ import {
   parseNotebook,
 } from "../../lib/notebook/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
-import { problems } from "./check.ts";
-import { outputOf, processes } from "../programs.ts";
+import { notebookOf, problems } from "./check.ts";
+import { outputOf, processes, root, taskArgs } from "../programs.ts";
 import { until } from "./chromium.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
 const ignore = !await findPython().then(() => true, () => false);
 if (ignore) console.log("There is no Python with nbclient: no notebook is run");
 
 /** Starts `deno task notebooks` with the permissions that it has. */
-async function start(args: string[], env: Record<string, string> = {}): Promise<Deno.ChildProcess> {
-  const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
-  const [, ...command] = (tasks["notebooks"] as string).split(" ");
+function start(args: string[], env: Record<string, string> = {}): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: [...command, ...args],
+    args: [...taskArgs("notebooks"), ...args],
     cwd: root,
     env: { NO_COLOR: "1", ...env },
     stdout: "piped",
@@ -30,7 +26,7 @@ async function start(args: string[], env: Record<string, string> = {}): Promise<
 }
 
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await (await start(args)).output();
+  const { code, stdout, stderr } = await start(args).output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
   return { code, out: decode(stdout), err: decode(stderr) };
 }
@@ -39,15 +35,7 @@ const folder = await Deno.makeTempDir();
 
 /** Writes a notebook of these code cells. */
 async function write(name: string, ...sources: string[]): Promise<{ path: string; text: string }> {
-  const cells = sources.map((source, i): CodeCell => ({
-    cell_type: "code",
-    id: `c${i}`,
-    metadata: {},
-    source,
-    outputs: [],
-    execution_count: null,
-  }));
-  const text = formatNotebook({ cells, metadata: {}, nbformat: 4, nbformat_minor: 5 });
+  const text = formatNotebook(notebookOf(sources));
   const path = `${folder}/${name}.ipynb`;
   await Deno.writeTextFile(path, text);
   return { path, text };
@@ -239,7 +227,7 @@ for (const [i, [name, last, stop]] of ends.entries()) {
   }, async () => {
     await Deno.remove(`${folder}/pid`).catch(() => {});
     const { path } = await write(`children${i}`, children, last);
-    const child = await start(["--timeout", stop ? "60" : "3", path]);
+    const child = start(["--timeout", stop ? "60" : "3", path]);
     const pid = Number(await until(() => Deno.readTextFile(`${folder}/pid`).catch(() => "")));
     if (stop) {
       assertEquals((await left(pid)).length, 3);
@@ -267,7 +255,7 @@ Deno.test(
     assertEquals(outputsOf(smoke), ['"1"']);
     assertEquals((smoke.metadata["gpt1"] as { smoke: boolean }).smoke, true);
     // A full run is one, whatever is in the environment.
-    const { code } = await (await start([path], { GPT1_SMOKE: "1" })).output();
+    const { code } = await start([path], { GPT1_SMOKE: "1" }).output();
     assertEquals(code, 0);
     assertEquals(outputsOf(await read(path)), [""]);
   },
@@ -283,7 +271,7 @@ Deno.test({
     `await Deno.writeTextFile("group", String(Deno.pid));`,
     "for (;;);",
   );
-  const child = await start([path]);
+  const child = start([path]);
   await until(() => Deno.stat(`${folder}/group`).then(({ size }) => size > 0, () => false));
   const pid = await Deno.readTextFile(`${folder}/group`);
   child.kill("SIGINT");

@@ -1,9 +1,8 @@
 import { keyOf, permutation } from "../../lib/engine/mod.ts";
 import { findPython, formatNotebook } from "../../lib/notebook/mod.ts";
-import { outputOf } from "../programs.ts";
+import { outputOf, root, taskArgs } from "../programs.ts";
+import { notebookOf } from "../notebooks/check.ts";
 import type { Outcome, Part } from "./part.ts";
-
-const root = new URL("../../", import.meta.url).pathname;
 
 /** A cell, or two, and how its run must end. */
 interface Cells {
@@ -121,31 +120,13 @@ async function attack(name: string, { sources, code: expected, stop }: Cells): P
   const all = ['"good";', ...sources.slice(0, -1), began, sources.at(-1)!].map((it) =>
     it.replaceAll("SECONDS", seconds)
   );
-  const text = formatNotebook({
-    cells: all.map((source, i) => ({
-      cell_type: "code",
-      id: `c${i}`,
-      metadata: {},
-      source,
-      outputs: [],
-      execution_count: null,
-    })),
-    metadata: {},
-    nbformat: 4,
-    nbformat_minor: 5,
-  });
+  const text = formatNotebook(notebookOf(all));
   const path = `${folder}/it.ipynb`;
   try {
     await Deno.writeTextFile(path, text);
     const child = new Deno.Command(Deno.execPath(), {
       args: [
-        "run",
-        "--quiet",
-        "--allow-read",
-        "--allow-write",
-        "--allow-env",
-        "--allow-run",
-        "lib/cli/notebooks.ts",
+        ...taskArgs("notebooks"),
         "--timeout",
         stop ? "60" : /MB|end$/.test(name) ? "30" : "4",
         path,

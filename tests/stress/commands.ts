@@ -12,9 +12,9 @@ import { settings as pretrain } from "../../lib/cli/pretrain.ts";
 import { settings as render } from "../../lib/cli/render.ts";
 import { settingsFor } from "../../lib/cli/study.ts";
 import type { Schema } from "../../lib/settings.ts";
+import kit from "../../deno.json" with { type: "json" };
+import { root, taskArgs } from "../programs.ts";
 import { faultOf, misspelt } from "./functions.ts";
-
-const root = new URL("../../", import.meta.url).pathname;
 
 /** What each command takes. */
 export const commands: Readonly<Record<string, Schema>> = {
@@ -68,19 +68,16 @@ export function lines(): Line[] {
   });
 }
 
-const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`)) as {
-  tasks: Record<string, string>;
-};
-
 /** Tasks of deno.json that are commands of lib/cli. */
-export const known = Object.keys(tasks).filter((name) => tasks[name]!.includes(" lib/cli/"));
+export const known = Object.entries(kit.tasks).filter(([, task]) => task.includes(" lib/cli/")).map((
+  [name],
+) => name);
 
 /** Runs a command line: what is wrong with how it was refused, and how many milliseconds it took. */
 export async function refusalOf({ command, args }: Line): Promise<{ wrong?: string; took: number }> {
-  const [, ...own] = tasks[command]!.split(" ");
   const begin = performance.now();
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...own, ...args],
+    args: [...taskArgs(command), ...args],
     cwd: root,
     env: { NO_COLOR: "1" },
     signal: AbortSignal.timeout(20_000),

@@ -5,9 +5,7 @@
  */
 import { keyOf, uniforms } from "../../lib/engine/mod.ts";
 import { decodeSafetensors } from "../../lib/model/safetensors.ts";
-import { processes } from "../programs.ts";
-
-const root = new URL("../../", import.meta.url).pathname;
+import { processes, root, taskArgs } from "../programs.ts";
 
 /** A command that trains, and keeps what it makes in a folder. */
 export interface Subject {
@@ -89,10 +87,6 @@ export const corpusText: string = (() => {
   return Array.from({ length: 600 }, (_, n) => line(n)).join("\n\n");
 })();
 
-const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`)) as {
-  tasks: Record<string, string>;
-};
-
 /** A command under way. */
 export interface Running {
   readonly child: Deno.ChildProcess;
@@ -103,9 +97,8 @@ export interface Running {
 /** Starts a subject's command, as its task does. */
 export function start(args: readonly string[]): Running {
   const [name, ...own] = args;
-  const flags = tasks[name!]!.replaceAll(/"?\$\(.*?\)"?/g, Deno.execPath()).split(" ").slice(1);
   const child = new Deno.Command(Deno.execPath(), {
-    args: [...flags, ...own],
+    args: [...taskArgs(name!), ...own],
     cwd: root,
     env: { NO_COLOR: "1" },
     stdin: "null",
