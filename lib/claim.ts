@@ -1,5 +1,5 @@
 import { InputError } from "./errors.ts";
-import { fileError, tryLock } from "./files.ts";
+import { fileError, temporaryOf, tryLock } from "./files.ts";
 
 /** Who holds a claim. */
 export interface Holder {
@@ -71,8 +71,14 @@ export async function claim(path: string): Promise<Claim | Holder> {
  */
 export async function holderOf(path: string): Promise<Holder | undefined> {
   const seen = await look(path);
-  if (!seen || seen.isStale || await isLeft(path)) return undefined;
+  if (!seen || seen.isStale || (isOfThisHost(seen.holder) && await isFree(path))) return undefined;
   return seen.holder;
+}
+
+/** A holder as a message names it: `process 7 on host`. */
+export function holderName({ host, process }: Holder): string {
+  if (process === 0) return "another process"; // It has not yet said which.
+  return `process ${process}${host && ` on ${host}`}`;
 }
 
 /** Refuses what is no claim's file: a pipe would be waited for, a link that leads nowhere is neither there nor not. */
@@ -101,22 +107,22 @@ async function inherit(path: string): Promise<Deno.FsFile | undefined> {
   } catch {
     return undefined;
   }
-  const isFree = await tryLock(file) === true;
-  if (isFree && await isOfThisHost(path) && await isSame(path, file)) return file;
+  if (await tryLock(file) === true) {
+    const seen = await look(path); // Locked it stays as it is.
+    if (seen && isOfThisHost(seen.holder) && await isSame(path, file)) return file;
+  }
   file.close();
   return undefined;
 }
 
-/** Whether a claim of this machine has nobody who holds it. */
-async function isLeft(path: string): Promise<boolean> {
+/** Whether nobody holds a claim's file locked, or it is gone. */
+async function isFree(path: string): Promise<boolean> {
   using file = await Deno.open(path).catch(() => undefined);
-  if (!file) return true;
-  return await isOfThisHost(path) && await tryLock(file) === true;
+  return !file || await tryLock(file) === true;
 }
 
-async function isOfThisHost(path: string): Promise<boolean> {
-  const holder = (await look(path))?.holder;
-  return holder !== undefined && holder.process > 0 && holder.host === hostName(); // No machine tells its name: one.
+function isOfThisHost({ host, process }: Holder): boolean {
+  return process > 0 && host === hostName(); // No machine tells its name: one.
 }
 
 /** Whether a path still leads to an open file. */
@@ -151,7 +157,7 @@ function parse(text: string): Holder {
 async function isOld(path: string, touched: Date): Promise<boolean> {
   const here = Date.now() - touched.getTime();
   if (here >= 0 && here < STALE / 2) return false;
-  const probe = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const probe = temporaryOf(path);
   try {
     using file = await Deno.open(probe, { write: true, createNew: true });
     return (await file.stat()).mtime!.getTime() - touched.getTime() > STALE;

@@ -91,15 +91,19 @@ export async function fillWhole(folder: string, fill: (temporary: string) => Pro
 const folderOf = (path: string): string => path.replace(/[/\\]+$/, "").replace(/[^/\\]*$/, "") || ".";
 
 /** A name beside a path, for what is to be written there: no two processes take the same. */
-function temporaryOf(path: string): string {
+export function temporaryOf(path: string): string {
   return `${path.replace(/[/\\]+$/, "")}.${crypto.randomUUID().slice(0, 8)}.tmp`;
 }
 
 /** Milliseconds after which an unlocked temporary file is one that a killed process has left. */
 const LEFT = 2000;
 
-/** Removes what killed processes have left of their writing to a path; who is writing holds a lock. */
-async function sweep(path: string): Promise<void> {
+/**
+ * Removes what killed processes have left of their writing to a path; who is writing holds a lock.
+ *
+ * @param after Milliseconds that it must be old.
+ */
+export async function sweep(path: string, after: number = LEFT): Promise<void> {
   const folder = folderOf(path), base = path.replace(/[/\\]+$/, "").slice(folder === "." ? 0 : folder.length);
   const isTemporary = (name: string) =>
     name.startsWith(`${base}.`) && /^[0-9a-f]{8}\.tmp$/.test(name.slice(base.length + 1));
@@ -109,7 +113,7 @@ async function sweep(path: string): Promise<void> {
       const left = `${folder === "." ? "" : folder}${name}`;
       using file = await Deno.open(left);
       const { mtime } = await file.stat();
-      if (Date.now() - (mtime?.getTime() ?? 0) < LEFT || await tryLock(file) === false) continue;
+      if (Date.now() - (mtime?.getTime() ?? 0) < after || await tryLock(file) === false) continue;
       await Deno.remove(left, { recursive: true });
     }
   } catch { /* Somebody else's to remove, or gone. */ }

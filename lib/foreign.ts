@@ -15,7 +15,7 @@ const DEEPEST = 24;
  *
  * @param text JSON, perhaps.
  * @param what What it is, as a message says it: `its header`.
- * @param refuse Throws what is to be thrown for a reason; the reason alone unless given.
+ * @param refuse Throws what is to be thrown for a reason; default: the reason alone.
  * @throws {InputError} If it is not JSON, or nests more than 24 levels deep; the engine's words, which quote the text,
  * stay out of the message.
  *

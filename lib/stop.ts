@@ -1,3 +1,5 @@
+import { jupyter } from "./kernel.ts";
+
 /** Milliseconds for which work keeps timers and signals waiting: a pause takes some 3. */
 const INTERVAL = 300;
 
@@ -5,13 +7,9 @@ let controller = new AbortController();
 let listens = false;
 let lastPause = performance.now();
 
-/**
- * Asks all work of this process to end after the update or the batch under way.
- *
- * @param why What those who wait for it are told.
- */
-export function stop(why = "Stopped before the end"): void {
-  controller.abort(new DOMException(why, "AbortError"));
+/** Asks all work of this process to end after the update or the batch under way. */
+export function stop(): void {
+  controller.abort(new DOMException("Stopped before the end", "AbortError"));
 }
 
 /**
@@ -19,21 +17,12 @@ export function stop(why = "Stopped before the end"): void {
  * kernel and all that it holds; a stop ends what is under way, and nothing that begins later.
  */
 export function stopSignal(): AbortSignal {
-  if (isKernel()) {
-    if (!listens) Deno.addSignalListener("SIGINT", () => stop());
+  if (jupyter()) {
+    if (!listens) Deno.addSignalListener("SIGINT", stop);
     listens = true;
     if (controller.signal.aborted) controller = new AbortController();
   }
   return controller.signal;
-}
-
-/** Whether this is a notebook's kernel: elsewhere touching `Deno.jupyter` throws. */
-function isKernel(): boolean {
-  try {
-    return "jupyter" in Deno && (Deno as { jupyter: unknown }).jupyter !== undefined;
-  } catch {
-    return false;
-  }
 }
 
 /**

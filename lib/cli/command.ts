@@ -1,5 +1,5 @@
 import { type Command, CommanderError, Option } from "commander";
-import { type Claim, claim } from "../claim.ts";
+import { type Claim, claim, holderName } from "../claim.ts";
 import { backendSetting, backendSettings } from "../engine/backend.ts";
 import { backend, type BackendName } from "../engine/mod.ts";
 import { InputError, printable, quoted } from "../errors.ts";
@@ -214,11 +214,8 @@ export async function checkOut(path: string, goesOn = false): Promise<void> {
 export async function claimOut(path: string): Promise<Claim> {
   const claimed = await claim(`${path}.claim`);
   if ("release" in claimed) return claimed;
-  const { process, host } = claimed;
   throw new InputError(
-    `Cannot write ${path} as process ${process}${
-      host && ` on ${host}`
-    } is at it: wait for its end or name another file`,
+    `Cannot write ${path} as ${holderName(claimed)} is at it: wait for its end or name another file`,
   );
 }
 

@@ -175,7 +175,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
     }
   }
 
-  /** Whether there shall be answers at an update, and are none; a run may have gone further than its checkpoint. */
+  /** Whether answers are due at an update, and there are none; a run may have gone further than its checkpoint. */
   function isDue(update: number): boolean {
     const isWanted = tasks.length > 0 && (Number.isInteger(Math.log2(update)) || update === updates);
     return isWanted && !curve.some((point) => point.update === update);

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { checkCorpus } from "../data/corpus.ts";
+import { holderName } from "../claim.ts";
 import type { BackendName } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
@@ -111,9 +112,7 @@ async function tell(
   const width = Math.max(...runs.map(({ run }) => run.length));
   for (const { run, state, share, seconds, holder } of runs) {
     const percent = share > 0 && share < 1 ? `, ${Math.floor(100 * share)} % of its updates made` : "";
-    const by = holder
-      ? `, by process ${holder.process}${holder.host && ` on ${holder.host}`} since ${holder.since}`
-      : "";
+    const by = holder ? `, by ${holderName(holder)} since ${holder.since}` : "";
     const took = seconds === undefined ? "" : `, ${state === "made" ? "" : "about "}${duration(seconds)}`;
     console.log(`${run.padEnd(width)}  ${state}${took}${percent}${by}`);
   }

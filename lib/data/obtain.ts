@@ -1,6 +1,6 @@
-import { claim, type Holder } from "../claim.ts";
+import { claim, holderName } from "../claim.ts";
 import { InputError } from "../errors.ts";
-import { checkFile, exists, fileError, fillWhole } from "../files.ts";
+import { checkFile, exists, fileError, fillWhole, sweep } from "../files.ts";
 import { download, verify } from "./download.ts";
 import { type Download, fileName, type Pinned } from "./downloads.ts";
 import { unpack, unpackInto } from "./unpack.ts";
@@ -79,10 +79,14 @@ async function alone(
 ): Promise<void> {
   await makeFolder(target.slice(0, target.lastIndexOf("/")) || "/");
   const claimed = await claim(`${target}.claim`);
-  if (!("release" in claimed)) throw new InputError(`Cannot bring ${name} to ${target} as ${taken(claimed)}`);
+  if (!("release" in claimed)) {
+    throw new InputError(
+      `Cannot bring ${name} to ${target} as ${holderName(claimed)} is at it: wait for it, or end it`,
+    );
+  }
   try {
     await checkFree(name, target); // Another process may just have brought it.
-    await sweep(target);
+    await sweep(target, 0); // Who holds the claim is alone: what is half filled is a killed process'.
     await work(AbortSignal.any([claimed.lost, ...signal ? [signal] : []]));
   } catch (error) {
     if (!claimed.lost.aborted || signal?.aborted) throw error;
@@ -91,25 +95,6 @@ async function alone(
     );
   } finally {
     await claimed.release();
-  }
-}
-
-/** Who is at it, as far as is known. */
-function taken({ host, process }: Holder): string {
-  const who = process > 0 ? `process ${process}${host === "" ? "" : ` on ${host}`}` : "another process";
-  return `${who} is at it: wait for it, or end it`;
-}
-
-/** Removes what killed processes were filling: who holds the claim is alone. */
-async function sweep(target: string): Promise<void> {
-  const [, folder, base] = target.match(/^([^]*)\/([^/]*)$/)!;
-  try {
-    for await (const { name } of Deno.readDir(folder || "/")) {
-      if (!name.startsWith(`${base}.`) || !/^\.[0-9a-f]{8}\.tmp$/.test(name.slice(base!.length))) continue;
-      await Deno.remove(`${folder}/${name}`, { recursive: true });
-    }
-  } catch (error) {
-    throw fileError("clear", folder || "/", error);
   }
 }
 
@@ -231,8 +216,7 @@ async function below(folder: string, ending: string): Promise<string[]> {
 /** What is at a place, which is a file or a folder: a pipe would be waited for, a device may have no end. */
 async function stat(path: string): Promise<Deno.FileInfo> {
   try {
-    await checkFile(path);
-    return await Deno.stat(path);
+    return await checkFile(path);
   } catch (error) {
     throw fileError("read", path, error);
   }

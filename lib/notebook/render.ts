@@ -62,7 +62,7 @@ const LARGEST = { code: 1e5, formula: 5e3, html: 4e6, markdown: 2e5, page: 16e6 
  *
  * @param notebook Any, run or not.
  * @param name What the page is called where the notebook has no heading.
- * @param place What lies around the notebook; unless given, only other notebooks beside it.
+ * @param place What lies around the notebook; default: only other notebooks beside it.
  * @returns The page, as HTML.
  *
  * @example

@@ -1,7 +1,7 @@
 import { curve } from "./curve.ts";
 import { bundle } from "./figure.ts";
 import { duration, type Face, type Step } from "./progress.ts";
-import type { Kernel } from "./show.ts";
+import type { Kernel } from "../kernel.ts";
 
 /** Updates of the display are this far apart at the least, in ms. */
 const EVERY = 1000;

@@ -1,4 +1,5 @@
 import { ColumnTable } from "arquero";
+import { jupyter } from "../kernel.ts";
 import { checked, or, value as values } from "../settings.ts";
 import { type Figure, isFigure } from "./figure.ts";
 import { tableText } from "./tables.ts";
@@ -28,22 +29,4 @@ export async function show(value: Figure | ColumnTable): Promise<void> {
   if (!kernel) return console.log(value instanceof ColumnTable ? tableText(value) : String(value));
   await kernel.display(value);
   await new Promise((resume) => setTimeout(resume, PATIENCE));
-}
-
-/** What a notebook's kernel does for those who show things. */
-export interface Kernel {
-  /** Shows a value that knows how, or a bundle of media types; in the place of an earlier one of the same id. */
-  display(
-    value: unknown,
-    options?: { readonly raw?: boolean; readonly display_id?: string; readonly update?: boolean },
-  ): Promise<void>;
-}
-
-/** The notebook's kernel, where this is one: elsewhere touching it throws. */
-export function jupyter(): Kernel | undefined {
-  try {
-    return (Deno as unknown as { jupyter: Kernel }).jupyter;
-  } catch {
-    return undefined;
-  }
 }

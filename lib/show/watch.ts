@@ -1,7 +1,7 @@
 import { type Face, progress, type Step } from "./progress.ts";
 import { checked, value } from "../settings.ts";
 import { liveProgress } from "./live.ts";
-import { jupyter } from "./show.ts";
+import { jupyter } from "../kernel.ts";
 
 /** What is shown of an update; a training's records have it. */
 export interface Update {

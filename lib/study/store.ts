@@ -67,8 +67,7 @@ export async function stored<Result>(path: string, key: string): Promise<Stored<
   };
   let text: string;
   try {
-    await checkFile(path);
-    const { size } = await Deno.stat(path);
+    const { size } = await checkFile(path);
     if (size > LARGEST) refuse(`has ${size} bytes where ${LARGEST} are the most`);
     text = await Deno.readTextFile(path);
   } catch (error) {

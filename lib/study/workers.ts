@@ -54,7 +54,7 @@ export interface Worker {
  * @param program As {@linkcode workerProgram} found it.
  * @param folder Where it may write.
  * @param order What {@linkcode frame} made of an {@linkcode Order}.
- * @param silence Milliseconds without a sign of life after which it is ended; two minutes unless given.
+ * @param silence Milliseconds without a sign of life after which it is ended; default: two minutes.
  */
 export function startWorker(
   program: string,
