@@ -91,7 +91,11 @@ async function checkPlain(path: string): Promise<void> {
 async function create(path: string): Promise<Deno.FsFile | undefined> {
   try {
     const file = await Deno.open(path, { read: true, write: true, createNew: true });
-    await tryLock(file); // Before it says whose it is: what says so and is not locked is left by a dead process.
+    // Locked before it says whose it is: what says so and is not locked is left by a dead process. One who looks
+    // whether it is may have it locked for a moment.
+    for (let tries = 0; await tryLock(file) === false && tries < 100; tries++) {
+      await new Promise((resume) => setTimeout(resume, 10));
+    }
     return file;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return undefined;
