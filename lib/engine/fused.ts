@@ -12,12 +12,12 @@ import { InputError } from "../errors.ts";
 import type { Calls } from "./calls.ts";
 import { teamOn } from "./gemm.ts";
 import { addressOf, outputOn, replaceKernel, Scratch, type WasmBackend } from "./heap.ts";
-import type * as plain from "./plain.ts";
-import type { Drop, Norm } from "./plain.ts";
+import * as plain from "./plain.ts";
+import type { DropoutMask, Norm } from "./plain.ts";
 import { share, type Team } from "./team.ts";
 
 /** The operations that have a fast face. */
-export type Faces = Omit<typeof plain, "attentionOver" | "attentionWeights" | "lstmOver">;
+export type Faces = Omit<typeof plain, "attentionWithCache" | "attentionWeights" | "lstmWithState">;
 
 /** What the kernels take to drop: the stream's key, the threshold, the factor of what is kept. */
 type Dropping = [k0: number, k1: number, threshold: number, kept: number];
@@ -103,7 +103,7 @@ function operation<T extends tf.Tensor>(inputs: tf.Tensor[], forward: (taped: bo
   })(...inputs) as T;
 }
 
-function droppingOf(drop?: Drop): Dropping {
+function droppingOf(drop?: DropoutMask): Dropping {
   const threshold = drop ? Math.round(drop.rate * 65536) : 0;
   return [drop?.key[0] ?? 0, drop?.key[1] ?? 0, threshold, 65536 / (65536 - threshold)];
 }
@@ -236,7 +236,7 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
   const normOf = (
     x: tf.Tensor,
     { weight, bias }: Norm,
-    residual?: { y: tf.Tensor; drop?: Drop | undefined },
+    residual?: { y: tf.Tensor; drop?: DropoutMask | undefined },
   ) => {
     const d = x.shape.at(-1)!;
     const rows = x.size / d;
@@ -371,7 +371,11 @@ function facesOn(backend: WasmBackend, team: Team): Faces {
       });
     },
 
-    attention(qkv, heads, drop, lengths) {
+    rotary: plain.rotary,
+
+    attention(qkv, heads, options = {}) {
+      if (options.bias) return plain.attention(qkv, heads, options);
+      const { dropout: drop, lengths } = options;
       const [N, T, width] = qkv.shape;
       if (lengths) checkLengths(lengths, N, T);
       const d = width / 3, size = d / heads, scale = 1 / Math.sqrt(size);

@@ -6,10 +6,19 @@
 import type * as tf from "@tensorflow/tfjs";
 import { type Faces, fused } from "./fused.ts";
 import * as plain from "./plain.ts";
-import type { AdamStep, Drop, Linear, Norm } from "./plain.ts";
+import type { AdamStep, AttentionOptions, DropoutMask, Linear, Norm } from "./plain.ts";
 
-export { attentionOver, attentionWeights, lstmOver } from "./plain.ts";
-export type { AdamStep, Drop, Linear, Memory, Norm, Past } from "./plain.ts";
+export { attentionWeights, attentionWithCache, lstmWithState } from "./plain.ts";
+export type {
+  AdamStep,
+  AttentionOptions,
+  CachedAttentionOptions,
+  DropoutMask,
+  KeyValues,
+  Linear,
+  LstmState,
+  Norm,
+} from "./plain.ts";
 
 /** The fastest faces that run on the current backend. */
 function faces(): Faces {
@@ -27,7 +36,7 @@ export function linearGelu(x: tf.Tensor, p: Linear): tf.Tensor {
 }
 
 /** Layer norm of a residual, `LN(x + drop(y))`: mean and population variance over the last axis, ε = 1e-5. */
-export function residualNorm(x: tf.Tensor, y: tf.Tensor, p: Norm, drop?: Drop): tf.Tensor {
+export function residualNorm(x: tf.Tensor, y: tf.Tensor, p: Norm, drop?: DropoutMask): tf.Tensor {
   return faces().residualNorm(x, y, p, drop);
 }
 
@@ -37,7 +46,7 @@ export function layerNorm(x: tf.Tensor, p: Norm): tf.Tensor {
 }
 
 /** `x` with a share of its elements dropped, the rest scaled so that the mean stays. */
-export function dropout<T extends tf.Tensor>(x: T, drop?: Drop): T {
+export function dropout<T extends tf.Tensor>(x: T, drop?: DropoutMask): T {
   return faces().dropout(x, drop);
 }
 
@@ -47,27 +56,33 @@ export function dropout<T extends tf.Tensor>(x: T, drop?: Drop): T {
  * @param tables Each (rows, d).
  * @returns (all rows, d)
  */
-export function stackedDropout(tables: tf.Tensor2D[], drop?: Drop): tf.Tensor2D {
+export function stackedDropout(tables: tf.Tensor2D[], drop?: DropoutMask): tf.Tensor2D {
   return faces().stackedDropout(tables, drop);
 }
 
 /**
- * Attention of all heads, `softmax(q·kᵀ/√(d/H) masked)·v`, a query seeing the keys up to its own place; or, where
- * lengths are given, all keys but padding.
+ * Attention of all heads, `softmax(q·kᵀ/√(d/H) + bias, masked)·v`, a query seeing the keys up to its own position; or,
+ * where lengths are given, all keys but padding.
  *
  * @param qkv Queries, keys and values side by side (N, T, 3d).
  * @param heads H, which share d evenly.
- * @param drop What to drop from the probabilities (N, H, T, T).
- * @param lengths How many keys of each sequence all its queries see (N), from 1 to T.
  * @returns The heads' values merged (N, T, d).
  */
-export function attention(
-  qkv: tf.Tensor3D,
-  heads: number,
-  drop?: Drop,
-  lengths?: Int32Array,
-): tf.Tensor3D {
-  return faces().attention(qkv, heads, drop, lengths);
+export function attention(qkv: tf.Tensor3D, heads: number, options: AttentionOptions = {}): tf.Tensor3D {
+  return faces().attention(qkv, heads, options);
+}
+
+/**
+ * Rotary positions (Su et al. 2021, §3.2): each pair of neighbouring features of a query and of a key, taken as a
+ * complex number, is multiplied by its token's factor. Values stay.
+ *
+ * @param qkv Queries, keys and values side by side (N, T, 3d).
+ * @param heads H, which share d evenly; d/H must be even.
+ * @param turns The factors (T, d/H): real and imaginary part in turns.
+ * @returns (N, T, 3d)
+ */
+export function rotary(qkv: tf.Tensor3D, heads: number, turns: tf.Tensor2D): tf.Tensor3D {
+  return faces().rotary(qkv, heads, turns);
 }
 
 /**

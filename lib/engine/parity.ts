@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import * as plain from "./plain.ts";
-import type { Linear, Memory, Norm, Past } from "./plain.ts";
+import type { KeyValues, Linear, LstmState, Norm } from "./plain.ts";
 import { keyOf, normals, words } from "./random.ts";
 
 /** The largest difference that is let pass, as a share of the largest magnitude: a GPU's functions are not exact. */
@@ -70,18 +70,30 @@ const cases: readonly Case[] = [
   ...([[2, 5, 3, 3], [1, 68, 2, 8]] as const).map(([N, T, heads, size]): Case => ({
     name: "attention",
     shapes: [[N, T, 3 * heads * size]],
-    run: withGradients((qkv) => plain.attention(qkv as tf.Tensor3D, heads, drop)),
+    run: withGradients((qkv) => plain.attention(qkv as tf.Tensor3D, heads, { dropout: drop })),
   })),
   {
     name: "attention",
-    shapes: [[2, 7, 30]],
-    run: withGradients((qkv) => plain.attention(qkv as tf.Tensor3D, 2, drop, Int32Array.from([7, 4]))),
+    shapes: [[2, 7, 30], [13, 2]],
+    run: withGradients((qkv, bias) =>
+      plain.attention(qkv as tf.Tensor3D, 2, {
+        bias: bias as tf.Tensor2D,
+        dropout: drop,
+        lengths: Int32Array.from([7, 4]),
+      })
+    ),
   },
   {
-    name: "attentionOver",
+    name: "rotary",
+    shapes: [[2, 7, 36], [7, 6]],
+    run: (qkv, turns) =>
+      withGradients((qkv) => plain.rotary(qkv as tf.Tensor3D, 2, turns as tf.Tensor2D))(qkv!),
+  },
+  {
+    name: "attentionWithCache",
     shapes: [[1, 2, 30], [1, 2, 4, 5], [1, 2, 4, 5]],
     run(qkv, k, v) {
-      const read = plain.attentionOver(qkv as tf.Tensor3D, 2, { k, v } as Past);
+      const read = plain.attentionWithCache(qkv as tf.Tensor3D, 2, { past: { k, v } as KeyValues });
       return [read.a, read.k, read.v];
     },
   },
@@ -91,10 +103,10 @@ const cases: readonly Case[] = [
     run: withGradients((x, weight, bias) => plain.lstm(x as tf.Tensor3D, { weight, bias } as Linear)),
   },
   {
-    name: "lstmOver",
+    name: "lstmWithState",
     shapes: [[2, 3, 5], [11, 24], [24], [2, 6], [2, 6]],
     run(x, weight, bias, h, c) {
-      const read = plain.lstmOver(x as tf.Tensor3D, { weight, bias } as Linear, { h, c } as Memory);
+      const read = plain.lstmWithState(x as tf.Tensor3D, { weight, bias } as Linear, { h, c } as LstmState);
       return [read.a, read.h, read.c];
     },
   },

@@ -40,7 +40,7 @@ export interface AdamStep {
 }
 
 /** What a site drops: the same key drops the same elements. */
-export interface Drop {
+export interface DropoutMask {
   /** Share of elements, in [0, 1). */
   readonly rate: number;
   /** Stream that decides which. */
@@ -62,7 +62,7 @@ export function linearGelu(x: tf.Tensor, p: Linear): tf.Tensor {
 }
 
 /** As in `ops.ts`. */
-export function residualNorm(x: tf.Tensor, y: tf.Tensor, p: Norm, drop?: Drop): tf.Tensor {
+export function residualNorm(x: tf.Tensor, y: tf.Tensor, p: Norm, drop?: DropoutMask): tf.Tensor {
   return layerNorm(x.add(dropout(y, drop)), p);
 }
 
@@ -74,63 +74,84 @@ export function layerNorm(x: tf.Tensor, { weight, bias }: Norm): tf.Tensor {
 }
 
 /** As in `ops.ts`. */
-export function dropout<T extends tf.Tensor>(x: T, drop?: Drop): T {
+export function dropout<T extends tf.Tensor>(x: T, drop?: DropoutMask): T {
   if (!drop || drop.rate === 0) return x;
   return x.mul(tf.tensor(dropoutFactors(drop.key, x.size, drop.rate), x.shape)) as T;
 }
 
 /** As in `ops.ts`. */
-export function stackedDropout(tables: tf.Tensor2D[], drop?: Drop): tf.Tensor2D {
+export function stackedDropout(tables: tf.Tensor2D[], drop?: DropoutMask): tf.Tensor2D {
   return dropout(tf.concat(tables), drop);
 }
 
 /** Keys and values of the tokens read so far, each (N, H, S, d/H). */
-export interface Past {
+export interface KeyValues {
   /** Keys. */
   readonly k: tf.Tensor4D;
   /** Values. */
   readonly v: tf.Tensor4D;
 }
 
+/** What attention may be given beside queries, keys and values. */
+export interface AttentionOptions {
+  /**
+   * What is added to the scores (2S − 1, H): row S − 1 + j − i for query i and key j of the S tokens. Default: nothing.
+   */
+  readonly bias?: tf.Tensor2D | undefined;
+  /** Dropout mask of the probabilities (N, H, T, S). Default: none. */
+  readonly dropout?: DropoutMask | undefined;
+  /** How many keys of each sequence all its queries see (N), from 1 to T. Default: each sees those up to its own. */
+  readonly lengths?: Int32Array | undefined;
+}
+
+/** What {@linkcode attentionWithCache} may be given. */
+export interface CachedAttentionOptions extends AttentionOptions {
+  /** Keys and values of the tokens before. Default: there are none. */
+  readonly past?: KeyValues | undefined;
+}
+
 /** As in `ops.ts`. */
-export function attention(
-  qkv: tf.Tensor3D,
-  heads: number,
-  drop?: Drop,
-  lengths?: Int32Array,
-): tf.Tensor3D {
-  return attentionOver(qkv, heads, undefined, drop, lengths).a;
+export function rotary(qkv: tf.Tensor3D, heads: number, turns: tf.Tensor2D): tf.Tensor3D {
+  const [N, T, width] = qkv.shape;
+  const d = width / 3, size = d / heads;
+  const [cosine, sine] = tf.split(turns.reshape([T, 1, size / 2, 2]), 2, -1) as [tf.Tensor, tf.Tensor];
+  const pairs = qkv.slice([0, 0, 0], [N, T, 2 * d]).reshape([N, T, 2 * heads, size / 2, 2]);
+  const [x, y] = tf.split(pairs, 2, -1) as [tf.Tensor, tf.Tensor]; // (N, T, 2H, s/2, 1) each
+  const turned = tf.concat([x.mul(cosine).sub(y.mul(sine)), x.mul(sine).add(y.mul(cosine))], -1);
+  return tf.concat([turned.reshape([N, T, 2 * d]), qkv.slice([0, 0, 2 * d], [N, T, d])], -1) as tf.Tensor3D;
+}
+
+/** As in `ops.ts`. */
+export function attention(qkv: tf.Tensor3D, heads: number, options: AttentionOptions = {}): tf.Tensor3D {
+  return attentionWithCache(qkv, heads, options).a;
 }
 
 /**
- * `attention` for a text that is read piece by piece: the T new tokens see the `past` too.
+ * `attention` for a text that is read piece by piece: the T new tokens see those in the cache, too.
  *
  * @returns The heads' values merged (N, T, d), and keys and values of all S tokens so far (N, H, S, d/H).
  */
-export function attentionOver(
+export function attentionWithCache(
   qkv: tf.Tensor3D,
   heads: number,
-  past?: Past,
-  drop?: Drop,
-  lengths?: Int32Array,
-): Past & { readonly a: tf.Tensor3D } {
+  options: CachedAttentionOptions = {},
+): KeyValues & { readonly a: tf.Tensor3D } {
   const [N, T, width] = qkv.shape;
-  const { weights, k, v } = attentionWeights(qkv, heads, past, lengths);
-  const mixed = tf.matMul(dropout(weights, drop), v); // (N, H, T, d/H)
+  const { weights, k, v } = attentionWeights(qkv, heads, options);
+  const mixed = tf.matMul(dropout(weights, options.dropout), v); // (N, H, T, d/H)
   return { a: mixed.transpose([0, 2, 1, 3]).reshape([N, T, width / 3]), k, v };
 }
 
 /**
  * How much each of the T new tokens attends to each of all S: a softmax over those that it may see.
  *
- * @returns The weights (N, H, T, S), and keys and values of all S tokens so far (N, H, S, d/H).
+ * @returns The weights (N, H, T, S), before dropout, and keys and values of all S tokens so far (N, H, S, d/H).
  */
 export function attentionWeights(
   qkv: tf.Tensor3D,
   heads: number,
-  past?: Past,
-  lengths?: Int32Array,
-): Past & { readonly weights: tf.Tensor4D } {
+  { past, bias, lengths }: CachedAttentionOptions = {},
+): KeyValues & { readonly weights: tf.Tensor4D } {
   const [N, T, width] = qkv.shape;
   const d = width / 3;
   const split = tf.split(qkv, 3, -1).map((x) =>
@@ -140,17 +161,22 @@ export function attentionWeights(
   const k = past ? tf.concat([past.k, k1], 2) : k1; // (N, H, S, d/H)
   const v = past ? tf.concat([past.v, v1], 2) : v1; // (N, H, S, d/H)
   const S = k.shape[2];
-  const scores = tf.matMul(q, k, false, true).div(Math.sqrt(d / heads)); // (N, H, T, S)
+  let scores: tf.Tensor = tf.matMul(q, k, false, true).div(Math.sqrt(d / heads)); // (N, H, T, S)
+  const [keys, queries] = [tf.range(0, S, 1, "int32"), tf.range(S - T, S, 1, "int32").expandDims(1)];
+  if (bias) {
+    const rows = keys.sub(queries).add(tf.scalar(S - 1, "int32")); // (T, S)
+    scores = scores.add(embedding(bias, rows).transpose([2, 0, 1])); // (H, T, S) for each sequence
+  }
   // Multiply, then add −1e9, as OpenAI does: −1e4 leaks the future once scores fall below it.
   const seen = (lengths
-    ? tf.range(0, S).less(tf.tensor(Float32Array.from(lengths), [N, 1, 1, 1])) // (N, 1, 1, S)
-    : tf.range(0, S).lessEqual(tf.range(S - T, S).expandDims(1))).cast("float32"); // (T, S)
+    ? keys.less(tf.tensor(lengths, [N, 1, 1, 1], "int32")) // (N, 1, 1, S)
+    : keys.lessEqual(queries)).cast("float32"); // (T, S)
   const masked = scores.mul(seen).add(seen.sub(1).mul(1e9));
   return { weights: masked.softmax() as tf.Tensor4D, k, v };
 }
 
-/** What an LSTM remembers of the tokens read so far, each (N, u). */
-export interface Memory {
+/** The state of an LSTM after the tokens read so far, each (N, u). */
+export interface LstmState {
   /** Its output. */
   readonly h: tf.Tensor2D;
   /** Its cells. */
@@ -159,7 +185,7 @@ export interface Memory {
 
 /** As in `ops.ts`. */
 export function lstm(x: tf.Tensor3D, p: Linear): tf.Tensor3D {
-  return lstmOver(x, p).a;
+  return lstmWithState(x, p).a;
 }
 
 /**
@@ -167,13 +193,13 @@ export function lstm(x: tf.Tensor3D, p: Linear): tf.Tensor3D {
  *
  * @returns The states (N, T, u), and what is remembered now.
  */
-export function lstmOver(
+export function lstmWithState(
   x: tf.Tensor3D,
   { weight, bias }: Linear,
-  past?: Memory,
-): Memory & { readonly a: tf.Tensor3D } {
+  past?: LstmState,
+): LstmState & { readonly a: tf.Tensor3D } {
   const start = tf.zeros([x.shape[0], bias.size / 4]) as tf.Tensor2D;
-  let { h, c }: Memory = past ?? { h: start, c: start };
+  let { h, c }: LstmState = past ?? { h: start, c: start };
   // tfjs' gradient of `unstack` fails on a single one.
   const steps = (x.shape[1] === 1 ? [x.squeeze([1])] : tf.unstack(x, 1)) as tf.Tensor2D[]; // T × (N, d)
   const states = steps.map((x) => {

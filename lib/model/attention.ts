@@ -49,7 +49,7 @@ export async function attentionMaps(lm: LanguageModel, text: string): Promise<At
       const { h } = forward(before, config, row, undefined, undefined, lengths); // (1, T, d)
       const x = architecture === "gpt2" ? layerNorm(h, ln_1) : h;
       const qkv = linear(x, attn.c_attn) as tf.Tensor3D; // (1, T, 3d)
-      return attentionWeights(qkv, heads, undefined, lengths).weights.squeeze<tf.Tensor3D>([0]); // (H, T, T)
+      return attentionWeights(qkv, heads, { lengths }).weights.squeeze<tf.Tensor3D>([0]); // (H, T, T)
     });
   });
   const maps = await Promise.all(all.map((map) => map.array()));

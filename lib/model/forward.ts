@@ -2,15 +2,15 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError, quoted } from "../errors.ts";
 import {
   attention,
-  attentionOver,
-  type Drop,
+  attentionWithCache,
   dropout,
+  type DropoutMask,
   embedding,
+  type KeyValues,
   layerNorm,
   linear,
   linearGelu,
-  type Memory,
-  type Past,
+  type LstmState,
   residualNorm,
   stackedDropout,
 } from "../engine/ops.ts";
@@ -35,9 +35,9 @@ export interface Cache {
   /** How many they are. */
   readonly tokens: number;
   /** Their keys and values, one pair a block; none before the first token. */
-  readonly past: readonly Past[];
+  readonly past: readonly KeyValues[];
   /** What an LSTM remembers of them; nothing before the first token. */
-  readonly memory?: Memory;
+  readonly memory?: LstmState;
 }
 
 /** The cache of a text of which nothing has been read. */
@@ -58,7 +58,7 @@ export interface States {
  * 3 + 3i the feed-forward output; 0 the embedding, 1 + 3·layers the head's input. An LSTM's: 0 the embedding, 1 the head's
  * input, 2 its output.
  */
-export function dropAt(drop: Dropout | undefined, site: number): Drop | undefined {
+export function dropAt(drop: Dropout | undefined, site: number): DropoutMask | undefined {
   return drop && { rate: drop.rate, key: threefry([drop.seed, 0], drop.update, site) };
 }
 
@@ -123,12 +123,12 @@ export function forward(
 
   const preNorm = architecture === "gpt2";
   const seen = architecture === "bert" ? lengths ?? new Int32Array(N).fill(T) : undefined;
-  const grown: Past[] = [];
+  const grown: KeyValues[] = [];
   for (const [i, { attn, ln_1, mlp, ln_2 }] of parameters.h.entries()) {
     const [drop1, drop2, drop3] = [1, 2, 3].map((site) => dropAt(drop, site + 3 * i));
     const qkv = linear(preNorm ? layerNorm(x, ln_1) : x, attn.c_attn) as tf.Tensor3D; // (N, T, 3d)
-    const read = cache && attentionOver(qkv, H, cache.past[i], drop1);
-    const a = read?.a ?? attention(qkv, H, drop1, seen); // (N, T, d)
+    const read = cache && attentionWithCache(qkv, H, { past: cache.past[i], dropout: drop1 });
+    const a = read?.a ?? attention(qkv, H, { dropout: drop1, lengths: seen }); // (N, T, d)
     const merged = linear(a, attn.c_proj); // (N, T, d)
     const n = preNorm ? x.add(dropout(merged, drop2)) : residualNorm(x, merged, ln_1, drop2); // (N, T, d)
     const wide = linearGelu(preNorm ? layerNorm(n, ln_2) : n, mlp.c_fc); // (N, T, 4d)
@@ -136,7 +136,7 @@ export function forward(
     x = preNorm ? n.add(dropout(narrow, drop3)) : residualNorm(n, narrow, ln_2, drop3); // (N, T, d)
     if (read) grown.push({ k: read.k, v: read.v }); // Without `a`, which nobody would free.
   }
-  let memory: Memory | undefined;
+  let memory: LstmState | undefined;
   if (parameters.lstm) {
     ({ x, memory } = readLstm(x as tf.Tensor3D, parameters.lstm, cache && (cache.memory ?? "begin"))); // (N, T, d)
     x = dropout(x, dropAt(drop, 2));

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError, quoted } from "../errors.ts";
-import { type Drop, dropout, embedding, type Linear, linear } from "../engine/ops.ts";
+import { dropout, type DropoutMask, embedding, type Linear, linear } from "../engine/ops.ts";
 import { inputs, type Kind } from "../text/inputs.ts";
 import { checkSeed } from "./config.ts";
 import { dropAt, type Dropout } from "./forward.ts";
@@ -77,7 +77,7 @@ function scoresOf(
   states: tf.Tensor2D,
   head: Linear,
   counts: readonly number[],
-  drop: Drop | undefined,
+  drop: DropoutMask | undefined,
 ): tf.Tensor2D {
   const [B, C, d] = [counts.length, Math.max(...counts), states.shape[1]];
   const exampleOf = counts.flatMap((count, example) => new Array<number>(count).fill(example)); // (N)

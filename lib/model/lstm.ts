@@ -1,5 +1,5 @@
 import type * as tf from "@tensorflow/tfjs";
-import { linear, lstm, lstmOver, type Memory } from "../engine/ops.ts";
+import { linear, lstm, type LstmState, lstmWithState } from "../engine/ops.ts";
 import type { Lstm } from "./parameters.ts";
 
 /**
@@ -13,9 +13,9 @@ import type { Lstm } from "./parameters.ts";
 export function readLstm(
   x: tf.Tensor3D,
   { gates, proj }: Lstm,
-  memory?: Memory | "begin",
-): { readonly x: tf.Tensor3D; readonly memory?: Memory } {
-  const read = memory && lstmOver(x, gates, memory === "begin" ? undefined : memory);
+  memory?: LstmState | "begin",
+): { readonly x: tf.Tensor3D; readonly memory?: LstmState } {
+  const read = memory && lstmWithState(x, gates, memory === "begin" ? undefined : memory);
   const states = read?.a ?? lstm(x, gates); // (N, T, u)
   return {
     x: proj ? linear(states, proj) as tf.Tensor3D : states, // (N, T, d)

@@ -5,7 +5,7 @@ import { findBlas } from "../../lib/engine/blas.ts";
 import { type Faces, fused } from "../../lib/engine/fused.ts";
 import { type GemmOptions, installGemm } from "../../lib/engine/gemm.ts";
 import * as plain from "../../lib/engine/plain.ts";
-import type { Drop, Linear, Norm } from "../../lib/engine/plain.ts";
+import type { DropoutMask, Linear, Norm } from "../../lib/engine/plain.ts";
 import { dropoutFactors, keyOf, normals, words } from "../../lib/engine/random.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 import { lossesOf } from "./updates.ts";
@@ -36,7 +36,7 @@ function ids(name: string, count: number, below: number): Int32Array {
   return Int32Array.from(words(keyOf(1, name), count), (word) => word % below);
 }
 
-const drops: (Drop | undefined)[] = [undefined, { rate: 0, key: [1, 2] }, {
+const drops: (DropoutMask | undefined)[] = [undefined, { rate: 0, key: [1, 2] }, {
   rate: 0.1,
   key: [7, 2 ** 32 - 1],
 }];
@@ -141,7 +141,7 @@ withEach("attention is the plain one, with its gradient", (f) => {
     for (const [N, heads, size] of [[1, 1, 1], [1, 1, 8], [2, 3, 5], [3, 2, 32]] as const) {
       const qkv = draw("qkv", [N, T, 3 * heads * size]);
       for (const drop of drops) {
-        const of = (f: Faces): Op => (qkv) => f.attention(qkv as tf.Tensor3D, heads, drop);
+        const of = (f: Faces): Op => (qkv) => f.attention(qkv as tf.Tensor3D, heads, { dropout: drop });
         compare(`attention (${N}, ${T}), ${heads} × ${size}, ${drop?.rate}`, of(f), of(plain), [qkv]);
       }
     }
@@ -154,7 +154,8 @@ withEach("attention in both directions, to all but padding, is the plain one, wi
       const qkv = draw("qkv", [N, T, 3 * heads * size]);
       const lengths = Int32Array.from({ length: N }, (_, n) => Math.max(1, T - 3 * n));
       for (const drop of drops) {
-        const of = (f: Faces): Op => (qkv) => f.attention(qkv as tf.Tensor3D, heads, drop, lengths);
+        const of = (f: Faces): Op => (qkv) =>
+          f.attention(qkv as tf.Tensor3D, heads, { dropout: drop, lengths });
         compare(`attention (${N}, ${T}), ${heads} × ${size}, ${drop?.rate}`, of(f), of(plain), [qkv]);
       }
     }
@@ -165,7 +166,7 @@ withEach("lengths that the sequences cannot have are refused", async (f) => {
   const qkv = tf.zeros([2, 3, 6]) as tf.Tensor3D;
   for (const lengths of [[3], [3, 0], [4, 1], [3, -1]]) {
     await assertRefused(
-      () => f.attention(qkv, 2, undefined, Int32Array.from(lengths)),
+      () => f.attention(qkv, 2, { lengths: Int32Array.from(lengths) }),
       new RegExp(
         `^Cannot attend to \\[${lengths}\\] tokens as each of 2 sequences must have from 1 to 3 of them$`,
       ),
@@ -187,7 +188,7 @@ Deno.test("with our own product no token changes a bit of attention before it, o
         const T = 70, width = 3 * 12;
         const values = draw("qkv", [1, T, width]).dataSync();
         const run = (values: Float32Array, T: number) =>
-          f.attention(tf.tensor3d(values, [1, T, width]), 3, drop).dataSync();
+          f.attention(tf.tensor3d(values, [1, T, width]), 3, { dropout: drop }).dataSync();
         const all = run(values as Float32Array, T);
         for (const t of [1, 2, 3, 4, 31, 63, 64, 65, 69]) {
           const changed = values.slice() as Float32Array;
@@ -324,7 +325,7 @@ withEach("sums of tensors are those of the definition, divided or not", () => {
 });
 
 withEach("gradients are the slopes of the values", (f) => {
-  const drop: Drop = { rate: 0.3, key: [5, 6] };
+  const drop: DropoutMask = { rate: 0.3, key: [5, 6] };
   const targets = tf.tensor1d([3, 0, 6, 2, 2], "int32"), w = tf.tensor1d([0.5, 0, 1, 2, 0.1]);
   const cases: [string, Op, tf.Tensor[]][] = [
     ["linear", (x, weight, bias) => f.linear(x!, { weight, bias } as Linear), [
@@ -343,7 +344,7 @@ withEach("gradients are the slopes of the values", (f) => {
       draw("g", [6]),
       draw("b", [6]),
     ]],
-    ["attention", (qkv) => f.attention(qkv as tf.Tensor3D, 2, drop), [draw("qkv", [1, 5, 18])]],
+    ["attention", (qkv) => f.attention(qkv as tf.Tensor3D, 2, { dropout: drop }), [draw("qkv", [1, 5, 18])]],
     ["lstm", (x, weight, bias) => f.lstm(x as tf.Tensor3D, { weight, bias } as Linear), [
       draw("x", [2, 4, 3]),
       draw("w", [8, 20], 0.5),
@@ -403,7 +404,7 @@ Deno.test("neither tensors nor the heap grow with use, and the bits are the same
   for (const use of uses) {
     const f = await fast(use);
     const { memory } = (tf.backend() as WasmBackend).wasm.asm;
-    const drop: Drop = { rate: 0.1, key: [1, 2] };
+    const drop: DropoutMask = { rate: 0.1, key: [1, 2] };
     const [N, T, d] = [2, 21, 24];
     const table = draw("table", [43, d], 0.3);
     const inputs = [table, draw("w3", [d, 3 * d], 0.3), draw("b3", [3 * d]), draw("g", [d]), draw("b", [d])];
@@ -412,7 +413,7 @@ Deno.test("neither tensors nor the heap grow with use, and the bits are the same
     const loss: Op = (table, w3, b3, weight, bias) => {
       const x = f.dropout(f.embedding(table as tf.Tensor2D, tokens), drop);
       const wide = f.linear(x, { weight: w3, bias: b3 } as Linear) as tf.Tensor3D;
-      const y = f.residualNorm(x, f.attention(wide, 3, drop), { weight, bias } as Norm, drop);
+      const y = f.residualNorm(x, f.attention(wide, 3, { dropout: drop }), { weight, bias } as Norm, drop);
       const z = f.linearGelu(y, { weight: w3, bias: b3 } as Linear).slice([0, 0, 0], [N, T, d]);
       return f.tiedCrossEntropy(z.reshape([N * T, d]), table as tf.Tensor2D, targets, weights);
     };
