@@ -8,6 +8,7 @@ As make.py, beside which it stands: float64, deterministic, checked before it is
 Letters at line ends: N sequences, W batch width, d model width, H heads, V BPE tokens, u units.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -80,12 +81,12 @@ def norm(p, name, x):
     return gpt1.layer_norm(x, p[f"{name}.weight"], p[f"{name}.bias"], CONFIG.epsilon)
 
 
-def attention(p, name, x, seen, layer, drop):
+def attention(p, name, x, seen, layer, drop, config, positions, both):
     """`seen` is (N or 1, 1, W or 1, W): which keys a query sees."""
     n, w, d = x.shape
-    heads = lambda y: y.reshape(n, w, CONFIG.heads, d // CONFIG.heads).transpose(1, 2)  # noqa: E731
+    heads = lambda y: y.reshape(n, w, config.heads, d // config.heads).transpose(1, 2)  # noqa: E731
     q, k, v = (heads(y) for y in affine(p, f"{name}.c_attn", x).split(d, dim=2))  # (N, H, W, d/H) each
-    scores = (q @ k.transpose(2, 3) / math.sqrt(d // CONFIG.heads)).masked_fill(~seen, -math.inf)  # (N, H, W, W)
+    scores = gpt1.scores(p, q, k, positions, both).masked_fill(~seen, -math.inf)  # (N, H, W, W)
     a = drop(torch.softmax(scores, dim=3), Dropout.probabilities(layer)) @ v  # (N, H, W, d/H)
     return drop(affine(p, f"{name}.c_proj", a.transpose(1, 2).reshape(n, w, d)), Dropout.attention(layer))  # (N, W, d)
 
@@ -94,19 +95,23 @@ def mlp(p, name, x, layer, drop):
     return drop(affine(p, f"{name}.c_proj", gpt1.gelu(affine(p, f"{name}.c_fc", x))), Dropout.mlp(layer))
 
 
-def transformer(p, batch, kind, drop):
+def transformer(p, batch, kind, drop, config=CONFIG, positions="learned"):
     ids, lengths = batch["ids"], batch["lengths"]
     w = ids.shape[1]
-    x = drop(p["tokens_embed.weight"][ids] + p["positions_embed.weight"][:w], Dropout.embedding())  # (N, W, d)
+    x = p["tokens_embed.weight"][ids]  # (N, W, d)
+    if positions not in gpt1.IN_ATTENTION:
+        x = x + p["positions_embed.weight"][:w]
+    x = drop(x, Dropout.embedding())
+    attend = functools.partial(attention, drop=drop, config=config, positions=positions, both=kind == "bert")
     if kind == "bert":
         seen = (torch.arange(w) < lengths[:, None])[:, None, None]  # (N, 1, 1, W): no padding
-        for i in range(CONFIG.layers):
-            x = norm(p, f"h.{i}.ln_1", x + attention(p, f"h.{i}.attn", x, seen, i, drop))
+        for i in range(config.layers):
+            x = norm(p, f"h.{i}.ln_1", x + attend(p, f"h.{i}.attn", x, seen, i))
             x = norm(p, f"h.{i}.ln_2", x + mlp(p, f"h.{i}.mlp", x, i, drop))
         return x
     seen = torch.ones(w, w, dtype=torch.bool).tril()[None, None]  # (1, 1, W, W)
-    for i in range(CONFIG.layers):  # "layer normalization was moved to the input of each sub-block"
-        x = x + attention(p, f"h.{i}.attn", norm(p, f"h.{i}.ln_1", x), seen, i, drop)
+    for i in range(config.layers):  # "layer normalization was moved to the input of each sub-block"
+        x = x + attend(p, f"h.{i}.attn", norm(p, f"h.{i}.ln_1", x), seen, i)
         x = x + mlp(p, f"h.{i}.mlp", norm(p, f"h.{i}.ln_2", x), i, drop)
     return norm(p, "ln_f", x)  # "and an additional layer normalization was added after the final"
 
@@ -126,11 +131,12 @@ def lstm(p, batch, drop):
     return drop(affine(p, "lstm.proj", y) if u != d else y, 2)  # (N, W, d)
 
 
-def losses(p, batch, kind, coefficient, drop=Dropout()):
-    h = lstm(p, batch, drop) if kind == "lstm" else transformer(p, batch, kind, drop)
+def losses(p, batch, kind, coefficient, drop=Dropout(), **other):
+    """`other` is what a transformer has unlike here: its config, its kind of positions."""
+    h = lstm(p, batch, drop) if kind == "lstm" else transformer(p, batch, kind, drop, **other)
     table = p["tokens_embed.weight"]
     if batch["task"] == "masked":
-        logits = h.reshape(-1, CONFIG.width)[batch["positions"]] @ table.T
+        logits = h.flatten(0, 1)[batch["positions"]] @ table.T
         return {"h": h, "loss": gpt1.cross_entropy(logits, batch["tokens"]).mean()}
     l1 = gpt1.language_loss(h, table, batch["ids"], batch["lengths"])
     if batch["task"] == "lm":
@@ -142,10 +148,10 @@ def losses(p, batch, kind, coefficient, drop=Dropout()):
     return {"h": h, "L2": l2, "loss": loss} | ({} if coefficient == 0 else {"L1": l1})
 
 
-def gradients(p, batch, kind, coefficient, drop):
+def gradients(p, batch, kind, coefficient, drop, **other):
     names = [name for name in p if batch["task"] == "classification" or not name.startswith("clf")]
     q = {name: x.detach().clone().requires_grad_(name in names) for name, x in p.items()}
-    result = losses(q, batch, kind, coefficient, drop)
+    result = losses(q, batch, kind, coefficient, drop, **other)
     found = torch.autograd.grad(result["loss"], [q[name] for name in names])
     return {k: x.detach() for k, x in result.items()}, dict(zip(names, found))
 
@@ -191,7 +197,7 @@ def check_states(p, batch, kind, h):
     torch.testing.assert_close(h[real], expected.detach()[real], rtol=1e-10, atol=1e-11)
 
 
-def check_gradients(p, batch, kind, coefficient, drop, grads):
+def check_gradients(p, batch, kind, coefficient, drop, grads, **other):
     random, step = np.random.RandomState(2), 1e-5
     for name, g in grads.items():
         for _ in range(2):
@@ -199,7 +205,7 @@ def check_gradients(p, batch, kind, coefficient, drop, grads):
             for sign in (1, -1):
                 q = {**p, name: p[name].clone()}
                 q[name][at] += sign * step
-                ends.append(float(losses(q, batch, kind, coefficient, drop)["loss"]))
+                ends.append(float(losses(q, batch, kind, coefficient, drop, **other)["loss"]))
             numeric = (ends[0] - ends[1]) / (2 * step)
             assert abs(numeric - float(g[at])) < 1e-8 + 1e-6 * abs(numeric), (kind, name, at, numeric, float(g[at]))
 

@@ -4,7 +4,8 @@ Written from the paper (Radford, Narasimhan, Salimans and Sutskever, 2018; "P" b
 fine-tuning code (openai/finetune-transformer-lm; "T" is its train.py, "O" its opt.py), and not from the kit's source.
 Slow and plain on purpose. A model is a dictionary of tensors, named as Hugging Face names them, kernels stored [in, out].
 
-Letters at line ends: N sequences, W batch width, d model width, H heads, V BPE tokens, T context, R softmax rows.
+Letters at line ends: N sequences, W batch width, d model width, H heads, s head size, V BPE tokens, T context,
+R softmax rows.
 """
 
 import math
@@ -15,6 +16,7 @@ import torch
 
 KINDS = ("learned", "sinusoidal", "sinusoidal-trained", "random-frozen", "none")
 TRAINED_POSITIONS = ("learned", "sinusoidal-trained")
+IN_ATTENTION = ("rotary", "alibi", "relative")  # nothing is added to the embeddings; every block's scores change
 VARIANTS = ("paper", "clean")
 TASKS = ("lm", "classification", "entailment", "similarity", "choice")
 SCHEDULES = ("warmup_linear", "warmup_cosine", "warmup_constant")
@@ -35,7 +37,7 @@ class Config:
 class Arm:
     """What the experiment varies: kind and scale of the positions, and the reading of the paper."""
 
-    positions: str  # one of KINDS
+    positions: str  # one of KINDS or IN_ATTENTION
     variant: str  # one of VARIANTS
     scale: str = "matched"  # matched | raw | sqrt-width
 
@@ -129,6 +131,62 @@ def sinusoid(context, width, scale):
     return table * (0.02 * math.sqrt(2) if scale == "matched" else 1.0)
 
 
+def rotate(x):
+    """Su et al. (2021), equations 15 and 34: turns adjacent pairs (2i, 2i+1) by p·10000^(-2i/s), p the place from 0."""
+    w, size = x.shape[-2:]
+    p = torch.arange(w, dtype=x.dtype)[:, None]  # (W, 1)
+    angle = p / 10000.0 ** (torch.arange(0, size, 2, dtype=x.dtype) / size)  # (W, s/2)
+    angle = angle.repeat_interleave(2, dim=1)  # (W, s)
+    quarter = torch.stack([-x[..., 1::2], x[..., 0::2]], dim=-1).flatten(-2)  # each pair, a quarter turn on
+    return x * torch.cos(angle) + quarter * torch.sin(angle)
+
+
+def slopes(heads):
+    """Press et al. (2021), section 3 and their code: 2^(-8(h+1)/H) if H is a power of two. Else those of the closest
+    lower power, then every other one of twice that power."""
+    power = 1 << (heads.bit_length() - 1)
+    found = [2.0 ** (-8 * (h + 1) / power) for h in range(power)]
+    return found if power == heads else found + slopes(2 * power)[0::2][: heads - power]
+
+
+BUCKETS, LARGEST = 32, 128
+
+
+def bucket(offset, both):
+    """T5's bucket of an offset j - i, key's place less query's (Raffel et al., 2020, section 2.1 and their code).
+
+    Half of the buckets are exact, the others logarithmic up to LARGEST; the last is for all beyond. Where attention is
+    in both directions, each half of the buckets does so for one sign, keys after the query in the upper half, and
+    bucket 16 is nobody's. A distance on the boundary of two buckets is in the higher: in both directions 8, 16, 32 and
+    64, in buckets 8, 10, 12 and 14 of their half, and in one direction 16, in bucket 16. No other whole number below
+    LARGEST is on a boundary, and float64 rounds none of these quotients of logarithms.
+    """
+    offset = np.asarray(offset)
+    count = BUCKETS // 2 if both else BUCKETS
+    n = abs(offset) if both else np.maximum(-offset, 0)
+    exact = count // 2
+    part = np.log(np.maximum(n, exact) / exact) / math.log(LARGEST / exact)  # float64; 0 at `exact`, 1 at LARGEST
+    far = np.minimum(exact + np.floor(part * (count - exact)).astype(np.int64), count - 1)
+    return np.where(n < exact, n, far) + (count * (offset > 0) if both else 0)
+
+
+def scores(p, q, k, kind, both=False):
+    """Scaled scores, before the mask, of queries and keys of shape (N, H, W, s); `both` if a query sees later keys."""
+    heads, w, size = q.shape[1:]
+    if kind == "rotary":
+        q, k = rotate(q), rotate(k)
+    found = q @ k.transpose(2, 3) / math.sqrt(size)  # (N, H, W, W); T5 does not divide, but GPT-1's block does
+    places = np.arange(w)
+    offset = places[None, :] - places[:, None]  # (W, W), j - i
+    if kind == "alibi":
+        slope = torch.tensor(slopes(heads), dtype=q.dtype)[:, None, None]  # (H, 1, 1)
+        found = found + slope * torch.from_numpy(-abs(offset) if both else offset)
+    if kind == "relative":  # one table for all blocks
+        table = p["relative_attention_bias.weight"]  # (32, H)
+        found = found + table[torch.from_numpy(bucket(offset, both))].permute(2, 0, 1)
+    return found
+
+
 # ---- Forward pass ----
 
 
@@ -149,7 +207,8 @@ def embed(p, ids, arm, config, drop):
     tokens = p["tokens_embed.weight"]  # (V+3, d)
     rows, width = tokens.shape[0], ids.shape[1]
     # Only the first W position rows exist for a batch of width W (T378, T409: positions are cut to the width in use).
-    positions = None if arm.positions == "none" else p["positions_embed.weight"][:width]  # (W, d)
+    table = arm.positions not in ("none", *IN_ATTENTION)
+    positions = p["positions_embed.weight"][:width] if table else None  # (W, d)
 
     if arm.variant == "paper":  # one mask an update over the matrix, before lookup and shared with the output
         matrix = tokens if positions is None else torch.cat([tokens, positions])  # (V+3+W, d)
@@ -170,15 +229,14 @@ def embed(p, ids, arm, config, drop):
     return h, output
 
 
-def attention(p, name, x, layer, config, drop):
+def attention(p, name, x, layer, kind, config, drop):
     n, w, d = x.shape
     heads, size = config.heads, d // config.heads
     c = x @ p[f"{name}.c_attn.weight"] + p[f"{name}.c_attn.bias"]  # (N, W, 3d)
     q, k, v = (y.reshape(n, w, heads, size).transpose(1, 2) for y in c.split(d, dim=2))  # (N, H, W, d/H) each
-    scores = q @ k.transpose(2, 3) / math.sqrt(size)  # (N, H, W, W)
     b = torch.ones(w, w, dtype=x.dtype).tril()  # (W, W)
-    scores = scores * b - 1e9 * (1 - b)  # T64-69
-    a = drop(torch.softmax(scores, dim=3), Dropout.probabilities(layer)) @ v  # (N, H, W, d/H)
+    masked = scores(p, q, k, kind) * b - 1e9 * (1 - b)  # (N, H, W, W), T64-69
+    a = drop(torch.softmax(masked, dim=3), Dropout.probabilities(layer)) @ v  # (N, H, W, d/H)
     a = a.transpose(1, 2).reshape(n, w, d)  # (N, W, d)
     a = a @ p[f"{name}.c_proj.weight"] + p[f"{name}.c_proj.bias"]  # (N, W, d)
     return drop(a, Dropout.attention(layer))
@@ -194,7 +252,7 @@ def forward(p, ids, arm, config, drop=Dropout()):
     """Final hidden states (N, W, d), and the output matrix (R, d). LayerNorm comes after each sum (T140-147)."""
     h, output = embed(p, ids, arm, config, drop)
     for i in range(config.layers):
-        a = attention(p, f"h.{i}.attn", h, i, config, drop)
+        a = attention(p, f"h.{i}.attn", h, i, arm.positions, config, drop)
         n = layer_norm(h + a, p[f"h.{i}.ln_1.weight"], p[f"h.{i}.ln_1.bias"], config.epsilon)
         m = mlp(p, f"h.{i}.mlp", n, i, drop)
         h = layer_norm(n + m, p[f"h.{i}.ln_2.weight"], p[f"h.{i}.ln_2.bias"], config.epsilon)

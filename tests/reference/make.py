@@ -101,10 +101,10 @@ def model(arm, task):
 # ---- Batches: the transforms of P section 3.3 and figure 1, on made-up tokens ----
 
 
-def batch(task, sequences, labels, width):
+def batch(task, sequences, labels, width, context=CONFIG.context):
     """Right padding with id 0, which is also a real token of some texts: only the length tells them apart."""
     lengths = [len(s) for s in sequences]
-    assert max(lengths) == width <= CONFIG.context
+    assert max(lengths) == width <= context
     ids = torch.tensor([s + [0] * (width - len(s)) for s in sequences])  # (N, W)
     found = {"task": task, "ids": ids, "lengths": torch.tensor(lengths), "labels": torch.tensor(labels)}
     if task != "lm":
@@ -195,7 +195,7 @@ def check_forward(p, b, arm, result):
     torch.testing.assert_close(result["L2"], F.cross_entropy(logits, b["labels"]), rtol=1e-10, atol=1e-11)
 
 
-def check_gradients(p, b, arm, drop, grads):
+def check_gradients(p, b, arm, drop, grads, config=CONFIG):
     """Central differences for an entry or two of each parameter; which entries, is random."""
     random = np.random.RandomState(2)
     step = 1e-5
@@ -206,7 +206,7 @@ def check_gradients(p, b, arm, drop, grads):
             for sign in (1, -1):
                 q = {**p, name: p[name].clone()}
                 q[name][at] += sign * step
-                ends.append(float(gpt1.losses(q, b, arm, CONFIG, COEFFICIENT, drop)["loss"]))
+                ends.append(float(gpt1.losses(q, b, arm, config, COEFFICIENT, drop)["loss"]))
             numeric = (ends[0] - ends[1]) / (2 * step)
             assert abs(numeric - float(g[at])) < 1e-8 + 1e-6 * abs(numeric), (arm, name, at, numeric, float(g[at]))
 
@@ -437,12 +437,17 @@ def write_safetensors(path):
     path.write_bytes(len(text).to_bytes(8, "little") + text + data)
 
 
+def line(x):
+    if isinstance(x, dict) and x:
+        return "{ " + ", ".join(f"{json.dumps(k)}: {line(v)}" for k, v in x.items()) + " }"
+    return "[" + ", ".join(map(line, x)) + "]" if isinstance(x, (list, tuple)) else json.dumps(x)
+
+
 def compact(x, indent=""):
     """JSON on few lines: what fits a line is on one."""
-    flat = json.dumps(x)
     inner = indent + "  "
-    if len(indent) + len(flat) <= 100 or not isinstance(x, (dict, list, tuple)):
-        return "{ " + flat[1:-1] + " }" if isinstance(x, dict) and x else flat
+    if len(indent) + len(json.dumps(x)) <= 100 or not isinstance(x, (dict, list, tuple)):
+        return line(x)
     if isinstance(x, dict):
         lines = [f"{inner}{json.dumps(k)}: {compact(v, inner)}" for k, v in x.items()]
         return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
