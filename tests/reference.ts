@@ -1,5 +1,6 @@
 /**
- * The numbers of `tests/reference/make.py`, a second GPT-1 in PyTorch, as tests read them.
+ * The numbers of `tests/reference`, a second GPT-1 in PyTorch, as tests read them: `reference` is of `make.py`, `positions`
+ * of `positions.py`.
  *
  * @module
  */
@@ -22,7 +23,7 @@ const folder = new URL("./fixtures/", import.meta.url);
 
 /** A case of the reference: one arm on one batch. */
 export interface Case {
-  task: Kind | "lm";
+  task: Kind | "lm" | "masked";
   positions: PositionKind;
   scale: PositionScale;
   variant: Variant;
@@ -34,11 +35,13 @@ export interface Case {
   hidden: string;
   logits?: string;
   gradient: string;
+  /** What of its parameters is a table that stays as it is. */
+  frozen: string[];
   analyticallyZero: { parameter: string; rows: [number, number] }[];
 }
 
-/** Everything that is no tensor. */
-export const reference = JSON.parse(await Deno.readTextFile(new URL("reference.json", folder))) as {
+/** What both files hold. */
+interface Fixture {
   config: {
     vocabulary: number;
     width: number;
@@ -47,12 +50,21 @@ export const reference = JSON.parse(await Deno.readTextFile(new URL("reference.j
     context: number;
     classes: number;
   };
-  batches: Record<
-    string,
-    { ids: number[][]; lengths: number[]; labels: number[]; width: number; examples: number }
-  >;
+  batches: Record<string, StoredBatch>;
   cases: Case[];
   dropout: { rate: number; seed: number; update: number; cases: Case[] };
+  generation: (Case & { prompt: number[]; tokens: number[] })[];
+}
+
+/** A batch as it is stored. */
+interface StoredBatch {
+  ids: number[][];
+  lengths: number[];
+  labels: number[];
+}
+
+/** What `make.py` writes. */
+interface Reference extends Fixture {
   threefry: {
     knownAnswers: { key: [number, number]; counter: [number, number]; words: number[] }[];
     masks: {
@@ -84,64 +96,86 @@ export const reference = JSON.parse(await Deno.readTextFile(new URL("reference.j
     seed: number;
     cases: (Case & { schedule: Schedule; final: string; losses: number[] })[];
   };
-  generation: (Case & { prompt: number[]; tokens: number[] })[];
   schedules: { schedule: Schedule; warmup: number; x: number; value: number }[];
-};
+}
+
+/** What `positions.py` writes. */
+interface Positions extends Fixture {
+  beyond: { batch: StoredBatch; cases: Case[] };
+  bidirectional: { batch: StoredBatch & { positions: number[]; tokens: number[] }; cases: Case[] };
+  prenorm: { cases: Case[] };
+  slopes: { heads: number; values: number[] }[];
+  buckets: Record<"causal" | "bidirectional", { from: number; values: number[] }>;
+}
 
 type Schedule = "warmup_linear" | "warmup_cosine" | "warmup_constant";
 
-const { tensors } = decodeSafetensors(
-  await Deno.readFile(new URL("reference.safetensors", folder)),
-  "tests/fixtures/reference.safetensors",
-);
+/** One of the files, and what tests make of it. */
+async function open<F extends Fixture>(name: string) {
+  const about = JSON.parse(await Deno.readTextFile(new URL(`${name}.json`, folder))) as F;
+  const { tensors } = decodeSafetensors(
+    await Deno.readFile(new URL(`${name}.safetensors`, folder)),
+    `tests/fixtures/${name}.safetensors`,
+  );
 
-/** A tensor of the reference, flat. */
-export function numbers(name: string): Float32Array {
-  const stored = tensors.get(name);
-  if (!stored) throw new Error(`no tensor ${name} in the reference`);
-  return stored.data;
-}
-
-/** A model with a case's parameters; its tokenizer is none. */
-export function modelOf(example: Omit<Case, "variant"> & { variant?: Variant }, dropout = 0): LanguageModel {
-  const { vocabulary, width, heads, layers, context, classes } = reference.config;
-  const { task, positions: kind, scale, variant = "clean" } = example;
-  const config: Config = {
-    vocabulary,
-    width,
-    heads,
-    layers,
-    context,
-    positions: { kind, scale },
-    variant,
-    dropout,
-  };
-  const parameters = init(config, 1);
-  if (task !== "lm") addHead(parameters, task, classes, 1);
-  for (const [name, leaf] of leaves(parameters)) {
-    const set = example.parameters.find((set) => tensors.has(set + name));
-    tf.tidy(() => leaf.assign(tf.tensor(numbers(set + name), leaf.shape)));
+  /** A tensor of the file, flat. */
+  function numbers(name: string): Float32Array {
+    const stored = tensors.get(name);
+    if (!stored) throw new Error(`no tensor ${name} in the reference`);
+    return stored.data;
   }
-  const tokenizer = undefined as unknown as Tokenizer;
-  const labels = Array.from({ length: classes }, String);
-  return {
-    config,
-    parameters,
-    tokenizer,
-    seed: 1,
-    ...(task !== "lm" && { task: { name: task, kind: task, labels } }),
-  };
+
+  /** A model with a case's parameters; its tokenizer is none. */
+  function modelOf(
+    example: Omit<Case, "variant"> & { variant?: Variant },
+    change: Partial<Config> = {},
+  ): LanguageModel {
+    const { classes, ...sizes } = about.config;
+    const { vocabulary, width, heads, layers, context } = sizes;
+    const { task, positions: kind, scale, variant = "clean" } = example;
+    const config: Config = {
+      ...{ vocabulary, width, heads, layers, context, variant, dropout: 0 },
+      positions: { kind, scale },
+      ...change,
+    };
+    const parameters = init(config, 1);
+    if (isTask(task)) addHead(parameters, task, classes, 1);
+    for (const [name, leaf] of leaves(parameters)) {
+      const set = example.parameters.find((set) => tensors.has(set + name));
+      tf.tidy(() => leaf.assign(tf.tensor(numbers(set + name), leaf.shape)));
+    }
+    const tokenizer = undefined as unknown as Tokenizer;
+    const labels = Array.from({ length: classes }, String);
+    return {
+      ...{ config, parameters, tokenizer, seed: 1 },
+      ...isTask(task) && { task: { name: task, kind: task, labels } },
+    };
+  }
+
+  /** A case's batch. */
+  const batchFor = (task: Case["task"]) => batchOf(about.batches[task]!, task);
+
+  return { about, numbers, modelOf, batchFor };
 }
 
-/** A case's batch. */
-export function batchFor(task: Case["task"]): Batch {
-  const { ids, lengths, labels } = reference.batches[task]!;
+function isTask(task: Case["task"]): task is Kind {
+  return task !== "lm" && task !== "masked";
+}
+
+/** A stored batch as training takes it. */
+export function batchOf({ ids, lengths, labels }: StoredBatch, task: Case["task"] = "lm"): Batch {
   return {
     ids: Int32Array.from(ids.flat()),
     lengths: Int32Array.from(lengths),
-    ...(task !== "lm" && { labels: Float32Array.from(labels) }),
+    ...isTask(task) && { labels: Float32Array.from(labels) },
   };
 }
+
+/** What `make.py` wrote. */
+export const { about: reference, numbers, modelOf, batchFor } = await open<Reference>("reference");
+
+/** What `positions.py` wrote. */
+export const positions = await open<Positions>("positions");
 
 /** Which elements of a parameter have a gradient that is zero by analysis. */
 export function zeros(

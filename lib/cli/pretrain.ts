@@ -155,7 +155,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
     const heldout = await scoreText(half ? await loadModel(out) : lm, text.heldout); // As it was written.
     await giveWay(stopSignal());
     endAtOnce(); // Counting is one long turn, in which no signal is heard.
-    const baselines = ngramBaselines(text.train, text.heldout, tokenizer, preset.context);
+    const baselines = ngramBaselines(lm, text);
     const { seconds, batch: used } = (await progressOf(checkpoint))!;
     const found = { heldout, baselines, trained: { updates, batch: used } };
     await store(file, asked, found, seconds);

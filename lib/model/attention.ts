@@ -1,6 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { started } from "../engine/backend.ts";
-import { attentionWeights, layerNorm, linear } from "../engine/ops.ts";
+import { started } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { forward } from "./forward.ts";
 import { checkModel, type LanguageModel } from "./gpt.ts";
@@ -33,23 +32,19 @@ export interface AttentionMaps {
  */
 export async function attentionMaps(lm: LanguageModel, text: string): Promise<AttentionMaps> {
   checkModel(lm, "draw attention");
-  const { config, parameters, tokenizer } = lm;
-  const { heads, architecture } = config;
-  if (architecture === "lstm") throw new InputError("Cannot draw attention of an LSTM as it has none");
+  const { parameters, tokenizer } = lm;
+  if (parameters.h.length === 0) {
+    throw new InputError("Cannot draw attention of a model that has no attention");
+  }
   const ids = tokenizer.encode(text);
   if (ids.length === 0) throw new InputError("Cannot draw attention on an empty text as it has no tokens");
   const tokens = Array.from(ids, (id) => tokenizer.pieces[id]!);
   await started();
-  const all = tf.tidy(() => {
+  const all: tf.Tensor3D[] = [];
+  tf.tidy(() => {
     const row = tf.tensor2d([...ids], [1, ids.length], "int32");
-    const lengths = architecture === "bert" ? Int32Array.of(ids.length) : undefined;
-    return parameters.h.map(({ attn, ln_1 }, i) => {
-      // What a block reads is what a model of the blocks before it ends with.
-      const { ln_f: _, ...before } = { ...parameters, h: parameters.h.slice(0, i) };
-      const { h } = forward(before, config, row, undefined, undefined, lengths); // (1, T, d)
-      const x = architecture === "gpt2" ? layerNorm(h, ln_1) : h;
-      const qkv = linear(x, attn.c_attn) as tf.Tensor3D; // (1, T, 3d)
-      return attentionWeights(qkv, heads, { lengths }).weights.squeeze<tf.Tensor3D>([0]); // (H, T, T)
+    forward(lm, row, {
+      onAttention: (_, weights) => all.push(tf.keep(weights.squeeze<tf.Tensor3D>([0]))), // (H, T, T)
     });
   });
   const maps = await Promise.all(all.map((map) => map.array()));

@@ -1,7 +1,15 @@
 import { InputError, quoted } from "../errors.ts";
-import type { PositionKind, PositionScale } from "./positions.ts";
-import { positionKinds, positionScales } from "./positions.ts";
 import { checked, oneOf, type SchemaOf, seed as seeds, settle, share, whole } from "../settings.ts";
+import { type Architecture, architectureOf, architectureRules, architectures } from "./architectures.ts";
+import { sizeOf } from "./leaf.ts";
+import {
+  type PositionKind,
+  positionKinds,
+  positionRule,
+  type PositionScale,
+  positionScales,
+} from "./positions.ts";
+import { shapes } from "./shapes.ts";
 
 /** Where the paper is silent: `paper` does as OpenAI's code does, `clean` leaves its two oddities out. */
 export const variants = ["paper", "clean"] as const;
@@ -9,21 +17,11 @@ export const variants = ["paper", "clean"] as const;
 /** One of {@linkcode variants}. */
 export type Variant = typeof variants[number];
 
-/**
- * The language models that compare: `gpt1`, the paper's Transformer; `gpt2`, whose blocks begin with their norms
- * (Radford et al. 2019, §2.3); `bert`, the same blocks as `gpt1`'s with attention in both directions, which learns to
- * fill masked tokens in (Devlin et al. 2018, §3.1); `lstm`, one layer of an LSTM (§5, Table 5).
- */
-export const architectures = ["gpt1", "gpt2", "bert", "lstm"] as const;
-
-/** One of {@linkcode architectures}. */
-export type Architecture = typeof architectures[number];
-
-/** Everything that tells one language model from another. */
+/** Everything that distinguishes one language model from another. */
 export interface Config {
-  /** What stands between embeddings and output; `gpt1` unless given. */
+  /** What stands between embeddings and output. Default: `gpt1`. */
   readonly architecture?: Architecture;
-  /** Units of an LSTM's layer (§5: 2048), which others have not. */
+  /** Units of an LSTM's layer (§5: 2048), which others do not have. */
   readonly units?: number;
   /** Number of blocks (§4.1: 12). */
   readonly layers: number;
@@ -35,10 +33,10 @@ export interface Config {
   readonly context: number;
   /** Number of BPE tokens; [Start], [Delim] and [Extract] follow as three more rows. */
   readonly vocabulary: number;
-  /** How a token knows its place. */
+  /** How a token knows its position. */
   readonly positions: {
     readonly kind: PositionKind;
-    /** How large the table is at the start; `matched` unless given. */
+    /** How large the table is at the start. Default: `matched`. */
     readonly scale?: PositionScale;
   };
   /**
@@ -61,7 +59,7 @@ export const presetSettings = {
   width: { ...whole({ from: 1, to: 2 ** 16 }), about: "width of the states" },
   context: { ...whole({ from: 2, to: 2 ** 16 }), about: "longest sequence", unit: "tokens" },
   positions: {
-    kind: { ...oneOf(positionKinds), about: "positions: how a token knows its place" },
+    kind: { ...oneOf(positionKinds), about: "positions: how a token knows its position" },
     scale: {
       ...oneOf(positionScales),
       about: "size of the position table at the start",
@@ -163,35 +161,14 @@ export function withArchitecture(
   const { units } = settle(action, { units: presetSettings.units }, options);
   settle(action, presetSettings, preset);
   const { architecture: _, units: _units, ...shape } = preset;
-  const lstm = {
-    layers: 1,
-    heads: 1,
-    positions: { kind: "none" },
-    units: units ?? likeUnits(preset),
-  } as const;
+  const { adapt } = architectureRules[architecture];
   const other: Preset = {
     ...shape,
     ...(architecture !== "gpt1" && { architecture }),
-    ...(architecture === "lstm" ? lstm : units !== undefined && { units }),
+    ...(adapt ? adapt(preset, units) : units !== undefined && { units }),
   };
   checkConfig({ ...other, vocabulary: 1 });
   return other;
-}
-
-/** Parameters of all blocks of a Transformer. */
-function blockSize({ layers, width: d }: Preset): number {
-  return layers * (12 * d + 13) * d;
-}
-
-/** Parameters of an LSTM's gates, and of its map to the width, which it has where the units are not as many. */
-function lstmSize(units: number, d: number): number {
-  return 4 * units * (d + units + 1) + (units === d ? 0 : (units + 1) * d);
-}
-
-/** Units at which an LSTM has about the parameters of a preset's blocks: the root of {@linkcode lstmSize}. */
-function likeUnits(preset: Preset): number {
-  const { width: d } = preset, b = 5 * d + 4;
-  return Math.max(1, Math.round((Math.sqrt(b * b + 16 * (blockSize(preset) - d)) - b) / 8));
 }
 
 /** WebAssembly addresses 4 GiB, which is this many float32 numbers. */
@@ -210,58 +187,41 @@ const MOST = 2 ** 30;
  * ```
  */
 export function checkConfig(config: Config): void {
-  const { layers, heads, width, context, vocabulary, variant, positions, architecture = "gpt1", units } =
-    settle("build a model", configSettings, config);
-  const { kind, scale = "matched" } = positions;
+  const { heads, width, variant, architecture = "gpt1" } = settle("build a model", configSettings, config);
   if (width % heads !== 0) {
     throw new InputError(
       `Cannot split ${width} features over ${heads} heads as width must be divisible by heads: ` +
         `current width is ${width}`,
     );
   }
-  if (kind.startsWith("sinusoidal") && width % 2 !== 0) {
-    throw new InputError(
-      `Cannot make sinusoids in pairs of sine and cosine as width must be even: current width is ${width}`,
-    );
+  const positionFault = positionRule(config).fault?.(config);
+  if (positionFault) throw new InputError(`Cannot ${positionFault}`);
+  const { variants, fault } = architectureRules[architecture];
+  const variantFault = variants.includes(variant)
+    ? undefined
+    : `its variant must be ${variants.map(quoted).join(" or ")}: current variant is ${quoted(variant)}`;
+  const architectureFault = fault(config) ?? variantFault;
+  if (architectureFault) {
+    throw new InputError(`Cannot build a model of architecture "${architecture}" as ${architectureFault}`);
   }
-  const isLstm = architecture === "lstm";
-  if (isLstm !== (units !== undefined)) {
-    throw new InputError(
-      `Cannot build a model of architecture "${architecture}" as its units must be ` +
-        `${isLstm ? "given" : "absent"}: current units is ${units}`,
-    );
-  }
-  if (architecture !== "gpt1" && variant !== "clean") {
-    throw new InputError(
-      `Cannot build a model of architecture "${architecture}" as its variant must be "clean": current variant is ` +
-        quoted(variant),
-    );
-  }
-  if (isLstm && (layers !== 1 || kind !== "none" || scale !== "matched")) {
-    throw new InputError(
-      'Cannot build a model of architecture "lstm" as it must have 1 layer, positions "none" and no scale of them: ' +
-        `current ones are ${layers}, ${quoted(kind)} and ${quoted(positions.scale)}`,
-    );
-  }
-  const size = (vocabulary + context) * width + (isLstm ? lstmSize(units!, width) : blockSize(config));
+  const size = [...shapes(config).values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   if (size > MOST) {
     throw new InputError(`Cannot build a model of ${size} parameters as memory holds at most ${MOST}`);
   }
 }
 
 /**
- * Refuses what `bert` cannot do: its states know what follows them.
+ * Refuses what a model that sees both sides cannot do: its states depend on what follows them.
  *
  * @param action What was asked for: `continue a text`.
- * @throws {InputError} If the architecture is `bert`.
+ * @throws {InputError} If the architecture is not causal.
  */
-export function checkForetells({ architecture }: Pick<Config, "architecture">, action: string): void {
-  if (architecture !== "bert") return;
-  const others = architectures.filter((name) => name !== architecture);
+export function checkCausal(config: Pick<Config, "architecture">, action: string): void {
+  if (architectureOf(config).causal) return;
+  const others = architectures.filter((name) => architectureRules[name].causal);
   throw new InputError(
-    `Cannot ${action} with architecture "bert" as it fills in masked tokens and foretells none: ${
-      others.join(", ")
-    } do`,
+    `Cannot ${action} with architecture "${config.architecture}" as it fills in masked tokens and predicts no next ` +
+      `token: ${others.join(", ")} do`,
   );
 }
 

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
-import { InputError, quoted } from "../errors.ts";
 import {
   attention,
+  attentionWeights,
   attentionWithCache,
   dropout,
   type DropoutMask,
@@ -11,14 +11,28 @@ import {
   linear,
   linearGelu,
   type LstmState,
+  type Norm,
   residualNorm,
+  rotary,
   stackedDropout,
-} from "../engine/ops.ts";
-import { threefry } from "../engine/random.ts";
-import { checkForetells, type Config } from "./config.ts";
-import { readLstm } from "./lstm.ts";
-import { type Parameters, SPECIALS } from "./parameters.ts";
-import { positionsAreTrained } from "./positions.ts";
+  threefry,
+} from "../engine/mod.ts";
+import { InputError, quoted } from "../errors.ts";
+import { type SchemaOf, settle, value } from "../settings.ts";
+import { architectureOf, type ArchitectureRule } from "./architectures.ts";
+import { checkCausal, type Config } from "./config.ts";
+import { lstmBody } from "./lstm.ts";
+import type { Parameters } from "./parameters.ts";
+import { positionRows, positionRule } from "./positions.ts";
+import { SPECIALS } from "./shapes.ts";
+
+/** A model as the forward pass needs it. */
+export interface Model {
+  /** What it is. */
+  readonly config: Config;
+  /** Its parameters, as {@linkcode init} makes them of its configuration. */
+  readonly parameters: Parameters;
+}
 
 /** Which elements an update drops: a function of seed, update and site, so that arms share their masks. */
 export interface Dropout {
@@ -32,48 +46,84 @@ export interface Dropout {
 
 /** What a model keeps of the tokens that it has read. */
 export interface Cache {
-  /** How many they are. */
+  /** Number of tokens. */
   readonly tokens: number;
-  /** Their keys and values, one pair a block; none before the first token. */
-  readonly past: readonly KeyValues[];
-  /** What an LSTM remembers of them; nothing before the first token. */
-  readonly memory?: LstmState;
+  /** Keys and values of each block, or the state of the LSTM; nothing before the first token. */
+  readonly layers: readonly (KeyValues | LstmState)[];
 }
 
-/** The cache of a text of which nothing has been read. */
-export const unread: Cache = { tokens: 0, past: [] };
+/** The cache before the first token. */
+export const emptyCache: Cache = { tokens: 0, layers: [] };
 
-/** What the forward pass gives. */
+/** The options of {@linkcode forward}. */
+export interface ForwardOptions {
+  /** Dropout of an update. Default: none. */
+  readonly dropout?: Dropout | undefined;
+  /** What was read before, when a text is read piece by piece; {@linkcode emptyCache} begins. Default: no cache. */
+  readonly cache?: Cache | undefined;
+  /** Tokens of each sequence (N), which `bert` alone needs to know. Default: T. */
+  readonly lengths?: Int32Array | undefined;
+  /** Gets the attention weights of each block (N, H, T, S), before dropout. Default: nothing does. */
+  readonly onAttention?: ((block: number, weights: tf.Tensor4D) => void) | undefined;
+}
+
+/** The settings of {@linkcode ForwardOptions}. */
+const forwardSettings = {
+  dropout: {
+    ...value(
+      "a rate, a seed and an update",
+      (given): given is Dropout =>
+        ["rate", "seed", "update"].every((name) => Number.isFinite(Object(given)[name])),
+    ),
+    ...{ about: "dropout of an update", otherwise: "none" },
+  },
+  cache: {
+    ...value(
+      "a cache as forward gives it, or emptyCache",
+      (given): given is Cache => Number.isFinite(Object(given).tokens) && Array.isArray(Object(given).layers),
+    ),
+    ...{ about: "what was read before", otherwise: "none" },
+  },
+  lengths: {
+    ...value("an Int32Array", (given): given is Int32Array => given instanceof Int32Array),
+    ...{ about: "tokens of each sequence", otherwise: "all" },
+  },
+  onAttention: {
+    ...value(
+      "a function",
+      (given): given is NonNullable<ForwardOptions["onAttention"]> => typeof given === "function",
+    ),
+    ...{ about: "gets the attention weights of each block", otherwise: "none" },
+  },
+} satisfies SchemaOf<ForwardOptions>;
+
+/** The result of the forward pass. */
 export interface States {
   /** The last block's states (N, T, d). */
   readonly h: tf.Tensor3D;
   /** The output's rows (V, d): tokens, specials and, in `paper`, trained positions. Made when first asked for. */
   readonly table: tf.Tensor2D;
-  /** The cache, grown by the T tokens, if one was given. */
+  /** The cache with these T tokens, if one was given. */
   readonly cache?: Cache;
 }
 
 /**
- * What is dropped at a site. Sites of layer i: 1 + 3i the attention probabilities, 2 + 3i attention's output,
- * 3 + 3i the feed-forward output; 0 the embedding, 1 + 3·layers the head's input. An LSTM's: 0 the embedding, 1 the head's
- * input, 2 its output.
+ * The mask of a dropout site. Sites of block i: 1 + 3i the attention probabilities, 2 + 3i attention's output,
+ * 3 + 3i the feed-forward output; 0 the embedding, 1 + 3·blocks the head's input. Of an LSTM: 0 the embedding, 1 the
+ * head's input, 2 its output.
  */
-export function dropAt(drop: Dropout | undefined, site: number): DropoutMask | undefined {
-  return drop && { rate: drop.rate, key: threefry([drop.seed, 0], drop.update, site) };
+export function dropoutAt(dropout: Dropout | undefined, site: number): DropoutMask | undefined {
+  return dropout && { rate: dropout.rate, key: threefry([dropout.seed, 0], dropout.update, site) };
 }
 
 /**
  * The forward pass: N sequences of T tokens, d = width, H heads. GPT-1's blocks (§3.1, eq. 2) end in their norms; those
- * of `gpt2` begin with them, and one more follows the last; those of `bert` look in both directions. `lstm` has none,
- * but what `lstm.ts` tells.
+ * of `gpt2` begin with them, and one more follows the last; those of `bert` attend in both directions. `lstm` has one
+ * layer in their place, which is in `lstm.ts`.
  *
- * @param parameters As {@linkcode init} makes them.
- * @param config The configuration that they were made with.
- * @param ids Tokens (N, T), int32; T plus the tokens in the cache must not pass the context.
- * @param drop What to drop; nothing unless given.
- * @param cache What was read before, when a text is read piece by piece; {@linkcode unread} begins.
- * @param lengths Tokens of each sequence (N), which `bert` alone needs to know; T unless given.
- * @throws {InputError} If an argument is none, the tokens pass the context, or `bert` should read piece by piece.
+ * @param lm The model.
+ * @param ids Tokens (N, T), int32; T plus the tokens in the cache must not exceed the context.
+ * @throws {InputError} If an argument is none, the tokens exceed the context, or `bert` is given a cache.
  *
  * @example
  * ```ts
@@ -81,84 +131,124 @@ export function dropAt(drop: Dropout | undefined, site: number): DropoutMask | u
  * import { forward, init, presets } from "./mod.ts";
  *
  * const config = { ...presets.smoke, vocabulary: 500 };
- * const { h } = forward(init(config, 1), config, tf.tensor2d([[5, 7, 11]], [1, 3], "int32"));
+ * const { h } = forward({ config, parameters: init(config, 1) }, tf.tensor2d([[5, 7, 11]], [1, 3], "int32"));
  * console.log(h.shape); // [ 1, 3, 32 ]
  * ```
  */
-export function forward(
-  parameters: Parameters,
-  config: Config,
-  ids: tf.Tensor2D,
-  drop?: Dropout,
-  cache?: Cache,
-  lengths?: Int32Array,
-): States {
-  checkRead(parameters, config, ids);
-  const [N, T] = ids.shape;
-  const { heads: H, width: d, context, variant, positions: { kind, scale = "matched" } } = config;
-  const { architecture = "gpt1" } = config;
-  const past = cache?.tokens ?? 0;
-  if (cache) checkForetells(config, "read a text piece by piece");
-  if (past + T > context) {
-    throw new InputError(`Cannot read ${past + T} tokens as the context is ${context}`);
-  }
+export function forward(lm: Model, ids: tf.Tensor2D, options: ForwardOptions = {}): States {
+  checkForward(lm, ids, options);
+  const { parameters: { ln_f }, config } = lm, { cache } = options;
+  const { x, table } = embed(lm, ids, options); // (N, T, d)
+  const pass = passOf(lm, ids, options);
+  const states = bodies[architectureOf(config).body](x as tf.Tensor3D, pass); // (N, T, d)
+  const h = ln_f ? layerNorm(states, ln_f) as tf.Tensor3D : states; // (N, T, d)
+  const grown = cache && { cache: { tokens: cache.tokens + ids.shape[1], layers: pass.layers } };
+  return {
+    h,
+    get table() {
+      return table();
+    },
+    ...grown,
+  };
+}
 
+/** GPT-1's Transformer (§3.1, eq. 2): each block is attention, then a feed-forward layer, each with its residual. */
+function transformer(x: tf.Tensor3D, { parameters, config, attend, maskAt }: Pass): tf.Tensor3D {
+  const add = residual[architectureOf(config).residual];
+  for (const [i, { attn, ln_1, mlp, ln_2 }] of parameters.h.entries()) {
+    x = add(x, (x) => linear(attend(linear(x, attn.c_attn), i), attn.c_proj), ln_1, maskAt(2 + 3 * i)); // (N, T, d)
+    x = add(x, (x) => linear(linearGelu(x, mlp.c_fc), mlp.c_proj), ln_2, maskAt(3 + 3 * i)); // (N, T, d)
+  }
+  return x;
+}
+
+/** Where the norm of a sublayer f stands: after the residual's sum (GPT-1, BERT), or before the sublayer (GPT-2). */
+const residual = {
+  post: (x: tf.Tensor, f: Sublayer, ln: Norm, mask?: DropoutMask) =>
+    residualNorm(x, f(x), ln, mask) as tf.Tensor3D,
+  pre: (x: tf.Tensor, f: Sublayer, ln: Norm, mask?: DropoutMask) =>
+    x.add(dropout(f(layerNorm(x, ln)), mask)) as tf.Tensor3D,
+};
+type Sublayer = (x: tf.Tensor) => tf.Tensor;
+
+/** What stands between embeddings and output. */
+const bodies: Readonly<Record<ArchitectureRule["body"], (x: tf.Tensor3D, pass: Pass) => tf.Tensor3D>> = {
+  transformer,
+  lstm: lstmBody,
+};
+
+/** What a body needs of its pass. */
+export interface Pass extends Model {
+  /** The mask of a dropout site. */
+  maskAt(site: number): DropoutMask | undefined;
+  /** Attention of a block: queries, keys and values (N, T, 3d) to the heads' values merged (N, T, d). */
+  attend(qkv: tf.Tensor, block: number): tf.Tensor3D;
+  /** What was read before, if the pass keeps a cache. */
+  readonly cache: Cache | undefined;
+  /** Gets each layer's part of the new cache. */
+  readonly layers: (KeyValues | LstmState)[];
+}
+
+/** A pass over T tokens. Tokens meet in its `attend` alone: positions, the cache and a look at attention enter there. */
+function passOf(
+  lm: Model,
+  ids: tf.Tensor2D,
+  { cache, dropout, onAttention, ...options }: ForwardOptions,
+): Pass {
+  const { parameters, config } = lm, { heads } = config;
+  const [N, T] = ids.shape, past = cache?.tokens ?? 0;
+  const { turns, bias } = positionRule(config);
+  const factors = turns?.(config, past, T); // (T, d/H)
+  const biases = bias?.(parameters, config, past + T); // (2S − 1, H)
+  const lengths = architectureOf(config).causal ? undefined : options.lengths ?? new Int32Array(N).fill(T);
+  const maskAt = (site: number) => dropoutAt(dropout, site);
+  const layers: (KeyValues | LstmState)[] = [];
+  const attend = (x: tf.Tensor, i: number) => {
+    const qkv = factors ? rotary(x as tf.Tensor3D, heads, factors) : x as tf.Tensor3D; // (N, T, 3d)
+    const before = cache?.layers[i] as KeyValues | undefined;
+    const given = { bias: biases, lengths, dropout: maskAt(1 + 3 * i), past: before };
+    onAttention?.(i, attentionWeights(qkv, heads, given).weights);
+    if (!cache) return attention(qkv, heads, given); // (N, T, d)
+    const { a, k, v } = attentionWithCache(qkv, heads, given);
+    layers.push({ k, v }); // Without `a`, which nobody would free.
+    return a; // (N, T, d)
+  };
+  return { parameters, config, maskAt, attend, cache, layers };
+}
+
+/** The input's states (N, T, d), and the output's rows (V, d), which are made when they are asked for. */
+function embed({ parameters, config }: Model, ids: tf.Tensor2D, { cache, ...options }: ForwardOptions) {
+  const [N, T] = ids.shape, { width: d, variant, positions: { scale = "matched" } } = config;
   const tokens: tf.Tensor2D = parameters.tokens_embed.weight; // (V, d)
   const [V] = tokens.shape;
-  const places = parameters.positions_embed?.weight.slice([past, 0], [T, d]); // (T, d)
-  const all = places ? [tokens, places] : [tokens];
-  // `paper` drops from the matrix itself, by one mask for every use of a row and for the output alike.
-  const we = variant === "paper" && drop ? stackedDropout(all, dropAt(drop, 0)) : undefined; // (V+T, d)
+  const positions = positionRows(parameters, config, cache?.tokens ?? 0, T); // (T, d)
+  const all = positions ? [tokens, positions] : [tokens];
+  const mask = dropoutAt(options.dropout, 0);
+  // `paper` applies dropout to the matrix itself: one mask for every use of a row and for the output alike.
+  const we = variant === "paper" && mask ? stackedDropout(all, mask) : undefined; // (V + T, d)
 
-  let [x, place]: [tf.Tensor, tf.Tensor | undefined] = [tokens, places];
+  let [x, added]: [tf.Tensor, tf.Tensor | undefined] = [tokens, positions];
   if (we) {
     const rows = tf.concat([ids.flatten(), tf.range(V, we.shape[0], 1, "int32")]);
     const found = embedding(we, rows); // (N·T + T, d): one lookup, as the gradient of each is a matrix
     x = found.slice([0, 0], [N * T, d]).reshape([N, T, d]); // (N, T, d)
-    place &&= found.slice([N * T, 0], [T, d]); // (T, d)
+    added &&= found.slice([N * T, 0], [T, d]); // (T, d)
   } else x = embedding(tokens, ids); // (N, T, d)
-  if (scale === "sqrt-width" || parameters.lstm) x = x.mul(Math.sqrt(d));
-  if (place) x = x.add(place); // (N, T, d)
-  if (variant === "clean") x = dropout(x, dropAt(drop, 0));
+  if (scale === "sqrt-width" || architectureOf(config).scaled) x = x.mul(Math.sqrt(d));
+  if (added) x = x.add(added); // (N, T, d)
+  if (variant === "clean") x = dropout(x, mask);
 
-  const preNorm = architecture === "gpt2";
-  const seen = architecture === "bert" ? lengths ?? new Int32Array(N).fill(T) : undefined;
-  const grown: KeyValues[] = [];
-  for (const [i, { attn, ln_1, mlp, ln_2 }] of parameters.h.entries()) {
-    const [drop1, drop2, drop3] = [1, 2, 3].map((site) => dropAt(drop, site + 3 * i));
-    const qkv = linear(preNorm ? layerNorm(x, ln_1) : x, attn.c_attn) as tf.Tensor3D; // (N, T, 3d)
-    const read = cache && attentionWithCache(qkv, H, { past: cache.past[i], dropout: drop1 });
-    const a = read?.a ?? attention(qkv, H, { dropout: drop1, lengths: seen }); // (N, T, d)
-    const merged = linear(a, attn.c_proj); // (N, T, d)
-    const n = preNorm ? x.add(dropout(merged, drop2)) : residualNorm(x, merged, ln_1, drop2); // (N, T, d)
-    const wide = linearGelu(preNorm ? layerNorm(n, ln_2) : n, mlp.c_fc); // (N, T, 4d)
-    const narrow = linear(wide, mlp.c_proj); // (N, T, d)
-    x = preNorm ? n.add(dropout(narrow, drop3)) : residualNorm(n, narrow, ln_2, drop3); // (N, T, d)
-    if (read) grown.push({ k: read.k, v: read.v }); // Without `a`, which nobody would free.
-  }
-  let memory: LstmState | undefined;
-  if (parameters.lstm) {
-    ({ x, memory } = readLstm(x as tf.Tensor3D, parameters.lstm, cache && (cache.memory ?? "begin"))); // (N, T, d)
-    x = dropout(x, dropAt(drop, 2));
-  }
-  if (parameters.ln_f) x = layerNorm(x, parameters.ln_f); // (N, T, d)
-
-  const withPlaces = variant === "paper" && positionsAreTrained(kind);
-  let table: tf.Tensor2D | undefined;
-  return {
-    h: x as tf.Tensor3D,
-    get table() {
-      // At GPT-1's size the matrix is 125 MB, which a reader of states alone need not copy.
-      return table ??= withPlaces ? we ?? tf.concat(all) : we ? we.slice([0, 0], [V, d]) : tokens; // (V+T or V, d)
-    },
-    ...(cache && { cache: { tokens: past + T, past: grown, ...(memory && { memory }) } }),
-  };
+  const withPositions = variant === "paper" && positionRule(config).inSoftmax;
+  let made: tf.Tensor2D | undefined;
+  // At GPT-1's size the matrix is 125 MB, which need not be copied for the states alone.
+  const table = () => made ??= withPositions ? we ?? tf.concat(all) : we ? we.slice([0, 0], [V, d]) : tokens;
+  return { x, table };
 }
 
 /** Refuses, in words, what would fail in an operation far from here. */
-function checkRead(parameters: Parameters, config: Config, ids: tf.Tensor2D): void {
-  const refuse = (what: string, value: unknown): never => {
-    throw new InputError(`Cannot read tokens: expected ${what}: current value is ${quoted(value)}`);
+function checkForward({ parameters, config }: Model, ids: tf.Tensor2D, options: ForwardOptions): void {
+  const refuse = (expected: string, value: unknown): never => {
+    throw new InputError(`Cannot read tokens: expected ${expected}: current value is ${quoted(value)}`);
   };
   if (!(parameters?.tokens_embed?.weight instanceof tf.Variable)) {
     refuse("parameters as init makes them", parameters);
@@ -166,6 +256,12 @@ function checkRead(parameters: Parameters, config: Config, ids: tf.Tensor2D): vo
   if (typeof config?.context !== "number") refuse("the parameters' configuration", config);
   if (!(ids instanceof tf.Tensor) || ids.rank !== 2) {
     refuse('ids as tf.tensor2d([[5, 7]], [1, 2], "int32")', ids);
+  }
+  const { cache } = settle("read tokens", forwardSettings, options);
+  if (cache) checkCausal(config, "read a text piece by piece");
+  const tokens = (cache?.tokens ?? 0) + ids.shape[1];
+  if (tokens > config.context) {
+    throw new InputError(`Cannot read ${tokens} tokens as the context is ${config.context}`);
   }
 }
 

@@ -1,11 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
-import { started } from "../engine/backend.ts";
-import { keyOf, threefry } from "../engine/random.ts";
+import { keyOf, started, threefry } from "../engine/mod.ts";
 import { limit, number, type SchemaOf, settle, signal as signals, whole } from "../settings.ts";
 import { giveWay, stopSignal } from "../stop.ts";
-import { checkForetells, seedSetting } from "./config.ts";
-import { type Cache, forward, tokenLogits, unread } from "./forward.ts";
+import { checkCausal, seedSetting } from "./config.ts";
+import { type Cache, emptyCache, forward, tokenLogits } from "./forward.ts";
 import { checkModel, type LanguageModel, whileRead } from "./gpt.ts";
 
 /** How a text is continued. */
@@ -60,7 +59,7 @@ export async function generate(
 ): Promise<string> {
   checkModel(lm, "continue a text");
   const { tokens, temperature, topK, seed, signal } = settle("continue a text", generateSettings, options);
-  checkForetells(lm.config, "continue a text");
+  checkCausal(lm.config, "continue a text");
   const ids = [...lm.tokenizer.encode(prompt)];
   if (ids.length === 0) {
     throw new InputError("Cannot continue an empty prompt as the model needs a token to read");
@@ -70,7 +69,7 @@ export async function generate(
   const key = keyOf(seed, "generate");
   const { context } = lm.config;
   let read = 0; // ids[..read] are in the cache, or left behind
-  let cache = unread;
+  let cache = emptyCache;
   const general = signal ? undefined : stopSignal();
   await whileRead(lm, async () => {
     try {
@@ -78,11 +77,11 @@ export async function generate(
         if (cache.tokens + ids.length - read > context) {
           read = ids.length - (context >> 1);
           free(cache);
-          cache = unread;
+          cache = emptyCache;
         }
         const [scores, grown] = tf.tidy(() => {
           const next = tf.tensor2d([ids.slice(read)], undefined, "int32"); // (1, T)
-          const { h, cache: grown } = forward(lm.parameters, lm.config, next, undefined, cache);
+          const { h, cache: grown } = forward(lm, next, { cache });
           const last = h.slice([0, next.shape[1] - 1, 0], [1, 1, -1]).reshape([1, -1]) as tf.Tensor2D; // (1, d)
           return [tokenLogits(lm.parameters, last), grown as unknown as tf.TensorContainerObject];
         }) as unknown as [tf.Tensor2D, Cache];

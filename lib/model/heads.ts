@@ -3,8 +3,9 @@ import { InputError, quoted } from "../errors.ts";
 import { dropout, type DropoutMask, embedding, type Linear, linear } from "../engine/ops.ts";
 import { inputs, type Kind } from "../text/inputs.ts";
 import { checkSeed } from "./config.ts";
-import { dropAt, type Dropout } from "./forward.ts";
-import { initLinear, type Parameters } from "./parameters.ts";
+import { type Dropout, dropoutAt } from "./forward.ts";
+import { type Parameters, treeOf } from "./parameters.ts";
+import { headLeaves } from "./shapes.ts";
 
 /**
  * Gives a model the head of a task (§3.2, `W_y`), or replaces the one that it has: N(0, 0.02), bias 0.
@@ -26,7 +27,7 @@ export function addHead(parameters: Parameters, kind: Kind, classes: number, see
   }
   checkSeed(seed);
   const { tokens_embed: { weight }, clf: old } = parameters;
-  parameters.clf = initLinear(weight.shape[1], outputsOf(kind, classes), seed, "clf");
+  parameters.clf = treeOf(headLeaves(weight.shape[1], outputsOf(kind, classes)), seed)["clf"] as Linear;
   if (old) tf.dispose([old.weight, old.bias]);
 }
 
@@ -59,7 +60,7 @@ export function classify(
   const [N, T, d] = h.shape;
   const at = tf.tensor1d(lengths.map((length, n) => n * T + length - 1), "int32"); // (N)
   const states = embedding(h.reshape([N * T, d]) as tf.Tensor2D, at); // (N, d)
-  const site = dropAt(drop, 1 + 3 * parameters.h.length);
+  const site = dropoutAt(drop, 1 + 3 * parameters.h.length);
   if (typeof examples !== "number") return scoresOf(states as tf.Tensor2D, parameters.clf!, examples, site);
   const grouped = states.reshape([examples, N / examples, d]); // (B, sequences, d)
   if (inputs[kind].read === "scores") {

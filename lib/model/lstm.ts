@@ -1,24 +1,19 @@
 import type * as tf from "@tensorflow/tfjs";
-import { linear, lstm, type LstmState, lstmWithState } from "../engine/ops.ts";
-import type { Lstm } from "./parameters.ts";
+import { dropout, linear, lstm, type LstmState, lstmWithState } from "../engine/mod.ts";
+import type { Pass } from "./forward.ts";
 
 /**
- * The LSTM between embeddings and output, which the paper tells no more of than that it has one layer of 2048 units
- * (§5). Here it reads embeddings times √d, as Vaswani et al. (2017, §3.4) have it where they are tied to the output, and
- * its states are mapped to the width to be so. N sequences of T tokens, d = width, u = units.
+ * The LSTM between embeddings and output, of which the paper says only that it has one layer of 2048 units (§5). Its
+ * states are mapped to the width, so that the output can be tied to the embeddings. N sequences of T tokens, d = width,
+ * u = units.
  *
  * @param x Embeddings times √d (N, T, d).
- * @param memory What is remembered of what was read before; `"begin"` for nothing, and without it none is given back.
+ * @returns (N, T, d)
  */
-export function readLstm(
-  x: tf.Tensor3D,
-  { gates, proj }: Lstm,
-  memory?: LstmState | "begin",
-): { readonly x: tf.Tensor3D; readonly memory?: LstmState } {
-  const read = memory && lstmWithState(x, gates, memory === "begin" ? undefined : memory);
+export function lstmBody(x: tf.Tensor3D, { parameters, cache, layers, maskAt }: Pass): tf.Tensor3D {
+  const { gates, proj } = parameters.lstm!;
+  const read = cache && lstmWithState(x, gates, cache.layers[0] as LstmState | undefined);
+  if (read) layers.push({ h: read.h, c: read.c }); // Without `a`, which nobody would free.
   const states = read?.a ?? lstm(x, gates); // (N, T, u)
-  return {
-    x: proj ? linear(states, proj) as tf.Tensor3D : states, // (N, T, d)
-    ...(read && { memory: { h: read.h, c: read.c } }), // Without `a`, which nobody would free.
-  };
+  return dropout(proj ? linear(states, proj) as tf.Tensor3D : states, maskAt(2)); // (N, T, d)
 }

@@ -5,24 +5,34 @@
  * @module
  */
 export { type AttentionMaps, attentionMaps } from "./attention.ts";
+export { type Architecture, architectureOf, type ArchitectureRule, architectures } from "./architectures.ts";
 export {
-  type Architecture,
-  architectures,
+  checkCausal,
   checkConfig,
-  checkForetells,
   checkSeed,
   type Config,
   type Preset,
   preset,
   presets,
+  presetSettings,
   type Variant,
   variants,
   withArchitecture,
 } from "./config.ts";
-export { type Cache, type Dropout, forward, type States, tokenLogits, unread } from "./forward.ts";
+export {
+  type Cache,
+  type Dropout,
+  emptyCache,
+  forward,
+  type ForwardOptions,
+  type Model,
+  type States,
+  tokenLogits,
+} from "./forward.ts";
 export { generate, type GenerateOptions } from "./generate.ts";
 export { checkModel, gpt, type LanguageModel, untilUnread, whileRead } from "./gpt.ts";
 export { addHead, classify, outputsOf } from "./heads.ts";
+export { type Leaf, sizeOf } from "./leaf.ts";
 export {
   type Block,
   clone,
@@ -32,18 +42,21 @@ export {
   leaves,
   type Lstm,
   type Parameters,
-  shapesOf,
-  SPECIALS,
   variable,
 } from "./parameters.ts";
 export {
+  alibiSlopes,
   type PositionKind,
   positionKinds,
-  positionsAreTrained,
+  positionRows,
+  type PositionRule,
+  positionRule,
+  positionRules,
   type PositionScale,
   positionScales,
-  positionTable,
+  relativeBucket,
 } from "./positions.ts";
+export { shapes, SPECIALS } from "./shapes.ts";
 export { loadReleased, saveReleased } from "./released.ts";
 export {
   type Archive,

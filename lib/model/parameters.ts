@@ -1,9 +1,9 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError, isThenable, quoted } from "../errors.ts";
-import type { Linear, Norm } from "../engine/ops.ts";
-import { keyOf, normals } from "../engine/random.ts";
+import type { Linear, Norm } from "../engine/mod.ts";
 import { checkConfig, checkSeed, type Config } from "./config.ts";
-import { positionsAreTrained, positionTable } from "./positions.ts";
+import { type Leaf, startOf } from "./leaf.ts";
+import { shapes } from "./shapes.ts";
 
 /** One block's parameters; d is the width. */
 export interface Block {
@@ -29,8 +29,10 @@ export interface Lstm {
 export interface Parameters {
   /** Token rows and three more for [Start], [Delim] and [Extract]: (vocabulary + 3, d). */
   tokens_embed: { weight: tf.Variable<tf.Rank.R2> };
-  /** (context, d); absent for positions of kind `none`, not trainable for the fixed kinds. */
+  /** The table of positions (context, d); absent for kinds without one, not trainable for fixed ones. */
   positions_embed?: { weight: tf.Variable<tf.Rank.R2> };
+  /** Of positions `relative`, the bias of each bucket of distances (32, H). */
+  relative_attention_bias?: { weight: tf.Variable<tf.Rank.R2> };
   /** The blocks, first to last; none of an LSTM. */
   h: Block[];
   /** Of `lstm`, its layer. */
@@ -41,18 +43,9 @@ export interface Parameters {
   clf?: Linear;
 }
 
-/** Rows that follow the BPE tokens: [Start], [Delim], [Extract]. */
-export const SPECIALS = 3;
-
-/** Of kernels and embeddings at their start (§4.1). */
-const DEVIATION = 0.02;
-
 /**
- * Parameters at their start: kernels and embeddings N(0, 0.02), biases 0, gains 1 (§4.1). Of `gpt2`, the maps that
- * end in a residual N(0, 0.02/√(2·layers)), so that the sum over blocks is no larger (Radford et al. 2019, §2.3).
- * An LSTM has no norms to make good so small a start, at which it does not leave the unigram plateau: its maps begin
- * such that the gates' sums and the states that it gives have about unit variance, and the forget gate's bias is 1
- * (Jozefowicz et al. 2015).
+ * Parameters at their start: kernels and embeddings N(0, 0.02), biases 0, gains 1 (§4.1), or what
+ * {@linkcode shapes} says of GPT-2's blocks and an LSTM.
  *
  * Each leaf draws from a stream of its own name, so that two configurations of one seed start alike in all
  * that they share.
@@ -74,117 +67,22 @@ const DEVIATION = 0.02;
 export function init(config: Config, seed: number): Parameters {
   checkConfig(config);
   checkSeed(seed);
-  const { width: d, layers, context, vocabulary, positions: { kind, scale = "matched" } } = config;
-  const table = positionTable(kind, scale, context, d, seed);
-  const { architecture = "gpt1" } = config;
-  const residual = architecture === "gpt2" ? DEVIATION / Math.sqrt(2 * layers) : DEVIATION;
-  const block = (i: number): Block => ({
-    attn: {
-      c_attn: initLinear(d, 3 * d, seed, `h.${i}.attn.c_attn`),
-      c_proj: initLinear(d, d, seed, `h.${i}.attn.c_proj`, residual),
-    },
-    ln_1: initNorm(d),
-    mlp: {
-      c_fc: initLinear(d, 4 * d, seed, `h.${i}.mlp.c_fc`),
-      c_proj: initLinear(4 * d, d, seed, `h.${i}.mlp.c_proj`, residual),
-    },
-    ln_2: initNorm(d),
-  });
-  return {
-    tokens_embed: { weight: initMatrix(vocabulary + SPECIALS, d, seed, "tokens_embed.weight") },
-    ...(table && {
-      positions_embed: { weight: variable(table, [context, d], positionsAreTrained(kind)) },
-    }),
-    h: architecture === "lstm" ? [] : Array.from({ length: layers }, (_, i) => block(i)),
-    ...(architecture === "lstm" && { lstm: initLstm(config.units!, d, seed) }),
-    ...(architecture === "gpt2" && { ln_f: initNorm(d) }),
-  };
+  const tree = treeOf(Object.fromEntries(shapes(config)), seed);
+  return { ...tree, h: tree["h"] ?? [] } as unknown as Parameters;
 }
 
-/**
- * Names and shapes of the leaves that {@linkcode init} makes of a configuration, in the same order: what a file must
- * hold, before any memory is taken.
- *
- * @param config Checked already.
- * @param outputs Of a task's head, where there is one.
- *
- * @example
- * ```ts
- * import { presets } from "./config.ts";
- * import { shapesOf } from "./parameters.ts";
- *
- * console.log(shapesOf({ ...presets.smoke, vocabulary: 500 }).get("tokens_embed.weight")); // [ 503, 32 ]
- * ```
- */
-export function shapesOf(config: Config, outputs?: number): Map<string, readonly number[]> {
-  const { architecture = "gpt1", layers, width: d, units: u = 0, context, vocabulary, positions } = config;
-  type Entry = [name: string, shape: readonly number[]];
-  const linear = (name: string, from: number, to: number): Entry[] => [
-    [`${name}.weight`, [from, to]],
-    [`${name}.bias`, [to]],
-  ];
-  const norm = (name: string): Entry[] => [[`${name}.weight`, [d]], [`${name}.bias`, [d]]];
-  const block = (i: number): Entry[] => [
-    ...linear(`h.${i}.attn.c_attn`, d, 3 * d),
-    ...linear(`h.${i}.attn.c_proj`, d, d),
-    ...norm(`h.${i}.ln_1`),
-    ...linear(`h.${i}.mlp.c_fc`, d, 4 * d),
-    ...linear(`h.${i}.mlp.c_proj`, 4 * d, d),
-    ...norm(`h.${i}.ln_2`),
-  ];
-  const lstm = (): Entry[] => [
-    ...linear("lstm.gates", d + u, 4 * u),
-    ...(u === d ? [] : linear("lstm.proj", u, d)),
-  ];
-  return new Map([
-    ["tokens_embed.weight", [vocabulary + SPECIALS, d]] as Entry,
-    ...(positions.kind !== "none" ? [["positions_embed.weight", [context, d]] as Entry] : []),
-    ...(architecture === "lstm" ? lstm() : Array.from({ length: layers }, (_, i) => block(i)).flat()),
-    ...(architecture === "gpt2" ? norm("ln_f") : []),
-    ...(outputs === undefined ? [] : linear("clf", d, outputs)),
-  ]);
-}
-
-/** An affine map at its start: weight N(0, deviation²), bias 0. `name` keys the stream. */
-export function initLinear(
-  width: number,
-  out: number,
-  seed: number,
-  name: string,
-  deviation = DEVIATION,
-): Linear {
-  return {
-    weight: initMatrix(width, out, seed, `${name}.weight`, deviation),
-    bias: variable(new Float32Array(out), [out]),
-  };
-}
-
-function initLstm(units: number, d: number, seed: number): Lstm {
-  // What is read are d embeddings of 0.02·√d, what was before are states of about 1/5 in each of the units.
-  const read = normals(keyOf(seed, "lstm.gates.read"), d * 4 * units, 1 / (DEVIATION * d));
-  const before = normals(keyOf(seed, "lstm.gates.before"), units * 4 * units, 1 / Math.sqrt(units));
-  const weight = new Float32Array(read.length + before.length);
-  weight.set(read);
-  weight.set(before, read.length);
-  const bias = new Float32Array(4 * units).fill(1, units, 2 * units);
-  return {
-    gates: { weight: variable(weight, [d + units, 4 * units]), bias: variable(bias, [4 * units]) },
-    ...(units !== d && { proj: initLinear(units, d, seed, "lstm.proj", 5 / Math.sqrt(units)) }),
-  };
-}
-
-function initNorm(d: number): Norm {
-  return { weight: variable(new Float32Array(d).fill(1), [d]), bias: variable(new Float32Array(d), [d]) };
-}
-
-function initMatrix(
-  rows: number,
-  columns: number,
-  seed: number,
-  name: string,
-  deviation = DEVIATION,
-): tf.Variable<tf.Rank.R2> {
-  return variable(normals(keyOf(seed, name), rows * columns, deviation), [rows, columns]);
+/** Leaves at their start as a tree: `h.0.ln_1.weight` is at `tree.h[0].ln_1.weight`. */
+export function treeOf(leaves: Record<string, Leaf>, seed: number): Record<string, unknown> {
+  const tree: Record<string, unknown> = {};
+  for (const [name, leaf] of Object.entries(leaves)) {
+    const path = name.split("."), last = path.pop()!;
+    const node = path.reduce((node, key, i) => {
+      const child = node[key] ??= /^\d+$/.test(path[i + 1] ?? last) ? [] : {};
+      return child as Record<string, unknown>;
+    }, tree);
+    node[last] = variable(startOf(name, leaf, seed), [...leaf.shape] as [number, number], !leaf.fixed);
+  }
+  return tree;
 }
 
 /** A variable that takes the values over, with no tensor left beside it. */

@@ -6,7 +6,8 @@ import { type Tokenizer, tokenizerSetting } from "../text/bpe.ts";
 import { checked, type SchemaOf, settle, text } from "../settings.ts";
 import { checkConfig, type Config, presets, presetSettings, seedSetting } from "./config.ts";
 import { checkModel, gpt, type LanguageModel } from "./gpt.ts";
-import { leaves, shapesOf } from "./parameters.ts";
+import { leaves } from "./parameters.ts";
+import { shapes } from "./shapes.ts";
 import { decodeNpy, encodeNpy } from "./npy.ts";
 import { decodeSafetensors, encodeSafetensors, readSafetensors, type Stored } from "./safetensors.ts";
 
@@ -169,11 +170,12 @@ export async function saveReleased(lm: LanguageModel, path: string): Promise<voi
 
 /** The shapes of the leaves that were released, in OpenAI's order: positions, tokens, then twelve a block. */
 function releasedShapes(config: Config): Map<string, readonly number[]> {
-  const { context, vocabulary, width } = config;
-  const blocks = [...shapesOf(config)].filter(([name]) => name.startsWith("h."));
+  const all = new Map(Array.from(shapes(config), ([name, { shape }]) => [name, shape]));
+  const [positions, tokens] = ["positions_embed.weight", TOKENS];
+  const blocks = [...all].filter(([name]) => name.startsWith("h."));
   return new Map([
-    ["positions_embed.weight", [context, width]],
-    [TOKENS, [vocabulary, width]],
+    [positions, all.get(positions)!],
+    [tokens, [config.vocabulary, config.width]], // Without the special tokens.
     ...blocks,
   ]);
 }

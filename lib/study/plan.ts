@@ -341,5 +341,5 @@ export function baselinesOf(
   { books, tokenizer }: Plan,
   { preset, heldoutWindows }: StudySettings,
 ): NgramBaselines | undefined {
-  return books && ngramBaselines(books.train, books.heldout, tokenizer, preset.context, heldoutWindows);
+  return books && ngramBaselines({ tokenizer, config: preset }, books, { windows: heldoutWindows });
 }

@@ -214,8 +214,8 @@ async function ask(
     answers.push({ ...found, answers: answersOf(predictions, scores) });
   }
   return {
-    heldout: await scoreText(lm, heldout, windows),
-    byPosition: await scoreByPosition(lm, heldout, windows),
+    heldout: await scoreText(lm, heldout, { windows }),
+    byPosition: await scoreByPosition(lm, heldout, { windows }),
     zeroShot: answers,
   };
 }

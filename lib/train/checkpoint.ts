@@ -16,9 +16,8 @@ import {
   type LanguageModel,
   leaves,
   outputsOf,
-  positionsAreTrained,
   readSafetensors,
-  shapesOf,
+  shapes,
   whileRead,
   type Writable,
 } from "../model/mod.ts";
@@ -186,14 +185,12 @@ function notesOf(metadata: Archive["metadata"]): Notes {
 function tensorsOf(
   { config, task, run }: Pick<Notes, "config" | "task" | "run">,
 ): Map<string, readonly number[]> {
-  const shapes = shapesOf(config, task && outputsOf(task.kind, task.labels.length));
-  if (!run) return shapes;
-  const isTrained = (name: string) =>
-    name !== "positions_embed.weight" || positionsAreTrained(config.positions.kind);
-  const trained = [...shapes].filter(([name]) => isTrained(name));
-  const moments = (of: string) =>
-    trained.map(([name, shape]): [string, readonly number[]] => [`adam.${of}.${name}`, shape]);
-  return new Map([...shapes, ...moments("m"), ...moments("v")]);
+  const leaves = [...shapes(config, task && outputsOf(task.kind, task.labels.length))];
+  const parameters = leaves.map(([name, { shape }]) => [name, shape] as const);
+  if (!run) return new Map(parameters);
+  const trained = leaves.filter(([, { fixed }]) => !fixed);
+  const moments = (of: string) => trained.map(([name, { shape }]) => [`adam.${of}.${name}`, shape] as const);
+  return new Map([...parameters, ...moments("m"), ...moments("v")]);
 }
 
 /** Before memory is taken for a configuration, the file must hold what it needs and nothing else. */

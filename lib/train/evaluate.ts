@@ -3,11 +3,14 @@ import { checkTask, isGraded, type Measure, type Split, type Task } from "../dat
 import { started } from "../engine/mod.ts";
 import { InputError, quoted } from "../errors.ts";
 import {
-  checkForetells,
+  checkCausal,
   checkModel,
   classify,
   forward,
   type LanguageModel,
+  positionKinds,
+  positionRules,
+  presetSettings,
   whileRead,
 } from "../model/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
@@ -16,13 +19,13 @@ import { shownAs } from "./display.ts";
 import { encodeTask } from "./encode.ts";
 import { exampleBatch } from "./finetune.ts";
 import { bootstrap, type Interval, majorityBaseline, scoreInterval } from "./measures.ts";
-import { checked } from "../settings.ts";
+import { checked, type SchemaOf, settle } from "../settings.ts";
 import { giveWay, stopSignal } from "../stop.ts";
 import { split as splits, windows as windowLimit } from "./options.ts";
 import { languageModelLoss, targetOf } from "./objectives.ts";
 import { percent, warnOfUnknown } from "./warnings.ts";
 
-/** How well a text is foretold. */
+/** How well a text is predicted. */
 export interface TextMeasures {
   /** Nats a token; comparable between models of one tokenizer. */
   readonly loss: number;
@@ -32,9 +35,9 @@ export interface TextMeasures {
   readonly bitsPerCharacter: number;
 }
 
-/** How well a model of any kind foretells a text, with 95 % intervals over the text's windows. */
+/** How well a model of any kind predicts a text, with 95 % intervals over the text's windows. */
 export interface TextScore extends TextMeasures {
-  /** How many tokens were foretold. */
+  /** How many tokens were predicted. */
   readonly tokens: number;
   /** Loss of each window, in nats a token: two models of one tokenizer pair window by window. */
   readonly losses: Float32Array;
@@ -46,11 +49,11 @@ export interface TextScore extends TextMeasures {
   readonly high: TextMeasures;
 }
 
-/** Sequences of one evaluation step: enough to keep matrix products busy, few enough to fit a small heap. */
+/** Sequences of one evaluation step: enough to keep matrix multiplication busy, few enough to fit a small heap. */
 const EVALUATION_BATCH = 16;
 
 /**
- * A text's windows for evaluation: `limit` of them, spread evenly; all, side by side, if there are no more.
+ * A text's windows for evaluation: `limit` of them, spread evenly; all, side by side, if there are fewer.
  *
  * @throws {InputError} If the text does not fill one.
  */
@@ -70,7 +73,7 @@ export function evaluationWindows(ids: Int32Array, context: number, limit: numbe
  * A model's losses as a score of a text, which shows itself in a few lines. Many unknown tokens are warned of.
  *
  * @param losses Nats a token, of each window.
- * @param tokens How many tokens of a window are foretold.
+ * @param tokens How many tokens of a window are predicted.
  * @param ids The text's tokens.
  */
 export function textScore(
@@ -109,13 +112,40 @@ export function textScore(
     ].join("\n"));
 }
 
+/** The options of {@linkcode scoreText} and {@linkcode scoreByPosition}. */
+export interface ScoreOptions {
+  /** Windows of the text at most, spread evenly over it. Default: all. */
+  windows?: number;
+  /** Tokens of a window; more than the model's context for positions that can be read there. Default: the context. */
+  context?: number;
+}
+
+/** The settings of {@linkcode ScoreOptions}. */
+const scoreSettings = {
+  windows: { ...windowLimit, default: Infinity },
+  context: { ...presetSettings.context, about: "tokens of a window", otherwise: "the model's context" },
+} satisfies SchemaOf<ScoreOptions>;
+
+/** A model that reads windows of so many tokens; its parameters are the same. */
+function reading(lm: LanguageModel, context: number = lm.config.context): LanguageModel {
+  if (context === lm.config.context) return lm;
+  const { kind } = lm.config.positions;
+  if (context > lm.config.context && !positionRules[kind].extends) {
+    const others = positionKinds.filter((kind) => positionRules[kind].extends);
+    throw new InputError(
+      `Cannot read ${context} tokens with positions "${kind}" as they end with the context of ${lm.config.context}: ` +
+        `${others.join(", ")} go on`,
+    );
+  }
+  return { ...lm, config: { ...lm.config, context } };
+}
+
 /**
- * How well a model foretells a text that it has not seen: window by window, without dropout, under a softmax
+ * How well a model predicts a text that it has not seen: window by window, without dropout, under a softmax
  * over the token rows whatever the variant, so that arms compare.
  *
- * @param limit Windows at the most, spread evenly over the text; all unless given.
- * @throws {InputError} If the text does not fill a window, the limit is no whole number from 1, or the architecture is
- * `bert`.
+ * @throws {InputError} If the text does not fill a window, an option is unknown or out of its range, the positions end
+ * before the context that is asked for, or the architecture is `bert`.
  *
  * @example
  * ```ts
@@ -133,15 +163,15 @@ export function textScore(
 export async function scoreText(
   lm: LanguageModel,
   text: string,
-  limit: number = Infinity,
+  options: ScoreOptions = {},
 ): Promise<TextScore> {
   checkModel(lm, "score a text");
-  checked("score a text", "limit", windowLimit, limit);
-  const { context, width } = lm.config;
+  const { windows, ...given } = settle("score a text", scoreSettings, options);
+  const reader = reading(lm, given.context), { context, width } = reader.config;
   const { losses, ids } = await heldoutLosses(
-    lm,
+    reader,
     text,
-    limit,
+    windows,
     (h, windows) =>
       windows.map((window, n) =>
         languageModelLoss(
@@ -155,12 +185,12 @@ export async function scoreText(
 }
 
 /**
- * How well a model foretells a text at each place of its window: what {@linkcode scoreText} gives, place by place.
+ * How well a model predicts a text at each position of a window: what {@linkcode scoreText} gives, position by position.
+ * With a context beyond that of its training, it shows how far the model's positions carry.
  *
- * @param limit Windows at the most, spread evenly over the text; all unless given.
- * @returns Bits a character: of the token that has one token before it, two, …, all of the context but itself.
- * @throws {InputError} If the text does not fill a window, the limit is no whole number from 1, or the architecture is
- * `bert`.
+ * @returns Bits a character: of the token that has one token before it, two, …, all of the window but itself.
+ * @throws {InputError} If the text does not fill a window, an option is unknown or out of its range, the positions end
+ * before the context that is asked for, or the architecture is `bert`.
  *
  * @example
  * ```ts
@@ -178,15 +208,15 @@ export async function scoreText(
 export async function scoreByPosition(
   lm: LanguageModel,
   text: string,
-  limit: number = Infinity,
+  options: ScoreOptions = {},
 ): Promise<number[]> {
   checkModel(lm, "score a text");
-  checked("score a text", "limit", windowLimit, limit);
-  const { context, width } = lm.config;
+  const given = settle("score a text", scoreSettings, options);
+  const reader = reading(lm, given.context), { context, width } = reader.config;
   const { losses, windows, ids } = await heldoutLosses(
-    lm,
+    reader,
     text,
-    limit,
+    given.windows,
     (h, windows) =>
       Array.from({ length: context - 1 }, (_, t) =>
         languageModelLoss(
@@ -209,7 +239,7 @@ async function heldoutLosses(
   limit: number,
   lossesOf: (h: tf.Tensor3D, windows: readonly Int32Array[]) => tf.Scalar[],
 ): Promise<{ losses: number[][]; windows: number[]; ids: Int32Array }> {
-  checkForetells(lm.config, "score a text");
+  checkCausal(lm.config, "score a text");
   const ids = tokensOf(text, lm.tokenizer);
   const { context } = lm.config;
   const windows = evaluationWindows(ids, context, limit);
@@ -217,12 +247,13 @@ async function heldoutLosses(
   const losses: number[][] = [], counts: number[] = [];
   const signal = stopSignal();
   await whileRead(lm, async () => {
-    for (let at = 0; at < windows.length; at += EVALUATION_BATCH) {
+    const perBatch = Math.max(1, Math.floor(EVALUATION_BATCH * Math.min(1, 512 / context)));
+    for (let at = 0; at < windows.length; at += perBatch) {
       await giveWay(signal);
-      const some = windows.slice(at, at + EVALUATION_BATCH);
+      const some = windows.slice(at, at + perBatch);
       const found = tf.tidy(() => {
         const ids = tf.tensor2d(batchOf(some).ids, [some.length, context], "int32");
-        return tf.stack(lossesOf(forward(lm.parameters, lm.config, ids).h, some));
+        return tf.stack(lossesOf(forward(lm, ids).h, some));
       });
       losses.push([...await found.data()]);
       counts.push(some.length);
@@ -348,14 +379,8 @@ export async function evaluate(lm: LanguageModel, task: Task, split: Split = "te
       const batch = exampleBatch(some.map((i) => rows[i]!), encoded, lm);
       const scores = tf.tidy(() => {
         const N = batch.lengths.length;
-        const { h } = forward(
-          lm.parameters,
-          lm.config,
-          tf.tensor2d(batch.ids, [N, batch.ids.length / N], "int32"),
-          undefined,
-          undefined,
-          batch.lengths,
-        );
+        const ids = tf.tensor2d(batch.ids, [N, batch.ids.length / N], "int32");
+        const { h } = forward(lm, ids, { lengths: batch.lengths });
         return classify(lm.parameters, kind, h, batch.lengths, batch.choices ?? some.length);
       });
       const flat = await scores.data<"float32">();

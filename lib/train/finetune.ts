@@ -6,6 +6,7 @@ import { InputError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
 import {
   addHead,
+  architectureOf,
   checkModel,
   clone,
   type Config,
@@ -162,9 +163,10 @@ export function finetune(
   const usual = finetuneDefaults(lm.config);
   const { rate, schedule, warmup, decay, clip, epochs, batch, dropout } = { ...usual, ...given };
   checkTransfer(transfer, lm.config.layers);
-  if (lambda > 0 && lm.config.architecture === "bert") {
+  if (lambda > 0 && !architectureOf(lm.config).causal) {
     throw new InputError(
-      `Cannot fine-tune architecture "bert" with λ = ${lambda} as it fills in masked tokens and has no L1: λ = 0 works`,
+      `Cannot fine-tune architecture "${lm.config.architecture}" with λ = ${lambda} as it fills in masked tokens and ` +
+        "has no L1: λ = 0 works",
     );
   }
   const encoded = encodeTask(task, lm.tokenizer, lm.config.context);
@@ -272,11 +274,14 @@ export function checkTransfer(transfer: number, layers: number): void {
   }
 }
 
-/** Whether fine-tuning begins with a pre-trained leaf: embeddings count as layer 0, what ends the network as its last. */
-function isTransferred(name: string, transfer: number, layers: number): boolean {
-  if (/_embed\./.test(name)) return transfer >= 0;
-  const layer = /^h\.(\d+)\./.exec(name)?.[1];
-  return transfer > (layer === undefined ? layers - 1 : Number(layer));
+/** Which leaves fine-tuning takes over: tokens and positions count as layer 0, the network's end as its last. */
+function transferred(config: Config, transfer: number): (name: string) => boolean {
+  const body = architectureOf(config).leaves(config);
+  return (name) => {
+    const layer = /^h\.(\d+)\./.exec(name)?.[1];
+    if (layer !== undefined) return transfer > Number(layer);
+    return transfer >= (name in body ? config.layers : 0);
+  };
 }
 
 /**
@@ -294,9 +299,9 @@ function startTask(
   const parameters = clone(lm.parameters);
   if (transfer < lm.config.layers) {
     const start = init(lm.config, seed);
-    const fresh = new Map(leaves(start));
+    const fresh = new Map(leaves(start)), isTransferred = transferred(lm.config, transfer);
     for (const [name, leaf] of leaves(parameters)) {
-      if (fresh.has(name) && !isTransferred(name, transfer, lm.config.layers)) leaf.assign(fresh.get(name)!);
+      if (fresh.has(name) && !isTransferred(name)) leaf.assign(fresh.get(name)!);
     }
     dispose(start);
   }

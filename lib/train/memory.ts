@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
-import { type Config, leaves, type Parameters } from "../model/mod.ts";
+import { architectureOf, type Config, leaves, type Model, positionRule } from "../model/mod.ts";
 
 /** Where WebAssembly's heap ends, less what tfjs itself has there. */
 const END = 2 ** 32 - 2 ** 24;
@@ -12,28 +12,16 @@ const GAPS = 1.08;
  *
  * @param trained Number of parameters that get a gradient.
  */
-export function updateBytes(
-  { architecture, layers, heads, width: d, units = 0, vocabulary: V, variant }: Config,
-  trained: number,
-  N: number,
-  T: number,
-): number {
-  const rows = N * T;
-  // Of each block: queries, keys and values, 3; attention's result, and the map after it; the residual's norm, with
-  // and without gain; GELU's input and result, 4 each; the map after it; its norm. And the probabilities.
-  // Where the norms stand before: both of their results, sums, and what is dropped from, 4 more. Of an LSTM: gates,
-  // cells and states, 6 units in all; embeddings and the map to the width, each as it is and dropped from.
-  const states = architecture === "lstm"
-    ? rows * (6 * units + 5 * d)
-    : layers * ((architecture === "gpt2" ? 22 : 18) * rows * d + heads * N * T * T);
-  // Ends of the network, and what the backward pass has in hand: of an LSTM, above all the gates' gradients.
-  const hand = architecture === "lstm"
-    ? 4 * rows * d + rows * units + Math.max(4 * rows * units + 2 * rows * d, 256 * V, 2 ** 21)
-    : 8 * rows * d + Math.max(16 * rows * d, 256 * V, 2 ** 21);
-  // The gradients of the output's and the input's table before they are added; `paper` copies the table to drop from
-  // it. The half is what the heap's gaps are larger for tensors as large as these.
+export function updateBytes(config: Config, trained: number, N: number, T: number): number {
+  const { layers, width: d, vocabulary: V, variant } = config;
+  const { kept, ends, hand } = architectureOf(config).memory(config, N, T);
+  const turned = positionRule(config).turns ? 3 * N * T * d : 0; // Queries, keys and values a second time, in each block.
+  // A chunk of the output's logits is in hand as well as what the backward pass of the body is.
+  const numbers = trained + kept + layers * turned + ends + Math.max(hand + turned, 256 * V, 2 ** 21);
+  // The gradients of the output's and the input's table before they are added; `paper` copies the table to apply dropout
+  // to it. The half is what the heap's gaps are larger for tensors as large as these.
   const tables = (variant === "paper" ? 4 : 2.5) * V * d;
-  return 4 * (trained + states + hand + tables) * GAPS;
+  return 4 * (numbers + tables) * GAPS;
 }
 
 /**
@@ -45,7 +33,7 @@ export function updateBytes(
  * @throws {InputError} With an estimate, and the largest batch that fits.
  */
 export function checkMemory(
-  { config, parameters }: { readonly config: Config; readonly parameters: Parameters },
+  { config, parameters }: Model,
   batch: number,
   sequences: number,
   T: number,

@@ -1,6 +1,7 @@
+import type { Corpus } from "../data/mod.ts";
+import { type Config, presetSettings } from "../model/mod.ts";
+import { checked, type SchemaOf, settle, text } from "../settings.ts";
 import type { Tokenizer } from "../text/mod.ts";
-import { presetSettings } from "../model/config.ts";
-import { checked } from "../settings.ts";
 import { tokenizerSetting } from "../text/bpe.ts";
 import { order as orders, windows as windowLimit } from "./options.ts";
 import { tokensOf } from "./batches.ts";
@@ -17,37 +18,53 @@ export interface NgramBaselines {
   readonly kneserNey: TextScore;
 }
 
+/** The options of {@linkcode ngramBaselines}. */
+export interface NgramOptions {
+  /** Windows of the held-out text at most, as for the model. Default: all. */
+  windows?: number;
+  /** Tokens of the longest n-grams of Kneser–Ney. Default: 5. */
+  order?: number;
+}
+
+/** The settings of {@linkcode NgramOptions}. */
+const ngramSettings = {
+  windows: { ...windowLimit, default: Infinity },
+  order: { ...orders, default: ORDER },
+} satisfies SchemaOf<NgramOptions>;
+
 /**
  * What models that count n-grams make of a held-out text. They are estimated on the whole training text and scored on
  * the very tokens that {@linkcode scoreText} scores, with no more context than a model has there.
  *
- * @param limit Windows at the most, as for the model.
- * @param order Tokens of the longest n-grams of Kneser–Ney; 5 unless given.
- * @throws {InputError} If the held-out text does not fill a window, or context, limit or order are out of their range.
+ * @param lm The model that they are compared with: its tokenizer and its context are theirs.
+ * @throws {InputError} If it is no such model, the held-out text does not fill a window, or an option is unknown or out of
+ * its range.
  *
  * @example
  * ```ts
+ * import { gpt, presets } from "../model/mod.ts";
  * import { trainBpe } from "../text/mod.ts";
  * import { ngramBaselines } from "./mod.ts";
  *
  * const text = "to be or not to be that is the question ".repeat(20);
- * const { unigram, bigram, kneserNey } = ngramBaselines(text, text, trainBpe(text, { merges: 10 }), 32);
+ * const lm = gpt(presets.smoke, { tokenizer: trainBpe(text, { merges: 10 }) });
+ * const { unigram, bigram, kneserNey } = ngramBaselines(lm, { train: text, heldout: text });
  * console.log(kneserNey.loss < bigram.loss && bigram.loss < unigram.loss); // true
  * ```
  */
 export function ngramBaselines(
-  train: string,
-  heldout: string,
-  tokenizer: Tokenizer,
-  context: number,
-  limit: number = Infinity,
-  order: number = ORDER,
+  lm: { readonly tokenizer: Tokenizer; readonly config: Pick<Config, "context"> },
+  corpus: Pick<Corpus, "train" | "heldout">,
+  options: NgramOptions = {},
 ): NgramBaselines {
   const action = "count n-grams";
+  const { windows: limit, order } = settle(action, ngramSettings, options);
+  const { tokenizer, config: { context } = {} as Partial<Config> } = Object(lm);
   checked(action, "tokenizer", tokenizerSetting, tokenizer);
   checked(action, "context", presetSettings.context, context);
-  checked(action, "limit", windowLimit, limit);
-  checked(action, "order", orders, order);
+  const { train, heldout } = Object(corpus) as typeof corpus;
+  checked(action, "corpus.train", text, train);
+  checked(action, "corpus.heldout", text, heldout);
   const [ids, unseen] = [tokensOf(train, tokenizer), tokensOf(heldout, tokenizer)];
   const windows = evaluationWindows(unseen, context, limit);
   const score = (probabilities: (sequence: Int32Array) => Float64Array): TextScore => {

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { tiedCrossEntropy } from "../engine/mod.ts";
-import { checkForetells, classify, type Dropout, forward, type LanguageModel } from "../model/mod.ts";
+import { checkCausal, classify, type Dropout, forward, type LanguageModel } from "../model/mod.ts";
 
 /** Sequences of one update, right-padded with 0 to a common length. */
 export interface Batch {
@@ -44,31 +44,32 @@ export interface Losses {
  * the mean cross-entropy of the tokens that stood there, under the same softmax (Devlin et al. 2018, §3.1; without the
  * layer that they put before it).
  *
- * @param model With a task's head if the batch has labels.
+ * @param lm With a task's head if the batch has labels.
  * @param lambda λ, the weight of L1 beside L2.
- * @param drop What to drop; nothing in evaluation.
+ * @param dropout Dropout of the update. Default: none, as in evaluation.
  */
 export function objective(
-  { config, parameters, task }: Pick<LanguageModel, "config" | "parameters" | "task">,
+  lm: Pick<LanguageModel, "config" | "parameters" | "task">,
   batch: Batch,
   lambda: number,
-  drop?: Dropout,
+  dropout?: Dropout,
 ): Losses {
+  const { config, parameters, task } = lm;
   const N = batch.lengths.length;
   const ids = tf.tensor2d(batch.ids, [N, batch.ids.length / N], "int32");
-  const { h, table } = forward(parameters, config, ids, drop, undefined, batch.lengths);
+  const { h, table } = forward(lm, ids, { dropout, lengths: batch.lengths });
   if (batch.masked) return { loss: maskedLoss(h, table, batch.masked) };
   if (!batch.labels) {
-    checkForetells(config, "learn L1");
+    checkCausal(config, "learn L1");
     const L1 = languageModelLoss(h, table, batch);
     return { loss: L1, L1 };
   }
   const examples = batch.choices ?? batch.labels.length;
-  const logits = classify(parameters, task!.kind, h, batch.lengths, examples, drop); // (B, classes)
+  const logits = classify(parameters, task!.kind, h, batch.lengths, examples, dropout); // (B, classes)
   const targets = tf.tensor2d(Array.from(batch.labels, (label) => targetOf(label, logits.shape[1])));
   const L2 = logits.logSoftmax().mul(targets).sum(1).mean().neg() as tf.Scalar;
   if (lambda === 0) return { loss: L2, L2 };
-  checkForetells(config, "learn L1");
+  checkCausal(config, "learn L1");
   const L1 = languageModelLoss(h, table, batch);
   return { loss: L2.add(L1.mul(lambda)), L1, L2 };
 }

@@ -2,7 +2,14 @@ import type { Corpus } from "../data/mod.ts";
 import { digest } from "../digest.ts";
 import { InputError, isThenable, quoted } from "../errors.ts";
 import { checkWritable } from "../files.ts";
-import { checkModel, type LanguageModel, leaves, type Parameters, untilUnread } from "../model/mod.ts";
+import {
+  architectureOf,
+  checkModel,
+  type LanguageModel,
+  leaves,
+  type Parameters,
+  untilUnread,
+} from "../model/mod.ts";
 import { type SchemaOf, settle } from "../settings.ts";
 import { type AdamOptions, adamState, disposeAdam } from "./adam.ts";
 import { tokensOf, windowBatches, windowsOf } from "./batches.ts";
@@ -112,10 +119,9 @@ export function pretrain(
     const ids = tokensOf(text, lm.tokenizer);
     warnOfUnknown("the training text", ids, lm.tokenizer);
     const windows = windowBatches(ids, lm.config.context, batch, seed);
-    const { architecture, vocabulary } = lm.config;
-    const batchAt = architecture === "bert"
-      ? (update: number) => masked(windows(update), vocabulary, seed, update)
-      : windows;
+    const batchAt = architectureOf(lm.config).causal
+      ? windows
+      : (update: number) => masked(windows(update), lm.config.vocabulary, seed, update);
     checkMemory(lm, batch, 1, lm.config.context);
     const variables = leaves(lm.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
     const state = adamState(variables);

@@ -3,7 +3,7 @@ import { checkTask, type Example, type Measure, type Split, type Task, type Zero
 import { embedding, started } from "../engine/mod.ts";
 import { InputError, quoted } from "../errors.ts";
 import {
-  checkForetells,
+  checkCausal,
   checkModel,
   forward,
   type LanguageModel,
@@ -84,7 +84,7 @@ export async function zeroShot(
   checkModel(lm, "answer a task");
   checkTask(task);
   checked("answer a task", "split", splits, split);
-  checkForetells(lm.config, `answer task "${task.name}" without fine-tuning`);
+  checkCausal(lm.config, `answer task "${task.name}" without fine-tuning`);
   const how = structuredClone(heuristicOf(task)); // As it is now.
   if (how.by === "word") checkWords(task, how.words, lm.tokenizer);
   const asked = askedOf(task, split);
@@ -207,7 +207,7 @@ async function likelihoodsOf(lm: LanguageModel, texts: readonly Scored[]): Promi
       return Array.from({ length: Math.max(0, ids.length - from) }, (_, t) => n * T + from + t);
     });
     const logs = tf.tidy(() => {
-      const { h } = forward(lm.parameters, lm.config, tf.tensor2d(ids, [lengths.length, T], "int32"));
+      const { h } = forward(lm, tf.tensor2d(ids, [lengths.length, T], "int32"));
       const states = h.reshape([-1, lm.config.width]) as tf.Tensor2D;
       const parts: tf.Tensor1D[] = [tf.tensor1d([])];
       for (let from = 0; from < places.length; from += ROWS) {

@@ -10,7 +10,7 @@ const text = "to be or not to be that is the question ".repeat(20);
 const tokenizer = trainBpe(text, { merges: 10 });
 const make = () => gpt({ ...presets.smoke, dropout: 0 }, { tokenizer, seed: 1 });
 const states = (lm: ReturnType<typeof make>) =>
-  tf.tidy(() => forward(lm.parameters, lm.config, tf.tensor2d([[1, 2, 3]], [1, 3], "int32")).h.dataSync());
+  tf.tidy(() => forward(lm, tf.tensor2d([[1, 2, 3]], [1, 3], "int32")).h.dataSync());
 
 const early = make();
 const before = states(early);

@@ -127,7 +127,7 @@ onDevice("trains, fine-tunes, keeps, scores and generates as backend cpu does", 
     for await (const { loss, L1, L2, norm } of tuning) losses.push(loss, L1!, L2!, norm);
     const tuned = await tuning;
     const { logits, loss } = await evaluate(tuned, task);
-    const { bitsPerCharacter } = await scoreText(lm, text, 3);
+    const { bitsPerCharacter } = await scoreText(lm, text, { windows: 3 });
     const said = await generate(lm, "sun", { tokens: 20, temperature: 0 }); // More than the context holds.
     for (const { parameters } of [lm, again, tuned]) dispose(parameters);
     assertEquals(tf.memory().numTensors, before, name);

@@ -10,13 +10,13 @@ import {
   countParameters,
   decodeSafetensors,
   dispose,
+  emptyCache,
   forward,
   init,
   leaves,
   type Parameters,
   type Preset,
   presets,
-  unread,
   withArchitecture,
 } from "../../lib/model/mod.ts";
 import { type Batch, objective } from "../../lib/train/mod.ts";
@@ -103,14 +103,7 @@ Deno.test("states of each architecture are PyTorch's, where there are tokens", (
     const { ids, lengths } = batchOf(example.task);
     const N = lengths.length, T = ids.length / N;
     tf.tidy(() => {
-      const { h } = forward(
-        parameters,
-        config,
-        tf.tensor2d(ids, [N, T], "int32"),
-        undefined,
-        undefined,
-        lengths,
-      );
+      const { h } = forward({ parameters, config }, tf.tensor2d(ids, [N, T], "int32"), { lengths });
       const real = tf.tensor3d([...lengths].flatMap((n) => Array.from({ length: T }, (_, t) => +(t < n))), [
         N,
         T,
@@ -169,7 +162,7 @@ function states(
 ): Float32Array {
   return tf.tidy(() => {
     const matrix = tf.tensor2d(ids, [lengths.length, ids.length / lengths.length], "int32");
-    const { h } = forward(parameters, config, matrix, undefined, undefined, Int32Array.from(lengths));
+    const { h } = forward({ parameters, config }, matrix, { lengths: Int32Array.from(lengths) });
     return h.dataSync<"float32">().slice();
   });
 }
@@ -217,11 +210,11 @@ Deno.test("read piece by piece, gpt2 and lstm have the states of reading at once
     const whole = states(model, ids, [70]);
     const before = tf.memory().numTensors;
     tf.tidy(() => {
-      let [cache, at] = [unread, 0];
+      let [cache, at] = [emptyCache, 0];
       const found: tf.Tensor[] = [];
       for (const size of [1, 30, 2, 37]) {
         const piece = tf.tensor2d(ids.slice(at, at += size), [1, size], "int32");
-        const read = forward(model.parameters, model.config, piece, undefined, cache);
+        const read = forward(model, piece, { cache });
         found.push(read.h);
         cache = read.cache!;
         assertEquals(cache.tokens, at);
@@ -234,7 +227,7 @@ Deno.test("read piece by piece, gpt2 and lstm have the states of reading at once
   const { config, parameters } = small("bert");
   const piece = tf.tensor2d([[1, 2]], undefined, "int32");
   await assertRefused(
-    () => forward(parameters, config, piece, undefined, unread),
+    () => forward({ parameters, config }, piece, { cache: emptyCache }),
     /^Cannot read a text piece by piece with architecture "bert" as it .*: gpt1, gpt2, lstm do$/,
   );
   piece.dispose();
@@ -249,14 +242,7 @@ Deno.test("a task's scores do not depend on padding, in any architecture", () =>
     const read = (ids: number[][]) =>
       tf.tidy(() => {
         const lengths = Int32Array.from([3, 3]);
-        const { h } = forward(
-          parameters,
-          config,
-          tf.tensor2d(ids, undefined, "int32"),
-          undefined,
-          undefined,
-          lengths,
-        );
+        const { h } = forward({ parameters, config }, tf.tensor2d(ids, undefined, "int32"), { lengths });
         return classify(parameters, "classification", h, lengths, 2).dataSync().slice();
       });
     assertClose(read([[1, 2, 3, 7], [4, 5, 6, 8]]), read([[1, 2, 3], [4, 5, 6]]), architecture);
@@ -312,7 +298,7 @@ Deno.test("another architecture of a preset is a value; of gpt1 it is the preset
     ],
     [
       () => checkConfig({ ...presets.mini, architecture: "lstm", units: 4, vocabulary: 9 }),
-      /must have 1 layer, positions "none" and no scale of them: current ones are 4, "learned" and undefined$/,
+      /must have 1 layer, positions "none" and no scale of them: current ones are 4, "learned" and "matched"$/,
     ],
     [() => withArchitecture(presets.mini, "lstm", { units: 30_000 }), /as memory holds at most 1073741824$/],
   ];

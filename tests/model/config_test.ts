@@ -1,4 +1,13 @@
-import { checkConfig, checkSeed, type Config, dispose, gpt, preset, presets } from "../../lib/model/mod.ts";
+import {
+  checkConfig,
+  checkSeed,
+  type Config,
+  dispose,
+  gpt,
+  positionKinds,
+  preset,
+  presets,
+} from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
 import { assertEquals, assertRefused } from "../assert.ts";
 
@@ -108,10 +117,10 @@ Deno.test("a name that is unknown is refused with those that there are", async (
     () => checkConfig(changed({ variant: "gpt2" })),
     /^Cannot build a model with variant "gpt2" as it must be one of paper, clean$/,
   );
-  const kinds = "learned, sinusoidal, sinusoidal-trained, random-frozen, none";
+  const kinds = positionKinds.join(", ");
   for (
     const [positions, message] of [
-      [{ kind: "rotary" }, `with positions\\.kind "rotary" as it must be one of ${kinds}`],
+      [{ kind: "polar" }, `with positions\\.kind "polar" as it must be one of ${kinds}`],
       [
         { kind: "learnt" },
         'with positions\\.kind "learnt" as there is no such name: did you mean learned\\?',

@@ -45,7 +45,7 @@ function talkative(size: number, change: Partial<Preset> = {}, by = 12): Languag
 /** The scores of the token after these, all of them read at once. */
 function scores({ parameters, config }: LanguageModel, ids: number[]): number[] {
   return tf.tidy(() => {
-    const { h } = forward(parameters, config, tf.tensor2d([ids], undefined, "int32"));
+    const { h } = forward({ parameters, config }, tf.tensor2d([ids], undefined, "int32"));
     const last = h.slice([0, ids.length - 1, 0], [1, 1, -1]).reshape<tf.Tensor2D>([1, -1]);
     return [...tokenLogits(parameters, last).dataSync()];
   });

@@ -10,8 +10,8 @@ import {
   leaves,
   type PositionKind,
   positionKinds,
+  positionRule,
   type PositionScale,
-  positionTable,
   presets,
   SPECIALS,
 } from "../../lib/model/mod.ts";
@@ -28,6 +28,12 @@ function values(change: Partial<Config> = {}, seed = 1): Map<string, Float32Arra
   const found = new Map(leaves(parameters).map(([name, leaf]) => [name, leaf.dataSync<"float32">()]));
   dispose(parameters);
   return found;
+}
+
+/** A kind's table of positions at its start. */
+function tableOf(kind: PositionKind, scale: PositionScale, context: number, width: number): Float32Array {
+  const config = { ...smoke, context, width, positions: { kind, scale } };
+  return positionRule(config).table!(config, 1, 0, context);
 }
 
 function rootMeanSquare(data: ArrayLike<number>): number {
@@ -99,7 +105,8 @@ Deno.test("arms of one seed share every leaf but the positions, bit for bit", ()
       for (const variant of ["paper", "clean"] as const) {
         const other = values({ positions: { kind, scale }, variant, dropout: 0.3 });
         const same = scale === "matched" && (kind === "learned" || kind === "random-frozen");
-        assertEquals(differing(learned, other), same ? [] : ["positions_embed.weight"]);
+        const own = kind === "relative" ? ["relative_attention_bias.weight"] : [];
+        assertEquals(differing(learned, other), same ? [] : ["positions_embed.weight", ...own]);
       }
     }
   }
@@ -135,7 +142,7 @@ Deno.test("a seed that is no whole number of 32 bits is refused, and nothing is 
 });
 
 Deno.test("sinusoids stand where the formula puts them", () => {
-  const table = positionTable("sinusoidal", "raw", 512, 768, 1)!;
+  const table = tableOf("sinusoidal", "raw", 512, 768);
   // PE(p, 2i) = sin(p / 10000^(2i/768)), PE(p, 2i + 1) = cos of the same.
   for (
     const [place, column, value] of [
@@ -164,7 +171,7 @@ Deno.test("sinusoids stand where the formula puts them", () => {
 Deno.test("sinusoids have a root mean square of √½ raw and 0.02 matched, at any context and width", () => {
   for (const [context, width] of [[1, 2], [32, 32], [77, 130], [512, 768]] as const) {
     for (const kind of ["sinusoidal", "sinusoidal-trained"] as const) {
-      const size = (scale: PositionScale) => rootMeanSquare(positionTable(kind, scale, context, width, 1)!);
+      const size = (scale: PositionScale) => rootMeanSquare(tableOf(kind, scale, context, width));
       assertClose(
         [size("raw"), size("sqrt-width"), size("matched")],
         [Math.SQRT1_2, Math.SQRT1_2, 0.02],
@@ -179,7 +186,7 @@ Deno.test("sinusoids have a root mean square of √½ raw and 0.02 matched, at a
 
 Deno.test("random tables have about the size of their scale", () => {
   for (const kind of ["learned", "random-frozen"] as const) {
-    const size = (scale: PositionScale) => rootMeanSquare(positionTable(kind, scale, 128, 256, 1)!);
+    const size = (scale: PositionScale) => rootMeanSquare(tableOf(kind, scale, 128, 256));
     assertClose([size("raw"), size("sqrt-width")], [Math.SQRT1_2, Math.SQRT1_2], kind, { relative: 0.02 });
     assertClose([size("matched")], [0.02], kind, { relative: 0.02 });
   }

@@ -129,7 +129,7 @@ function assertHolds(lm: LanguageModel, stored: Map<string, Stored>): void {
 
 function states(lm: LanguageModel): Float32Array {
   const ids = tf.tensor2d([[1, 2, 3, 4, 5], [5, 4, 3, 2, 1]], undefined, "int32");
-  const h = tf.tidy(() => forward(lm.parameters, lm.config, ids).h.dataSync<"float32">());
+  const h = tf.tidy(() => forward(lm, ids).h.dataSync<"float32">());
   ids.dispose();
   return h;
 }

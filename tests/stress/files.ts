@@ -24,7 +24,7 @@ import {
   loadReleased,
   presets,
   saveReleased,
-  shapesOf,
+  shapes,
   withArchitecture,
 } from "../../lib/model/mod.ts";
 import { decodeNpy } from "../../lib/model/npy.ts";
@@ -151,7 +151,7 @@ const tiny = { ...presets.smoke, layers: 1, width: 8, heads: 2, context: 8 };
 /** What is wrong with a model in itself. */
 async function faultIn(lm: LanguageModel): Promise<string | undefined> {
   const outputs = lm.task && (lm.task.kind === "choice" ? 1 : lm.task.labels.length);
-  const needed = [...shapesOf(lm.config, outputs)];
+  const needed = Array.from(shapes(lm.config, outputs), ([name, { shape }]) => [name, shape] as const);
   const wrong = unlike(leaves(lm).map(([name, leaf]) => [name, leaf.shape]), needed, "its shapes");
   if (wrong !== undefined) return wrong;
   for (const [name, leaf] of leaves(lm)) {

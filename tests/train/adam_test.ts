@@ -62,7 +62,7 @@ Deno.test("50 updates of a whole model with dropout end where PyTorch's end, und
   const { lr: rate, warmup, updates, l2: decay, rate: dropout, seed, cases } = reference.training;
   assertEquals(cases.length, 6);
   for (const example of cases) {
-    const lm = modelOf(example, dropout);
+    const lm = modelOf(example, { dropout });
     const named = leaves(lm.parameters).filter(([, leaf]) => leaf.trainable);
     const variables = named.map(([, leaf]) => leaf);
     const state = adamState(variables);

@@ -9,7 +9,7 @@ import {
   leaves,
   positionKinds,
   presets,
-  shapesOf,
+  shapes,
   withArchitecture,
 } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
@@ -106,7 +106,7 @@ Deno.test("the shapes that a configuration needs are those of its parameters, in
         const lm = gpt(withArchitecture(preset, architecture, units), { tokenizer });
         addHead(lm.parameters, "entailment", 3, 1);
         assertEquals(
-          [...shapesOf(lm.config, 3)],
+          Array.from(shapes(lm.config, 3), ([name, { shape }]) => [name, [...shape]]),
           leaves(lm).map(([name, leaf]): [string, number[]] => [name, leaf.shape]),
         );
         dispose(lm);

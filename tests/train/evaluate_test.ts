@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
-import { dispose, forward, gpt, presets } from "../../lib/model/mod.ts";
+import { dispose, forward, gpt, positionKinds, presets } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
 import { tokensOf } from "../../lib/train/batches.ts";
 import {
@@ -14,7 +14,7 @@ import {
   scoreText,
   zeroShot,
 } from "../../lib/train/mod.ts";
-import { assert, assertEquals } from "../assert.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
 
 await backend();
 const text = "the rain and the wind and the sun are one and all the same to the whale\n".repeat(60);
@@ -25,16 +25,19 @@ const near = (a: number, b: number) => assert(Math.abs(a - b) < 1e-5 * Math.abs(
 
 Deno.test("the scores of all places have the text's score as their mean, and leave no tensor", async () => {
   const before = tf.memory().numTensors;
-  const byPosition = await scoreByPosition(lm, text, 21); // A whole batch and a part of one.
+  const byPosition = await scoreByPosition(lm, text, { windows: 21 }); // A whole batch and a part of one.
   assertEquals([byPosition.length, tf.memory().numTensors], [15, before]);
-  near(byPosition.reduce((a, b) => a + b) / 15, (await scoreText(lm, text, 21)).bitsPerCharacter);
+  near(
+    byPosition.reduce((a, b) => a + b) / 15,
+    (await scoreText(lm, text, { windows: 21 })).bitsPerCharacter,
+  );
 });
 
 Deno.test("the score at a place is what a plain softmax gives there", async () => {
   const ids = tokensOf(text, tokenizer);
   const window = ids.subarray(0, 16);
   const logs = tf.tidy(() => {
-    const { h } = forward(lm.parameters, lm.config, tf.tensor2d([...window], [1, 16], "int32"));
+    const { h } = forward(lm, tf.tensor2d([...window], [1, 16], "int32"));
     const logits = tf.matMul(
       h.reshape([16, lm.config.width]),
       lm.parameters.tokens_embed.weight,
@@ -43,10 +46,42 @@ Deno.test("the score at a place is what a plain softmax gives there", async () =
     );
     return logits.logSoftmax().arraySync() as number[][];
   });
-  const byPosition = await scoreByPosition(lm, text, 1);
+  const byPosition = await scoreByPosition(lm, text, { windows: 1 });
   assert(new Set(byPosition).size === 15);
   for (const [t, bits] of byPosition.entries()) {
     near(bits, -logs[t]![window[t + 1]!]! / Math.LN2 * ids.length / text.length);
+  }
+});
+
+Deno.test("windows beyond the context are scored where positions go on, and the first of them as before", async () => {
+  const can = ["sinusoidal", "none", "rotary", "alibi", "relative"];
+  for (const kind of positionKinds) {
+    const model = gpt({ ...presets.smoke, context: 16, positions: { kind } }, { tokenizer, seed: 1 });
+    const before = tf.memory().numTensors;
+    if (can.includes(kind)) {
+      const windows = tokensOf(text, tokenizer).length >> 6; // All, as those of 16 tokens.
+      const far = await scoreByPosition(model, text, { context: 64, windows: 3 });
+      assertEquals(far.length, 63);
+      const { loss, tokens } = await scoreText(model, text, { context: 64 });
+      assertEquals(tokens, 63 * windows);
+      assert(Number.isFinite(loss));
+      const [window] = [tokensOf(text, tokenizer).subarray(0, 64)];
+      const [short, long] = await Promise.all([16, 64].map((context) =>
+        // The beginning of the same window.
+        scoreByPosition(model, tokenizer.decode(window), { context, windows: 1 })
+      ));
+      short!.forEach((bits, t) => near(bits, long![t]!));
+    } else {
+      await assertRefused(
+        () => scoreByPosition(model, text, { context: 64 }),
+        new RegExp(
+          `^Cannot read 64 tokens with positions "${kind}" as they end with the context of 16: sinusoidal, `,
+        ),
+      );
+    }
+    assertEquals((await scoreByPosition(model, text, { context: 8, windows: 2 })).length, 7);
+    assertEquals(tf.memory().numTensors, before);
+    dispose(model);
   }
 });
 
@@ -109,7 +144,7 @@ Deno.test("scores of zero-shot answers and of texts show themselves in a few lin
   const answered = await zeroShot(lm, asked);
   assertEquals(Deno.inspect(answered).split("\n").length, 4);
   assert(Deno.inspect(answered).startsWith("whales, 8 test examples\naccuracy "));
-  const score = await scoreText(lm, text, 8);
+  const score = await scoreText(lm, text, { windows: 8 });
   const lines = Deno.inspect(score).split("\n");
   assertEquals(
     lines.map((line) => line.replace(/ -?\d.*/, "")),

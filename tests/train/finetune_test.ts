@@ -269,10 +269,10 @@ Deno.test("misspelt options of training are refused, before anything is computed
         /^Cannot pre-train with options 5 as they must be an object$/,
       ],
       [
-        () => scoreText(lm, text, 0),
-        /^Cannot score a text with limit 0 as it must be a whole number from 1, or all/,
+        () => scoreText(lm, text, { windows: 0 }),
+        /^Cannot score a text with windows 0 as it must be a whole number from 1, or all/,
       ],
-      [() => scoreByPosition(lm, text, NaN), /^Cannot score a text with limit NaN as /],
+      [() => scoreByPosition(lm, text, { windows: NaN }), /^Cannot score a text with windows NaN as /],
       [
         () => evaluate(lm, task, "tset" as "test"),
         /^Cannot evaluate with split "tset" as .*: did you mean test\?$/,

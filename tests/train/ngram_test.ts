@@ -60,7 +60,9 @@ Deno.test("the baselines score what follows in each window, as worked out by han
   // Ids of «a b a b a c»: three a, two b, one c; pairs ab 2, ba 2, ac 1. Windows of the other text: a b, a c.
   const tiny = trainBpe("a b a b a c", { merges: 0 });
   const V = tiny.size;
-  const found = ngramBaselines("a b a b a c", "a b a c", tiny, 2, undefined, 2);
+  const pair = { tokenizer: tiny, config: { context: 2 } },
+    books = { train: "a b a b a c", heldout: "a b a c" };
+  const found = ngramBaselines(pair, books, { order: 2 });
   const expected = (b: number, c: number) => -(Math.log(b) + Math.log(c)) / 2;
   const p = (count: number) => (count + 1) / (6 + V);
   assertClose([found.unigram.loss], [expected(p(2), p(1))], "unigram", exactly);
@@ -73,10 +75,10 @@ Deno.test("the baselines score what follows in each window, as worked out by han
   const smooth = expected(3 / 5 + rest * shorter, 4 / 15 + rest * shorter);
   assertClose([found.kneserNey.loss], [smooth], "Kneser–Ney", exactly);
   for (const { tokens } of Object.values(found)) assertEquals(tokens, 2);
-  const first = ngramBaselines("a b a b a c", "a b a c", tiny, 2, 1, 2);
+  const first = ngramBaselines(pair, books, { windows: 1, order: 2 });
   assertClose([first.kneserNey.loss], [-Math.log(3 / 5 + rest * shorter)], "the first window", exactly);
   assertClose(
-    [ngramBaselines("a b a b a c", "c c", tiny, 2).bigram.loss],
+    [ngramBaselines(pair, { ...books, heldout: "c c" }).bigram.loss],
     [-Math.log(p(1))],
     "nothing follows c: a bigram has its unigram's probability",
     exactly,
@@ -161,14 +163,28 @@ Deno.test("probabilities sum to 1 after every history, and none is 0", () => {
 
 Deno.test("on a novel more context helps, and Kneser–Ney is better than absolute discounting", async () => {
   const { train, heldout } = await corpus("moby-dick");
-  const [text, unseen] = [train.slice(0, 300_000), heldout.slice(0, 30_000)];
-  const tokenizer = trainBpe(text, { merges: 300 });
-  const scores = [1, 2, 3, 5].map((order) => ngramBaselines(text, unseen, tokenizer, 64, undefined, order));
+  const books = { train: train.slice(0, 300_000), heldout: heldout.slice(0, 30_000) };
+  const model = { tokenizer: trainBpe(books.train, { merges: 300 }), config: { context: 64 } };
+  const scores = [1, 2, 3, 5].map((order) => ngramBaselines(model, books, { order }));
   const losses = scores.map(({ kneserNey }) => kneserNey.loss);
   for (let i = 1; i < losses.length; i++) assert(losses[i]! < losses[i - 1]! - 0.02, losses.join());
   const { bigram, unigram } = scores[0]!;
   assert(losses[1]! < bigram.loss && bigram.loss < unigram.loss - 0.5, `${bigram.loss} ${losses[1]}`);
   assert(Math.abs(losses[0]! - unigram.loss) < 0.01, "of tokens alone there is little to be smoothed");
+});
+
+Deno.test("what no model, no corpus or no option is, is refused", async () => {
+  const model = { tokenizer: trainBpe("a b", { merges: 0 }), config: { context: 2 } };
+  const refused = [
+    [() => ngramBaselines(undefined as never, { train: "a", heldout: "a b" }), /with tokenizer undefined as/],
+    [() => ngramBaselines(model, { train: "a" } as never), /with corpus\.heldout undefined as/],
+    [() => ngramBaselines(model, "a b" as never), /with corpus\.train undefined as/],
+    [
+      () => ngramBaselines(model, { train: "a", heldout: "a b" }, { limit: 1 } as never),
+      /with limit as there is no/,
+    ],
+  ] as const;
+  for (const [call, message] of refused) await assertRefused(call, message);
 });
 
 Deno.test("an order that is no whole number from 1 is refused", async () => {

@@ -24,7 +24,7 @@ Deno.test("the models that come with the kit are those that the files beside the
         const weights = leaf.dataSync();
         assertEquals(weights, weights.map(Math.f16round));
       }
-      const { bitsPerCharacter } = await scoreText(lm, heldout, 50);
+      const { bitsPerCharacter } = await scoreText(lm, heldout, { windows: 50 });
       assert(Math.abs(bitsPerCharacter - result.heldout.bitsPerCharacter) < 0.35, `${bitsPerCharacter}`);
       assert(result.heldout.bitsPerCharacter < result.baselines.bigram.bitsPerCharacter);
       assert(/^[0-9a-f]{40}$/.test(provenance.revision));

@@ -22,7 +22,7 @@ const split = <E>(examples: E[]) => ({ train: examples, validation: examples, te
 /** Log-probability of each token of a text but the first, one text at a time and with no help of zeroShot's. */
 function logProbabilities(lm: LanguageModel, ids: number[]): number[] {
   return tf.tidy(() => {
-    const { h } = forward(lm.parameters, lm.config, tf.tensor2d([ids], undefined, "int32"));
+    const { h } = forward(lm, tf.tensor2d([ids], undefined, "int32"));
     const logits = tokenLogits(lm.parameters, h.squeeze([0]) as tf.Tensor2D);
     const logs = logits.logSoftmax().arraySync() as number[][];
     return ids.slice(1).map((id, t) => logs[t]![id]!);
