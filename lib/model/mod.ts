@@ -14,7 +14,6 @@ export {
   type Preset,
   preset,
   presets,
-  presetSettings,
   type Variant,
   variants,
   withArchitecture,

@@ -10,7 +10,6 @@ import {
   type LanguageModel,
   positionKinds,
   positionRules,
-  presetSettings,
   whileRead,
 } from "../model/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
@@ -21,7 +20,7 @@ import { exampleBatch } from "./finetune.ts";
 import { bootstrap, type Interval, majorityBaseline, scoreInterval } from "./measures.ts";
 import { checked, type SchemaOf, settle } from "../settings.ts";
 import { giveWay, stopSignal } from "../stop.ts";
-import { split as splits, windows as windowLimit } from "./options.ts";
+import { context as contexts, split as splits, windows as windowLimit } from "./options.ts";
 import { languageModelLoss, targetOf } from "./objectives.ts";
 import { percent, warnOfUnknown } from "./warnings.ts";
 
@@ -123,7 +122,7 @@ export interface ScoreOptions {
 /** The settings of {@linkcode ScoreOptions}. */
 const scoreSettings = {
   windows: { ...windowLimit, default: Infinity },
-  context: { ...presetSettings.context, about: "tokens of a window", otherwise: "the model's context" },
+  context: { ...contexts, otherwise: "the model's context" },
 } satisfies SchemaOf<ScoreOptions>;
 
 /** A model that reads windows of so many tokens; its parameters are the same. */

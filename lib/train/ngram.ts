@@ -1,9 +1,9 @@
 import type { Corpus } from "../data/mod.ts";
-import { type Config, presetSettings } from "../model/mod.ts";
+import type { Config } from "../model/mod.ts";
 import { checked, type SchemaOf, settle, text } from "../settings.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import { tokenizerSetting } from "../text/bpe.ts";
-import { order as orders, windows as windowLimit } from "./options.ts";
+import { context as contexts, order as orders, windows as windowLimit } from "./options.ts";
 import { tokensOf } from "./batches.ts";
 import { evaluationWindows, type TextScore, textScore } from "./evaluate.ts";
 import { absoluteDiscounting, kneserNey, ORDER } from "./kneserney.ts";
@@ -61,7 +61,7 @@ export function ngramBaselines(
   const { windows: limit, order } = settle(action, ngramSettings, options);
   const { tokenizer, config: { context } = {} as Partial<Config> } = Object(lm);
   checked(action, "tokenizer", tokenizerSetting, tokenizer);
-  checked(action, "context", presetSettings.context, context);
+  checked(action, "context", contexts, context);
   const { train, heldout } = Object(corpus) as typeof corpus;
   checked(action, "corpus.train", text, train);
   checked(action, "corpus.heldout", text, heldout);

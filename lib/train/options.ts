@@ -59,6 +59,8 @@ export const runSeed = {
 };
 /** Windows of a text. */
 export const windows = { ...limit, about: "windows of a text, at the most" };
+/** Tokens of a window. */
+export const context = { ...whole({ from: 2, to: 2 ** 16 }), about: "tokens of a window" };
 /** Tokens of the longest n-gram. */
 export const order = { ...whole({ from: 1, to: 100 }), about: "tokens of the longest n-grams" };
 /** A part of a task. */
