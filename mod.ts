@@ -31,6 +31,7 @@ export {
   type Example,
   listCorpora,
   listTasks,
+  readTask,
   subset,
   type Task,
   task,

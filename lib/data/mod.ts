@@ -5,6 +5,7 @@
  * @module
  */
 export { type Corpus, corpus, type CorpusEntry, listCorpora, type Source } from "./corpus.ts";
+export { readTask, type ReadTaskOptions, type Rows } from "./read-task.ts";
 export {
   atMost,
   checkTask,

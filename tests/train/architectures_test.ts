@@ -130,7 +130,7 @@ Deno.test("an LSTM and a GPT-2 write and score text; bert says in one sentence w
   }
   const bert = gpt(withArchitecture(presets.smoke, "bert"), { tokenizer, seed: 1 });
   const why =
-    'with architecture "bert" as it fills in masked tokens and foretells none: gpt1, gpt2, lstm do$';
+    'with architecture "bert" as it fills in masked tokens and predicts no next token: gpt1, gpt2, lstm do$';
   const refused: [() => unknown, RegExp][] = [
     [() => generate(bert, "the cat"), new RegExp(`^Cannot continue a text ${why}`)],
     [() => scoreText(bert, text), new RegExp(`^Cannot score a text ${why}`)],

@@ -167,14 +167,14 @@ function parseJson(text: string, file: string, at: string): unknown {
   return parse(text, "it must be JSON: current text", (why) => refuse(file, at, why));
 }
 
-/** An entry of an object's own texts, numbers and lists of texts. */
+/** An entry of an object's own texts, numbers, truth values and lists of texts. */
 export function entry(value: unknown, file: string, at: string): Entry {
   return {
     refuse: (why) => refuse(file, at, why),
     get(name) {
       const part = (value as Readonly<Record<string, unknown>> | null)?.[name];
       if (typeof part === "string") return part.trim();
-      if (typeof part === "number") return String(part);
+      if (typeof part === "number" || typeof part === "boolean") return String(part);
       if (Array.isArray(part) && part.every((text) => typeof text === "string")) {
         return part.map((text) => text.trim());
       }

@@ -1,0 +1,309 @@
+import { fileURLToPath } from "node:url";
+import { InputError, named, quoted } from "../errors.ts";
+import { readWithin } from "../foreign.ts";
+import { list, oneOf, or, type SchemaOf, settle, text, value } from "../settings.ts";
+import { type Example, inputs, type Kind } from "../text/mod.ts";
+import { csv, type Entry, entry, jsonLines, type Reader, tsv } from "./benchmarks/readers.ts";
+import { byHash } from "./hash.ts";
+import { checkTask, type Measure, measures, type Split, type Task, type TaskOf } from "./task.ts";
+
+/** Rows that a task is made of: a file that ends in `.tsv`, `.csv` or `.jsonl`, an arquero table, or a list of objects. */
+export type Rows = string | URL | { objects(): object[] } | readonly object[];
+
+/** The options of {@linkcode readTask}: which column is which. */
+export interface ReadTaskOptions {
+  /** The input transformation. Default: the one whose fields the options or the columns name. */
+  kind?: Kind;
+  /** Column of the label. Default: `label`. */
+  label?: string;
+  /** Column of the text, for classification. Default: `text`. */
+  text?: string;
+  /** Column of the premise, for entailment. Default: `premise`. */
+  premise?: string;
+  /** Column of the hypothesis, for entailment. Default: `hypothesis`. */
+  hypothesis?: string;
+  /** Column of the first text, for similarity. Default: `first`. */
+  first?: string;
+  /** Column of the second text, for similarity. Default: `second`. */
+  second?: string;
+  /** Column of the context, for multiple choice. Default: `context`. */
+  context?: string;
+  /** Columns of the choices, for multiple choice, or one whose values are lists. Default: `choices`. */
+  choices?: string | readonly string[];
+  /** Rows to choose settings by. Default: a tenth of the rows. */
+  validation?: Rows;
+  /** Rows to report. Default: a fifth of the rows. */
+  test?: Rows;
+  /** The labels' names in their order. Default: those of the rows, numbers by size, others by alphabet. */
+  labels?: readonly string[];
+  /** What the task is scored by; with `pearson` or `spearman` the labels are grades from 0. Default: `accuracy`. */
+  measures?: readonly Measure[];
+  /** The task's name. Default: the file's, or `table`. */
+  name?: string;
+}
+
+const rowsKind = value(
+  "a path, an arquero table or a list of objects",
+  (given): given is Rows =>
+    text.accepts(given) || given instanceof URL || Array.isArray(given) ||
+    typeof Object(given).objects === "function",
+);
+const column = (of: string, name: string) => ({
+  ...text,
+  about: `column of ${of}`,
+  unit: "column",
+  otherwise: name,
+});
+
+/** The settings of {@linkcode ReadTaskOptions}. */
+export const readTaskSettings = {
+  kind: { ...oneOf(Object.keys(inputs) as Kind[]), about: "kind of task", otherwise: "what the columns say" },
+  label: column("the label", "label"),
+  text: column("the text", "text"),
+  premise: column("the premise", "premise"),
+  hypothesis: column("the hypothesis", "hypothesis"),
+  first: column("the first text", "first"),
+  second: column("the second text", "second"),
+  context: column("the context", "context"),
+  choices: {
+    ...or(text, list(text)),
+    ...{ about: "columns of the choices, or one of lists", unit: "columns", otherwise: "choices" },
+  },
+  validation: { ...rowsKind, about: "rows to choose settings by", otherwise: "a tenth of the rows" },
+  test: { ...rowsKind, about: "rows to report", otherwise: "a fifth of the rows" },
+  labels: { ...list(text), about: "names of the labels, in their order", otherwise: "those of the rows" },
+  measures: { ...list(oneOf(measures)), about: "what it is scored by", default: ["accuracy" as const] },
+  name: { ...text, about: "name of the task", otherwise: "the file's" },
+} satisfies SchemaOf<ReadTaskOptions>;
+
+/** Bytes of a file of rows, at the most. */
+const LARGEST = 2 ** 28;
+/** Different labels, at the most: more are a column of something else. */
+const MOST_LABELS = 1000;
+/** Share of all rows that a split takes which is not given: as of the kit's own tasks. */
+const SHARE = { test: 0.2, validation: 0.1 } as const;
+
+const action = "read a task";
+
+/**
+ * A task of your own, from rows: `readTask("mine.tsv", { text: "sentence", label: "label" })`. Labels are any texts or
+ * numbers. A validation and a test split are drawn where they are not given: equal inputs are in one split, and the same
+ * rows always in the same.
+ *
+ * @param rows A path that ends in `.tsv`, `.csv` (the first line names the columns) or `.jsonl`, an arquero table, or a
+ * list of objects.
+ * @param options Which column is which.
+ * @returns The task, checked.
+ * @throws {InputError} If an option is unknown, a file is missing or broken, a column is missing, a row has no text or no
+ * label, or the rows are too few to be divided.
+ *
+ * @example
+ * ```ts
+ * import { readTask } from "./mod.ts";
+ *
+ * const rows = ["fine", "good", "sad", "bad", "great", "dull"].map((word, i) => (
+ *   { review: `a ${word} film`, verdict: i % 4 < 2 ? "praise" : "pan" }
+ * ));
+ * const { labels, train, test } = await readTask(rows, { text: "review", label: "verdict" });
+ * console.log(labels, train.length, test.length); // [ "pan", "praise" ] 4 1
+ * ```
+ */
+export function readTask<K extends Kind>(
+  rows: Rows,
+  options: ReadTaskOptions & { readonly kind: K },
+): Promise<TaskOf<K>>;
+/** A task of the kind that its columns say. */
+export function readTask(rows: Rows, options?: ReadTaskOptions): Promise<Task>;
+export async function readTask(rows: Rows, options: ReadTaskOptions = {}): Promise<Task> {
+  const given = settle(action, readTaskSettings, options);
+  if (!rowsKind.accepts(rows)) {
+    throw new InputError(
+      `Cannot ${action} as its rows must be ${rowsKind.wanted}: current value is ${quoted(rows)}`,
+    );
+  }
+  const { entries: all, name } = await read(rows, "train");
+  if (all.length === 0) throw new InputError(`Cannot ${action} as ${name} has no rows`);
+  const kind = given.kind ?? kindOf(given, all[0]!, name);
+  const isGraded = given.measures.some((measure) => measure === "pearson" || measure === "spearman");
+  const found = {
+    train: all.map((row) => rawOf(row, kind, given)),
+    validation: await splitOf(given.validation, "validation"),
+    test: await splitOf(given.test, "test"),
+  };
+  const splits = divided(found, name);
+  const labels = given.labels ?? (kind === "choice" ? positionsOf(splits) : labelsOf(splits, isGraded));
+  const examples = (split: Split) => splits[split].map((raw) => exampleOf(raw, labels, isGraded));
+  return checkTask({
+    ...{ name: given.name ?? name, kind, labels: [...labels], measures: given.measures },
+    ...{ train: examples("train"), validation: examples("validation"), test: examples("test") },
+    ...{ source: name, licence: "not stated", about: `${all.length} rows of ${name}` },
+  } as Task);
+
+  async function splitOf(rows: Rows | undefined, split: Split): Promise<Raw[] | undefined> {
+    return rows === undefined
+      ? rows
+      : (await read(rows, split)).entries.map((row) => rawOf(row, kind, given));
+  }
+}
+
+/** A row, before its label has a number. */
+interface Raw {
+  readonly fields: Readonly<Record<string, string | readonly string[]>>;
+  readonly label: string;
+  readonly row: Entry;
+}
+
+const READERS: Readonly<Record<string, Reader>> = { tsv: tsv(), csv, jsonl: jsonLines, ndjson: jsonLines };
+
+/** Rows, and what their source is called: a file's name without its folder and ending. */
+async function read(rows: Rows, split: Split): Promise<{ entries: Entry[]; name: string }> {
+  if (typeof rows === "string" || rows instanceof URL) {
+    const path = rows instanceof URL ? fileURLToPath(rows) : rows, file = path.split(/[/\\]/).at(-1)!;
+    const [, stem = "", ending = ""] = /^(.*)\.(\w+)$/.exec(file) ?? [];
+    const reader = READERS[ending.toLowerCase()];
+    if (!reader) {
+      throw new InputError(
+        `Cannot ${action} from ${named(path)} as its name must end in .${Object.keys(READERS).join(", .")}`,
+      );
+    }
+    const bytes = await readWithin(
+      path,
+      "rows",
+      LARGEST,
+    );
+    return {
+      entries: [...reader(bytes, file)],
+      name: stem.replace(/[^\p{L}\p{N}\p{M} ._+-]/gu, "-").replace(/^[^\p{L}\p{N}]+/u, "") || "task",
+    };
+  }
+  const objects = Array.isArray(rows) ? rows : (rows as { objects(): object[] }).objects();
+  return { entries: objects.map((row, i) => entry(row, `the ${split} rows`, `row ${i}`)), name: "table" };
+}
+
+type Given = ReturnType<typeof settle<typeof readTaskSettings>>;
+
+/** The kind whose fields the options name; or, where they name none, the columns. */
+function kindOf(given: Given, row: Entry, name: string): Kind {
+  const kinds = Object.keys(inputs) as Kind[];
+  const byOptions = kinds.find((kind) => Object.keys(inputs[kind].fields).some((field) => field in given));
+  if (byOptions) return byOptions;
+  const byColumns = kinds.find((kind) => Object.keys(inputs[kind].fields).every((field) => has(row, field)));
+  if (byColumns) return byColumns;
+  throw new InputError(
+    `Cannot ${action} as ${name} has no column text: name the columns, as in { text: "sentence", label: "label" }`,
+  );
+}
+
+function has(row: Entry, column: string): boolean {
+  try {
+    row.get(column);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function rawOf(row: Entry, kind: Kind, given: Given): Raw {
+  const fields = Object.entries(inputs[kind].fields).map(([field, type]) => {
+    const columns: string | readonly string[] = given[field as keyof Given] as string | undefined ?? field;
+    const text = (column: string) => {
+      const found = row.get(column);
+      if (typeof found === "string" && found !== "") return found;
+      return row.refuse(
+        `column ${column} must hold a text that is not empty: current value is ${quoted(found)}`,
+      );
+    };
+    if (type === "text") return [field, text(String(columns))];
+    const names = typeof columns === "string" ? [columns] : columns;
+    if (names.length > 1) return [field, names.map(text)];
+    const found = row.get(names[0]!);
+    return [
+      field,
+      Array.isArray(found)
+        ? found
+        : row.refuse(`column ${names[0]} must hold a list, or name the choices' columns`),
+    ];
+  });
+  const column = given.label ?? "label", label = row.get(column);
+  if (typeof label !== "string" || label === "") {
+    row.refuse(`column ${column} must hold a label: current value is ${quoted(label)}`);
+  }
+  return { fields: Object.fromEntries(fields), label: label as string, row };
+}
+
+/** All three splits: those that are missing are drawn from the rows, equal inputs together. */
+function divided(
+  found: { train: Raw[]; validation: Raw[] | undefined; test: Raw[] | undefined },
+  name: string,
+): Record<Split, Raw[]> {
+  const key = ({ fields }: Raw) => JSON.stringify(fields);
+  const groups = byHash([...new Set(found.train.map(key))], (text) => text);
+  let from = 0;
+  const draw = (split: "test" | "validation") => {
+    const count = Math.max(1, Math.round(SHARE[split] * groups.length));
+    const drawn = new Set(groups.slice(from, from += count));
+    return found.train.filter((raw) => drawn.has(key(raw)));
+  };
+  const test = found.test ?? draw("test"), validation = found.validation ?? draw("validation");
+  const rest = new Set(groups.slice(from));
+  if (rest.size === 0) {
+    throw new InputError(
+      `Cannot divide ${groups.length} different rows of ${name} as train, validation and test each need one: ` +
+        "give more rows, or validation and test",
+    );
+  }
+  return { train: found.train.filter((raw) => rest.has(key(raw))), validation, test };
+}
+
+/** The labels of all rows: numbers by size, others by alphabet; grades from 0 to the largest. */
+function labelsOf(splits: Record<Split, Raw[]>, isGraded: boolean): string[] {
+  const rows = Object.values(splits).flat();
+  const found = [...new Set(rows.map(({ label }) => label))];
+  if (isGraded) {
+    const wrong = rows.find(({ label }) => !(Number(label) >= 0 && Number(label) <= MOST_LABELS));
+    wrong?.row.refuse(
+      `a grade must be a number from 0 to ${MOST_LABELS}: current label is ${quoted(wrong.label)}`,
+    );
+    return Array.from(
+      { length: Math.max(1, Math.ceil(Math.max(...found.map(Number)))) + 1 },
+      (_, i) => String(i),
+    );
+  }
+  if (found.length > MOST_LABELS || (rows.length >= 20 && found.length > rows.length / 2)) {
+    throw new InputError(
+      `Cannot ${action} as its ${rows.length} rows have ${found.length} different labels, such as ` +
+        `${quoted(found[0])}: name the label's column, as in { label: "class" }`,
+    );
+  }
+  const areNumbers = found.every((label) => Number.isFinite(Number(label)));
+  return found.sort((a, b) => areNumbers ? Number(a) - Number(b) : a < b ? -1 : 1);
+}
+
+/** Of choices the labels are positions, from 0. */
+function positionsOf(splits: Record<Split, Raw[]>): string[] {
+  const most = Object.values(splits).flat().reduce(
+    (most, { fields }) => Math.max(most, fields["choices"]!.length),
+    0,
+  );
+  return Array.from({ length: most }, (_, i) => String(i));
+}
+
+function exampleOf({ fields, label, row }: Raw, labels: readonly string[], isGraded: boolean): Example {
+  const choices = fields["choices"];
+  const byText = choices?.indexOf(label) ?? -1, byName = isGraded ? Number(label) : labels.indexOf(label);
+  if (byText >= 0 && byName >= 0 && byText !== byName) {
+    row.refuse(
+      `its label must name one choice: current label ${
+        quoted(label)
+      } is the text of one and the number of another`,
+    );
+  }
+  const index = Math.max(byText, byName);
+  if (index < 0 || (choices && index >= choices.length)) {
+    const expected = choices
+      ? `the text of a choice or one of ${labels.slice(0, choices.length)}`
+      : `one of ${labels}`;
+    row.refuse(`its label must be ${expected}: current label is ${quoted(label)}`);
+  }
+  return { ...fields, label: index } as unknown as Example;
+}
