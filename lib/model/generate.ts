@@ -9,13 +9,13 @@ import { checkModel, type LanguageModel, whileRead } from "./gpt.ts";
 
 /** How a text is continued. */
 export interface GenerateOptions {
-  /** How many tokens to add; 40 unless given. */
+  /** Number of tokens to add. @default 40 */
   tokens?: number;
-  /** 0 takes the likeliest token; 1, the default, samples from the model's own probabilities. */
+  /** 0 takes the likeliest token, 1 samples from the model's own probabilities. @default 1 */
   temperature?: number;
-  /** Samples from the k likeliest only; all unless given. */
+  /** Samples from the k likeliest tokens only. Default: all. */
   topK?: number;
-  /** Of the sampling, a whole number from 0 to 2³² − 1; 1 unless given. */
+  /** Seed of the sampling, a whole number from 0 to 2³² − 1. @default 1 */
   seed?: number;
   /** Stops before the next token, with the text so far. */
   signal?: AbortSignal;
@@ -23,7 +23,7 @@ export interface GenerateOptions {
 
 /** The settings of {@linkcode GenerateOptions}. */
 export const generateSettings = {
-  tokens: { ...whole({ from: 0, to: 1e6 }), about: "how many tokens to add", default: 40 },
+  tokens: { ...whole({ from: 0, to: 1e6 }), about: "number of tokens to add", default: 40 },
   temperature: {
     ...number({ from: 0, to: 1e6 }),
     about: "0 takes the likeliest token, 1 samples from the model's own probabilities",
@@ -35,9 +35,9 @@ export const generateSettings = {
 } satisfies SchemaOf<GenerateOptions>;
 
 /**
- * Continues a prompt. Keys and values of what was read are kept, so that a token costs one pass over itself;
- * when the context is full, its later half is read anew and the text goes on. Of a prompt that is longer than
- * the context, too, as much as half the context is read.
+ * Continues a prompt. Keys and values of the tokens so far are cached, so that a token costs one pass over itself;
+ * when the context is full, its later half is read again and the text goes on. Of a prompt that is longer than
+ * the context, the last half context is read.
  *
  * @returns The prompt's tokens and the new ones, decoded.
  * @throws {InputError} If it is no model, the prompt has no tokens, an option is unknown or out of its range, or the model's scores are not
@@ -68,7 +68,7 @@ export async function generate(
 
   const key = keyOf(seed, "generate");
   const { context } = lm.config;
-  let read = 0; // ids[..read] are in the cache, or left behind
+  let read = 0; // ids[..read] are in the cache, or before what it holds
   let cache = emptyCache;
   const general = signal ? undefined : stopSignal();
   await whileRead(lm, async () => {

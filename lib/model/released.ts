@@ -11,7 +11,7 @@ import { shapes } from "./shapes.ts";
 import { decodeNpy, encodeNpy } from "./npy.ts";
 import { decodeSafetensors, encodeSafetensors, readSafetensors, type Stored } from "./safetensors.ts";
 
-/** What Hugging Face's files hold beside parameters: each block's mask, and the numbers of the positions. */
+/** Buffers in Hugging Face's files, which are no parameters: each block's mask, and the position ids. */
 const BUFFER = /^(transformer\.)?(h\.\d+\.attn\.bias|position_ids)$/;
 
 const TOKENS = "tokens_embed.weight";
@@ -42,8 +42,8 @@ export const releasedSettings = {
  *
  * @param path A folder is read as OpenAI's format, a file as Hugging Face's.
  * @param options.tokenizer The vocabulary that the weights were trained with.
- * @param options.heads Attention heads, which neither format tells; 12 unless given.
- * @param options.seed Of the three rows' random start; 1 unless given.
+ * @param options.heads Attention heads, which neither format states. Default: 12.
+ * @param options.seed Seed of the three rows' random start. Default: 1.
  * @throws {InputError} If a file is missing or malformed, a tensor is missing, unknown, of a wrong shape or not finite, or
  * heads or vocabulary are not those of the weights.
  *
@@ -134,7 +134,8 @@ export async function saveReleased(lm: LanguageModel, path: string): Promise<voi
   }
   if (!parameters.positions_embed) {
     throw new InputError(
-      "Cannot write a model without positions as the released formats hold a table of them",
+      `Cannot write a model with positions "${config.positions.kind}" as the released formats hold a table of positions: ` +
+        "saveModel writes it",
     );
   }
   if (config.positions.scale === "sqrt-width") {

@@ -75,7 +75,7 @@ const sizes: Readonly<Record<string, number>> = { F32: 4, F16: 2 };
  *
  * @param bytes The file; float32 tensors are views of it where alignment allows.
  * @param path Named in errors.
- * @param wanted Which tensors are read, by name; all unless given. Others may be of any type.
+ * @param wanted Which tensors are read, by name. Default: all. Others may be of any type.
  * @throws {InputError} If the file is truncated, has bytes left over, or does not keep to the format.
  *
  * @example

@@ -305,7 +305,21 @@ Deno.test("a model that the formats cannot hold is refused, and nothing is writt
     for (const path of [`${folder}/model`, `${folder}/model.safetensors`]) {
       for (
         const [kind, scale, message] of [
-          ["none", "matched", /^Cannot write a model without positions as the released formats hold a table/],
+          [
+            "none",
+            "matched",
+            /^Cannot write a model with positions "none" as the released formats hold a table/,
+          ],
+          [
+            "rotary",
+            "matched",
+            /^Cannot write a model with positions "rotary" as the released formats hold a table/,
+          ],
+          [
+            "relative",
+            "matched",
+            /positions "relative" as .* hold a table of positions: saveModel writes it$/,
+          ],
           [
             "learned",
             "sqrt-width",
