@@ -1,3 +1,4 @@
+import { fnv1a } from "../fnv1a.ts";
 import { rounded } from "../numbers.ts";
 import { type SchemaOf, value } from "../settings.ts";
 
@@ -107,8 +108,7 @@ function looks(part: string): readonly [color: string, shape: number] {
     return [ramp(share), Math.round(4 * share)];
   }
   if (Object.hasOwn(known, part)) return known[part]!;
-  let hash = 0x811c9dc5; // FNV-1a
-  for (const byte of new TextEncoder().encode(part)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  const hash = fnv1a(new TextEncoder().encode(part));
   const colors = Object.values(palette);
   return [colors[hash % colors.length]!, (hash >>> 8) % shapes.length];
 }
