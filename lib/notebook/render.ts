@@ -9,6 +9,7 @@ import plotlyCode from "plotly.js-cartesian-dist-min/plotly-cartesian.min.js" wi
 import sanitizeHtml from "sanitize-html";
 import temml from "temml";
 import { quoted } from "../errors.ts";
+import { escapeAttribute, escapeText } from "../markup.ts";
 import { ends } from "./ends.ts";
 import type { Bundle, CodeCell, Made, Notebook, Output } from "./notebook.ts";
 
@@ -124,13 +125,13 @@ export async function render(
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escaped(title)}</title>
+<title>${escapeText(title)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <main>
 ${body}
-<footer>notebooks/${escaped(name)}.ipynb${escaped(made)}</footer>
+<footer>notebooks/${escapeText(name)}.ipynb${escapeText(made)}</footer>
 </main>
 ${scripts.map((code) => `<script>${code}</script>`).join("\n")}
 </body>
@@ -175,9 +176,9 @@ function orSource(
   }
   if (what !== "code") place.warn(`${names[what]} ${quoted(source)} is shown as its source: ${why}`);
   const tag = what === "formula" ? "code" : "pre";
-  return `<${tag} class="source" title="${escaped(`${names[what]} that cannot be rendered: ${why}`)}">${
-    escaped(source)
-  }</${tag}>`;
+  return `<${tag} class="source" title="${
+    escapeAttribute(`${names[what]} that cannot be rendered: ${why}`)
+  }">${escapeText(source)}</${tag}>`;
 }
 
 const names = { code: "code", formula: "the formula", html: "the HTML", markdown: "the text" };
@@ -187,7 +188,7 @@ const textHtml = (source: string, draft: Draft): string =>
 
 function codeCell({ source, outputs }: CodeCell, draft: Draft): string {
   const code = source.length > LARGEST.code
-    ? escaped(source)
+    ? escapeText(source)
     : highlighter.highlight(source, { language: "typescript" }).value;
   return `<section class="code">\n<pre><code>${code}</code></pre>\n${
     outputs.map((output) => outputHtml(output, draft)).join("\n")
@@ -320,7 +321,7 @@ const image = (type: string, base64: string): string =>
   `<p class="output"><img alt="" src="data:image/${type};base64,${base64}"></p>`;
 
 const plain = (text: string, kind: string): string =>
-  text === "" ? "" : `<pre class="output ${kind}">${escaped(stripVTControlCharacters(text))}</pre>`;
+  text === "" ? "" : `<pre class="output ${kind}">${escapeText(stripVTControlCharacters(text))}</pre>`;
 
 const formula = (source: string, display: boolean, draft: Draft): string =>
   orSource(
@@ -351,12 +352,12 @@ rules["link_open"] = (tokens, index, options, draft: Draft, self) => {
 // The page loads nothing: an image comes along, or its text stands for it.
 rules["image"] = (tokens, index, options, draft: Draft, self) => {
   const { children, attrGet } = tokens[index]!;
-  const alt = escaped(self.renderInlineAsText(children ?? [], options, draft));
+  const alt = escapeAttribute(self.renderInlineAsText(children ?? [], options, draft));
   const src = attrGet.call(tokens[index]!, "src") ?? "";
   const data = /^data:image\//.test(src) ? src : attachment(src, draft.attachments) ?? draft.place.image(src);
-  if (data !== undefined) return `<img alt="${alt}" src="${escaped(data)}">`;
-  const text = alt || escaped(src);
-  return /^https?:/.test(src) ? `<a href="${escaped(src)}">${text}</a>` : text;
+  if (data !== undefined) return `<img alt="${alt}" src="${escapeAttribute(data)}">`;
+  const text = alt || escapeText(src);
+  return /^https?:/.test(src) ? `<a href="${escapeAttribute(src)}">${text}</a>` : text;
 };
 
 /** An image that a cell's text names `attachment:NAME`. */
@@ -416,9 +417,6 @@ function clean(html: string, place: Place): string {
     allowedStyles: { "*": Object.fromEntries(properties.map((property) => [property, harmless])) },
   });
 }
-
-const escaped = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 
 async function sha256(text: string): Promise<string> {
   const bytes = new TextEncoder().encode(text);

@@ -1,4 +1,5 @@
 import { fnv1a } from "../fnv1a.ts";
+import { escapeText } from "../markup.ts";
 import { rounded } from "../numbers.ts";
 import { type SchemaOf, value } from "../settings.ts";
 
@@ -280,9 +281,7 @@ export function wrapped(text: string, characters: number): string {
       lines[lines.length - 1] += piece;
     }
   }
-  const escaped = (line: string) =>
-    line.trim().replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-  return lines.map(escaped).join("<br>");
+  return lines.map((line) => escapeText(line.trim())).join("<br>");
 }
 
 /** About how wide the widest of some texts is, in px: room to keep, before anything is drawn. */

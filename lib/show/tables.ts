@@ -1,4 +1,5 @@
 import { ColumnTable } from "arquero";
+import { escapeText } from "../markup.ts";
 import { signed } from "./style.ts";
 
 /** Rows that are shown; of the others their number is told. */
@@ -100,15 +101,8 @@ function tableHtml(table: ColumnTable): string {
   ].join("\n");
 }
 
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-const escaped = (text: string) =>
-  text.replace(/[&<>"']/g, (character) => entities[character]!).replace(/\s*\n\s*/g, " ");
+/** A cell's text on one line. */
+const escaped = (text: string): string => escapeText(text).replace(/\s*\n\s*/g, " ");
 
 /**
  * Lets arquero's tables show themselves as a notebook cell's last expression: the first 30 rows as HTML,
