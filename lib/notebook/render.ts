@@ -8,7 +8,7 @@ import plotlyCode from "plotly.js-cartesian-dist-min/plotly-cartesian.min.js" wi
 // @ts-types="npm:@types/sanitize-html@2.16.2"
 import sanitizeHtml from "sanitize-html";
 import temml from "temml";
-import { quoted } from "../errors.ts";
+import { messageOf, quoted } from "../errors.ts";
 import { escapeAttribute, escapeText } from "../markup.ts";
 import { ends } from "./ends.ts";
 import type { Bundle, CodeCell, Made, Notebook, Output } from "./notebook.ts";
@@ -170,7 +170,7 @@ function orSource(
         const html = make();
         if (html.length <= LARGEST.page) return html;
       } catch (error) {
-        why = error instanceof Error ? error.message.split("\n")[0]! : String(error);
+        why = messageOf(error).split("\n")[0]!;
       }
     }
   }

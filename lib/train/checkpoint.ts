@@ -151,7 +151,7 @@ function notesOf(metadata: Archive["metadata"]): Notes {
   const json = (name: string) => parseJson(own(name) ?? "", `its ${name}`);
   const one = <T>(name: string, kind: Kind<T>, found: unknown): T => {
     if (kind.accepts(found)) return found;
-    throw new InputError(`its ${name} must be ${kind.wanted}: current ${name} is ${told(found)}`);
+    throw new InputError(`its ${name} must be ${kind.wanted}: current ${name} is ${quoted(found, "absent")}`);
   };
   const read = <T>(name: string, kind: Kind<T>) => one(name, kind, kind.read(own(name) ?? ""));
 
@@ -339,7 +339,7 @@ async function open(path: string): Promise<Checkpoint> {
   const { tensors, metadata } = decodeSafetensors(bytes, path);
   if (metadata["format"] !== FORMAT) {
     throw new InputError(
-      `Cannot read ${named(path)} as a checkpoint: its format is ${told(metadata["format"])} ` +
+      `Cannot read ${named(path)} as a checkpoint: its format is ${quoted(metadata["format"], "absent")} ` +
         `where ${FORMAT} is wanted`,
     );
   }
@@ -447,11 +447,6 @@ export async function modelDigest({ config, parameters, tokenizer }: LanguageMod
   return digest({ config, tokenizer, parameters: Object.fromEntries(await Promise.all(read)) });
 }
 
-/** A setting as a message quotes it; a checkpoint may lack one. */
-function told(setting: unknown): string {
-  return setting === undefined ? "absent" : quoted(setting);
-}
-
 /**
  * Takes a run up where a checkpoint left it: fills the model and the moments.
  *
@@ -478,7 +473,9 @@ export async function resume(
     if (JSON.stringify(a) !== JSON.stringify(b)) {
       const what = /^\w{1,40}$/.test(name) ? name : `setting ${quoted(name)}`;
       throw new InputError(
-        `Cannot resume from ${named(path)} as its ${what} is ${told(a)}: current ${what} is ${told(b)}`,
+        `Cannot resume from ${named(path)} as its ${what} is ${quoted(a, "absent")}: current ${what} is ${
+          quoted(b, "absent")
+        }`,
       );
     }
   }
