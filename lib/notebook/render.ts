@@ -8,6 +8,7 @@ import plotlyCode from "plotly.js-cartesian-dist-min/plotly-cartesian.min.js" wi
 // @ts-types="npm:@types/sanitize-html@2.16.2"
 import sanitizeHtml from "sanitize-html";
 import temml from "temml";
+import { sha256 } from "../digest.ts";
 import { messageOf, quoted } from "../errors.ts";
 import { escapeAttribute, escapeText } from "../markup.ts";
 import { ends } from "./ends.ts";
@@ -99,7 +100,7 @@ export async function render(
       : ""
   ).join("\n");
   const scripts = body.includes(FIGURE) ? [plotlyCode, DRAW].map(inline) : [];
-  const hashes = await Promise.all(scripts.map(async (code) => `'sha256-${await sha256(code)}'`));
+  const hashes = scripts.map((code) => `'sha256-${Uint8Array.fromHex(sha256(code)).toBase64()}'`);
   const policy = [
     "default-src 'none'",
     `script-src ${hashes.join(" ") || "'none'"}`,
@@ -416,11 +417,6 @@ function clean(html: string, place: Place): string {
     exclusiveFilter: ({ tag, attribs }) => tag === "img" && !/^data:image\//.test(attribs["src"] ?? ""),
     allowedStyles: { "*": Object.fromEntries(properties.map((property) => [property, harmless])) },
   });
-}
-
-async function sha256(text: string): Promise<string> {
-  const bytes = new TextEncoder().encode(text);
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toBase64();
 }
 
 const STYLE = `

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { checkCorpus } from "../data/corpus.ts";
 import { atMost, type Corpus, corpus as loadCorpus, type Task, task as loadTask } from "../data/mod.ts";
+import { abbreviated, sha256 } from "../digest.ts";
 import { dispose, type PositionKind, type Preset } from "../model/mod.ts";
 import { type Tokenizer, trainBpe } from "../text/mod.ts";
 import {
@@ -280,8 +280,7 @@ async function givenModels({ positions }: StudySettings, name: PretrainedName): 
   const starts = new Map(
     await Promise.all(positions.map(async (kind) => {
       const file = pretrainedFile(name, kind);
-      const digest = createHash("sha256").update(await Deno.readFile(file)).digest("hex");
-      return [kind, { file, digest }] as const;
+      return [kind, { file, digest: sha256(await Deno.readFile(file)) }] as const;
     })),
   );
   return {
@@ -304,9 +303,9 @@ function planned(
   return {
     name,
     trained,
-    path: `${folder}/${name}-${trained.slice(0, 16)}`,
+    path: `${folder}/${name}-${abbreviated(trained)}`,
     key,
-    result: `${folder}/${name}-${key.slice(0, 16)}.json`,
+    result: `${folder}/${name}-${abbreviated(key)}.json`,
     settings: { trained, ...summary({ ...reads, asked }) as object },
     cost,
   };

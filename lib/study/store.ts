@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import kit from "../../deno.json" with { type: "json" };
-import { digest } from "../digest.ts";
+import { abbreviated, digest } from "../digest.ts";
 import { backendInUse } from "../engine/mod.ts";
 import { InputError, named } from "../errors.ts";
 import { checkFile, fileError, writeWhole } from "../files.ts";
@@ -195,7 +195,7 @@ async function codeDigest(folder: URL): Promise<string | undefined> {
   } catch {
     return undefined; // Without the permission to read it.
   }
-  return digest(files.sort(([a, x], [b, y]) => a < b || (a === b && x < y) ? -1 : 1)).slice(0, 16);
+  return abbreviated(digest(files.sort(([a, x], [b, y]) => a < b || (a === b && x < y) ? -1 : 1)));
 }
 
 /**

@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
 import * as tf from "@tensorflow/tfjs";
 import { InputError, named, quoted } from "../errors.ts";
-import { digest } from "../digest.ts";
+import { digest, sha256 } from "../digest.ts";
 import { exists, writeWhole } from "../files.ts";
 import { allFinite, isLine, isRecord, parseJson, unusable } from "../foreign.ts";
 import {
@@ -293,9 +292,7 @@ export async function encodeModel(
     ...metadata,
     tokenizer: JSON.stringify(lm.tokenizer),
   });
-  const sum = createHash("sha256");
-  for (const chunk of chunks) sum.update(chunk);
-  replaceSum(chunks[0]!, NO_SUM, sum.digest("hex"));
+  replaceSum(chunks[0]!, NO_SUM, sha256(chunks));
   return chunks;
 }
 
@@ -345,7 +342,7 @@ async function open(path: string): Promise<Checkpoint> {
   }
   const claimed = metadata["sha256"] ?? "";
   const found = SUM.test(claimed) && replaceSum(bytes, claimed, NO_SUM);
-  if (!found || createHash("sha256").update(bytes).digest("hex") !== claimed) {
+  if (!found || sha256(bytes) !== claimed) {
     throw new InputError(
       `Cannot read ${named(path)} as its checksum does not match: the file is damaged or was changed`,
     );
