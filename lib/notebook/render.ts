@@ -12,6 +12,7 @@ import { sha256 } from "../digest.ts";
 import { messageOf, quoted } from "../errors.ts";
 import { escapeAttribute, escapeText } from "../markup.ts";
 import { ends } from "./ends.ts";
+import { decoded } from "./links.ts";
 import type { Bundle, CodeCell, Made, Notebook, Output } from "./notebook.ts";
 
 /** The media type of a figure's JSON. */
@@ -380,14 +381,6 @@ rules["heading_open"] = (tokens, index, options, draft: Draft, self) => {
   }
   return self.renderToken(tokens, index, options);
 };
-
-function decoded(uri: string): string {
-  try {
-    return decodeURIComponent(uri);
-  } catch {
-    return uri; // It has a % that stands for itself.
-  }
-}
 
 /** HTML of an output without what could act, load or cover the page. */
 function clean(html: string, place: Place): string {
