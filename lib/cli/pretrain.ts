@@ -9,18 +9,21 @@ import { checkConfig, countParameters, dispose, gpt, type LanguageModel, presets
 import { flag, list, settle, text } from "../settings.ts";
 import { giveWay, stopSignal } from "../stop.ts";
 import { duration, watch } from "../show/mod.ts";
-import { keys, store, stored, summary } from "../study/mod.ts";
 import { bpeSettings } from "../text/bpe.ts";
 import { trainBpe } from "../text/mod.ts";
 import { warnOfMerges } from "../train/warnings.ts";
 import {
   type Interval,
+  keys,
   loadModel,
   type NgramBaselines,
   ngramBaselines,
   pretrain,
   progressOf,
   scoreText,
+  store,
+  stored,
+  summary,
   type TextScore,
   training,
   type TrainingRecord,

@@ -6,16 +6,18 @@ import { type Tokenizer, trainBpe } from "../text/mod.ts";
 import {
   encodeTask,
   heuristicOf,
+  keys,
   type NgramBaselines,
   ngramBaselines,
   pretrained,
   pretrainedFile,
   type PretrainedName,
+  type Read,
+  summary,
 } from "../train/mod.ts";
 import { tokensOf } from "../train/batches.ts";
 import { evaluationWindows } from "../train/evaluate.ts";
 import { warnOfMerges } from "../train/warnings.ts";
-import { keys, type Read, summary } from "./key.ts";
 import { presetsOf, type StudyModel, type StudySettings, transfersOf } from "./settings.ts";
 
 /** A run of a study: a training, and what is asked of the model that comes of it. */

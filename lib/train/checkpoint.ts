@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError, named, quoted } from "../errors.ts";
 import { digest, sha256 } from "../digest.ts";
+import type { Provenance } from "../engine/mod.ts";
 import { exists, writeWhole } from "../files.ts";
-import { allFinite, isLine, isRecord, parseJson, unusable } from "../foreign.ts";
+import { allFinite, isRecord, parseJson, unusable } from "../foreign.ts";
 import {
   addHead,
   type Archive,
@@ -37,6 +38,7 @@ import {
 import { inputs, type Kind as TaskKind, type Tokenizer, tokenizerFrom } from "../text/mod.ts";
 import type { AdamState } from "./adam.ts";
 import * as shared from "./options.ts";
+import { isProvenance } from "./store.ts";
 
 /** A run's place in its course, saved beside the model. */
 export interface Progress {
@@ -59,7 +61,7 @@ export interface Made {
   /** Seconds that it took, those before an interruption included. */
   readonly seconds: number;
   /** What computed it. */
-  readonly provenance?: object;
+  readonly provenance?: Provenance;
 }
 
 /** What is saved beside a model, and how. */
@@ -129,16 +131,11 @@ const madeSettings = {
   batch: shared.batch,
   seconds: { ...seconds, about: "what it took" },
   provenance: {
-    ...value("an object of short texts", isProvenance),
+    ...value("versions, backend and machine, in short texts", isProvenance),
     about: "what computed it",
     otherwise: "not said",
   },
 } satisfies SchemaOf<Made>;
-
-function isProvenance(value: unknown): value is object {
-  const isLines = (value: unknown) => isRecord(value) && Object.values(value).every(isLine);
-  return isRecord(value) && Object.values(value).every((part) => isLine(part) || isLines(part));
-}
 
 /**
  * Checks what a header says.
