@@ -2,7 +2,7 @@ import { checkCorpus } from "../data/corpus.ts";
 import { atMost, type Corpus, corpus as loadCorpus, type Task, task as loadTask } from "../data/mod.ts";
 import { abbreviated, sha256 } from "../digest.ts";
 import { dispose, type PositionKind, type Preset } from "../model/mod.ts";
-import { type Tokenizer, trainBpe } from "../text/mod.ts";
+import { type Tokenizer, tokensOf, trainBpe } from "../text/mod.ts";
 import {
   encodeTask,
   heuristicOf,
@@ -15,7 +15,6 @@ import {
   type Read,
   summary,
 } from "../train/mod.ts";
-import { tokensOf } from "../train/batches.ts";
 import { evaluationWindows } from "../train/evaluate.ts";
 import { warnOfMerges } from "../train/warnings.ts";
 import { presetsOf, type StudyModel, type StudySettings, transfersOf } from "./settings.ts";

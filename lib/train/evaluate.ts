@@ -10,8 +10,8 @@ import {
   type LanguageModel,
   whileRead,
 } from "../model/mod.ts";
-import type { Tokenizer } from "../text/mod.ts";
-import { batchOf, countUnknown, tokensOf } from "./batches.ts";
+import { countUnknown, type Tokenizer, tokensOf } from "../text/mod.ts";
+import { batchOf } from "./batches.ts";
 import { shownAs } from "./display.ts";
 import { encodeTask } from "./encode.ts";
 import { exampleBatch } from "./finetune.ts";

@@ -1,9 +1,8 @@
-import type { Tokenizer } from "../text/mod.ts";
+import { type Tokenizer, tokensOf } from "../text/mod.ts";
 import { presetSettings } from "../model/config.ts";
 import { checked } from "../settings.ts";
 import { tokenizerSetting } from "../text/bpe.ts";
 import { order as orders, windows as windowLimit } from "./options.ts";
-import { tokensOf } from "./batches.ts";
 import { evaluationWindows, type TextScore, textScore } from "./evaluate.ts";
 import { absoluteDiscounting, kneserNey, ORDER } from "./kneserney.ts";
 

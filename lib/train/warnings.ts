@@ -1,7 +1,6 @@
 import { isGraded, type Split, type Task } from "../data/mod.ts";
 import { quoted } from "../errors.ts";
-import { inputs, type Tokenizer } from "../text/mod.ts";
-import { countUnknown } from "./batches.ts";
+import { countUnknown, inputs, type Tokenizer } from "../text/mod.ts";
 
 /**
  * Warns on standard error of what a user can go on with but should know: once for each object and sentence.
