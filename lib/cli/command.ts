@@ -6,7 +6,7 @@ import { InputError, printable, quoted } from "../errors.ts";
 import { checkFile, checkWritable, exists, fileError, readWhole, writeWhole } from "../files.ts";
 import { presetSettings } from "../model/config.ts";
 import { type LanguageModel, type Preset, preset, presets } from "../model/mod.ts";
-import { rounded } from "../numbers.ts";
+import { withInterval } from "../numbers.ts";
 import { isSetting, oneOf, refusal, type Schema, type Setting, unknown, type ValuesOf } from "../settings.ts";
 import { stop } from "../stop.ts";
 import { encodeModel, type SaveOptions } from "../train/checkpoint.ts";
@@ -244,8 +244,7 @@ function isSame(bytes: Uint8Array, chunks: readonly Uint8Array[]): boolean {
 
 /** A share and its interval in percent: `71.3 [69.6, 73.0] %`. */
 export function inPercent({ value, low, high }: Interval): string {
-  const [middle, ...ends] = [value, low, high].map((share) => rounded(100 * share, 50 * (high - low)));
-  return `${middle} [${ends.join(", ")}] %`;
+  return `${withInterval(100 * value, 100 * low, 100 * high)} %`;
 }
 
 /** A model's size and kind as options; what is not given is the preset's. */

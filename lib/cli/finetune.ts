@@ -5,6 +5,7 @@ import { limitSetting } from "../data/task.ts";
 import { taskName } from "../data/tasks.ts";
 import { exists } from "../files.ts";
 import { seedSetting } from "../model/config.ts";
+import { percent } from "../numbers.ts";
 import { settle, text } from "../settings.ts";
 import { duration, watch } from "../show/mod.ts";
 import { finetuneSettings } from "../train/finetune.ts";
@@ -69,10 +70,10 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const data = atMost(whole, { train: trainExamples, test: testExamples });
   const encoded = encodeTask(data, lm.tokenizer, lm.config.context);
   const { rate, batch, dropout } = { ...finetuneDefaults(lm.config), ...chosen };
-  const padding = (100 * paddingShare(encoded, batch, chosen.seed)).toFixed(1);
+  const padding = percent(paddingShare(encoded, batch, chosen.seed));
   console.error(
     `${encoded.cut} texts were cut to fit the context of ${lm.config.context} tokens; ` +
-      `${padding} % of what an update reads is padding`,
+      `${padding} of what an update reads is padding`,
   );
   const used = Math.min(batch, data.train.length);
   console.error(`Fine-tuning at rate ${rate} with batches of ${used} and dropout ${dropout}`);
@@ -90,10 +91,8 @@ async function main(options: Record<string, unknown>): Promise<void> {
       const { measures, baseline, loss, examples, cut, unknown } = await evaluate(tuned, data, split);
       const scores = Object.entries(measures).map(([name, score]) => `${name} ${inPercent(score)}`);
       console.log(
-        `${split.padEnd(10)} ${scores.join(", ")}, majority baseline ${(100 * baseline).toFixed(1)} %, ` +
-          `loss ${loss.toFixed(3)}, ${examples} examples, ${cut} texts cut, ${
-            (100 * unknown).toFixed(1)
-          } % <unk>`,
+        `${split.padEnd(10)} ${scores.join(", ")}, majority baseline ${percent(baseline)}, ` +
+          `loss ${loss.toFixed(3)}, ${examples} examples, ${cut} texts cut, ${percent(unknown)} <unk>`,
       );
     }
     if (out === undefined) return;

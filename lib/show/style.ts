@@ -1,6 +1,6 @@
 import { fnv1a } from "../fnv1a.ts";
 import { escapeText } from "../markup.ts";
-import { rounded } from "../numbers.ts";
+import { withInterval } from "../numbers.ts";
 import { type SchemaOf, value } from "../settings.ts";
 
 /** The font of pictures; a notebook's reader who lacks it gets one as wide. */
@@ -308,8 +308,6 @@ export const told = (value: number): string => signed(String(seen(value, 4)));
 
 /** An estimate as text, with two digits of its interval's half width: `71.3 [69.6, 73.0]`. */
 export function estimated({ mean, low = NaN, high = NaN }: Mean): string {
-  const half = (high - low) / 2;
-  if (!(half >= 0)) return signed(String(seen(mean, 3)));
-  const [middle, from, to] = [mean, low, high].map((value) => signed(rounded(value, half)));
-  return `${middle} [${from}, ${to}]`;
+  if (!(high >= low)) return signed(String(seen(mean, 3)));
+  return withInterval(mean, low, high).replaceAll("-", "−");
 }

@@ -1,4 +1,5 @@
 import { ColumnTable } from "arquero";
+import { DISPLAY } from "../kernel.ts";
 import { escapeText } from "../markup.ts";
 import { signed } from "./style.ts";
 
@@ -110,7 +111,7 @@ const escaped = (text: string): string => escapeText(text).replace(/\s*\n\s*/g, 
  * `lib/show/mod.ts` is loaded, as a study's tables are arquero's own and are not made here.
  */
 export function showTables(): void {
-  Object.defineProperty(ColumnTable.prototype, Symbol.for("Jupyter.display"), {
+  Object.defineProperty(ColumnTable.prototype, DISPLAY, {
     configurable: true,
     value(this: ColumnTable) {
       return {

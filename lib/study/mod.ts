@@ -15,6 +15,5 @@ export {
   type StudyOptions,
   type StudySettings,
 } from "./settings.ts";
-export { rounded } from "../numbers.ts";
 export { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
 export { type ArmDifference, type ArmScore, report, type Study, studyOf } from "./tables.ts";
