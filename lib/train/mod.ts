@@ -63,3 +63,4 @@ export { type Schedule, schedules } from "./schedules.ts";
 export { type Asked, type Making, store, type Stored, stored } from "./store.ts";
 export type { TextCounts } from "./warnings.ts";
 export { heuristicOf, zeroShot } from "./zeroshot.ts";
+export { type ZeroShotCurve, zeroShotCurve, type ZeroShotPoint } from "./zeroshot-curve.ts";
