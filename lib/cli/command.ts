@@ -1,16 +1,15 @@
 import { type Command, CommanderError, Option } from "commander";
 import { type Claim, claim, holderName } from "../claim.ts";
-import { backendSetting, backendSettings } from "../engine/backend.ts";
 import { backend, type BackendName } from "../engine/mod.ts";
+import { backendSetting, backendSettings } from "../engine/settings.ts";
 import { InputError, printable, quoted } from "../errors.ts";
 import { checkFile, checkWritable, exists, fileError, readWhole, writeWhole } from "../files.ts";
-import { presetSettings } from "../model/config.ts";
 import { type LanguageModel, type Preset, preset, presets } from "../model/mod.ts";
+import { presetSettings } from "../model/settings.ts";
 import { withInterval } from "../numbers.ts";
 import { isSetting, oneOf, refusal, type Schema, type Setting, unknown, type ValuesOf } from "../settings.ts";
 import { stop } from "../stop.ts";
-import { encodeModel, type SaveOptions } from "../train/checkpoint.ts";
-import type { Interval } from "../train/mod.ts";
+import { encodeModel, type Interval, type SaveOptions } from "../train/mod.ts";
 
 /**
  * Runs a command on this process' arguments. Bad input is one sentence on standard error and exit code 2,

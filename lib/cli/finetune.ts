@@ -1,15 +1,13 @@
 import { Command } from "commander";
-import { benchmarkSettings } from "../data/benchmarks/load.ts";
 import { atMost, task } from "../data/mod.ts";
-import { limitSetting } from "../data/task.ts";
-import { taskName } from "../data/tasks.ts";
+import { benchmarkSettings, limitSetting, taskName } from "../data/settings.ts";
 import { exists } from "../files.ts";
-import { seedSetting } from "../model/config.ts";
+import { seedSetting } from "../model/settings.ts";
 import { percent } from "../numbers.ts";
 import { settle, text } from "../settings.ts";
 import { duration, watch } from "../show/mod.ts";
-import { finetuneSettings } from "../train/finetune.ts";
 import { encodeTask, evaluate, finetune, finetuneDefaults, loadModel, paddingShare } from "../train/mod.ts";
+import { finetuneSettings } from "../train/settings.ts";
 import {
   addSettings,
   checkOut,

@@ -1,17 +1,14 @@
 import { Command } from "commander";
-import { checkCorpus } from "../data/corpus.ts";
-import { atMost, corpus, listCorpora, task } from "../data/mod.ts";
-import { limitSetting } from "../data/task.ts";
+import { atMost, checkCorpus, corpus, listCorpora, task } from "../data/mod.ts";
+import { limitSetting, taskName } from "../data/settings.ts";
 import { exists } from "../files.ts";
-import { taskName } from "../data/tasks.ts";
-import { presetSettings, seedSetting } from "../model/config.ts";
 import { checkConfig, countParameters, gpt, presets } from "../model/mod.ts";
+import { presetSettings, seedSetting } from "../model/settings.ts";
 import { flag, list, settle, text } from "../settings.ts";
 import { giveWay, stopSignal } from "../stop.ts";
 import { duration, watch } from "../show/mod.ts";
-import { bpeSettings } from "../text/bpe.ts";
 import { trainBpe } from "../text/mod.ts";
-import { warnOfMerges } from "../train/warnings.ts";
+import { bpeSettings } from "../text/settings.ts";
 import {
   keys,
   loadModel,
@@ -25,9 +22,10 @@ import {
   summary,
   type TextScore,
   training,
+  warnOfMerges,
   zeroShotCurve,
 } from "../train/mod.ts";
-import { pretrainSettings } from "../train/pretrain.ts";
+import { pretrainSettings } from "../train/settings.ts";
 import {
   addSettings,
   checkOut,

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError, quoted } from "../errors.ts";
-import { type Drop, dropout, embedding, type Linear, linear } from "../engine/ops.ts";
-import { inputs, type Kind } from "../text/inputs.ts";
+import { type Drop, dropout, embedding, type Linear, linear } from "../engine/mod.ts";
+import { inputs, type Kind } from "../text/mod.ts";
 import { checkSeed } from "./config.ts";
 import { dropAt, type Dropout } from "./forward.ts";
 import { initLinear, type Parameters } from "./parameters.ts";

@@ -5,6 +5,8 @@
  */
 export { ablate, compare, type StudyRecord } from "./ablate.ts";
 export type { Answered, Answers, Finetuned, Pretrained, Took } from "./rows.ts";
+export type { Holder } from "../claim.ts";
+export { listRuns, type RunState } from "./list.ts";
 export { published } from "./published.ts";
 export {
   smoke,

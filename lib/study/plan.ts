@@ -1,10 +1,17 @@
-import { checkCorpus } from "../data/corpus.ts";
-import { atMost, type Corpus, corpus as loadCorpus, type Task, task as loadTask } from "../data/mod.ts";
+import {
+  atMost,
+  checkCorpus,
+  type Corpus,
+  corpus as loadCorpus,
+  type Task,
+  task as loadTask,
+} from "../data/mod.ts";
 import { abbreviated, sha256 } from "../digest.ts";
 import { dispose, type PositionKind, type Preset } from "../model/mod.ts";
 import { type Tokenizer, tokensOf, trainBpe } from "../text/mod.ts";
 import {
   encodeTask,
+  evaluationWindows,
   heuristicOf,
   keys,
   type NgramBaselines,
@@ -14,9 +21,8 @@ import {
   type PretrainedName,
   type Read,
   summary,
+  warnOfMerges,
 } from "../train/mod.ts";
-import { evaluationWindows } from "../train/evaluate.ts";
-import { warnOfMerges } from "../train/warnings.ts";
 import { presetsOf, type StudyModel, type StudySettings, transfersOf } from "./settings.ts";
 
 /** A run of a study: a training, and what is asked of the model that comes of it. */

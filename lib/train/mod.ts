@@ -15,6 +15,7 @@ export {
 } from "./adam.ts";
 export { batchOf, shuffled, shuffledByLength, windowBatches } from "./batches.ts";
 export {
+  encodeModel,
   loadMade,
   loadModel,
   type Made,
@@ -29,6 +30,7 @@ export { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
 export {
   evaluate,
   type Evaluation,
+  evaluationWindows,
   scoreByPosition,
   scoreText,
   type TaskScore,
@@ -61,6 +63,6 @@ export { pretrain, pretrainDefaults, type PretrainOptions, type RunOptions } fro
 export { pretrained, pretrainedFile, pretrainedModels, type PretrainedName } from "./pretrained.ts";
 export { type Schedule, schedules } from "./schedules.ts";
 export { type Asked, type Making, store, type Stored, stored } from "./store.ts";
-export type { TextCounts } from "./warnings.ts";
+export { type TextCounts, warnOfMerges } from "./warnings.ts";
 export { heuristicOf, zeroShot } from "./zeroshot.ts";
 export { type ZeroShotCurve, zeroShotCurve, type ZeroShotPoint } from "./zeroshot-curve.ts";

@@ -1,7 +1,7 @@
 import { type Tokenizer, tokensOf } from "../text/mod.ts";
-import { presetSettings } from "../model/config.ts";
+import { tokenizerSetting } from "../text/settings.ts";
+import { presetSettings } from "../model/settings.ts";
 import { checked } from "../settings.ts";
-import { tokenizerSetting } from "../text/bpe.ts";
 import { order as orders, windows as windowLimit } from "./options.ts";
 import { evaluationWindows, type TextScore, textScore } from "./evaluate.ts";
 import { absoluteDiscounting, kneserNey, ORDER } from "./kneserney.ts";

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { InputError, quoted } from "../errors.ts";
 import type { LanguageModel, PositionKind } from "../model/mod.ts";
-import { presetSettings } from "../model/config.ts";
+import { presetSettings } from "../model/settings.ts";
 import { checked, oneOf, type SchemaOf, settle } from "../settings.ts";
 import { loadModel } from "./checkpoint.ts";
 

@@ -1,6 +1,6 @@
 import { InputError, quoted } from "../../errors.ts";
 import { fileError, readWhole } from "../../files.ts";
-import { type Example, inputs } from "../../text/inputs.ts";
+import { type Example, inputs } from "../../text/mod.ts";
 import { type SchemaOf, settle, text } from "../../settings.ts";
 import { byHash } from "../hash.ts";
 import { wordsSetting } from "../imdb.ts";
