@@ -18,7 +18,7 @@
  */
 
 // Where it computes
-export { type Backend, backend } from "./lib/engine/mod.ts";
+export { type Backend, backend, type Provenance, provenance } from "./lib/engine/mod.ts";
 
 // Text
 export { loadBpe, saveBpe, type Tokenizer, trainBpe, transform } from "./lib/text/mod.ts";
@@ -96,8 +96,6 @@ export {
   difference,
   type Estimate,
   estimate,
-  type Provenance,
-  provenance,
   published,
   report,
   shown,

@@ -24,6 +24,43 @@ export function digest(value: unknown): string {
   return hash.digest("hex");
 }
 
+/**
+ * The SHA-256 of texts and bytes, in hexadecimal.
+ *
+ * @param parts One text or one array of bytes, or several, which are hashed as if they were one.
+ *
+ * @example
+ * ```ts
+ * import { sha256 } from "./digest.ts";
+ *
+ * console.log(sha256("abc") === sha256(["a", new Uint8Array([98, 99])])); // true
+ * ```
+ */
+export function sha256(parts: string | Uint8Array | Iterable<string | Uint8Array>): string {
+  const hash = createHash("sha256");
+  for (const part of typeof parts === "string" || parts instanceof Uint8Array ? [parts] : parts) {
+    hash.update(part);
+  }
+  return hash.digest("hex");
+}
+
+/**
+ * The first 16 hexadecimal digits of a digest: enough that no two of a study's or a user's files have the same, and
+ * short enough for a file's name or a line of a report.
+ *
+ * @param digest What {@linkcode digest} or {@linkcode sha256} returned.
+ *
+ * @example
+ * ```ts
+ * import { abbreviated, sha256 } from "./digest.ts";
+ *
+ * console.log(abbreviated(sha256("abc"))); // ba7816bf8f01cfea
+ * ```
+ */
+export function abbreviated(digest: string): string {
+  return digest.slice(0, 16);
+}
+
 /** Text on its way to a hash: many short updates cost more than few long ones. */
 class Pending {
   #text = "";

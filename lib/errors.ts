@@ -23,7 +23,8 @@ const QUOTED = 60;
 /**
  * A value as a message quotes it: a text in quotes, whatever it holds, and no more than 60 characters.
  *
- * @param value What a user gave.
+ * @param value What a user gave, or what a file holds.
+ * @param missing What is said of a value that is not there; default: `undefined`, as a program has it.
  * @returns Printable text on one line.
  *
  * @example
@@ -33,13 +34,46 @@ const QUOTED = 60;
  * console.log(quoted("a\tb"), quoted(NaN), quoted([1, 2])); // "a\tb" NaN [1,2]
  * ```
  */
-export function quoted(value: unknown): string {
+export function quoted(value: unknown, missing = "undefined"): string {
+  if (value === undefined) return missing;
   if (isThenable(value)) return "a promise, before which await is missing";
   const text = typeof value === "function" ? "a function" : jsonOf(value) ?? String(value);
-  const characters = Array.from(text.slice(0, 4 * QUOTED).replace(UNPRINTABLE, escaped)); // No character is longer than that.
-  return text.length > 4 * QUOTED || characters.length > QUOTED
-    ? `${characters.slice(0, QUOTED - 1).join("")}…`
-    : characters.join("");
+  return shortened(text.slice(0, 4 * QUOTED).replace(UNPRINTABLE, escaped), QUOTED);
+}
+
+/**
+ * A text of no more than so many characters: of a longer one its beginning, with a sign that it goes on.
+ *
+ * @param text Any text.
+ * @param most Characters, at the most.
+ * @returns The text or its beginning; no character is cut in half.
+ *
+ * @example
+ * ```ts
+ * import { shortened } from "./errors.ts";
+ *
+ * console.log(shortened("a long story", 7)); // a long…
+ * ```
+ */
+export function shortened(text: string, most: number): string {
+  const characters = Array.from(text.slice(0, 2 * most + 1)); // None is longer than two.
+  return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : text;
+}
+
+/**
+ * What an error says, or whatever else was thrown.
+ *
+ * @param error What was caught.
+ *
+ * @example
+ * ```ts
+ * import { messageOf } from "./errors.ts";
+ *
+ * console.log(messageOf(new Error("no network")), messageOf("stopped")); // no network stopped
+ * ```
+ */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** What a terminal obeys, or what no reader sees. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { InputError, named } from "./errors.ts";
+import { InputError, named, shortened } from "./errors.ts";
 import { readWhole } from "./files.ts";
 
 /** Lists and objects inside one another, at the most: what walks them calls itself. */
@@ -149,6 +149,5 @@ const REASON = 130;
  */
 export function unusable(path: string, what: string, error: unknown): InputError {
   const why = error instanceof InputError ? error.message : "its content is not that of one";
-  const short = why.length <= REASON ? why : `${why.slice(0, REASON - 1).toWellFormed()}…`;
-  return new InputError(`Cannot use ${named(path)} as ${what}: ${short}`, { cause: error });
+  return new InputError(`Cannot use ${named(path)} as ${what}: ${shortened(why, REASON)}`, { cause: error });
 }

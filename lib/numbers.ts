@@ -13,3 +13,32 @@ export function rounded(value: number, half: number): string {
   const digits = Number.isFinite(half) && half > 0 ? 1 - Math.floor(Math.log10(half)) : 2;
   return value.toFixed(Math.min(4, Math.max(0, digits))).replace(/^-(?=[0.]+$)/, ""); // No minus before zero.
 }
+
+/**
+ * A number and the ends of its interval, each {@linkcode rounded}.
+ *
+ * @example
+ * ```ts
+ * import { withInterval } from "./numbers.ts";
+ *
+ * console.log(withInterval(71.28, 69.61, 72.95)); // "71.3 [69.6, 73.0]"
+ * ```
+ */
+export function withInterval(value: number, low: number, high: number): string {
+  const [middle, from, to] = [value, low, high].map((number) => rounded(number, (high - low) / 2));
+  return `${middle} [${from}, ${to}]`;
+}
+
+/**
+ * A share as text.
+ *
+ * @example
+ * ```ts
+ * import { percent } from "./numbers.ts";
+ *
+ * console.log(percent(0.1234)); // "12.3 %"
+ * ```
+ */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

@@ -1,4 +1,4 @@
-import { digest } from "../lib/digest.ts";
+import { abbreviated, digest, sha256 } from "../lib/digest.ts";
 import { trainBpe } from "../lib/text/mod.ts";
 import { assert, assertEquals } from "./assert.ts";
 
@@ -61,4 +61,11 @@ Deno.test("what is no data is refused rather than left out", () => {
     }
     assert(failed, String(value));
   }
+});
+
+Deno.test("a SHA-256 is the same whole and in parts, and 16 digits stand for it", () => {
+  const known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; // FIPS 180-4
+  const bytes = new TextEncoder().encode("abc");
+  assertEquals([sha256("abc"), sha256(bytes), sha256(["a", bytes.subarray(1)])], [known, known, known]);
+  assertEquals(abbreviated(known), "ba7816bf8f01cfea");
 });

@@ -1,36 +1,6 @@
-import { InputError, named, printable, quoted } from "../lib/errors.ts";
+import { InputError } from "../lib/errors.ts";
 import { allFinite, isLine, parseJson, unusable } from "../lib/foreign.ts";
 import { assert, assertEquals, assertRefused } from "./assert.ts";
-
-const odd = [
-  "\u001b[31m",
-  "\u0085".repeat(100),
-  "\u{e0001}".repeat(100),
-  "\ud83d",
-  "a\u2028b\u202ec",
-  "x".repeat(1e6),
-  "😀".repeat(1e4),
-  "\u0000".repeat(59) + "😀",
-];
-
-Deno.test("a quoted value and a named path are short and printable, whatever they hold", () => {
-  for (const text of odd) {
-    for (const value of [text, [text], { [text]: text }, new Array(1e5).fill(text.slice(0, 9))]) {
-      const shown = quoted(value);
-      assert(Array.from(shown).length <= 60 && /^\P{C}*$/u.test(shown), shown);
-    }
-    assert(named(text).length <= 120 && /^\P{C}*$/u.test(named(text)), named(text));
-  }
-  assertEquals([quoted("a\tb"), named("models/mini é.safetensors")], [
-    '"a\\tb"',
-    "models/mini é.safetensors",
-  ]);
-});
-
-Deno.test("printable text keeps letters, newlines and tabs, and shows what a terminal would obey", () => {
-  assertEquals(printable("a\tb\n日 é 👩‍🚀"), "a\tb\n日 é 👩‍🚀");
-  assertEquals(printable("\u001b[2J\r\u009b\u202e"), "\\u001b[2J\\u000d\\u009b\\u202e");
-});
 
 Deno.test("what is no JSON, or nests too deeply, is refused in the kit's own words", async () => {
   assertEquals(parseJson('{"a":[1]}', "it"), { a: [1] });

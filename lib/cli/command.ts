@@ -1,16 +1,15 @@
 import { type Command, CommanderError, Option } from "commander";
 import { type Claim, claim, holderName } from "../claim.ts";
-import { backendSetting, backendSettings } from "../engine/backend.ts";
 import { backend, type BackendName } from "../engine/mod.ts";
+import { backendSetting, backendSettings } from "../engine/settings.ts";
 import { InputError, printable, quoted } from "../errors.ts";
 import { checkFile, checkWritable, exists, fileError, readWhole, writeWhole } from "../files.ts";
-import { presetSettings } from "../model/config.ts";
 import { type LanguageModel, type Preset, preset, presets } from "../model/mod.ts";
-import { rounded } from "../numbers.ts";
+import { presetSettings } from "../model/settings.ts";
+import { withInterval } from "../numbers.ts";
 import { isSetting, oneOf, refusal, type Schema, type Setting, unknown, type ValuesOf } from "../settings.ts";
 import { stop } from "../stop.ts";
-import { encodeModel, type SaveOptions } from "../train/checkpoint.ts";
-import type { Interval } from "../train/mod.ts";
+import { encodeModel, type Interval, type SaveOptions } from "../train/mod.ts";
 
 /**
  * Runs a command on this process' arguments. Bad input is one sentence on standard error and exit code 2,
@@ -244,8 +243,7 @@ function isSame(bytes: Uint8Array, chunks: readonly Uint8Array[]): boolean {
 
 /** A share and its interval in percent: `71.3 [69.6, 73.0] %`. */
 export function inPercent({ value, low, high }: Interval): string {
-  const [middle, ...ends] = [value, low, high].map((share) => rounded(100 * share, 50 * (high - low)));
-  return `${middle} [${ends.join(", ")}] %`;
+  return `${withInterval(100 * value, 100 * low, 100 * high)} %`;
 }
 
 /** A model's size and kind as options; what is not given is the preset's. */

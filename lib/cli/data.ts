@@ -1,6 +1,5 @@
 import { Command } from "commander";
-import { type Download, downloads, fileName } from "../data/downloads.ts";
-import { listTasks, type TaskEntry } from "../data/mod.ts";
+import { type Download, downloads, fileName, listTasks, type TaskEntry } from "../data/mod.ts";
 import { obtain } from "../data/obtain.ts";
 import { InputError } from "../errors.ts";
 import { exists } from "../files.ts";

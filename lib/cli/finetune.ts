@@ -1,14 +1,13 @@
 import { Command } from "commander";
-import { benchmarkSettings } from "../data/benchmarks/load.ts";
 import { atMost, task } from "../data/mod.ts";
-import { limitSetting } from "../data/task.ts";
-import { taskName } from "../data/tasks.ts";
+import { benchmarkSettings, limitSetting, taskName } from "../data/settings.ts";
 import { exists } from "../files.ts";
-import { seedSetting } from "../model/config.ts";
+import { seedSetting } from "../model/settings.ts";
+import { percent } from "../numbers.ts";
 import { settle, text } from "../settings.ts";
 import { duration, watch } from "../show/mod.ts";
-import { finetuneSettings } from "../train/finetune.ts";
 import { encodeTask, evaluate, finetune, finetuneDefaults, loadModel, paddingShare } from "../train/mod.ts";
+import { finetuneSettings } from "../train/settings.ts";
 import {
   addSettings,
   checkOut,
@@ -69,10 +68,10 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const data = atMost(whole, { train: trainExamples, test: testExamples });
   const encoded = encodeTask(data, lm.tokenizer, lm.config.context);
   const { rate, batch, dropout } = { ...finetuneDefaults(lm.config), ...chosen };
-  const padding = (100 * paddingShare(encoded, batch, chosen.seed)).toFixed(1);
+  const padding = percent(paddingShare(encoded, batch, chosen.seed));
   console.error(
     `${encoded.cut} texts were cut to fit the context of ${lm.config.context} tokens; ` +
-      `${padding} % of what an update reads is padding`,
+      `${padding} of what an update reads is padding`,
   );
   const used = Math.min(batch, data.train.length);
   console.error(`Fine-tuning at rate ${rate} with batches of ${used} and dropout ${dropout}`);
@@ -90,10 +89,8 @@ async function main(options: Record<string, unknown>): Promise<void> {
       const { measures, baseline, loss, examples, cut, unknown } = await evaluate(tuned, data, split);
       const scores = Object.entries(measures).map(([name, score]) => `${name} ${inPercent(score)}`);
       console.log(
-        `${split.padEnd(10)} ${scores.join(", ")}, majority baseline ${(100 * baseline).toFixed(1)} %, ` +
-          `loss ${loss.toFixed(3)}, ${examples} examples, ${cut} texts cut, ${
-            (100 * unknown).toFixed(1)
-          } % <unk>`,
+        `${split.padEnd(10)} ${scores.join(", ")}, majority baseline ${percent(baseline)}, ` +
+          `loss ${loss.toFixed(3)}, ${examples} examples, ${cut} texts cut, ${percent(unknown)} <unk>`,
       );
     }
     if (out === undefined) return;

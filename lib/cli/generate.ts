@@ -1,7 +1,7 @@
 import { Argument, Command } from "commander";
 import { InputError, printable } from "../errors.ts";
-import { generateSettings } from "../model/generate.ts";
 import { generate, loadReleased } from "../model/mod.ts";
+import { generateSettings } from "../model/settings.ts";
 import { backend } from "../engine/mod.ts";
 import { settle, text } from "../settings.ts";
 import { loadBpe } from "../text/mod.ts";

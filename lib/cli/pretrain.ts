@@ -1,32 +1,31 @@
 import { Command } from "commander";
-import { checkCorpus } from "../data/corpus.ts";
-import { atMost, corpus, listCorpora, type Measure, task } from "../data/mod.ts";
-import { limitSetting } from "../data/task.ts";
+import { atMost, checkCorpus, corpus, listCorpora, task } from "../data/mod.ts";
+import { limitSetting, taskName } from "../data/settings.ts";
 import { exists } from "../files.ts";
-import { taskName } from "../data/tasks.ts";
-import { presetSettings, seedSetting } from "../model/config.ts";
-import { checkConfig, countParameters, dispose, gpt, type LanguageModel, presets } from "../model/mod.ts";
+import { checkConfig, countParameters, gpt, presets } from "../model/mod.ts";
+import { presetSettings, seedSetting } from "../model/settings.ts";
 import { flag, list, settle, text } from "../settings.ts";
 import { giveWay, stopSignal } from "../stop.ts";
 import { duration, watch } from "../show/mod.ts";
-import { keys, store, stored, summary } from "../study/mod.ts";
-import { bpeSettings } from "../text/bpe.ts";
 import { trainBpe } from "../text/mod.ts";
-import { warnOfMerges } from "../train/warnings.ts";
+import { bpeSettings } from "../text/settings.ts";
 import {
-  type Interval,
+  keys,
   loadModel,
   type NgramBaselines,
   ngramBaselines,
   pretrain,
   progressOf,
   scoreText,
+  store,
+  stored,
+  summary,
   type TextScore,
   training,
-  type TrainingRecord,
-  zeroShot,
+  warnOfMerges,
+  zeroShotCurve,
 } from "../train/mod.ts";
-import { pretrainSettings } from "../train/pretrain.ts";
+import { pretrainSettings } from "../train/settings.ts";
 import {
   addSettings,
   checkOut,
@@ -94,7 +93,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const { rate, schedule, warmup, decay, clip } = chosen;
   const name = out.replace(/\.safetensors$/, "");
   await checkCorpus(chosen.corpus);
-  const checkpoint = `${out}.part`, file = `${name}.json`, curveFile = `${name}.zeroshot.json`;
+  const checkpoint = `${out}.part`, file = `${name}.json`;
   const goesOn = await exists(checkpoint); // It stays until everything is written.
   for (const path of [out, file]) await checkOut(path, goesOn);
   const preset = chosenPreset(chosen, presets.mini);
@@ -120,21 +119,21 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const keyOf = keys();
   const trained = keyOf(reads);
   const about = { ...summary(reads) as object, corpus: text.name, merges };
-  const curveAsked = { key: keyOf({ trained, tasks }), settings: { ...about, tasks: summary(tasks) } };
-  const curve = tasks.length > 0
-    ? (await stored<Point[]>(curveFile, curveAsked.key))?.result.slice() ?? []
-    : [];
+  const curve = await zeroShotCurve(tasks, `${name}.zeroshot.json`, {
+    key: keyOf({ trained, tasks }),
+    settings: { ...about, tasks: summary(tasks) },
+  });
   const asked = { key: keyOf({ trained, heldout: text.heldout, half }), settings: about };
   const known = await stored<Scores>(file, asked.key);
 
   const signal = interruptible();
   try {
     const records = pretrain(lm, text, { ...how, checkpoint, saveEvery, signal });
-    await watch(training(scored(records)));
+    await watch(training(curve.during(records, lm, checkpoint)));
     signal.throwIfAborted();
     await putModel(out, lm, { half });
     const { heldout, baselines } = known?.result ?? await scores();
-    for (const { update, task, measure, ...score } of curve) {
+    for (const { update, task, measure, ...score } of curve.points) {
       console.log(`${task} without fine-tuning at update ${update}: ${measure} ${inPercent(score)}`);
     }
     console.log(`Held-out text of ${text.name}:`);
@@ -161,35 +160,6 @@ async function main(options: Record<string, unknown>): Promise<void> {
     await store(file, asked, found, seconds);
     return found;
   }
-
-  /** The run, in which the model answers the tasks, if any, at updates 1, 2, 4, … and the last. */
-  async function* scored(records: AsyncIterable<TrainingRecord>): AsyncGenerator<TrainingRecord, void> {
-    const reached = await progressOf(checkpoint);
-    if (reached && isDue(reached.update)) { // A stop in the midst of the answers saved the update without them.
-      const there = await loadModel(checkpoint);
-      await answer(there, reached.update, reached.seconds).finally(() => dispose(there.parameters));
-    }
-    for await (const record of records) {
-      yield record;
-      if (isDue(record.update)) await answer(lm, record.update, record.seconds);
-    }
-  }
-
-  /** Whether answers are due at an update, and there are none; a run may have gone further than its checkpoint. */
-  function isDue(update: number): boolean {
-    const isWanted = tasks.length > 0 && (Number.isInteger(Math.log2(update)) || update === updates);
-    return isWanted && !curve.some((point) => point.update === update);
-  }
-
-  async function answer(lm: LanguageModel, update: number, seconds: number): Promise<void> {
-    const points: Point[] = [];
-    for (const task of tasks) {
-      const { measure, value, low, high } = await zeroShot(lm, task);
-      points.push({ update, task: task.name, measure, value, low, high });
-    }
-    curve.push(...points);
-    await store(curveFile, curveAsked, curve, seconds);
-  }
 }
 
 /** A line on a score of the held-out text. */
@@ -206,13 +176,6 @@ interface Scores {
   readonly heldout: TextScore;
   readonly baselines: NgramBaselines;
   readonly trained: { readonly updates: number; readonly batch: number };
-}
-
-/** A task's score at an update. */
-interface Point extends Interval {
-  readonly update: number;
-  readonly task: string;
-  readonly measure: Measure;
 }
 
 if (import.meta.main) await run(command);

@@ -1,14 +1,21 @@
 import { Command } from "commander";
-import { checkCorpus } from "../data/corpus.ts";
+import { checkCorpus } from "../data/mod.ts";
+import { taskName } from "../data/settings.ts";
 import { holderName } from "../claim.ts";
 import type { BackendName } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
-import { taskName } from "../data/tasks.ts";
 import { flag, list, type Schema, text, withDefaults } from "../settings.ts";
 import { duration, watch } from "../show/mod.ts";
-import { ablate, report, smoke, studies, type StudyOptions, type StudySettings } from "../study/mod.ts";
-import { listRuns } from "../study/list.ts";
+import {
+  ablate,
+  listRuns,
+  report,
+  smoke,
+  studies,
+  type StudyOptions,
+  type StudySettings,
+} from "../study/mod.ts";
 import { settleStudy, studySettings } from "../study/settings.ts";
 import {
   addSettings,

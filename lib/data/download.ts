@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { InputError } from "../errors.ts";
+import { InputError, messageOf, shortened } from "../errors.ts";
 import { checkFile, exists, fileError } from "../files.ts";
 import type { Pinned } from "./downloads.ts";
 
@@ -129,13 +129,12 @@ async function isEmpty(part: string): Promise<boolean> {
 function reasonOf(error: unknown, url: string): string {
   let reason = error;
   while (reason instanceof Error && reason.cause) reason = reason.cause;
-  return brief((reason instanceof Error ? reason.message : String(reason)).replace(` for url (${url})`, ""));
+  return brief(messageOf(reason).replace(` for url (${url})`, ""));
 }
 
 /** A few printable words, whatever a server says. */
 function brief(words: string): string {
-  const plain = words.replace(/[\p{C}\p{Z}]+/gu, " ").trim();
-  return plain.length <= 120 ? plain : `${plain.slice(0, 119)}…`;
+  return shortened(words.replace(/[\p{C}\p{Z}]+/gu, " ").trim(), 120);
 }
 
 /** Appends to a part what it lacks. */

@@ -1,8 +1,8 @@
-import type { Example } from "../text/inputs.ts";
+import { type Example, wordsOf } from "../text/mod.ts";
 import { byHash, hash, splitByHash } from "./hash.ts";
 import { npmText } from "./npm.ts";
 import type { TaskOf } from "./task.ts";
-import { NOUNS, type Synset, synsets, WORDNET, WORDNET_LICENCE, wordsOf } from "./wordnet.ts";
+import { NOUNS, type Synset, synsets, WORDNET, WORDNET_LICENCE } from "./wordnet.ts";
 
 /** A definition, and where in WordNet it stands. */
 interface Item {

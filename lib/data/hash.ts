@@ -1,3 +1,5 @@
+import { fnv1a } from "../fnv1a.ts";
+
 /**
  * Gives a text a number from 0 to 2³² − 1 that depends on nothing else: FNV-1a over the UTF-16 units, then
  * murmur3's last step, which spreads the difference of the last unit over all bits. Splits and samples are
@@ -14,8 +16,7 @@
  * ```
  */
 export function hash(text: string, seed = 0): number {
-  let h = 0x811c9dc5 ^ Math.imul(seed, 0x9e3779b1);
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  let h = fnv1a(text, Math.imul(seed, 0x9e3779b1));
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h ^ (h >>> 16)) >>> 0;

@@ -1,17 +1,8 @@
-import type { Example } from "../text/inputs.ts";
+import { type Example, wordsOf } from "../text/mod.ts";
 import { byHash, splitByHash } from "./hash.ts";
 import { npmText } from "./npm.ts";
 import type { TaskOf } from "./task.ts";
-import {
-  type Definition,
-  definitions,
-  KINDS,
-  NOUNS,
-  synsets,
-  WORDNET,
-  WORDNET_LICENCE,
-  wordsOf,
-} from "./wordnet.ts";
+import { type Definition, definitions, KINDS, NOUNS, synsets, WORDNET, WORDNET_LICENCE } from "./wordnet.ts";
 
 /** Few, so that a small model meets each often enough: one that relates two texts starts to learn late. */
 const ASKED = [

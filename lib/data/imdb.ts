@@ -1,5 +1,5 @@
 import { settle, whole } from "../settings.ts";
-import type { Example } from "../text/inputs.ts";
+import type { Example } from "../text/mod.ts";
 import { hash } from "./hash.ts";
 import { npmJson } from "./npm.ts";
 import type { Split, TaskOf } from "./task.ts";

@@ -1,4 +1,4 @@
-import type { Example } from "../text/inputs.ts";
+import type { Example } from "../text/mod.ts";
 import { byHash, hash, splitByHash } from "./hash.ts";
 import { npmText } from "./npm.ts";
 import type { TaskOf } from "./task.ts";

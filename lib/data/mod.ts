@@ -4,7 +4,8 @@
  *
  * @module
  */
-export { type Corpus, corpus, type CorpusEntry, listCorpora, type Source } from "./corpus.ts";
+export { checkCorpus, type Corpus, corpus, type CorpusEntry, listCorpora, type Source } from "./corpus.ts";
+export { type Download, downloads, fileName, type Pinned } from "./downloads.ts";
 export { readTask, type ReadTaskOptions, type Rows } from "./read-task.ts";
 export {
   atMost,
@@ -22,4 +23,4 @@ export {
   type ZeroShot,
 } from "./task.ts";
 export { listTasks, task, type TaskKinds, type TaskOptions } from "./tasks.ts";
-export type { Example, Examples, Kind } from "../text/inputs.ts";
+export type { Example, Examples, Kind } from "../text/mod.ts";

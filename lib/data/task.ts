@@ -1,6 +1,6 @@
 import { distance } from "fastest-levenshtein";
 import { InputError, isThenable, quoted } from "../errors.ts";
-import { type Example, inputs, type Kind } from "../text/inputs.ts";
+import { type Example, inputs, type Kind } from "../text/mod.ts";
 import { limit, type SchemaOf, seed as seeds, settle, whole } from "../settings.ts";
 import { byHash } from "./hash.ts";
 

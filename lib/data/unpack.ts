@@ -1,6 +1,6 @@
 import { configure, type FileEntry, Reader, ZipReader } from "@zip.js/zip.js/lib/zip-core-native.js";
 import { createTarDecoder } from "modern-tar";
-import { InputError, named, quoted } from "../errors.ts";
+import { InputError, messageOf, named, quoted } from "../errors.ts";
 import { checkFile, fileError, fillWhole } from "../files.ts";
 import { checkedTar } from "./tar.ts";
 
@@ -131,8 +131,7 @@ export async function unpackInto(archive: string, folder: string, signal?: Abort
     signal?.throwIfAborted();
     const error = reason ?? caught;
     if (error instanceof InputError || error instanceof Error && "code" in error) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    throw refuse(`it is damaged: ${named(why.replace(/\.$/, ""))}`, error);
+    throw refuse(`it is damaged: ${named(messageOf(error).replace(/\.$/, ""))}`, error);
   }
 }
 

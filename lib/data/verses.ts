@@ -1,8 +1,7 @@
-import type { Example } from "../text/inputs.ts";
+import { type Example, wordsOf } from "../text/mod.ts";
 import { BIBLE_LICENCE, divided, kingJames, worldEnglish } from "./bible.ts";
 import { byHash, splitByHash } from "./hash.ts";
 import type { TaskOf } from "./task.ts";
-import { wordsOf } from "./wordnet.ts";
 
 type Side = "king" | "world";
 

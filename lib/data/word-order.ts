@@ -1,4 +1,4 @@
-import type { Example } from "../text/inputs.ts";
+import type { Example } from "../text/mod.ts";
 import { BIBLE_LICENCE, divided, worldEnglish } from "./bible.ts";
 import { byHash, hash, splitByHash } from "./hash.ts";
 import type { TaskOf } from "./task.ts";

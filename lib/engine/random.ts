@@ -3,6 +3,7 @@
  * (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"). A draw is a function of a key and a
  * counter, so nothing has to be stored to go on after a stop: the update's number is state enough.
  */
+import { fnv1a } from "../fnv1a.ts";
 
 /** What a stream of random numbers is a function of: two unsigned 32-bit integers. */
 export type Key = readonly [number, number];
@@ -72,13 +73,6 @@ export function keyOf(seed: number, ...path: (string | number)[]): Key {
   let key: Key = [seed >>> 0, 0];
   for (const step of path) key = threefry(key, typeof step === "number" ? step : fnv1a(step), 0x6b657973);
   return key;
-}
-
-/** FNV-1a, 32 bits, over UTF-16 units: a name as a number. */
-function fnv1a(name: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
 }
 
 /** `count` random 32-bit words: the blocks of counters (0, 0), (1, 0), … one after the other. */

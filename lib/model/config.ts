@@ -199,7 +199,9 @@ export function checkConfig(config: Config): void {
   const { variants, fault } = architectureRules[architecture];
   const variantFault = variants.includes(variant)
     ? undefined
-    : `its variant must be ${variants.map(quoted).join(" or ")}: current variant is ${quoted(variant)}`;
+    : `its variant must be ${variants.map((name) => quoted(name)).join(" or ")}: current variant is ${
+      quoted(variant)
+    }`;
   const architectureFault = fault(config) ?? variantFault;
   if (architectureFault) {
     throw new InputError(`Cannot build a model of architecture "${architecture}" as ${architectureFault}`);

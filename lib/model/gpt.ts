@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError, isThenable, quoted } from "../errors.ts";
-import type { Kind } from "../text/inputs.ts";
-import { type Tokenizer, tokenizerSetting } from "../text/bpe.ts";
+import type { Kind, Tokenizer } from "../text/mod.ts";
+import { tokenizerSetting } from "../text/settings.ts";
 import type { Config, Preset } from "./config.ts";
 import { type SchemaOf, settle } from "../settings.ts";
 import { presetSettings, seedSetting } from "./config.ts";

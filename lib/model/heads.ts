@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError, quoted } from "../errors.ts";
-import { dropout, type DropoutMask, embedding, type Linear, linear } from "../engine/ops.ts";
-import { inputs, type Kind } from "../text/inputs.ts";
+import { dropout, type DropoutMask, embedding, type Linear, linear } from "../engine/mod.ts";
+import { inputs, type Kind } from "../text/mod.ts";
 import { checkSeed } from "./config.ts";
 import { type Dropout, dropoutAt } from "./forward.ts";
 import { type Parameters, treeOf } from "./parameters.ts";

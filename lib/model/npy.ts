@@ -1,4 +1,4 @@
-import { InputError, named, quoted } from "../errors.ts";
+import { InputError, named, quoted, shortened } from "../errors.ts";
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // "\x93NUMPY"
 
@@ -59,9 +59,7 @@ export function decodeNpy(bytes: Uint8Array<ArrayBuffer>, path: string): Float32
   const data = bytes.slice(start + length);
   if (data.length !== 4 * count) {
     refuse(
-      `its shape (${shape.length <= 60 ? shape : `${shape.slice(0, 59)}…`}) takes ${
-        4 * count
-      } bytes and it has ${data.length}`,
+      `its shape (${shortened(shape, 60)}) takes ${4 * count} bytes and it has ${data.length}`,
     );
   }
   return new Float32Array(data.buffer);

@@ -105,7 +105,7 @@ export async function execute(
           );
         }
         if (word.notebook) {
-          result = await finished(JSON.stringify(word.notebook), smoke);
+          result = finished(JSON.stringify(word.notebook), smoke);
         }
       }
       const { code } = await child.status;
@@ -122,10 +122,10 @@ export async function execute(
 }
 
 /** The notebook as it is kept, unless its file could not be read again. */
-async function finished(text: string, smoke: boolean): Promise<Notebook | Failure> {
+function finished(text: string, smoke: boolean): Notebook | Failure {
   let letters = text.length;
   if (letters <= LARGEST) {
-    const notebook = await tidy(parseNotebook(text, "the result"), smoke);
+    const notebook = tidy(parseNotebook(text, "the result"), smoke);
     letters = formatNotebook(notebook).length; // More, as each line of a text is one of the file.
     if (letters <= LARGEST) return notebook;
   }

@@ -45,7 +45,7 @@ export function placeOf(
       if (href.startsWith("//")) return `https:${href}`; // From a file it would lead to a file.
       if (/^([\w+.-]+:|#|$)/.test(href)) return href;
       const [, path, rest] = /^([^?#]*)(.*)$/s.exec(href)!;
-      const target = resolve(folder, unescaped(path!));
+      const target = resolve(folder, decoded(path!));
       const beside = pages.get(target);
       if (isAbsolute(path!) || (beside === undefined && !isThere(target))) {
         warn(`the link ${quoted(href)} leads to no file`);
@@ -58,7 +58,7 @@ export function placeOf(
         warn(`the image ${quoted(src)} is only linked to, as a page loads nothing`);
         return undefined;
       }
-      const data = imageOf(resolve(folder, unescaped(src)), [folder, Deno.cwd()]);
+      const data = imageOf(resolve(folder, decoded(src)), [folder, Deno.cwd()]);
       if (data === undefined) {
         warn(`the image ${quoted(src)} is no image of the notebook's folder or this one`);
       }
@@ -101,7 +101,8 @@ function isThere(path: string): boolean {
   }
 }
 
-function unescaped(path: string): string {
+/** What an address says, without its escapes. */
+export function decoded(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {

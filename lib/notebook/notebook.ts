@@ -1,3 +1,4 @@
+import { sha256 } from "../digest.ts";
 import { InputError, named, quoted } from "../errors.ts";
 import { checkFile, fileError } from "../files.ts";
 
@@ -281,14 +282,13 @@ function inOrder(_key: string, value: unknown): unknown {
  * ```ts
  * import { sourcesHash } from "./notebook.ts";
  *
- * const hash = await sourcesHash({ cells: [], metadata: {}, nbformat: 4, nbformat_minor: 5 });
+ * const hash = sourcesHash({ cells: [], metadata: {}, nbformat: 4, nbformat_minor: 5 });
  * console.log(hash.slice(0, 8)); // "4f53cda1"
  * ```
  */
-export async function sourcesHash({ cells }: Notebook): Promise<string> {
+export function sourcesHash({ cells }: Notebook): string {
   const sources = cells.filter(({ cell_type }) => cell_type === "code").map(({ source }) => source);
-  const bytes = new TextEncoder().encode(JSON.stringify(sources));
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+  return sha256(JSON.stringify(sources));
 }
 
 /**
@@ -303,11 +303,11 @@ export async function sourcesHash({ cells }: Notebook): Promise<string> {
  * ```ts
  * import { tidy } from "./notebook.ts";
  *
- * const { metadata } = await tidy({ cells: [], metadata: { vscode: {} }, nbformat: 4, nbformat_minor: 5 }, false);
+ * const { metadata } = tidy({ cells: [], metadata: { vscode: {} }, nbformat: 4, nbformat_minor: 5 }, false);
  * console.log(Object.keys(metadata)); // [ "gpt1", "kernelspec", "language_info" ]
  * ```
  */
-export async function tidy(notebook: Notebook, smoke: boolean): Promise<Notebook> {
+export function tidy(notebook: Notebook, smoke: boolean): Notebook {
   let executed = 0;
   const cells = notebook.cells.map((cell) => {
     const metadata = "tags" in cell.metadata ? { tags: cell.metadata["tags"] } : {};
@@ -318,7 +318,7 @@ export async function tidy(notebook: Notebook, smoke: boolean): Promise<Notebook
     );
     return { ...cell, metadata, outputs, execution_count };
   });
-  const made: Made = { deno: Deno.version.deno, smoke, sources: await sourcesHash(notebook) };
+  const made: Made = { deno: Deno.version.deno, smoke, sources: sourcesHash(notebook) };
   return { cells, metadata: { gpt1: made, ...KERNEL }, nbformat: 4, nbformat_minor: 5 };
 }
 

@@ -8,8 +8,11 @@ import plotlyCode from "plotly.js-cartesian-dist-min/plotly-cartesian.min.js" wi
 // @ts-types="npm:@types/sanitize-html@2.16.2"
 import sanitizeHtml from "sanitize-html";
 import temml from "temml";
-import { quoted } from "../errors.ts";
+import { sha256 } from "../digest.ts";
+import { messageOf, quoted } from "../errors.ts";
+import { escapeAttribute, escapeText } from "../markup.ts";
 import { ends } from "./ends.ts";
+import { decoded } from "./links.ts";
 import type { Bundle, CodeCell, Made, Notebook, Output } from "./notebook.ts";
 
 /** The media type of a figure's JSON. */
@@ -98,7 +101,7 @@ export async function render(
       : ""
   ).join("\n");
   const scripts = body.includes(FIGURE) ? [plotlyCode, DRAW].map(inline) : [];
-  const hashes = await Promise.all(scripts.map(async (code) => `'sha256-${await sha256(code)}'`));
+  const hashes = scripts.map((code) => `'sha256-${Uint8Array.fromHex(sha256(code)).toBase64()}'`);
   const policy = [
     "default-src 'none'",
     `script-src ${hashes.join(" ") || "'none'"}`,
@@ -124,13 +127,13 @@ export async function render(
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escaped(title)}</title>
+<title>${escapeText(title)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <main>
 ${body}
-<footer>notebooks/${escaped(name)}.ipynb${escaped(made)}</footer>
+<footer>notebooks/${escapeText(name)}.ipynb${escapeText(made)}</footer>
 </main>
 ${scripts.map((code) => `<script>${code}</script>`).join("\n")}
 </body>
@@ -169,15 +172,15 @@ function orSource(
         const html = make();
         if (html.length <= LARGEST.page) return html;
       } catch (error) {
-        why = error instanceof Error ? error.message.split("\n")[0]! : String(error);
+        why = messageOf(error).split("\n")[0]!;
       }
     }
   }
   if (what !== "code") place.warn(`${names[what]} ${quoted(source)} is shown as its source: ${why}`);
   const tag = what === "formula" ? "code" : "pre";
-  return `<${tag} class="source" title="${escaped(`${names[what]} that cannot be rendered: ${why}`)}">${
-    escaped(source)
-  }</${tag}>`;
+  return `<${tag} class="source" title="${
+    escapeAttribute(`${names[what]} that cannot be rendered: ${why}`)
+  }">${escapeText(source)}</${tag}>`;
 }
 
 const names = { code: "code", formula: "the formula", html: "the HTML", markdown: "the text" };
@@ -187,7 +190,7 @@ const textHtml = (source: string, draft: Draft): string =>
 
 function codeCell({ source, outputs }: CodeCell, draft: Draft): string {
   const code = source.length > LARGEST.code
-    ? escaped(source)
+    ? escapeText(source)
     : highlighter.highlight(source, { language: "typescript" }).value;
   return `<section class="code">\n<pre><code>${code}</code></pre>\n${
     outputs.map((output) => outputHtml(output, draft)).join("\n")
@@ -320,7 +323,7 @@ const image = (type: string, base64: string): string =>
   `<p class="output"><img alt="" src="data:image/${type};base64,${base64}"></p>`;
 
 const plain = (text: string, kind: string): string =>
-  text === "" ? "" : `<pre class="output ${kind}">${escaped(stripVTControlCharacters(text))}</pre>`;
+  text === "" ? "" : `<pre class="output ${kind}">${escapeText(stripVTControlCharacters(text))}</pre>`;
 
 const formula = (source: string, display: boolean, draft: Draft): string =>
   orSource(
@@ -351,12 +354,12 @@ rules["link_open"] = (tokens, index, options, draft: Draft, self) => {
 // The page loads nothing: an image comes along, or its text stands for it.
 rules["image"] = (tokens, index, options, draft: Draft, self) => {
   const { children, attrGet } = tokens[index]!;
-  const alt = escaped(self.renderInlineAsText(children ?? [], options, draft));
+  const alt = escapeAttribute(self.renderInlineAsText(children ?? [], options, draft));
   const src = attrGet.call(tokens[index]!, "src") ?? "";
   const data = /^data:image\//.test(src) ? src : attachment(src, draft.attachments) ?? draft.place.image(src);
-  if (data !== undefined) return `<img alt="${alt}" src="${escaped(data)}">`;
-  const text = alt || escaped(src);
-  return /^https?:/.test(src) ? `<a href="${escaped(src)}">${text}</a>` : text;
+  if (data !== undefined) return `<img alt="${alt}" src="${escapeAttribute(data)}">`;
+  const text = alt || escapeText(src);
+  return /^https?:/.test(src) ? `<a href="${escapeAttribute(src)}">${text}</a>` : text;
 };
 
 /** An image that a cell's text names `attachment:NAME`. */
@@ -378,14 +381,6 @@ rules["heading_open"] = (tokens, index, options, draft: Draft, self) => {
   }
   return self.renderToken(tokens, index, options);
 };
-
-function decoded(uri: string): string {
-  try {
-    return decodeURIComponent(uri);
-  } catch {
-    return uri; // It has a % that stands for itself.
-  }
-}
 
 /** HTML of an output without what could act, load or cover the page. */
 function clean(html: string, place: Place): string {
@@ -415,14 +410,6 @@ function clean(html: string, place: Place): string {
     exclusiveFilter: ({ tag, attribs }) => tag === "img" && !/^data:image\//.test(attribs["src"] ?? ""),
     allowedStyles: { "*": Object.fromEntries(properties.map((property) => [property, harmless])) },
   });
-}
-
-const escaped = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
-
-async function sha256(text: string): Promise<string> {
-  const bytes = new TextEncoder().encode(text);
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toBase64();
 }
 
 const STYLE = `

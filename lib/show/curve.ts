@@ -23,6 +23,7 @@ import {
   wordsSettings,
   wrapped,
 } from "./style.ts";
+import { thinned } from "./thinned.ts";
 
 /** One line of a {@linkcode curve}. */
 export interface Line {
@@ -85,12 +86,13 @@ export function curve(lines: readonly Line[], options: CurveOptions): Figure {
   }
   const drawn = whole.map(({ name, x, y, means }) => {
     const points = y.filter((at) => typeof at !== "number").some(bounded) ? y : []; // Else there is no band.
+    const few = (values: readonly number[]) => thinned([values], 1, Math.ceil(values.length / POINTS))[0]!;
     const ends = (end: "low" | "high") =>
-      thinned(points.map((at) => typeof at === "number" ? NaN : at[end] ?? NaN));
+      few(points.map((at) => typeof at === "number" ? NaN : at[end] ?? NaN));
     return {
       name,
-      x: thinned(x),
-      y: thinned(means),
+      x: few(x),
+      y: few(means),
       low: ends("low"),
       high: ends("high"),
       style: armStyle(name),
@@ -174,15 +176,6 @@ export function curve(lines: readonly Line[], options: CurveOptions): Figure {
 }
 
 const meanOf = (at: number | Mean): number => typeof at === "number" ? at : at.mean;
-
-/** Means of as many neighbours as leave no more points than are seen. */
-function thinned(values: readonly number[]): number[] {
-  const stride = Math.ceil(values.length / POINTS);
-  return Array.from({ length: Math.ceil(values.length / stride) || 0 }, (_, i) => {
-    const some = values.slice(i * stride, (i + 1) * stride).filter(Number.isFinite);
-    return some.reduce((a, b) => a + b, 0) / some.length;
-  });
-}
 
 /** The band's edge: along the upper side and back along the lower one, a ring for each stretch without a gap. */
 function outline(x: number[], low: number[], high: number[]) {

@@ -1,4 +1,5 @@
 import { InputError, quoted } from "../errors.ts";
+import { DISPLAY } from "../kernel.ts";
 import { checked, value } from "../settings.ts";
 import { aligned } from "./tables.ts";
 
@@ -36,7 +37,7 @@ export function figure(
   // Neither is enumerable: a figure's JSON is Plotly's and nothing else.
   return Object.defineProperties(made, {
     toString: { value: () => text },
-    [Symbol.for("Jupyter.display")]: { value: () => bundle(made) },
+    [DISPLAY]: { value: () => bundle(made) },
   });
 }
 

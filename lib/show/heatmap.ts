@@ -1,6 +1,7 @@
 import { oneOf, type SchemaOf, settle, value } from "../settings.ts";
 import { checkLength, checkList, checkSome, type Figure, figure } from "./figure.ts";
 import { layout, told, type Words, wordsSettings, wrapped } from "./style.ts";
+import { thinned } from "./thinned.ts";
 
 /** What a {@linkcode heatmap} must tell in words, and how it is coloured. */
 export interface HeatmapOptions extends Words {
@@ -149,17 +150,4 @@ function axis(names: readonly string[] | undefined, count: number, length: numbe
     ticktext: at.map((i) => wrapped(names[i]!, 40)),
     tickangle: flat ? 0 : -90,
   };
-}
-
-/** Means of blocks; a block without a number is none. */
-function thinned(matrix: readonly (readonly number[])[], down: number, across: number): number[][] {
-  const blocks = (length: number, size: number) =>
-    Array.from({ length: Math.ceil(length / size) }, (_, i) => i * size);
-  return blocks(matrix.length, down).map((row) =>
-    blocks(matrix[0]!.length, across).map((column) => {
-      const block = matrix.slice(row, row + down).flatMap((cells) => cells.slice(column, column + across));
-      const real = block.filter(Number.isFinite);
-      return real.reduce((a, b) => a + b, 0) / real.length;
-    })
-  );
 }

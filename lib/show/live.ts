@@ -2,6 +2,7 @@ import { curve } from "./curve.ts";
 import { bundle } from "./figure.ts";
 import { duration, type Face, type Step } from "./progress.ts";
 import type { Kernel } from "../kernel.ts";
+import { escapeText } from "../markup.ts";
 
 /** Updates of the display are this far apart at the least, in ms. */
 const EVERY = 1000;
@@ -54,6 +55,5 @@ export function liveProgress({ display }: Kernel): Face {
 
 /** A share as a bar, in HTML that GitHub leaves as it is. */
 function bar(done: number, text: string): string {
-  const escaped = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  return `<progress value="${done.toFixed(4)}" max="1"></progress> ${escaped}`;
+  return `<progress value="${done.toFixed(4)}" max="1"></progress> ${escapeText(text)}`;
 }

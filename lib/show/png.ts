@@ -4,6 +4,7 @@ import { encode } from "fast-png";
 import { JSDOM } from "jsdom"; // Not linkedom, which is smaller: it loses styles, and so markers their colours.
 // The bundle without maps and 3-D, a sixth of plotly.js-dist: it draws the same scatter, bar and heatmap traces.
 import plotlyCode from "plotly.js-cartesian-dist-min/plotly-cartesian.min.js" with { type: "text" };
+import { escapeText } from "../markup.ts";
 import { FONT } from "./style.ts";
 
 /** What is used of plotly.js. */
@@ -118,10 +119,9 @@ function indexed(pixels: Uint8Array) {
 function measurer(font: Uint8Array): (text: string) => number {
   const options = { font: { fontBuffers: [font], defaultFontFamily: FONT } };
   const ink = (text: string) => {
-    const escaped = `|${text}|`.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
     const svg = new Resvg(
       `<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text y="100" font-size="100" ` +
-        `font-family="${FONT}" xml:space="preserve">${escaped}</text></svg>`,
+        `font-family="${FONT}" xml:space="preserve">|${escapeText(text)}|</text></svg>`,
       options,
     );
     const { width } = svg.getBBox()!;

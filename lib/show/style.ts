@@ -1,4 +1,6 @@
-import { rounded } from "../numbers.ts";
+import { fnv1a } from "../fnv1a.ts";
+import { escapeText } from "../markup.ts";
+import { withInterval } from "../numbers.ts";
 import { type SchemaOf, value } from "../settings.ts";
 
 /** The font of pictures; a notebook's reader who lacks it gets one as wide. */
@@ -107,8 +109,7 @@ function looks(part: string): readonly [color: string, shape: number] {
     return [ramp(share), Math.round(4 * share)];
   }
   if (Object.hasOwn(known, part)) return known[part]!;
-  let hash = 0x811c9dc5; // FNV-1a
-  for (const byte of new TextEncoder().encode(part)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  const hash = fnv1a(new TextEncoder().encode(part));
   const colors = Object.values(palette);
   return [colors[hash % colors.length]!, (hash >>> 8) % shapes.length];
 }
@@ -280,9 +281,7 @@ export function wrapped(text: string, characters: number): string {
       lines[lines.length - 1] += piece;
     }
   }
-  const escaped = (line: string) =>
-    line.trim().replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-  return lines.map(escaped).join("<br>");
+  return lines.map((line) => escapeText(line.trim())).join("<br>");
 }
 
 /** About how wide the widest of some texts is, in px: room to keep, before anything is drawn. */
@@ -309,8 +308,6 @@ export const told = (value: number): string => signed(String(seen(value, 4)));
 
 /** An estimate as text, with two digits of its interval's half width: `71.3 [69.6, 73.0]`. */
 export function estimated({ mean, low = NaN, high = NaN }: Mean): string {
-  const half = (high - low) / 2;
-  if (!(half >= 0)) return signed(String(seen(mean, 3)));
-  const [middle, from, to] = [mean, low, high].map((value) => signed(rounded(value, half)));
-  return `${middle} [${from}, ${to}]`;
+  if (!(high >= low)) return signed(String(seen(mean, 3)));
+  return withInterval(mean, low, high).replaceAll("-", "−");
 }

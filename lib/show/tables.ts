@@ -1,4 +1,6 @@
 import { ColumnTable } from "arquero";
+import { DISPLAY } from "../kernel.ts";
+import { escapeText } from "../markup.ts";
 import { signed } from "./style.ts";
 
 /** Rows that are shown; of the others their number is told. */
@@ -100,15 +102,8 @@ function tableHtml(table: ColumnTable): string {
   ].join("\n");
 }
 
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-const escaped = (text: string) =>
-  text.replace(/[&<>"']/g, (character) => entities[character]!).replace(/\s*\n\s*/g, " ");
+/** A cell's text on one line. */
+const escaped = (text: string): string => escapeText(text).replace(/\s*\n\s*/g, " ");
 
 /**
  * Lets arquero's tables show themselves as a notebook cell's last expression: the first 30 rows as HTML,
@@ -116,7 +111,7 @@ const escaped = (text: string) =>
  * `lib/show/mod.ts` is loaded, as a study's tables are arquero's own and are not made here.
  */
 export function showTables(): void {
-  Object.defineProperty(ColumnTable.prototype, Symbol.for("Jupyter.display"), {
+  Object.defineProperty(ColumnTable.prototype, DISPLAY, {
     configurable: true,
     value(this: ColumnTable) {
       return {

@@ -4,15 +4,22 @@ import { digest } from "../digest.ts";
 import { InputError, quoted } from "../errors.ts";
 import { checkWritable, exists, readWhole, writeWhole } from "../files.ts";
 import { stopSignal } from "../stop.ts";
-import { type NgramBaselines, type Training, training, type TrainingRecord } from "../train/mod.ts";
-import { summary } from "./key.ts";
+import {
+  type NgramBaselines,
+  store,
+  type Stored,
+  stored,
+  summary,
+  type Training,
+  training,
+  type TrainingRecord,
+} from "../train/mod.ts";
 import { oneByOne, sideBySide } from "./lanes.ts";
 import { type Arm, baselinesOf, type Plan, planOf, type Run, runsOf } from "./plan.ts";
 import { queueOf } from "./queue.ts";
 import { finetunedRow, pretrainedRow } from "./rows.ts";
 import { claimOf } from "./run.ts";
 import { settleStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
-import { store, type Stored, stored } from "./store.ts";
 import { workerProgram } from "./workers.ts";
 import { report, type Study, studyJson, studyOf, TEXT } from "./tables.ts";
 

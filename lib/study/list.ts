@@ -1,9 +1,8 @@
 import { type Holder, holderOf } from "../claim.ts";
-import { progressOf } from "../train/mod.ts";
+import { progressOf, stored } from "../train/mod.ts";
 import { planOf, runsOf } from "./plan.ts";
 import { claimOf } from "./run.ts";
 import type { StudySettings } from "./settings.ts";
-import { stored } from "./store.ts";
 
 /** How far a run of a study is. */
 export interface RunState {

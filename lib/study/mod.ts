@@ -1,11 +1,12 @@
 /**
- * Experiments: a grid of arms and seeds, the store of its runs, statistics.
+ * Experiments: a grid of arms and seeds, its runs, statistics.
  *
  * @module
  */
 export { ablate, compare, type StudyRecord } from "./ablate.ts";
-export { keys, type Read, summary } from "./key.ts";
 export type { Answered, Answers, Finetuned, Pretrained, Took } from "./rows.ts";
+export type { Holder } from "../claim.ts";
+export { listRuns, type RunState } from "./list.ts";
 export { published } from "./published.ts";
 export {
   smoke,
@@ -16,7 +17,5 @@ export {
   type StudyOptions,
   type StudySettings,
 } from "./settings.ts";
-export { rounded } from "../numbers.ts";
 export { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
-export { type Asked, type Making, type Provenance, provenance, store, type Stored, stored } from "./store.ts";
 export { type ArmDifference, type ArmScore, report, type Study, studyOf } from "./tables.ts";

@@ -1,21 +1,28 @@
-import { createHash } from "node:crypto";
-import { checkCorpus } from "../data/corpus.ts";
-import { atMost, type Corpus, corpus as loadCorpus, type Task, task as loadTask } from "../data/mod.ts";
+import {
+  atMost,
+  checkCorpus,
+  type Corpus,
+  corpus as loadCorpus,
+  type Task,
+  task as loadTask,
+} from "../data/mod.ts";
+import { abbreviated, sha256 } from "../digest.ts";
 import { dispose, type PositionKind, type Preset } from "../model/mod.ts";
-import { type Tokenizer, trainBpe } from "../text/mod.ts";
+import { type Tokenizer, tokensOf, trainBpe } from "../text/mod.ts";
 import {
   encodeTask,
+  evaluationWindows,
   heuristicOf,
+  keys,
   type NgramBaselines,
   ngramBaselines,
   pretrained,
   pretrainedFile,
   type PretrainedName,
+  type Read,
+  summary,
+  warnOfMerges,
 } from "../train/mod.ts";
-import { tokensOf } from "../train/batches.ts";
-import { evaluationWindows } from "../train/evaluate.ts";
-import { warnOfMerges } from "../train/warnings.ts";
-import { keys, type Read, summary } from "./key.ts";
 import { presetsOf, type StudyModel, type StudySettings, transfersOf } from "./settings.ts";
 
 /** A run of a study: a training, and what is asked of the model that comes of it. */
@@ -280,8 +287,7 @@ async function givenModels({ positions }: StudySettings, name: PretrainedName): 
   const starts = new Map(
     await Promise.all(positions.map(async (kind) => {
       const file = pretrainedFile(name, kind);
-      const digest = createHash("sha256").update(await Deno.readFile(file)).digest("hex");
-      return [kind, { file, digest }] as const;
+      return [kind, { file, digest: sha256(await Deno.readFile(file)) }] as const;
     })),
   );
   return {
@@ -304,9 +310,9 @@ function planned(
   return {
     name,
     trained,
-    path: `${folder}/${name}-${trained.slice(0, 16)}`,
+    path: `${folder}/${name}-${abbreviated(trained)}`,
     key,
-    result: `${folder}/${name}-${key.slice(0, 16)}.json`,
+    result: `${folder}/${name}-${abbreviated(key)}.json`,
     settings: { trained, ...summary({ ...reads, asked }) as object },
     cost,
   };

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Task } from "../data/mod.ts";
+import { abbreviated, sha256 } from "../digest.ts";
 import { InputError } from "../errors.ts";
 import { readWhole } from "../files.ts";
 import { encodeTask } from "../train/mod.ts";
@@ -50,8 +50,8 @@ function commonOf(
   { preset, seed, start }: Arm,
   { merges, pretrain, pretrained }: StudySettings,
 ): Settings {
-  if (!books) return { ...preset, seed, pretrained, model: start.digest.slice(0, 16) };
-  return { ...preset, seed, merges, corpus: books.name, text: sha256(books.train), pretrain };
+  if (!books) return { ...preset, seed, pretrained, model: abbreviated(start.digest) };
+  return { ...preset, seed, merges, corpus: books.name, text: abbreviated(sha256(books.train)), pretrain };
 }
 
 function pretrainSettings(plan: Plan, { heldoutWindows }: StudySettings, common: Settings): Settings {
@@ -62,21 +62,18 @@ function pretrainSettings(plan: Plan, { heldoutWindows }: StudySettings, common:
   return { run: "pretrain", ...common, heldoutWindows, ...zeroShot.length > 0 && { zeroShot } };
 }
 
-const sha256 = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 16);
-
 /** The hash of a task's training examples, as they were encoded. */
 function digestOf(task: Task, { tokenizer }: Plan, { preset }: Arm): string {
-  const sum = createHash("sha256");
-  for (const { sequences, label } of encodeTask(task, tokenizer, preset.context).train) {
-    for (const ids of sequences) sum.update(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength));
-    sum.update(String(label));
-  }
-  return sum.digest("hex").slice(0, 16);
+  const { train } = encodeTask(task, tokenizer, preset.context);
+  const parts = train.flatMap(({ sequences, label }) => [
+    ...sequences.map((ids) => new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength)),
+    String(label),
+  ]);
+  return abbreviated(sha256(parts));
 }
 
 async function read<Row>({ folder }: StudySettings, name: string, settings: Settings): Promise<Row> {
-  const hash = createHash("sha256").update(JSON.stringify(settings)).digest("hex").slice(0, 8);
-  const path = `${folder}/${name}-${hash}.json`;
+  const path = `${folder}/${name}-${sha256(JSON.stringify(settings)).slice(0, 8)}.json`;
   const text = new TextDecoder().decode(await readWhole(path, "a run of a published study"));
   try {
     const found = JSON.parse(text);

@@ -1,8 +1,8 @@
 import { exists } from "../files.ts";
 import { holderOf } from "../claim.ts";
 import { isPretraining, type Plan, runsOf } from "./plan.ts";
+import { stored } from "../train/mod.ts";
 import { claimOf, type End } from "./run.ts";
-import { stored } from "./store.ts";
 
 /** Milliseconds from one look at what other processes do to the next. */
 const LOOK = 1000;

@@ -6,13 +6,13 @@ import {
   type Interval,
   majorityBaseline,
   score,
+  stored,
   type TaskScore,
   type TextMeasures,
   type TextScore,
 } from "../train/mod.ts";
 import type { Arm, Plan, PlannedFinetune, PlannedPretrain } from "./plan.ts";
 import type { StudyModel } from "./settings.ts";
-import { stored } from "./store.ts";
 
 /** How much a model was trained. */
 export interface Took {

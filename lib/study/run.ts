@@ -1,4 +1,5 @@
 import { claim } from "../claim.ts";
+import { type Provenance, provenance } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { exists } from "../files.ts";
 import { dispose, gpt, type LanguageModel } from "../model/mod.ts";
@@ -12,6 +13,8 @@ import {
   saveModel,
   scoreByPosition,
   scoreText,
+  store,
+  stored,
   type Training,
   type TrainingRecord,
   zeroShot,
@@ -26,7 +29,6 @@ import {
   type Run,
 } from "./plan.ts";
 import { type AnswerResult, answersOf, type FinetuneResult, type PretrainResult, type Took } from "./rows.ts";
-import { type Provenance, provenance, store, stored } from "./store.ts";
 
 /** An update of a run. */
 export interface RunStep {
@@ -155,7 +157,7 @@ interface TrainedModel {
   readonly lm: LanguageModel;
   readonly took: Took;
   readonly seconds: number;
-  readonly provenance: Provenance;
+  readonly provenance: Provenance | undefined;
 }
 
 /**
@@ -174,7 +176,7 @@ async function* trained(
   if (await exists(file)) {
     const { lm, took: { seconds, provenance, ...took } } = await loadMade(file, key);
     await Deno.remove(checkpoint).catch(() => {}); // A kill may have left it.
-    return { lm, took, seconds, provenance: provenance as Provenance };
+    return { lm, took, seconds, provenance };
   }
   const { run, lm: begun } = begin(checkpoint);
   let isDone = false;

@@ -1,11 +1,8 @@
 import type { Corpus, Task } from "../data/mod.ts";
-import { corpusValue } from "../data/corpus.ts";
-import { wordsSetting } from "../data/imdb.ts";
-import { limitSetting } from "../data/task.ts";
-import { taskName } from "../data/tasks.ts";
+import { corpusValue, limitSetting, taskName, wordsSetting } from "../data/settings.ts";
 import { InputError, quoted } from "../errors.ts";
-import { presetSettings } from "../model/config.ts";
 import { checkConfig, type PositionKind, type Preset, presets, withArchitecture } from "../model/mod.ts";
+import { presetSettings } from "../model/settings.ts";
 import {
   list,
   oneOf,
@@ -18,7 +15,7 @@ import {
   whole,
   withDefaults,
 } from "../settings.ts";
-import { bpeSettings } from "../text/bpe.ts";
+import { bpeSettings } from "../text/settings.ts";
 import {
   type AdamOptions,
   checkTransfer,
@@ -26,8 +23,7 @@ import {
   pretrainedModels,
   type PretrainedName,
 } from "../train/mod.ts";
-import * as training from "../train/options.ts";
-import { pretrainedSetting } from "../train/pretrained.ts";
+import * as training from "../train/settings.ts";
 
 /**
  * The language models that a study compares, each of a preset's size: GPT-1; a block that normalises first, as
@@ -170,7 +166,7 @@ export const studySettings = {
   },
   folder: { ...text, about: "where results are kept", unit: "folder" },
   saveEvery: training.runSettings.saveEvery,
-  pretrained: pretrainedSetting,
+  pretrained: training.pretrainedSetting,
   zeroShot: {
     ...list(taskOrName),
     about: "tasks that pre-trained models also do without fine-tuning",

@@ -1,7 +1,7 @@
 import jstat from "jstat";
 import { InputError } from "../errors.ts";
 import { checked, value } from "../settings.ts";
-import { rounded } from "../numbers.ts";
+import { rounded, withInterval } from "../numbers.ts";
 
 const numbers = value(
   "a list of finite numbers",
@@ -93,7 +93,5 @@ export function verdict(estimate: Estimate): string {
  */
 export function shown(estimate: Omit<Estimate, "n">): string {
   const { mean, low, high } = checked("show an estimate", "estimate", interval, estimate);
-  const half = (high - low) / 2;
-  const [middle, from, to] = [mean, low, high].map((value) => rounded(value, half));
-  return Number.isNaN(half) ? middle! : `${middle} [${from}, ${to}]`;
+  return Number.isNaN(high - low) ? rounded(mean, NaN) : withInterval(mean, low, high);
 }

@@ -1,5 +1,6 @@
 import { type ColumnTable, table } from "arquero";
 import { InputError, isThenable, quoted } from "../errors.ts";
+import { percent } from "../numbers.ts";
 import type { NgramBaselines } from "../train/mod.ts";
 import type { Answered, Finetuned, Pretrained } from "./rows.ts";
 import { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
@@ -117,9 +118,10 @@ function readings(finetuned: Study["finetuned"]): string[] {
   return groups(finetuned, ({ task }) => task).flatMap(([task, [run]]) => {
     const { texts, cut, unknown = 0 } = run!;
     if (texts === undefined || (cut === 0 && unknown < 5e-4)) return [];
-    const share = (100 * unknown).toFixed(1);
     return [
-      `Of ${task}, ${cut} of ${texts} texts were cut to fit the context, and ${share} % of tokens are \`<unk>\``,
+      `Of ${task}, ${cut} of ${texts} texts were cut to fit the context, and ${
+        percent(unknown)
+      } of tokens are \`<unk>\``,
     ];
   });
 }

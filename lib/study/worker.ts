@@ -6,7 +6,7 @@
  * @module
  */
 import { backend } from "../engine/mod.ts";
-import { InputError } from "../errors.ts";
+import { InputError, messageOf } from "../errors.ts";
 import { stop, stopSignal } from "../stop.ts";
 import { tokenizerFrom } from "../text/mod.ts";
 import { runsOf } from "./plan.ts";
@@ -24,7 +24,7 @@ if (import.meta.main) {
   const say = (word: Word) => console.log(JSON.stringify(word));
   const fail = (error: unknown) => {
     if (!(error instanceof InputError)) console.error(error); // A bug keeps its stack.
-    say({ failure: error instanceof Error ? error.message : String(error) });
+    say({ failure: messageOf(error) });
   };
   Deno.unrefTimer(setInterval(() => say({ beat: true }), BEAT));
   const next = orders();

@@ -1,23 +1,6 @@
 import { keyOf, permutation, uniforms } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import type { Tokenizer } from "../text/mod.ts";
 import type { Batch } from "./objectives.ts";
-
-/** A text's tokens; each tokenizer reads a text once. */
-export function tokensOf(text: string, tokenizer: Tokenizer): Int32Array {
-  let texts = read.get(tokenizer);
-  if (!texts) read.set(tokenizer, texts = new Map());
-  let ids = texts.get(text);
-  if (!ids) texts.set(text, ids = tokenizer.encode(text));
-  return ids;
-}
-const read = new WeakMap<Tokenizer, Map<string, Int32Array>>();
-
-/** How many of a text's tokens are `<unk>`, which stands for all characters that the tokenizer does not know. */
-export function countUnknown(ids: Int32Array, { encoder }: Tokenizer): number {
-  const unknown = encoder.get("<unk>");
-  return ids.reduce((count, id) => id === unknown ? count + 1 : count, 0);
-}
 
 /**
  * Which of `count` items make the batch of an update: every epoch in a new random order, without the last

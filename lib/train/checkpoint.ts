@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import * as tf from "@tensorflow/tfjs";
 import { InputError, named, quoted } from "../errors.ts";
-import { digest } from "../digest.ts";
+import { digest, sha256 } from "../digest.ts";
+import type { Provenance } from "../engine/mod.ts";
 import { exists, writeWhole } from "../files.ts";
-import { allFinite, isLine, isRecord, parseJson, unusable } from "../foreign.ts";
+import { allFinite, isRecord, parseJson, unusable } from "../foreign.ts";
 import {
   addHead,
   type Archive,
@@ -37,6 +37,7 @@ import {
 import { inputs, type Kind as TaskKind, type Tokenizer, tokenizerFrom } from "../text/mod.ts";
 import type { AdamState } from "./adam.ts";
 import * as shared from "./options.ts";
+import { isProvenance } from "./store.ts";
 
 /** A run's place in its course, saved beside the model. */
 export interface Progress {
@@ -59,7 +60,7 @@ export interface Made {
   /** Seconds that it took, those before an interruption included. */
   readonly seconds: number;
   /** What computed it. */
-  readonly provenance?: object;
+  readonly provenance?: Provenance;
 }
 
 /** What is saved beside a model, and how. */
@@ -129,16 +130,11 @@ const madeSettings = {
   batch: shared.batch,
   seconds: { ...seconds, about: "what it took" },
   provenance: {
-    ...value("an object of short texts", isProvenance),
+    ...value("versions, backend and machine, in short texts", isProvenance),
     about: "what computed it",
     otherwise: "not said",
   },
 } satisfies SchemaOf<Made>;
-
-function isProvenance(value: unknown): value is object {
-  const isLines = (value: unknown) => isRecord(value) && Object.values(value).every(isLine);
-  return isRecord(value) && Object.values(value).every((part) => isLine(part) || isLines(part));
-}
 
 /**
  * Checks what a header says.
@@ -150,7 +146,7 @@ function notesOf(metadata: Archive["metadata"]): Notes {
   const json = (name: string) => parseJson(own(name) ?? "", `its ${name}`);
   const one = <T>(name: string, kind: Kind<T>, found: unknown): T => {
     if (kind.accepts(found)) return found;
-    throw new InputError(`its ${name} must be ${kind.wanted}: current ${name} is ${told(found)}`);
+    throw new InputError(`its ${name} must be ${kind.wanted}: current ${name} is ${quoted(found, "absent")}`);
   };
   const read = <T>(name: string, kind: Kind<T>) => one(name, kind, kind.read(own(name) ?? ""));
 
@@ -290,9 +286,7 @@ export async function encodeModel(
     ...metadata,
     tokenizer: JSON.stringify(lm.tokenizer),
   });
-  const sum = createHash("sha256");
-  for (const chunk of chunks) sum.update(chunk);
-  replaceSum(chunks[0]!, NO_SUM, sum.digest("hex"));
+  replaceSum(chunks[0]!, NO_SUM, sha256(chunks));
   return chunks;
 }
 
@@ -336,13 +330,13 @@ async function open(path: string): Promise<Checkpoint> {
   const { tensors, metadata } = decodeSafetensors(bytes, path);
   if (metadata["format"] !== FORMAT) {
     throw new InputError(
-      `Cannot read ${named(path)} as a checkpoint: its format is ${told(metadata["format"])} ` +
+      `Cannot read ${named(path)} as a checkpoint: its format is ${quoted(metadata["format"], "absent")} ` +
         `where ${FORMAT} is wanted`,
     );
   }
   const claimed = metadata["sha256"] ?? "";
   const found = SUM.test(claimed) && replaceSum(bytes, claimed, NO_SUM);
-  if (!found || createHash("sha256").update(bytes).digest("hex") !== claimed) {
+  if (!found || sha256(bytes) !== claimed) {
     throw new InputError(
       `Cannot read ${named(path)} as its checksum does not match: the file is damaged or was changed`,
     );
@@ -444,11 +438,6 @@ export async function modelDigest({ config, parameters, tokenizer }: LanguageMod
   return digest({ config, tokenizer, parameters: Object.fromEntries(await Promise.all(read)) });
 }
 
-/** A setting as a message quotes it; a checkpoint may lack one. */
-function told(setting: unknown): string {
-  return setting === undefined ? "absent" : quoted(setting);
-}
-
 /**
  * Takes a run up where a checkpoint left it: fills the model and the moments.
  *
@@ -475,7 +464,9 @@ export async function resume(
     if (JSON.stringify(a) !== JSON.stringify(b)) {
       const what = /^\w{1,40}$/.test(name) ? name : `setting ${quoted(name)}`;
       throw new InputError(
-        `Cannot resume from ${named(path)} as its ${what} is ${told(a)}: current ${what} is ${told(b)}`,
+        `Cannot resume from ${named(path)} as its ${what} is ${quoted(a, "absent")}: current ${what} is ${
+          quoted(b, "absent")
+        }`,
       );
     }
   }

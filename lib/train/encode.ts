@@ -1,8 +1,7 @@
 import { checkTask, plainTask, type Split, type Task } from "../data/mod.ts";
 import { digest } from "../digest.ts";
 import { InputError } from "../errors.ts";
-import { inputs, type Tokenizer, transform } from "../text/mod.ts";
-import { countUnknown } from "./batches.ts";
+import { countUnknown, inputs, type Tokenizer, transform } from "../text/mod.ts";
 import { taskWarnings, type TextCounts, warnOnce } from "./warnings.ts";
 
 /** An example as the model reads it. */

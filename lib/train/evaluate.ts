@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { checkTask, isGraded, type Measure, type Split, type Task } from "../data/mod.ts";
 import { started } from "../engine/mod.ts";
 import { InputError, quoted } from "../errors.ts";
+import { shownAs } from "../kernel.ts";
 import {
   checkCausal,
   checkModel,
@@ -12,17 +13,17 @@ import {
   positionRules,
   whileRead,
 } from "../model/mod.ts";
-import type { Tokenizer } from "../text/mod.ts";
-import { batchOf, countUnknown, tokensOf } from "./batches.ts";
-import { shownAs } from "./display.ts";
+import { countUnknown, type Tokenizer, tokensOf } from "../text/mod.ts";
+import { batchOf } from "./batches.ts";
 import { encodeTask } from "./encode.ts";
 import { exampleBatch } from "./finetune.ts";
 import { bootstrap, type Interval, majorityBaseline, scoreInterval } from "./measures.ts";
+import { percent } from "../numbers.ts";
 import { checked, type SchemaOf, settle } from "../settings.ts";
 import { giveWay, stopSignal } from "../stop.ts";
 import { context as contexts, split as splits, windows as windowLimit } from "./options.ts";
 import { languageModelLoss, targetOf } from "./objectives.ts";
-import { percent, warnOfUnknown } from "./warnings.ts";
+import { warnOfUnknown } from "./warnings.ts";
 
 /** How well a text is predicted. */
 export interface TextMeasures {

@@ -2,9 +2,9 @@ import * as tf from "@tensorflow/tfjs";
 import { started } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { allFinite } from "../foreign.ts";
+import { shownAs } from "../kernel.ts";
 import { giveWay, stopSignal } from "../stop.ts";
 import { type AdamOptions, type AdamState, adamUpdate, globalNorm, rateAt } from "./adam.ts";
-import { shownAs } from "./display.ts";
 import type { Losses } from "./objectives.ts";
 
 /** What one update was like. */

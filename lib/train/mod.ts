@@ -1,5 +1,6 @@
 /**
- * Training: objectives L1, L2 and L3, OpenAI's Adam, schedules, the one loop, checkpoints, evaluation.
+ * Training: objectives L1, L2 and L3, OpenAI's Adam, schedules, the one loop, checkpoints, evaluation, and results with
+ * what made them.
  *
  * @module
  */
@@ -14,6 +15,7 @@ export {
 } from "./adam.ts";
 export { batchOf, shuffled, shuffledByLength, windowBatches } from "./batches.ts";
 export {
+  encodeModel,
   loadMade,
   loadModel,
   type Made,
@@ -28,6 +30,7 @@ export { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
 export {
   evaluate,
   type Evaluation,
+  evaluationWindows,
   scoreByPosition,
   scoreText,
   type TaskScore,
@@ -43,6 +46,7 @@ export {
   type FinetuneOptions,
   paddingShare,
 } from "./finetune.ts";
+export { keys, type Read, summary } from "./key.ts";
 export { kneserNey } from "./kneserney.ts";
 export { type Job, train, type Training, training, type TrainingRecord } from "./loop.ts";
 export { masked } from "./masking.ts";
@@ -58,5 +62,7 @@ export {
 export { pretrain, pretrainDefaults, type PretrainOptions, type RunOptions } from "./pretrain.ts";
 export { pretrained, pretrainedFile, pretrainedModels, type PretrainedName } from "./pretrained.ts";
 export { type Schedule, schedules } from "./schedules.ts";
-export type { TextCounts } from "./warnings.ts";
+export { type Asked, type Making, store, type Stored, stored } from "./store.ts";
+export { type TextCounts, warnOfMerges } from "./warnings.ts";
 export { heuristicOf, zeroShot } from "./zeroshot.ts";
+export { type ZeroShotCurve, zeroShotCurve, type ZeroShotPoint } from "./zeroshot-curve.ts";

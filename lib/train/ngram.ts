@@ -1,10 +1,9 @@
 import type { Corpus } from "../data/mod.ts";
 import type { Config } from "../model/mod.ts";
 import { checked, type SchemaOf, settle, text } from "../settings.ts";
-import type { Tokenizer } from "../text/mod.ts";
-import { tokenizerSetting } from "../text/bpe.ts";
+import { type Tokenizer, tokensOf } from "../text/mod.ts";
+import { tokenizerSetting } from "../text/settings.ts";
 import { context as contexts, order as orders, windows as windowLimit } from "./options.ts";
-import { tokensOf } from "./batches.ts";
 import { evaluationWindows, type TextScore, textScore } from "./evaluate.ts";
 import { absoluteDiscounting, kneserNey, ORDER } from "./kneserney.ts";
 

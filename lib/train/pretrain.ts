@@ -12,7 +12,8 @@ import {
 } from "../model/mod.ts";
 import { type SchemaOf, settle } from "../settings.ts";
 import { type AdamOptions, adamState, disposeAdam } from "./adam.ts";
-import { tokensOf, windowBatches, windowsOf } from "./batches.ts";
+import { tokensOf } from "../text/mod.ts";
+import { windowBatches, windowsOf } from "./batches.ts";
 import { resume, saveModel } from "./checkpoint.ts";
 import { checkMemory } from "./memory.ts";
 import { adamSettings, batch, dropout, runSeed, runSettings, updates } from "./options.ts";

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
-import { InputError } from "../errors.ts";
+import { InputError, quoted } from "../errors.ts";
 import type { LanguageModel, PositionKind } from "../model/mod.ts";
-import { presetSettings } from "../model/config.ts";
+import { presetSettings } from "../model/settings.ts";
 import { checked, oneOf, type SchemaOf, settle } from "../settings.ts";
 import { loadModel } from "./checkpoint.ts";
 
@@ -60,7 +60,7 @@ export function pretrainedFile(name: PretrainedName, positions: PositionKind): s
   const file = `${name}-${positions}`;
   if (!known.includes(file)) {
     throw new InputError(
-      `Cannot load a pre-trained model ${JSON.stringify(file)} as those that come with the kit are ${
+      `Cannot load a pre-trained model ${quoted(file)} as those that come with the kit are ${
         known.join(", ")
       }`,
     );

@@ -1,7 +1,7 @@
 import { isGraded, type Split, type Task } from "../data/mod.ts";
 import { quoted } from "../errors.ts";
-import { inputs, type Tokenizer } from "../text/mod.ts";
-import { countUnknown } from "./batches.ts";
+import { percent } from "../numbers.ts";
+import { countUnknown, inputs, type Tokenizer } from "../text/mod.ts";
 
 /**
  * Warns on standard error of what a user can go on with but should know: once for each object and sentence.
@@ -116,9 +116,4 @@ function keysOf({ kind }: Task, examples: Task["train"]): string[] {
     const texts = fields.map((field) => (example as unknown as Record<string, unknown>)[field]);
     return JSON.stringify(kind === "similarity" ? texts.sort() : texts);
   });
-}
-
-/** A share as text. */
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

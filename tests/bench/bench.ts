@@ -12,7 +12,7 @@ import { addSettings, given as chosen, run } from "../../lib/cli/command.ts";
 import { backendSettings } from "../../lib/engine/backend.ts";
 import { checkWritable, writeWhole } from "../../lib/files.ts";
 import { list, number, oneOf, settle, text, type ValuesOf, whole } from "../../lib/settings.ts";
-import { provenance } from "../../lib/study/mod.ts";
+import { provenance } from "../../lib/engine/mod.ts";
 import { Contender, type Lap, type Size } from "./contender.ts";
 import { type Arms, type Made, type Measured, reportOf, sizes, summaryOf } from "./report.ts";
 

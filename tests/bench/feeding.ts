@@ -13,9 +13,8 @@ import { backend } from "../../lib/engine/mod.ts";
 import { checkWritable, writeWhole } from "../../lib/files.ts";
 import { dispose, gpt, presets } from "../../lib/model/mod.ts";
 import { settle, text } from "../../lib/settings.ts";
-import { provenance } from "../../lib/study/mod.ts";
-import { tokenizerFrom, trainBpe } from "../../lib/text/mod.ts";
-import { tokensOf } from "../../lib/train/batches.ts";
+import { provenance } from "../../lib/engine/mod.ts";
+import { tokenizerFrom, tokensOf, trainBpe } from "../../lib/text/mod.ts";
 import { updates as updateSetting } from "../../lib/train/options.ts";
 import { exampleBatch } from "../../lib/train/finetune.ts";
 import {

@@ -332,7 +332,7 @@ Deno.test("a broken file is refused by file, line and what is wrong", async () =
     [
       "snli",
       '\n{"gold_label":"neutral","sentence1":"a"}',
-      /line 2, as it must have a text or texts sentence2: .* nothing/,
+      /line 2, as it must have a text or texts sentence2: .* absent/,
     ],
     [
       "snli",
@@ -381,7 +381,7 @@ Deno.test("a broken file is refused by file, line and what is wrong", async () =
     [
       "winograd",
       "<c><schema></schema></c>",
-      /line 1, as it must have a text or texts label: current value is nothing/,
+      /line 1, as it must have a text or texts label: current value is absent/,
     ],
     ["winograd", "<c><schema>", /it must be XML/],
   ];

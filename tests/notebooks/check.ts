@@ -56,13 +56,13 @@ const machine =
  * @param notebook As it was read.
  * @param smoke Whether it must be a run in small, rather than a full one.
  */
-export async function problems(notebook: Notebook, smoke = false): Promise<string[]> {
+export function problems(notebook: Notebook, smoke = false): string[] {
   const wrong: string[] = [];
   const { cells, metadata } = notebook;
   const bytes = new TextEncoder().encode(formatNotebook(notebook)).length;
   if (bytes > LARGEST) wrong.push(`it has ${bytes} bytes, more than ${LARGEST}`);
   const made = (metadata["gpt1"] ?? {}) as Partial<Made>;
-  if (made.sources !== await sourcesHash(notebook)) {
+  if (made.sources !== sourcesHash(notebook)) {
     wrong.push("its outputs were made by other code: run it again");
   }
   if (made.smoke !== smoke) wrong.push(`its outputs are not of a ${smoke ? "smoke" : "full"} run`);

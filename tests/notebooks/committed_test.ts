@@ -17,10 +17,10 @@ for (const path of await findNotebooks([], new URL("../../notebooks", import.met
   notebooks[nameOf(path)] = parseNotebook(await Deno.readTextFile(path), path);
 }
 
-Deno.test("the committed notebooks hold what a full run of their code has put out, and nothing else", async () => {
+Deno.test("the committed notebooks hold what a full run of their code has put out, and nothing else", () => {
   const wrong = [];
   for (const [name, notebook] of Object.entries(notebooks)) {
-    wrong.push(...(await problems(notebook)).map((problem) => `${name}: ${problem}`));
+    wrong.push(...problems(notebook).map((problem) => `${name}: ${problem}`));
   }
   assertEquals(wrong, []);
   assert(sizes.length > 0 && Math.max(...sizes) <= 1.5e6, `their files have ${sizes} bytes`);
@@ -41,13 +41,13 @@ const code: CodeCell = {
 const kernelspec = { display_name: "Deno", language: "typescript", name: "deno" };
 
 /** A notebook of one cell that was run in full, with what differs. */
-async function withCell(cell: Partial<CodeCell>, metadata: Notebook["metadata"] = {}): Promise<Notebook> {
+function withCell(cell: Partial<CodeCell>, metadata: Notebook["metadata"] = {}): Notebook {
   const cells = [
     { cell_type: "markdown" as const, id: "title", metadata: {}, source: "# Title" },
     { ...code, ...cell },
   ];
   const notebook: Notebook = { cells, metadata: {}, nbformat: 4, nbformat_minor: 5 };
-  const gpt1 = { deno: "2.9.6", smoke: false, sources: await sourcesHash(notebook) };
+  const gpt1 = { deno: "2.9.6", smoke: false, sources: sourcesHash(notebook) };
   return { ...notebook, metadata: { gpt1, kernelspec, ...metadata } };
 }
 
@@ -57,7 +57,7 @@ const data = (
 const stream = (text: string) => [{ output_type: "stream" as const, name: "stdout", text }];
 const plotly = { "application/vnd.plotly.v1+json": { data: [] } };
 
-Deno.test("a notebook that is as it should be has no problem", async () => {
+Deno.test("a notebook that is as it should be has no problem", () => {
   for (
     const cell of [
       {},
@@ -69,7 +69,7 @@ Deno.test("a notebook that is as it should be has no problem", async () => {
       { metadata: { tags: ["finding"] }, outputs: stream("learned is lower") },
       { source: "fetch('https://deno.com/usr');", outputs: stream("3/tmp, either/or, b:\\n") },
     ]
-  ) assertEquals(await problems(await withCell(cell)), []);
+  ) assertEquals(problems(withCell(cell)), []);
 });
 
 const made = { deno: "2.9.6", smoke: false, sources: "0" };
@@ -103,16 +103,16 @@ const wrongs: [problem: RegExp, cell: Partial<CodeCell>, metadata?: Notebook["me
 ];
 
 for (const [problem, cell, metadata] of wrongs) {
-  Deno.test(`a problem is told: ${problem.source}`, async () => {
-    const found = await problems(await withCell(cell, metadata));
+  Deno.test(`a problem is told: ${problem.source}`, () => {
+    const found = problems(withCell(cell, metadata));
     assert(found.some((text) => problem.test(text)), `should be told: ${problem}, was told: ${found}`);
   });
 }
 
-Deno.test("a notebook of 16 code cells, one without a heading and one of another kind of run are told of", async () => {
-  const { cells, metadata } = await withCell({});
+Deno.test("a notebook of 16 code cells, one without a heading and one of another kind of run are told of", () => {
+  const { cells, metadata } = withCell({});
   const many = Array.from({ length: 16 }, (_, i) => ({ ...code, id: `c${i}`, execution_count: i + 1 }));
-  const found = await problems({ cells: many, metadata, nbformat: 4, nbformat_minor: 5 }, true);
+  const found = problems({ cells: many, metadata, nbformat: 4, nbformat_minor: 5 }, true);
   for (const problem of [/16 code cells/, /no heading/, /not of a smoke run/]) {
     assert(found.some((text) => problem.test(text)), `${problem}: ${found}`);
   }
@@ -120,9 +120,9 @@ Deno.test("a notebook of 16 code cells, one without a heading and one of another
 });
 
 Deno.test("wrong types and lint in a cell are told with their place", async () => {
-  const types = await withCell({ source: 'import { presets } from "../mod.ts";\npresets.huge;' });
-  const unknown = await withCell({ source: 'import { nothing } from "../mod.ts";\nnothing;' });
-  const lint = await withCell({ source: "let x = 1;\nx;" });
+  const types = withCell({ source: 'import { presets } from "../mod.ts";\npresets.huge;' });
+  const unknown = withCell({ source: 'import { nothing } from "../mod.ts";\nnothing;' });
+  const lint = withCell({ source: "let x = 1;\nx;" });
   const said = await codeProblems({ types, unknown, lint });
   assert(/Property 'huge' does not exist[^]*types\.ipynb, cell 2, line 2/.test(said), said);
   assert(/no exported member[^]*unknown\.ipynb, cell 2, line 1/.test(said), said);
@@ -133,7 +133,7 @@ Deno.test("wrong types and lint in a cell are told with their place", async () =
 
 Deno.test("a cell that is not formatted is told of", async () => {
   assertEquals(
-    await codeProblems({ it: await withCell({ source: "1   + 1" }) }),
+    await codeProblems({ it: withCell({ source: "1   + 1" }) }),
     "it.ipynb, cell 2 is not formatted",
   );
 });

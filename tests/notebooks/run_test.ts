@@ -328,6 +328,6 @@ for (const path of await findNotebooks([], `${root}notebooks`)) {
     const { code, err } = await run("--smoke", "--out", `${folder}/smoke`, name);
     assertEquals(code, 0, err);
     assert(performance.now() - started < 60e3, `it took ${performance.now() - started} ms`);
-    assertEquals(await problems(await read(`${folder}/smoke/${name}.ipynb`), true), []);
+    assertEquals(problems(await read(`${folder}/smoke/${name}.ipynb`), true), []);
   });
 }

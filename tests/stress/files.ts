@@ -185,7 +185,7 @@ export const checkpoints: Part = part(
       updates: 4,
       batch: 2,
       seconds: 1.5,
-      provenance: { version: "1", versions: { deno: "2" } },
+      provenance: { version: "1", versions: { deno: "2" }, backend: "cpu", machine: "any" },
     };
     const run = `${folder}/run.part`, path = `${folder}/attack`, again = `${folder}/again`;
     const written = async (lm: LanguageModel, options: Parameters<typeof saveModel>[2] = {}) => {

@@ -3,16 +3,8 @@ import * as tf from "@tensorflow/tfjs";
 import type { Task } from "../../lib/data/mod.ts";
 import { backend, keyOf, words as draws } from "../../lib/engine/mod.ts";
 import { planOf } from "../../lib/study/plan.ts";
-import {
-  ablate,
-  keys,
-  report,
-  store,
-  stored,
-  type Study,
-  type StudyOptions,
-  type StudySettings,
-} from "../../lib/study/mod.ts";
+import { ablate, report, type Study, type StudyOptions, type StudySettings } from "../../lib/study/mod.ts";
+import { keys, store, stored } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 import { corpus, sky, text, weather, words } from "./weather.ts";
 

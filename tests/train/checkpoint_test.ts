@@ -183,8 +183,8 @@ Deno.test("a header that says what cannot be is refused in a sentence, before me
     [json("settings", { batch: null }), /its batch must be a whole number .*: current batch is null$/],
     [set("made", JSON.stringify({ ...made, seconds: "1" })), /with seconds "1" as it must be a number/],
     [
-      set("made", JSON.stringify({ ...made, provenance: { a: { b: {} } } })),
-      /as it must be an object of short texts$/,
+      set("made", JSON.stringify({ ...made, provenance: { machine: "x86_64" } })),
+      /as it must be versions, backend and machine, in short texts$/,
     ],
     [json("tokenizer", { pieces: { length: 3e8 } }), /its pieces must be a list/],
     [

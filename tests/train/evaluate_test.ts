@@ -2,8 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { dispose, forward, gpt, positionKinds, presets } from "../../lib/model/mod.ts";
-import { trainBpe } from "../../lib/text/mod.ts";
-import { tokensOf } from "../../lib/train/batches.ts";
+import { tokensOf, trainBpe } from "../../lib/text/mod.ts";
 import {
   evaluate,
   finetune,

@@ -1,11 +1,11 @@
-import { InputError } from "../../errors.ts";
+import { InputError, quoted } from "../../errors.ts";
 import { fileError, readWhole } from "../../files.ts";
-import { type Example, inputs } from "../../text/inputs.ts";
+import { type Example, inputs } from "../../text/mod.ts";
 import { type SchemaOf, settle, text } from "../../settings.ts";
 import { byHash } from "../hash.ts";
 import { wordsSetting } from "../imdb.ts";
 import { checkTask, type Split, type Task } from "../task.ts";
-import { type Entry, show, tsv } from "./readers.ts";
+import { type Entry, tsv } from "./readers.ts";
 import type { Benchmark, Layout } from "./table.ts";
 
 /** Settings of {@linkcode loadBenchmark}. */
@@ -90,12 +90,12 @@ function labelOf(entry: Entry, { labels }: Benchmark, { label, values, drop }: L
     const grade = typeof value === "string" && /^\d+(\.\d+)?$/.test(value) ? Number(value) : NaN;
     if (grade >= values && grade <= most) return +(grade - values).toFixed(6); // 4.9 - 1
     return entry.refuse(
-      `its ${label} must be a number from ${values} to ${most}: current one is ${show(value)}`,
+      `its ${label} must be a number from ${values} to ${most}: current one is ${quoted(value)}`,
     );
   }
   const index = values.findIndex((known) => known === value);
   if (index !== -1) return index;
-  return entry.refuse(`its ${label} must be one of ${values.join(", ")}: current one is ${show(value)}`);
+  return entry.refuse(`its ${label} must be one of ${values.join(", ")}: current one is ${quoted(value)}`);
 }
 
 /** The example of an entry; nothing where a text is empty. */
@@ -139,7 +139,7 @@ function exampleOf(
 
 function splitOf(entry: Entry, { part, of }: NonNullable<Layout["split"]>): Split {
   const value = String(entry.get(part));
-  return of(value) ?? entry.refuse(`its ${part} must tell the split: current one is ${show(value)}`);
+  return of(value) ?? entry.refuse(`its ${part} must tell the split: current one is ${quoted(value)}`);
 }
 
 /**
@@ -229,7 +229,7 @@ function listed(bytes: Uint8Array, file: string, train: readonly Row[]): Set<str
   for (const entry of tsv(["first", "second"])(bytes, file)) {
     const id = `${entry.get("first")} ${entry.get("second")}`;
     if (!known.has(id)) {
-      entry.refuse(`its ids must be those of a training example: current ones are ${show(id)}`);
+      entry.refuse(`its ids must be those of a training example: current ones are ${quoted(id)}`);
     }
     ids.add(id);
   }

@@ -29,11 +29,6 @@ export function refuse(file: string, at: string, why: string, cause?: unknown): 
   });
 }
 
-/** A value as an error shows it: quoted, and not longer than a line. */
-export function show(value: unknown): string {
-  return value === undefined ? "nothing" : quoted(value);
-}
-
 /** Where a line of a file stands, and its bytes without the line break. */
 interface Line {
   readonly at: string;
@@ -84,7 +79,7 @@ function decodeAll(bytes: Uint8Array, file: string): string {
 function column(names: readonly string[], name: string, file: string): number {
   const i = names.indexOf(name);
   return i === -1
-    ? refuse(file, "line 1", `it must name a column ${name}: current line is ${show(names.join())}`)
+    ? refuse(file, "line 1", `it must name a column ${name}: current line is ${quoted(names.join())}`)
     : i;
 }
 
@@ -178,7 +173,11 @@ export function entry(value: unknown, file: string, at: string): Entry {
       if (Array.isArray(part) && part.every((text) => typeof text === "string")) {
         return part.map((text) => text.trim());
       }
-      return refuse(file, at, `it must have a text or texts ${name}: current value is ${show(part)}`);
+      return refuse(
+        file,
+        at,
+        `it must have a text or texts ${name}: current value is ${quoted(part, "absent")}`,
+      );
     },
   };
 }

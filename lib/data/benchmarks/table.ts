@@ -2,9 +2,10 @@
  * The benchmarks of the paper's section 4 and some beside them, as a table of data: what each asks, in which
  * files its official release has the examples, and what their parts are called there.
  */
+import { quoted } from "../../errors.ts";
 import { hash } from "../hash.ts";
 import type { Split, Task, TaskEntry } from "../task.ts";
-import { csv, entry, json, jsonLines, type Reader, refuse, show, tsv, xml } from "./readers.ts";
+import { csv, entry, json, jsonLines, type Reader, refuse, tsv, xml } from "./readers.ts";
 
 /** A benchmark: a row of {@linkcode benchmarks}. */
 export interface Benchmark extends TaskEntry, Pick<Task, "labels" | "measures" | "zeroShot"> {
@@ -176,7 +177,7 @@ const causal = (read: Reader): Reader =>
     for (const one of read(bytes, file)) {
       const question = one.get("question");
       if (question !== "cause" && question !== "effect") {
-        one.refuse(`its question must be cause or effect: current one is ${show(question)}`);
+        one.refuse(`its question must be cause or effect: current one is ${quoted(question)}`);
       }
       const context = (premise: string) =>
         premise && `${premise.replace(/\.$/, "")} ${question === "cause" ? "because" : "so"}`;

@@ -1,5 +1,5 @@
 import kit from "../../deno.json" with { type: "json" };
-import { gitRevision } from "../../lib/study/store.ts";
+import { gitRevision } from "../../lib/engine/provenance.ts";
 import { assertEquals } from "../assert.ts";
 
 const root = new URL("../../", import.meta.url);

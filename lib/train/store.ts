@@ -1,26 +1,8 @@
-import * as tf from "@tensorflow/tfjs";
-import kit from "../../deno.json" with { type: "json" };
 import { digest } from "../digest.ts";
-import { backendInUse } from "../engine/mod.ts";
+import { type Provenance, provenance } from "../engine/mod.ts";
 import { InputError, named } from "../errors.ts";
 import { checkFile, fileError, writeWhole } from "../files.ts";
 import { isLine, isRecord, parseJson } from "../foreign.ts";
-
-/** What computes here. */
-export interface Provenance {
-  /** Version of the kit. */
-  readonly version: string;
-  /** Git revision of the kit, where it is a checkout. */
-  readonly revision?: string;
-  /** Digest of the kit's own code, which changes with an edit that is not committed, too; where it is on disk. */
-  readonly code?: string;
-  /** Of Deno, V8 and tfjs. */
-  readonly versions: Readonly<Record<string, string>>;
-  /** tfjs' backend, and what multiplied matrices. */
-  readonly backend: string;
-  /** System, processor and cores. */
-  readonly machine: string;
-}
 
 /** What made a result. */
 export interface Making extends Provenance {
@@ -32,9 +14,9 @@ export interface Making extends Provenance {
 
 /** What a run was asked: the key of all that it reads, and the same for a person to read. */
 export interface Asked {
-  /** As `keys` makes it. */
+  /** As {@linkcode keys} makes it. */
   readonly key: string;
-  /** As `summary` makes it. */
+  /** As {@linkcode summary} makes it. */
   readonly settings: unknown;
 }
 
@@ -87,7 +69,8 @@ export async function stored<Result>(path: string, key: string): Promise<Stored<
   return found as unknown as Stored<Result>;
 }
 
-function isProvenance(value: unknown): value is Provenance {
+/** Whether a value says what computed something, in short texts; a file of anybody's may hold it. */
+export function isProvenance(value: unknown): value is Provenance {
   if (!isRecord(value)) return false;
   const { version, revision, code, versions, backend, machine } = value;
   return [version, backend, machine].every(isLine) &&
@@ -151,75 +134,3 @@ function never(): never {
 }
 
 const arrays = [["float32", Float32Array], ["float64", Float64Array]] as const;
-
-/**
- * What computes here: what a notebook says before its first result.
- *
- * @example
- * ```ts
- * import { backend } from "../engine/mod.ts";
- * import { provenance } from "./store.ts";
- *
- * await backend("cpu");
- * console.log((await provenance()).versions["tfjs"]); // 4.22.0
- * ```
- */
-export async function provenance(): Promise<Provenance> {
-  const root = new URL("../../", import.meta.url);
-  const revision = await gitRevision(root);
-  const code = await (codeOf ??= codeDigest(new URL("lib/", root)));
-  return {
-    version: kit.version,
-    ...(revision && { revision }),
-    ...(code && { code }),
-    versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"]! },
-    backend: backendInUse(),
-    machine: `${Deno.build.os} ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores`,
-  };
-}
-
-let codeOf: Promise<string | undefined> | undefined; // It is that of the code that this process has loaded.
-
-/** Digest of all programs in a folder. */
-async function codeDigest(folder: URL): Promise<string | undefined> {
-  if (folder.protocol !== "file:") return undefined;
-  const files: [path: string, text: string][] = [];
-  const walk = async (folder: URL): Promise<void> => {
-    for await (const { name, isDirectory } of Deno.readDir(folder)) {
-      if (isDirectory) await walk(new URL(`${name}/`, folder));
-      else if (name.endsWith(".ts")) files.push([name, await Deno.readTextFile(new URL(name, folder))]);
-    }
-  };
-  try {
-    await walk(folder);
-  } catch {
-    return undefined; // Without the permission to read it.
-  }
-  return digest(files.sort(([a, x], [b, y]) => a < b || (a === b && x < y) ? -1 : 1)).slice(0, 16);
-}
-
-/**
- * The revision that a folder has checked out, read from git's own files so that no permission to run is needed.
- *
- * @param folder The checkout's own folder, ending in a slash.
- */
-export async function gitRevision(folder: URL): Promise<string | undefined> {
-  if (folder.protocol !== "file:") return undefined;
-  const read = (url: URL) => Deno.readTextFile(url).then((text) => text.trim(), () => "");
-  const asFolder = (path: string, base: URL) => new URL(path.endsWith("/") ? path : `${path}/`, base);
-  // In a worktree or a submodule `.git` is a file that says where git's folder is.
-  const elsewhere = /^gitdir: (.+)$/.exec(await read(new URL(".git", folder)))?.[1];
-  const git = asFolder(elsewhere ?? ".git", folder);
-  const head = await read(new URL("HEAD", git));
-  const ref = /^ref: (.+)$/.exec(head)?.[1];
-  if (!ref) return head || undefined;
-  const common = await read(new URL("commondir", git));
-  for (const place of [git, ...common ? [asFolder(common, git)] : []]) {
-    const packed = (await read(new URL("packed-refs", place))).split("\n").find((line) =>
-      line.endsWith(` ${ref}`)
-    );
-    const found = await read(new URL(ref, place)) || packed?.split(" ")[0];
-    if (found) return found;
-  }
-  return undefined;
-}

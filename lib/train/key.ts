@@ -1,4 +1,4 @@
-import { digest } from "../digest.ts";
+import { abbreviated, digest } from "../digest.ts";
 
 /** Raised when the same settings come to compute something else, so that no old result is taken for a new one. */
 const FORMAT = 2;
@@ -39,4 +39,4 @@ export function summary(value: unknown): unknown {
   return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, summary(field)]));
 }
 
-const sum = (value: unknown) => `sha256 ${digest(value).slice(0, 16)}`;
+const sum = (value: unknown) => `sha256 ${abbreviated(digest(value))}`;

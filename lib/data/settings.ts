@@ -1,0 +1,11 @@
+/**
+ * The settings of this folder's options, for other folders. They are not in `mod.ts`: their types are inferred, and
+ * those of a published module must be written out.
+ *
+ * @module
+ */
+export { benchmarkSettings } from "./benchmarks/load.ts";
+export { corpusValue } from "./corpus.ts";
+export { wordsSetting } from "./imdb.ts";
+export { limitSetting } from "./task.ts";
+export { taskName } from "./tasks.ts";

@@ -1,0 +1,16 @@
+/**
+ * The words of a text, in small letters: what surface cues are counted in. Models read tokens instead.
+ *
+ * @param text Any text
+ * @returns Its words in their order
+ *
+ * @example
+ * ```ts
+ * import { wordsOf } from "./words.ts";
+ *
+ * console.log(wordsOf("a cat's paw")); // ["a", "cat", "s", "paw"]
+ * ```
+ */
+export function wordsOf(text: string): string[] {
+  return text.toLowerCase().match(/\p{L}+/gu) ?? [];
+}

@@ -1,0 +1,58 @@
+import * as tf from "@tensorflow/tfjs";
+import type { TaskOf } from "../../lib/data/mod.ts";
+import { backend } from "../../lib/engine/mod.ts";
+import { dispose, gpt, presets } from "../../lib/model/mod.ts";
+import { trainBpe } from "../../lib/text/mod.ts";
+import { pretrain, stored, zeroShot, zeroShotCurve } from "../../lib/train/mod.ts";
+import { assertEquals, assertRefused } from "../assert.ts";
+
+await backend();
+
+const text = "the sun is very warm . the snow is very cold . ".repeat(20);
+const rows = [
+  { context: "the sun is very", choices: ["cold .", "warm ."], label: 1 },
+  { context: "the snow is very", choices: ["cold .", "warm ."], label: 0 },
+];
+const task: TaskOf<"choice"> = {
+  ...{ name: "weather", kind: "choice", labels: ["first", "second"], measures: ["accuracy"] },
+  ...{ train: rows, validation: rows, test: rows, source: "this test", licence: "MIT", about: "toy" },
+};
+const model = () =>
+  gpt({ ...presets.smoke, context: 16 }, { tokenizer: trainBpe(text, { merges: 40 }), seed: 1 });
+
+Deno.test("tasks are scored at updates 1, 2, 4, … and the last, and the scores kept for a run that goes on", async () => {
+  const folder = await Deno.makeTempDir();
+  const file = `${folder}/zeroshot.json`, checkpoint = `${folder}/run.part`;
+  const asked = { key: "k", settings: {} };
+  const how = { updates: 6, batch: 2, checkpoint };
+  const lm = model();
+  const { numTensors } = tf.memory();
+  const stop = new AbortController();
+  const first = await zeroShotCurve([task], file, asked);
+  for await (
+    const { update } of first.during(
+      pretrain(lm, { train: text }, { ...how, signal: stop.signal }),
+      lm,
+      checkpoint,
+    )
+  ) if (update === 3) stop.abort();
+  assertEquals(first.points.map(({ update }) => update), [1, 2]);
+  assertEquals((await stored(file, "k"))?.result, first.points);
+
+  const again = await zeroShotCurve([task], file, asked);
+  assertEquals(again.points, first.points);
+  const updates: number[] = [];
+  for await (const { update } of again.during(pretrain(lm, { train: text }, how), lm, checkpoint)) {
+    updates.push(update);
+  }
+  assertEquals(updates, [4, 5, 6]);
+  assertEquals(again.points.map(({ update }) => update), [1, 2, 4, 6]);
+  const { value, low, high, measure } = await zeroShot(lm, task);
+  assertEquals(again.points.at(-1), { update: 6, task: "weather", measure, value, low, high });
+  assertEquals(tf.memory().numTensors, numTensors);
+
+  await assertRefused(() => zeroShotCurve([task], file, { ...asked, key: "l" }), /is of another run/);
+  assertEquals((await zeroShotCurve([], file, { ...asked, key: "l" })).points, [], "no tasks, no file");
+  dispose(lm.parameters);
+  await Deno.remove(folder, { recursive: true });
+});
