@@ -1,6 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { started } from "../engine/backend.ts";
-import { attentionWeights, layerNorm, linear } from "../engine/ops.ts";
+import { attentionWeights, layerNorm, linear, started } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { forward } from "./forward.ts";
 import { checkModel, type LanguageModel } from "./gpt.ts";

@@ -13,8 +13,8 @@ import {
   type LstmState,
   residualNorm,
   stackedDropout,
-} from "../engine/ops.ts";
-import { threefry } from "../engine/random.ts";
+  threefry,
+} from "../engine/mod.ts";
 import { checkForetells, type Config } from "./config.ts";
 import { readLstm } from "./lstm.ts";
 import { type Parameters, SPECIALS } from "./parameters.ts";

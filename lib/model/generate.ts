@@ -1,7 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
-import { started } from "../engine/backend.ts";
-import { keyOf, threefry } from "../engine/random.ts";
+import { keyOf, started, threefry } from "../engine/mod.ts";
 import { limit, number, type SchemaOf, settle, signal as signals, whole } from "../settings.ts";
 import { giveWay, stopSignal } from "../stop.ts";
 import { checkForetells, seedSetting } from "./config.ts";

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError, quoted } from "../errors.ts";
-import { dropout, type DropoutMask, embedding, type Linear, linear } from "../engine/ops.ts";
+import { dropout, type DropoutMask, embedding, type Linear, linear } from "../engine/mod.ts";
 import { inputs, type Kind } from "../text/inputs.ts";
 import { checkSeed } from "./config.ts";
 import { dropAt, type Dropout } from "./forward.ts";

@@ -1,5 +1,5 @@
 import type * as tf from "@tensorflow/tfjs";
-import { linear, lstm, type LstmState, lstmWithState } from "../engine/ops.ts";
+import { linear, lstm, type LstmState, lstmWithState } from "../engine/mod.ts";
 import type { Lstm } from "./parameters.ts";
 
 /**

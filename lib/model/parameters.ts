@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError, isThenable, quoted } from "../errors.ts";
-import type { Linear, Norm } from "../engine/ops.ts";
-import { keyOf, normals } from "../engine/random.ts";
+import type { Linear, Norm } from "../engine/mod.ts";
+import { keyOf, normals } from "../engine/mod.ts";
 import { checkConfig, checkSeed, type Config } from "./config.ts";
 import { positionsAreTrained, positionTable } from "./positions.ts";
 

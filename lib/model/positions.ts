@@ -1,4 +1,4 @@
-import { keyOf, normals } from "../engine/random.ts";
+import { keyOf, normals } from "../engine/mod.ts";
 
 /**
  * The arms of the ablation that the paper left out (§4.1: "we used learned position embeddings instead of
