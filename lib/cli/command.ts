@@ -174,8 +174,8 @@ export const placeSettings = { backend: backendSetting, threads: backendSettings
 export async function start(
   { backend: chosen, threads }: { readonly backend?: BackendName; readonly threads?: number },
 ): Promise<void> {
-  const { name, why, products, faster } = await backend(chosen, threads === undefined ? {} : { threads });
-  console.error(`Computing on ${name}, ${why}: ${products}`);
+  const { name, why, matmul, faster } = await backend(chosen, threads === undefined ? {} : { threads });
+  console.error(`Computing on ${name}, ${why}: ${matmul}`);
   if (faster) console.error(faster[0]!.toUpperCase() + faster.slice(1));
 }
 

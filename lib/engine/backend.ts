@@ -2,9 +2,8 @@ import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-wasm";
 import { InputError } from "../errors.ts";
 import { checked, oneOf, type SchemaOf, settle, whole } from "../settings.ts";
-import { replaceKernels } from "./fused.ts";
-import { type Installed, installGemm } from "./gemm.ts";
-import { startShared } from "./heap.ts";
+import { installGemm, type MatmulInfo } from "./gemm.ts";
+import { startShared } from "./wasm-memory.ts";
 import { startWebgpu } from "./webgpu.ts";
 
 /** The backends that the kit is tested on: those that start anywhere, the fastest first, then the GPU's. */
@@ -14,7 +13,7 @@ export const backends = ["wasm", "cpu", "webgpu"] as const;
 export type BackendName = typeof backends[number];
 
 /** Where tfjs computes. */
-export interface Backend extends Installed {
+export interface Backend extends MatmulInfo {
   /** tfjs' name of it. */
   readonly name: BackendName;
   /** Why this one, in words that follow its name. */
@@ -46,18 +45,17 @@ export async function started(): Promise<void> {
   if (current === undefined && tf.getBackend() === "cpu") await (starting ??= backend());
 }
 
-/** What computes now, in words, as a result's provenance tells it. */
+/** What computes now, in words, as a result's provenance records it. */
 export function backendInUse(): string {
   const name = tf.getBackend();
-  return current && current.name === name ? `${name}: ${current.products}` : name;
+  return current && current.name === name ? `${name}: ${current.matmul}` : name;
 }
 
 /** How a backend computes. */
 export interface BackendOptions {
   /**
-   * Threads that share each operation, on backend "wasm": all cores unless given, half of more than four logical
-   * ones, which are second threads of a core or slow ones. The same seed gives the same bits for the same number of
-   * them.
+   * Threads that share each operation, on backend "wasm". The same seed gives the same bits for the same number of
+   * them. Default: all cores, half of more than four logical ones, which are second threads of a core or slow ones.
    */
   readonly threads?: number;
 }
@@ -91,19 +89,19 @@ function cores(): number {
  * on device and model. They are checked first to compute what tfjs' `cpu` does, and their values cannot be read
  * without `await`.
  *
- * @param name One of {@linkcode backends}; without it, the first that starts of those without a GPU.
+ * @param name One of {@linkcode backends}. Default: the first that starts of those without a GPU.
  * @param options How many threads.
  * @returns What is in use, and why.
- * @throws {InputError} If the name is unknown, threads are out of their range, it does not start here or computes wrongly; the backend that was in
- * use then stays.
+ * @throws {InputError} If the name is unknown, threads are out of their range, it does not start here or computes
+ * wrongly; the backend that was in use then stays.
  *
  * @example
  * ```ts
  * import { backend } from "./backend.ts";
  *
  * console.log((await backend("cpu")).name); // "cpu"
- * const { name, why, products } = await backend();
- * console.log(`${name}, ${why}: ${products}`); // "wasm, the fastest without a GPU: own kernel, SIMD, 2 threads"
+ * const { name, why, matmul } = await backend();
+ * console.log(`${name}, ${why}: ${matmul}`); // "wasm, the fastest without a GPU: own kernel, SIMD, 2 threads"
  * ```
  */
 export async function backend(
@@ -128,12 +126,11 @@ export async function backend(
   }
 }
 
-async function startWasm(threads: number): Promise<Installed | undefined> {
+async function startWasm(threads: number): Promise<MatmulInfo | undefined> {
   if (!await startShared(() => tf.setBackend("wasm")).catch(() => false)) return undefined;
-  replaceKernels();
   return await installGemm({ threads });
 }
 
-async function startCpu(): Promise<Installed | undefined> {
-  return await tf.setBackend("cpu").catch(() => false) ? { products: "plain JavaScript" } : undefined;
+async function startCpu(): Promise<MatmulInfo | undefined> {
+  return await tf.setBackend("cpu").catch(() => false) ? { matmul: "plain JavaScript" } : undefined;
 }

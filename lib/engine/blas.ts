@@ -1,5 +1,5 @@
 /**
- * The matrix product of the machine's own BLAS, by FFI, on the heap of tfjs' wasm backend: two to four times
+ * Matrix multiplication by the machine's own BLAS, through FFI, in the memory of tfjs' wasm backend: two to four times
  * as fast as the best that WebAssembly's vectors of four floats allow.
  *
  * @module
@@ -8,8 +8,7 @@ import { InputError, quoted } from "../errors.ts";
 
 /**
  * `batch` times C = op(A)·op(B), or with `add` C += that, row-major, float32: M × K times K × N. Addresses and
- * the distances from one product's operands to the next one's are bytes in the heap; leading dimensions count
- * elements.
+ * the distances from one multiplication's operands to the next one's are bytes; leading dimensions count elements.
  */
 export type BatchGemm = (
   batch: number,
@@ -36,7 +35,7 @@ export interface Blas {
   readonly name: string;
   /** Where it was found; `openBlas` opens it again, in another thread. */
   readonly path: string;
-  /** The product on a heap's tensors, in place. */
+  /** Multiplication in a memory. */
   bind(memory: WebAssembly.Memory): BatchGemm;
 }
 
@@ -65,7 +64,7 @@ export interface Blas {
  */
 export async function findBlas(): Promise<Blas | undefined> {
   const chosen = await env("GPT1_BLAS");
-  // The heap's address takes the whole of --allow-ffi; leave for one library is not enough.
+  // The memory's address takes the whole of --allow-ffi; permission for one library is not enough.
   if (chosen === "none" || !await granted({ name: "ffi" })) return undefined;
   if (chosen) {
     const blas = await openSafe(chosen);
@@ -87,7 +86,7 @@ const windows = Deno.build.os === "windows";
 
 /** Opens a library where nobody else could have put it; a string says why it cannot be used. */
 async function openSafe(path: string): Promise<Blas | string> {
-  const fault = /[/\\]/.test(path) ? await placeFault(path) : await nameFault(path);
+  const fault = /[/\\]/.test(path) ? await pathFault(path) : await nameFault(path);
   return fault ?? openBlas(path);
 }
 
@@ -98,10 +97,10 @@ function isAbsolute(path: string): boolean {
 /** Links that are followed, at the most: as many as the system follows. */
 const LINKS = 40;
 
-/** What is wrong with the place of a library: of the file, of each folder above it, and of what links lead to. */
-async function placeFault(path: string): Promise<string | undefined> {
+/** What is wrong with the location of a library: with the file, each folder above it, and what links lead to. */
+async function pathFault(path: string): Promise<string | undefined> {
   if (!isAbsolute(path)) return "its path must be absolute";
-  if (!await granted({ name: "read" })) return "its place cannot be looked at without --allow-read";
+  if (!await granted({ name: "read" })) return "its location cannot be checked without --allow-read";
   if (windows) return undefined; // Which has no such mode of a file.
   const left = path.split("/").reverse();
   for (let at = "", links = 0; left.length > 0;) {
@@ -126,7 +125,7 @@ async function placeFault(path: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** What is wrong with a library's name: that the system would look for it where it should not. */
+/** What is wrong with a library's name: the system would look for it where it should not. */
 async function nameFault(name: string): Promise<string | undefined> {
   if (!/^[\w+][\w.+-]*$/.test(name)) return "it must be an absolute path, or a library's name";
   const variables = windows
@@ -139,13 +138,13 @@ async function nameFault(name: string): Promise<string | undefined> {
     if (!folders) continue; // An empty one is as good as none.
     for (const folder of folders.split(windows ? ";" : /[:;]/)) {
       if (windows && folder === "") continue; // It is passed over there, and means this folder elsewhere.
-      const fault = isAbsolute(folder) ? await placeFault(folder) : "a relative one";
+      const fault = isAbsolute(folder) ? await pathFault(folder) : "a relative one";
       if (fault === undefined || fault === "it is not there") continue;
       return `the system would look for it in ${quoted(folder)} of ${variable}: name its absolute path`;
     }
   }
   if (Deno.build.os === "linux") return undefined; // The others look in this folder, too.
-  if (!await granted({ name: "read" })) return "this folder cannot be looked at without --allow-read";
+  if (!await granted({ name: "read" })) return "this folder cannot be checked without --allow-read";
   return await Deno.stat(`./${name}`).then(() => "a file of its name is in this folder", () => undefined);
 }
 
@@ -260,14 +259,14 @@ export function openBlas(path: string): Blas | string {
     library.close();
     return "it has neither cblas_sgemm nor sgemm_";
   }
-  setThreads?.(1); // What is worth it we divide ourselves: everything, not products alone.
+  setThreads?.(1); // We divide work ourselves, and not matrix multiplication alone.
 
   const bind = (memory: WebAssembly.Memory): BatchGemm => {
-    let heap: ArrayBuffer | undefined, base = 0;
+    let buffer: ArrayBuffer | undefined, base = 0;
     return (batch, aNext, bNext, cNext, transA, transB, M, N, K, a, lda, b, ldb, c, ldc, add) => {
-      if (heap !== memory.buffer) { // A heap that grows may move.
-        heap = memory.buffer as ArrayBuffer;
-        base = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(new Uint8Array(heap))));
+      if (buffer !== memory.buffer) { // A memory that grows may move.
+        buffer = memory.buffer as ArrayBuffer;
+        base = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(new Uint8Array(buffer))));
       }
       a += base, b += base, c += base;
       const [opA, opB] = [transA ? TRANSPOSED : PLAIN, transB ? TRANSPOSED : PLAIN];
@@ -278,7 +277,7 @@ export function openBlas(path: string): Blas | string {
   };
   if (!multiplies(bind)) {
     library.close();
-    return "its products are wrong";
+    return "it multiplies wrongly";
   }
   const name = s.mklThreads
     ? "MKL"
@@ -290,12 +289,12 @@ export function openBlas(path: string): Blas | string {
   return { name, path, bind };
 }
 
-/** Whether a library's products are those of the definition, on odd shapes in all four forms. */
+/** Whether a library multiplies correctly, on odd shapes in all four forms. */
 function multiplies(bind: (memory: WebAssembly.Memory) => BatchGemm): boolean {
   const memory = new WebAssembly.Memory({ initial: 1 });
   const gemm = bind(memory);
-  const heap = new Float32Array(memory.buffer);
-  for (let i = 0; i < heap.length; i++) heap[i] = (i * 37 % 101) / 64 - 0.75; // Sums of these are exact.
+  const floats = new Float32Array(memory.buffer);
+  for (let i = 0; i < floats.length; i++) floats[i] = (i * 37 % 101) / 64 - 0.75; // Sums of these are exact.
   for (const [M, N, K] of [[1, 1, 1], [5, 7, 3], [17, 33, 19]] as const) {
     for (const form of [0, 1, 2, 3]) {
       const [transA, transB] = [form > 1, form % 2 === 1];
@@ -322,9 +321,10 @@ function multiplies(bind: (memory: WebAssembly.Memory) => BatchGemm): boolean {
         for (let j = 0; j < N; j++) {
           let sum = 0;
           for (let k = 0; k < K; k++) {
-            sum += heap[a + (transA ? k * M + i : i * K + k)]! * heap[b + (transB ? j * K + k : k * N + j)]!;
+            sum += floats[a + (transA ? k * M + i : i * K + k)]! *
+              floats[b + (transB ? j * K + k : k * N + j)]!;
           }
-          if (heap[c + i * N + j] !== sum) return false;
+          if (floats[c + i * N + j] !== sum) return false;
         }
       }
     }

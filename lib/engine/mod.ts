@@ -12,33 +12,8 @@ export {
   backends,
   started,
 } from "./backend.ts";
-export type { Installed } from "./gemm.ts";
-export {
-  adam,
-  type AdamStep,
-  attention,
-  type AttentionOptions,
-  attentionWeights,
-  attentionWithCache,
-  type CachedAttentionOptions,
-  dropout,
-  type DropoutMask,
-  embedding,
-  type KeyValues,
-  layerNorm,
-  type Linear,
-  linear,
-  linearGelu,
-  lstm,
-  type LstmState,
-  lstmWithState,
-  type Norm,
-  norm,
-  residualNorm,
-  rotary,
-  stackedDropout,
-  tiedCrossEntropy,
-} from "./ops.ts";
+export type { MatmulInfo } from "./gemm.ts";
+export * from "./ops/mod.ts";
 export { type Provenance, provenance } from "./provenance.ts";
 export {
   dropoutFactors,

@@ -1,46 +1,46 @@
 /**
- * A further thread of the engine: makes the calls that come through its queue, in their order.
+ * A further thread of the engine: makes the kernel calls that come through its queue, in their order.
  *
  * @module
  */
 import { workerData } from "node:worker_threads";
 import { openBlas } from "./blas.ts";
-import { callsOn } from "./calls.ts";
-import { At, Health, type Orders, PATIENCE } from "./team.ts";
+import { kernelCallsOn } from "./kernel-calls.ts";
+import { SPIN_LIMIT, StateIndex, Status, type ThreadSettings } from "./thread-pool.ts";
 
-const { memory, form, blas: path, constants, scratch, state, queue, why } = workerData as Orders;
+const { memory, form, blas: path, constants, scratch, state, queue, reason } = workerData as ThreadSettings;
 
 try {
   const blas = path === undefined ? undefined : openBlas(path);
   if (typeof blas === "string") throw new Error(blas);
-  const calls = Object.values(
-    callsOn(memory, form, blas, constants, scratch),
+  const kernels = Object.values(
+    kernelCallsOn(memory, form, blas, constants, scratch),
   ) as ((...args: number[]) => void)[];
-  say(Health.well);
+  setStatus(Status.ready);
   const mask = queue.length - 1, args: number[] = [];
-  for (let read = 0, tries = 0; Atomics.load(state, At.ending) === 0;) {
-    if (Atomics.load(state, At.written) === read) {
-      if (tries++ === 0) Atomics.notify(state, At.read);
-      if (tries < PATIENCE) continue;
-      Atomics.store(state, At.asleep, 1);
-      Atomics.wait(state, At.written, read);
-      Atomics.store(state, At.asleep, 0);
+  for (let read = 0, tries = 0; Atomics.load(state, StateIndex.ending) === 0;) {
+    if (Atomics.load(state, StateIndex.written) === read) {
+      if (tries++ === 0) Atomics.notify(state, StateIndex.read);
+      if (tries < SPIN_LIMIT) continue;
+      Atomics.store(state, StateIndex.asleep, 1);
+      Atomics.wait(state, StateIndex.written, read);
+      Atomics.store(state, StateIndex.asleep, 0);
       continue;
     }
     tries = 0;
     const call = queue[read & mask]!, count = queue[(read + 1) & mask]!;
     args.length = count;
     for (let i = 0; i < count; i++) args[i] = queue[(read + 2 + i) & mask]!;
-    calls[call]!(...args);
+    kernels[call]!(...args);
     read = (read + count + 2) | 0;
-    Atomics.store(state, At.read, read);
+    Atomics.store(state, StateIndex.read, read);
   }
 } catch (error) {
-  why.set(new TextEncoder().encode((error as Error).message).subarray(0, why.length));
-  say(Health.failed);
+  reason.set(new TextEncoder().encode((error as Error).message).subarray(0, reason.length));
+  setStatus(Status.failed);
 }
 
-function say(health: number): void {
-  Atomics.store(state, At.health, health);
-  Atomics.notify(state, At.health);
+function setStatus(status: number): void {
+  Atomics.store(state, StateIndex.status, status);
+  Atomics.notify(state, StateIndex.status);
 }

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { InputError } from "../errors.ts";
-import type { Installed } from "./gemm.ts";
+import type { MatmulInfo } from "./gemm.ts";
 import { checkParity } from "./parity.ts";
 
 /** The device's adapter, if there is one. OpenGL is left to those who ask for it: to compile for it takes minutes. */
@@ -18,7 +18,7 @@ export async function findAdapter(): Promise<GPUAdapter | null> {
  *
  * @throws {InputError} If there is no device, or it computes wrongly.
  */
-export async function startWebgpu(): Promise<Installed> {
+export async function startWebgpu(): Promise<MatmulInfo> {
   if (!("gpu" in navigator)) {
     throw new InputError(
       'Cannot use backend "webgpu" as this Deno offers no WebGPU: a newer one does, or --unstable-webgpu',
@@ -38,9 +38,9 @@ export async function startWebgpu(): Promise<Installed> {
   if (!guarded.has(backend)) guard(backend);
   await checkParity();
   const { description, device, vendor, architecture, isFallbackAdapter } = backend.device.adapterInfo;
-  const products = [description || device, architecture, `vendor ${vendor}`].filter(Boolean).join(", ");
+  const matmul = [description || device, architecture, `vendor ${vendor}`].filter(Boolean).join(", ");
   const faster = 'this device is software: backend "wasm" is faster';
-  return { products, ...(isFallbackAdapter && { faster }) };
+  return { matmul, ...(isFallbackAdapter && { faster }) };
 }
 
 const guarded = new WeakSet<WebGPUBackend>();

@@ -46,7 +46,7 @@ const WARM_UP = 3;
 async function main(options: Record<string, unknown>): Promise<void> {
   const { updates, out } = settle("measure", settings, given(settings, options));
   await checkWritable(`${out}/feeding.json`);
-  const { products } = await backend("wasm", { threads: 1 });
+  const { matmul } = await backend("wasm", { threads: 1 });
   const books = await corpus("books");
   const learned = trainBpe(books.train, { merges: MERGES });
   const { context } = presets.mini;
@@ -89,7 +89,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const { revision } = await provenance();
   const made: Feeding = {
     settings: { preset: presets.mini, merges: MERGES, windows: WINDOWS, examples: EXAMPLES, updates },
-    machine: `${cpus()[0]?.model ?? Deno.build.arch}, ${Deno.build.os}; ${products}`,
+    machine: `${cpus()[0]?.model ?? Deno.build.arch}, ${Deno.build.os}; ${matmul}`,
     versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"]! },
     ...(revision && { revision }),
     ended: new Date().toISOString(),

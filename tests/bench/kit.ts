@@ -13,7 +13,7 @@ const [use, threads, variant] = Deno.args as ["blas" | "relaxed", string, "clean
 
 await serve(async ({ dropout, batch, ...size }) => {
   await backend("wasm", { threads: 1 });
-  const { products } = await installGemm({ use, threads: Number(threads) });
+  const { matmul } = await installGemm({ use, threads: Number(threads) });
   const config = { ...size, positions: { kind: "learned" }, variant, dropout } as const;
   const parameters = init(config, 1);
   const variables = leaves(parameters).map(([, leaf]) => leaf);
@@ -27,7 +27,7 @@ await serve(async ({ dropout, batch, ...size }) => {
       objective({ config, parameters }, { ids, lengths }, 0, { rate: dropout, seed: 1, update }),
   });
   return {
-    about: products,
+    about: matmul,
     async update(next) {
       ids = Int32Array.from(next);
       const { value } = await run.next();

@@ -11,10 +11,10 @@ import { serve } from "./contender.ts";
 const [threads] = Deno.args as [string];
 
 await serve(async () => {
-  const { products } = await backend("wasm", { threads: Number(threads) });
+  const { matmul } = await backend("wasm", { threads: Number(threads) });
   const [a, b] = [1, 2].map((seed) => tf.randomNormal<tf.Rank.R2>([1024, 1024], 0, 1, "float32", seed));
   return {
-    about: products,
+    about: matmul,
     update: () => {
       for (let i = 0; i < 8; i++) tf.dispose(tf.matMul(a!, b!));
       return Promise.resolve(0);

@@ -92,7 +92,7 @@ Deno.test({
           /as the system would look for it in ".*" of LD_LIBRARY_PATH: name its absolute path$/,
         );
       }
-      // The search passes over such places.
+      // The search passes over such folders.
       const numpy = `${folder}/lib/python3.11/site-packages/numpy.libs`;
       await Deno.mkdir(numpy, { recursive: true });
       await Deno.copyFile(library, `${numpy}/libscipy_openblas64_-1.so`);

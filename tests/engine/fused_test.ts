@@ -1,16 +1,56 @@
 import * as tf from "@tensorflow/tfjs";
-import type { WasmBackend } from "../../lib/engine/heap.ts";
-import { backend, type BackendName } from "../../lib/engine/backend.ts";
+import { evaluate } from "../../lib/engine/cases.ts";
 import { findBlas } from "../../lib/engine/blas.ts";
-import { type Faces, fused } from "../../lib/engine/fused.ts";
 import { type GemmOptions, installGemm } from "../../lib/engine/gemm.ts";
-import * as plain from "../../lib/engine/plain.ts";
-import type { DropoutMask, Linear, Norm } from "../../lib/engine/plain.ts";
-import { dropoutFactors, keyOf, normals, words } from "../../lib/engine/random.ts";
+import * as engine from "../../lib/engine/mod.ts";
+import {
+  backend,
+  type BackendName,
+  dropoutFactors,
+  type DropoutMask,
+  keyOf,
+  type Linear,
+  type Norm,
+  normals,
+  words,
+} from "../../lib/engine/mod.ts";
+import { wasmContext } from "../../lib/engine/operation.ts";
+import { adamReference } from "../../lib/engine/ops/adam.ts";
+import { attentionReference } from "../../lib/engine/ops/attention.ts";
+import { tiedCrossEntropyReference } from "../../lib/engine/ops/cross-entropy.ts";
+import { dropoutReference, stackedDropoutReference } from "../../lib/engine/ops/dropout.ts";
+import { embeddingReference } from "../../lib/engine/ops/embedding.ts";
+import { normReference } from "../../lib/engine/ops/global-norm.ts";
+import { linearGeluReference } from "../../lib/engine/ops/linear-gelu.ts";
+import { linearReference } from "../../lib/engine/ops/linear.ts";
+import { lstmReference } from "../../lib/engine/ops/lstm.ts";
+import cases from "../../lib/engine/ops/mod.ts";
+import { layerNormReference, residualNormReference } from "../../lib/engine/ops/norm.ts";
+import { rotaryReference } from "../../lib/engine/ops/rotary.ts";
+import type { WasmBackend } from "../../lib/engine/wasm-memory.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 import { lossesOf } from "./updates.ts";
 
-/** Every product that can be had here, which the passes between differ with, too; alone, and divided. */
+/** The references, by the names of the operations. */
+const reference = {
+  adam: adamReference,
+  attention: attentionReference,
+  dropout: dropoutReference,
+  embedding: embeddingReference,
+  layerNorm: layerNormReference,
+  linear: linearReference,
+  linearGelu: linearGeluReference,
+  lstm: lstmReference,
+  norm: normReference,
+  residualNorm: residualNormReference,
+  rotary: rotaryReference,
+  stackedDropout: stackedDropoutReference,
+  tiedCrossEntropy: tiedCrossEntropyReference,
+};
+
+type Operations = typeof reference;
+
+/** Every matrix multiplication that works here, which the passes between differ with, too; alone, and divided. */
 const uses: Required<GemmOptions>[] = [
   { use: "simd", threads: 1 },
   { use: "simd", threads: 3 },
@@ -18,13 +58,12 @@ const uses: Required<GemmOptions>[] = [
 ];
 if (await findBlas()) uses.push({ use: "blas", threads: 2 });
 
-/** The fast faces, with a product. */
-async function fast(options: GemmOptions): Promise<Faces> {
+/** The operations, which are computed by their fused implementations then. */
+async function fusedWith(options: GemmOptions): Promise<Operations> {
   await backend("wasm", { threads: 1 });
   await installGemm(options);
-  const faces = fused();
-  assert(faces);
-  return faces;
+  assert(wasmContext());
+  return engine;
 }
 
 /** Random numbers of a shape; the same name gives the same numbers. */
@@ -36,11 +75,12 @@ function ids(name: string, count: number, below: number): Int32Array {
   return Int32Array.from(words(keyOf(1, name), count), (word) => word % below);
 }
 
-const drops: (DropoutMask | undefined)[] = [undefined, { rate: 0, key: [1, 2] }, {
-  rate: 0.1,
-  key: [7, 2 ** 32 - 1],
-}];
-drops.push({ rate: 0.5, key: keyOf(3) });
+const masks: (DropoutMask | undefined)[] = [
+  undefined,
+  { rate: 0, key: [1, 2] },
+  { rate: 0.1, key: [7, 2 ** 32 - 1] },
+  { rate: 0.5, key: keyOf(3) },
+];
 
 type Op = (...inputs: tf.Tensor[]) => tf.Tensor;
 
@@ -58,7 +98,7 @@ function measure(op: Op, inputs: tf.Tensor[], weigh = (y: tf.Tensor) => draw("dy
   });
 }
 
-/** Holds a fast face against its plain one. */
+/** Compares a fused implementation with the reference. */
 function compare(what: string, actual: Op, expected: Op, inputs: tf.Tensor[]): void {
   const [a, e] = [measure(actual, inputs), measure(expected, inputs)];
   assertEquals(a.shape, e.shape, what);
@@ -77,33 +117,44 @@ function compare(what: string, actual: Op, expected: Op, inputs: tf.Tensor[]): v
   });
 }
 
-/** Runs a test with each product, and looks for tensors left behind. */
-function withEach(name: string, body: (f: Faces) => void | Promise<void>): void {
+/** Runs a test with each matrix multiplication, and looks for tensors left behind. */
+function withEach(name: string, body: (f: Operations) => void | Promise<void>): void {
   for (const use of uses) {
     Deno.test(`${use.use}, ${use.threads} threads: ${name}`, async () => {
-      const faces = await fast(use);
+      const operations = await fusedWith(use);
       const before = tf.memory().numTensors;
       tf.engine().startScope();
-      await body(faces);
+      await body(operations);
       tf.engine().endScope();
       assertEquals(tf.memory().numTensors, before);
     });
   }
 }
 
-withEach("a linear map and GELU are the plain ones, with all gradients", (f) => {
+withEach("every operation's cases are the reference's, with all gradients", () => {
+  for (const [i, each] of cases.entries()) {
+    const [actual, expected] = [evaluate(each, "actual"), evaluate(each, "expected")];
+    expected.forEach((tensor, j) => {
+      const what = `${each.name}, case ${i}: result ${j}`;
+      assertEquals(actual[j]!.shape, tensor.shape, what);
+      assertClose(actual[j]!.dataSync(), tensor.dataSync(), what);
+    });
+  }
+});
+
+withEach("a linear map and GELU are the reference's, with all gradients", (f) => {
   for (const rows of [1, 3, 65, 200]) {
     for (const [width, out] of [[1, 1], [5, 7], [8, 12], [33, 31], [64, 130]] as const) {
       const inputs = [draw("x", [rows, width]), draw("w", [width, out]), draw("b", [out])];
-      for (const face of ["linear", "linearGelu"] as const) {
-        const of = (f: Faces): Op => (x, weight, bias) => f[face](x!, { weight, bias } as Linear);
-        compare(`${face} ${rows}×${width}×${out}`, of(f), of(plain), inputs);
+      for (const name of ["linear", "linearGelu"] as const) {
+        const of = (f: Operations): Op => (x, weight, bias) => f[name](x!, { weight, bias } as Linear);
+        compare(`${name} ${rows}×${width}×${out}`, of(f), of(reference), inputs);
       }
     }
   }
   const inputs = [draw("x", [2, 3, 8]), draw("w", [8, 5]), draw("b", [5])];
-  const of = (f: Faces): Op => (x, weight, bias) => f.linear(x!, { weight, bias } as Linear);
-  compare("linear on three dimensions", of(f), of(plain), inputs);
+  const of = (f: Operations): Op => (x, weight, bias) => f.linear(x!, { weight, bias } as Linear);
+  compare("linear on three dimensions", of(f), of(reference), inputs);
 });
 
 withEach("GELU is exact from end to end, and NaN stays NaN", (f) => {
@@ -122,41 +173,41 @@ withEach("GELU is exact from end to end, and NaN stays NaN", (f) => {
   assert(Number.isNaN(f.linearGelu(tf.tensor2d([NaN], [1, 1]), one).dataSync()[0]));
 });
 
-withEach("a residual's norm is the plain one, with all gradients", (f) => {
+withEach("a residual's norm is the reference's, with all gradients", (f) => {
   for (const shape of [[1, 1], [1, 8], [3, 5], [2, 7, 24], [5, 33], [70, 130], [300, 130]]) {
     const d = shape.at(-1)!;
     const inputs = [draw("x", shape), draw("y", shape), draw("gain", [d]), draw("bias", [d])];
-    for (const drop of drops) {
-      const of = (f: Faces): Op => (x, y, weight, bias) =>
-        f.residualNorm(x!, y!, { weight, bias } as Norm, drop);
-      compare(`norm of ${shape}, ${drop?.rate}`, of(f), of(plain), inputs);
+    for (const mask of masks) {
+      const of = (f: Operations): Op => (x, y, weight, bias) =>
+        f.residualNorm(x!, y!, { weight, bias } as Norm, mask);
+      compare(`norm of ${shape}, ${mask?.rate}`, of(f), of(reference), inputs);
     }
-    const alone = (f: Faces): Op => (x, weight, bias) => f.layerNorm(x!, { weight, bias } as Norm);
-    compare(`norm of ${shape} alone`, alone(f), alone(plain), [inputs[0]!, inputs[2]!, inputs[3]!]);
+    const alone = (f: Operations): Op => (x, weight, bias) => f.layerNorm(x!, { weight, bias } as Norm);
+    compare(`norm of ${shape} alone`, alone(f), alone(reference), [inputs[0]!, inputs[2]!, inputs[3]!]);
   }
 });
 
-withEach("attention is the plain one, with its gradient", (f) => {
+withEach("attention is the reference's, with its gradient", (f) => {
   for (const T of [1, 2, 3, 5, 17, 33, 64, 65, 130]) {
     for (const [N, heads, size] of [[1, 1, 1], [1, 1, 8], [2, 3, 5], [3, 2, 32]] as const) {
       const qkv = draw("qkv", [N, T, 3 * heads * size]);
-      for (const drop of drops) {
-        const of = (f: Faces): Op => (qkv) => f.attention(qkv as tf.Tensor3D, heads, { dropout: drop });
-        compare(`attention (${N}, ${T}), ${heads} × ${size}, ${drop?.rate}`, of(f), of(plain), [qkv]);
+      for (const mask of masks) {
+        const of = (f: Operations): Op => (qkv) => f.attention(qkv as tf.Tensor3D, heads, { dropout: mask });
+        compare(`attention (${N}, ${T}), ${heads} × ${size}, ${mask?.rate}`, of(f), of(reference), [qkv]);
       }
     }
   }
 });
 
-withEach("attention in both directions, to all but padding, is the plain one, with its gradient", (f) => {
+withEach("attention in both directions, to all but padding, is the reference's, with its gradient", (f) => {
   for (const T of [1, 2, 5, 17, 64, 65, 130]) {
     for (const [N, heads, size] of [[1, 1, 1], [2, 3, 5], [3, 2, 32]] as const) {
       const qkv = draw("qkv", [N, T, 3 * heads * size]);
       const lengths = Int32Array.from({ length: N }, (_, n) => Math.max(1, T - 3 * n));
-      for (const drop of drops) {
-        const of = (f: Faces): Op => (qkv) =>
-          f.attention(qkv as tf.Tensor3D, heads, { dropout: drop, lengths });
-        compare(`attention (${N}, ${T}), ${heads} × ${size}, ${drop?.rate}`, of(f), of(plain), [qkv]);
+      for (const mask of masks) {
+        const of = (f: Operations): Op => (qkv) =>
+          f.attention(qkv as tf.Tensor3D, heads, { dropout: mask, lengths });
+        compare(`attention (${N}, ${T}), ${heads} × ${size}, ${mask?.rate}`, of(f), of(reference), [qkv]);
       }
     }
   }
@@ -176,19 +227,19 @@ withEach("lengths that the sequences cannot have are refused", async (f) => {
 
 withEach("attention to scores of any size stays finite", (f) => {
   const qkv = draw("qkv", [1, 9, 24], 300) as tf.Tensor3D;
-  const of = (f: Faces): Op => (qkv) => f.attention(qkv as tf.Tensor3D, 2);
-  compare("attention", of(f), of(plain), [qkv]);
+  const of = (f: Operations): Op => (qkv) => f.attention(qkv as tf.Tensor3D, 2);
+  compare("attention", of(f), of(reference), [qkv]);
 });
 
-Deno.test("with our own product no token changes a bit of attention before it, or sees one from after it", async () => {
+Deno.test("with our own matrix multiplication no token changes a bit of attention before it, or sees one from after it", async () => {
   for (const use of uses.filter(({ use }) => use !== "blas")) {
-    const f = await fast(use);
-    for (const drop of drops) {
+    const f = await fusedWith(use);
+    for (const mask of masks) {
       tf.tidy(() => {
         const T = 70, width = 3 * 12;
         const values = draw("qkv", [1, T, width]).dataSync();
         const run = (values: Float32Array, T: number) =>
-          f.attention(tf.tensor3d(values, [1, T, width]), 3, { dropout: drop }).dataSync();
+          f.attention(tf.tensor3d(values, [1, T, width]), 3, { dropout: mask }).dataSync();
         const all = run(values as Float32Array, T);
         for (const t of [1, 2, 3, 4, 31, 63, 64, 65, 69]) {
           const changed = values.slice() as Float32Array;
@@ -200,7 +251,7 @@ Deno.test("with our own product no token changes a bit of attention before it, o
   }
 });
 
-withEach("an LSTM's layer is the plain one, with all gradients", (f) => {
+withEach("an LSTM's layer is the reference's, with all gradients", (f) => {
   for (
     const [N, T, d, u] of [[1, 1, 1, 1], [1, 5, 3, 2], [3, 1, 4, 5], [2, 7, 5, 9], [5, 33, 24, 40]] as const
   ) {
@@ -210,8 +261,9 @@ withEach("an LSTM's layer is the plain one, with all gradients", (f) => {
         draw("w", [d + u, 4 * u], deviation),
         draw("b", [4 * u], deviation),
       ];
-      const of = (f: Faces): Op => (x, weight, bias) => f.lstm(x as tf.Tensor3D, { weight, bias } as Linear);
-      compare(`(${N}, ${T}), ${d} × ${u}, ${deviation}`, of(f), of(plain), inputs);
+      const of = (f: Operations): Op => (x, weight, bias) =>
+        f.lstm(x as tf.Tensor3D, { weight, bias } as Linear);
+      compare(`(${N}, ${T}), ${d} × ${u}, ${deviation}`, of(f), of(reference), inputs);
     }
   }
 });
@@ -248,12 +300,12 @@ withEach("an LSTM's gates are exact from end to end, and NaN stays NaN", (f) => 
   assert(Number.isNaN(f.lstm(tf.tensor3d([NaN], [1, 1, 1]), zeros).dataSync()[0]));
 });
 
-withEach("rows that a table is asked for, and their gradients, are the plain ones", (f) => {
+withEach("rows that a table is asked for, and their gradients, are the reference's", (f) => {
   for (const [V, d] of [[1, 1], [7, 5], [43, 24], [9, 130], [400, 130]] as const) {
     for (const shape of [[1], [50], [3, 7]]) {
       const picked = tf.tensor(ids("ids", tf.util.sizeFromShape(shape), V), shape, "int32");
-      const of = (f: Faces): Op => (table) => f.embedding(table as tf.Tensor2D, picked);
-      compare(`${shape} of ${V} × ${d}`, of(f), of(plain), [draw("table", [V, d])]);
+      const of = (f: Operations): Op => (table) => f.embedding(table as tf.Tensor2D, picked);
+      compare(`${shape} of ${V} × ${d}`, of(f), of(reference), [draw("table", [V, d])]);
     }
   }
 });
@@ -272,17 +324,17 @@ withEach("rows that a table does not have are refused", async (f) => {
   }
 });
 
-withEach("cross-entropy is the plain one, with both gradients, rows without weight left out", (f) => {
+withEach("cross-entropy is the reference's, with both gradients, rows without weight left out", (f) => {
   for (const [rows, d, V] of [[1, 1, 2], [1, 8, 5], [6, 5, 43], [40, 24, 101], [300, 12, 7001]] as const) {
     const targets = tf.tensor1d(ids("targets", rows, V), "int32");
     const some = normals(keyOf(1, "weights"), rows, 1).map((x, i) => i % 3 === 1 ? 0 : Math.abs(x));
     for (const weights of [new Float32Array(rows).fill(1 / rows), some, new Float32Array(rows)]) {
       const w = tf.tensor1d(weights);
-      const of = (f: Faces): Op => (h, table) =>
+      const of = (f: Operations): Op => (h, table) =>
         f.tiedCrossEntropy(h as tf.Tensor2D, table as tf.Tensor2D, targets, w);
       const inputs = [draw("h", [rows, d]), draw("table", [V, d], 0.5)];
-      compare(`cross-entropy ${rows} × ${d} × ${V}`, of(f), of(plain), inputs);
-      const [a, e] = [of(f), of(plain)].map((op) => measure(op, inputs, () => tf.scalar(1)));
+      compare(`cross-entropy ${rows} × ${d} × ${V}`, of(f), of(reference), inputs);
+      const [a, e] = [of(f), of(reference)].map((op) => measure(op, inputs, () => tf.scalar(1)));
       e!.gradients.forEach(({ data }, i) =>
         assertClose(a!.gradients[i]!.data, data, `dy = 1: gradient ${i}`)
       );
@@ -293,11 +345,11 @@ withEach("cross-entropy is the plain one, with both gradients, rows without weig
 withEach("what is dropped is what the generator says, to the bit, with the gradient to match", (f) => {
   for (const count of [1, 3, 4, 15, 16, 17, 1023, 1024, 1025, 5000, 70001]) {
     for (const rate of [0.1, 0.5, 0.9, 1e-6, 0.999999]) {
-      const drop = { rate, key: keyOf(count, "drop") };
-      const factors = dropoutFactors(drop.key, count, rate).slice();
+      const mask = { rate, key: keyOf(count, "drop") };
+      const factors = dropoutFactors(mask.key, count, rate).slice();
       const ones = tf.ones([count]);
-      assertEquals(f.dropout(ones, drop).dataSync(), factors, `${count} at ${rate}`);
-      const slope = tf.grad((x: tf.Tensor) => f.dropout(x, drop).sum())(ones);
+      assertEquals(f.dropout(ones, mask).dataSync(), factors, `${count} at ${rate}`);
+      const slope = tf.grad((x: tf.Tensor) => f.dropout(x, mask).sum())(ones);
       assertEquals(slope.dataSync(), factors, `${count} at ${rate}`);
     }
   }
@@ -305,11 +357,11 @@ withEach("what is dropped is what the generator says, to the bit, with the gradi
 
 withEach("tables of which something is dropped together are as one, with their gradients", (f) => {
   for (const [first, second, d] of [[1, 1, 1], [5, 3, 7], [300, 40, 130]] as const) {
-    for (const drop of drops) {
-      const of = (f: Faces): Op => (...tables) => f.stackedDropout(tables as tf.Tensor2D[], drop);
+    for (const mask of masks) {
+      const of = (f: Operations): Op => (...tables) => f.stackedDropout(tables as tf.Tensor2D[], mask);
       const inputs = [draw("a", [first, d]), draw("b", [second, d])];
-      compare(`${first} and ${second} × ${d}, ${drop?.rate}`, of(f), of(plain), inputs);
-      compare(`${first} × ${d}, ${drop?.rate}`, of(f), of(plain), inputs.slice(0, 1));
+      compare(`${first} and ${second} × ${d}, ${mask?.rate}`, of(f), of(reference), inputs);
+      compare(`${first} × ${d}, ${mask?.rate}`, of(f), of(reference), inputs.slice(0, 1));
     }
   }
 });
@@ -325,7 +377,7 @@ withEach("sums of tensors are those of the definition, divided or not", () => {
 });
 
 withEach("gradients are the slopes of the values", (f) => {
-  const drop: DropoutMask = { rate: 0.3, key: [5, 6] };
+  const mask: DropoutMask = { rate: 0.3, key: [5, 6] };
   const targets = tf.tensor1d([3, 0, 6, 2, 2], "int32"), w = tf.tensor1d([0.5, 0, 1, 2, 0.1]);
   const cases: [string, Op, tf.Tensor[]][] = [
     ["linear", (x, weight, bias) => f.linear(x!, { weight, bias } as Linear), [
@@ -338,13 +390,13 @@ withEach("gradients are the slopes of the values", (f) => {
       draw("w", [6, 7], 0.5),
       draw("b", [7]),
     ]],
-    ["residualNorm", (x, y, weight, bias) => f.residualNorm(x!, y!, { weight, bias } as Norm, drop), [
+    ["residualNorm", (x, y, weight, bias) => f.residualNorm(x!, y!, { weight, bias } as Norm, mask), [
       draw("x", [5, 6]),
       draw("y", [5, 6]),
       draw("g", [6]),
       draw("b", [6]),
     ]],
-    ["attention", (qkv) => f.attention(qkv as tf.Tensor3D, 2, { dropout: drop }), [draw("qkv", [1, 5, 18])]],
+    ["attention", (qkv) => f.attention(qkv as tf.Tensor3D, 2, { dropout: mask }), [draw("qkv", [1, 5, 18])]],
     ["lstm", (x, weight, bias) => f.lstm(x as tf.Tensor3D, { weight, bias } as Linear), [
       draw("x", [2, 4, 3]),
       draw("w", [8, 20], 0.5),
@@ -379,10 +431,10 @@ withEach("gradients are the slopes of the values", (f) => {
   }
 });
 
-withEach("Adam and the norm are the plain ones, and change no clone", (f) => {
+withEach("Adam and the norm are the reference's, and change no clone", (f) => {
   for (const shape of [[1], [7], [4, 33], [2000], [270, 260]]) {
     const step = { factor: 0.7, rate: 1e-2, decay: 0.01, b1: 0.9, b2: 0.999, epsilon: 1e-8 };
-    const run = (f: Faces) => {
+    const run = (f: Operations) => {
       const start = draw("p", shape);
       const p = tf.variable(start), kept = p.clone();
       const [m, v] = [tf.variable(tf.zeros(shape)), tf.variable(tf.zeros(shape))];
@@ -393,27 +445,27 @@ withEach("Adam and the norm are the plain ones, and change no clone", (f) => {
       tf.dispose([p, m, v]);
       return values;
     };
-    const [a, e] = [run(f), run(plain)];
+    const [a, e] = [run(f), run(reference)];
     e.forEach((values, i) => assertClose(a[i]!, values, `${["p", "m", "v"][i]} of ${shape}`));
     const gradients = [draw("a", shape), draw("b", shape), draw("c", [3])];
-    assertClose(f.norm(gradients).dataSync(), plain.norm(gradients).dataSync(), "norm");
+    assertClose(f.norm(gradients).dataSync(), reference.norm(gradients).dataSync(), "norm");
   }
 });
 
-Deno.test("neither tensors nor the heap grow with use, and the bits are the same each time", async () => {
+Deno.test("neither tensors nor memory grow with use, and the bits are the same each time", async () => {
   for (const use of uses) {
-    const f = await fast(use);
+    const f = await fusedWith(use);
     const { memory } = (tf.backend() as WasmBackend).wasm.asm;
-    const drop: DropoutMask = { rate: 0.1, key: [1, 2] };
+    const mask: DropoutMask = { rate: 0.1, key: [1, 2] };
     const [N, T, d] = [2, 21, 24];
     const table = draw("table", [43, d], 0.3);
     const inputs = [table, draw("w3", [d, 3 * d], 0.3), draw("b3", [3 * d]), draw("g", [d]), draw("b", [d])];
     const tokens = tf.tensor2d(ids("ids", N * T, 43), [N, T], "int32");
     const [targets, weights] = [tokens.flatten() as tf.Tensor1D, tf.ones([N * T]) as tf.Tensor1D];
     const loss: Op = (table, w3, b3, weight, bias) => {
-      const x = f.dropout(f.embedding(table as tf.Tensor2D, tokens), drop);
+      const x = f.dropout(f.embedding(table as tf.Tensor2D, tokens), mask);
       const wide = f.linear(x, { weight: w3, bias: b3 } as Linear) as tf.Tensor3D;
-      const y = f.residualNorm(x, f.attention(wide, 3, { dropout: drop }), { weight, bias } as Norm, drop);
+      const y = f.residualNorm(x, f.attention(wide, 3, { dropout: mask }), { weight, bias } as Norm, mask);
       const z = f.linearGelu(y, { weight: w3, bias: b3 } as Linear).slice([0, 0, 0], [N, T, d]);
       return f.tiedCrossEntropy(z.reshape([N * T, d]), table as tf.Tensor2D, targets, weights);
     };
@@ -429,10 +481,10 @@ Deno.test("neither tensors nor the heap grow with use, and the bits are the same
   }
 });
 
-Deno.test("50 updates of a small model have the same losses with fast faces and with plain ones", async () => {
+Deno.test("50 updates of a small model have the same losses with fused implementations and with references", async () => {
   const run = async (name: BackendName) => {
     await backend(name);
-    assertEquals(fused() !== undefined, name === "wasm");
+    assertEquals(wasmContext() !== undefined, name === "wasm");
     return await lossesOf(50);
   };
   try {
@@ -443,10 +495,10 @@ Deno.test("50 updates of a small model have the same losses with fast faces and 
   }
 });
 
-Deno.test("on another backend there are no fast faces", async () => {
+Deno.test("on another backend there are no fused implementations", async () => {
   await backend("cpu");
   try {
-    assertEquals(fused(), undefined);
+    assertEquals(wasmContext(), undefined);
   } finally {
     await backend();
   }

@@ -1,9 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
-import type { WasmBackend } from "../../lib/engine/heap.ts";
-import { backend } from "../../lib/engine/backend.ts";
+import type { WasmBackend } from "../../lib/engine/wasm-memory.ts";
 import { findBlas } from "../../lib/engine/blas.ts";
 import { type GemmOptions, installGemm } from "../../lib/engine/gemm.ts";
-import { keyOf, normals } from "../../lib/engine/random.ts";
+import { backend, keyOf, normals } from "../../lib/engine/mod.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 
 const uses = ["simd", "relaxed"] as const;
@@ -21,12 +20,12 @@ function draw(name: string, shape: number[]): tf.Tensor {
   return tf.tensor(pool.subarray(0, size), shape);
 }
 
-/** The heap of backend "wasm". */
-function heap(): WebAssembly.Memory {
+/** The memory of backend "wasm". */
+function wasmMemory(): WebAssembly.Memory {
   return (tf.backend() as WasmBackend).wasm.asm.memory;
 }
 
-/** Installs a product and looks for leaks of what it is used for. */
+/** Installs a matrix multiplication and looks for leaks of what it is used for. */
 async function withGemm(options: GemmOptions, body: () => void): Promise<void> {
   await backend("wasm");
   await installGemm(options);
@@ -35,7 +34,7 @@ async function withGemm(options: GemmOptions, body: () => void): Promise<void> {
   assertEquals(tf.memory().numTensors, before);
 }
 
-/** Compares one product with the definition in float64, relative to the sum of its terms' magnitudes. */
+/** Compares one multiplication with the definition in float64, relative to the sum of its terms' magnitudes. */
 function check(M: number, N: number, K: number, tA: boolean, tB: boolean): void {
   const a = draw("a", tA ? [K, M] : [M, K]), b = draw("b", tB ? [N, K] : [K, N]);
   const c = tf.matMul(a, b, tA, tB);
@@ -65,7 +64,7 @@ function swap(x: tf.Tensor): tf.Tensor {
 const sizes = [1, 2, 3, 5, 7, 8, 9, 31, 33, 64, 100, 129];
 
 for (const use of uses) {
-  Deno.test(`${use}: products of all awkward shapes and forms are those of the definition`, async () => {
+  Deno.test(`${use}: matrix multiplications of all awkward shapes and forms are those of the definition`, async () => {
     await withGemm({ use }, () => {
       for (const M of sizes) {
         for (const N of sizes) {
@@ -75,7 +74,7 @@ for (const use of uses) {
     });
   });
 
-  Deno.test(`${use}: products that span several blocks in every direction are those of the definition`, async () => {
+  Deno.test(`${use}: matrix multiplications that span several blocks in every direction are those of the definition`, async () => {
     await withGemm({ use }, () => {
       for (const [tA, tB] of forms) {
         check(101, 523, 263, tA, tB);
@@ -85,7 +84,7 @@ for (const use of uses) {
     });
   });
 
-  Deno.test(`${use}: products that are divided among threads are those of the definition`, async () => {
+  Deno.test(`${use}: matrix multiplications that are divided among threads are those of the definition`, async () => {
     await withGemm({ use, threads: 3 }, () => {
       for (const [tA, tB] of forms) {
         check(101, 130, 100, tA, tB);
@@ -114,13 +113,13 @@ for (const use of uses) {
       for (const [N, K] of [[1, 40], [37, 129], [64, 300], [520, 32]] as const) {
         for (const [tA, tB] of forms) {
           const rows = draw("rows", [130, K]), b = draw("b", tB ? [N, K] : [K, N]);
-          const product = (a: tf.Tensor) => tf.matMul(tA ? a.transpose() : a, b, tA, tB).dataSync();
-          const all = product(rows);
+          const multiply = (a: tf.Tensor) => tf.matMul(tA ? a.transpose() : a, b, tA, tB).dataSync();
+          const all = multiply(rows);
           for (const count of [1, 2, 5, 6, 7, 23, 24, 25, 60, 95, 96, 97, 129]) {
             const first = rows.slice([0, 0], [count, K]);
             const noise = draw("noise", [130 - count, K]).mul(1e20);
-            assertEquals(product(first), all.slice(0, count * N), `${count} rows alone, ${N} columns`);
-            const changed = product(tf.concat([first, noise])).slice(0, count * N);
+            assertEquals(multiply(first), all.slice(0, count * N), `${count} rows alone, ${N} columns`);
+            const changed = multiply(tf.concat([first, noise])).slice(0, count * N);
             assertEquals(changed, all.slice(0, count * N), `${count} rows before others, ${N} columns`);
           }
         }
@@ -151,7 +150,7 @@ for (const use of uses) {
   });
 }
 
-Deno.test("a product over nothing is zero, and a product of nothing is empty", async () => {
+Deno.test("a matrix multiplication over nothing is zero, and one of nothing is empty", async () => {
   await withGemm({ use: "simd" }, () => {
     assertEquals([...tf.matMul(tf.zeros([2, 0]), tf.zeros([0, 3])).dataSync()], [0, 0, 0, 0, 0, 0]);
     assertEquals(tf.matMul(tf.zeros([0, 4]), tf.zeros([4, 3])).shape, [0, 3]);
@@ -159,7 +158,7 @@ Deno.test("a product over nothing is zero, and a product of nothing is empty", a
   });
 });
 
-Deno.test("gradients flow through the installed product", async () => {
+Deno.test("gradients flow through the installed matrix multiplication", async () => {
   await withGemm({ use: "simd" }, () => {
     const a = draw("a", [2, 5, 7]), b = draw("b", [2, 7, 3]);
     const [da, db] = tf.grads((x: tf.Tensor, y: tf.Tensor) => tf.matMul(x, y).square().sum())([a, b]);
@@ -169,26 +168,26 @@ Deno.test("gradients flow through the installed product", async () => {
   });
 });
 
-Deno.test("the product survives a heap that grows, and does not grow it itself", async () => {
+Deno.test("matrix multiplication survives a memory that grows, and does not grow it itself", async () => {
   await withGemm({ use: "simd" }, () => {
     check(33, 31, 64, false, true);
     const { memory } = (tf.backend() as WasmBackend).wasm.asm;
     const before = memory.buffer.byteLength;
     tf.zeros([before / 4]).dispose();
     const grown = memory.buffer.byteLength;
-    assert(grown > before, "the heap should have grown");
+    assert(grown > before, "the memory should have grown");
     for (let i = 0; i < 200; i++) tf.tidy(() => check(33, 31, 64, i % 2 === 0, true));
     assertEquals(memory.buffer.byteLength, grown);
   });
 });
 
-Deno.test("installing again changes the product and takes no more of the heap", async () => {
+Deno.test("installing again changes the matrix multiplication and takes no more memory", async () => {
   await backend("wasm");
-  const memory = heap();
+  const memory = wasmMemory();
   let before = 0;
   for (let i = 0; i < 20; i++) {
-    const { products } = await installGemm({ use: uses[i % 2]!, threads: 1 + i % 3 });
-    assert(products.startsWith(i % 2 ? "own kernel, relaxed SIMD, " : "own kernel, SIMD, "), products);
+    const { matmul } = await installGemm({ use: uses[i % 2]!, threads: 1 + i % 3 });
+    assert(matmul.startsWith(i % 2 ? "own kernel, relaxed SIMD, " : "own kernel, SIMD, "), matmul);
     tf.tidy(() => check(9, 9, 9, false, true));
     before ||= memory.buffer.byteLength;
   }
@@ -208,7 +207,7 @@ const blas = await findBlas();
 const found = blas?.name ?? "none found, or no --allow-ffi";
 
 Deno.test({
-  name: `BLAS (${found}) gives the products of the definition`,
+  name: `BLAS (${found}) multiplies as the definition does`,
   ignore: !blas,
   fn: () =>
     withGemm({ use: "blas" }, () => {

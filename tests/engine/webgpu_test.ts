@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { difference } from "../../lib/engine/parity.ts";
-import { backend, backendInUse, type BackendName } from "../../lib/engine/backend.ts";
+import { backend, backendInUse, type BackendName } from "../../lib/engine/mod.ts";
 import { findAdapter } from "../../lib/engine/webgpu.ts";
 import { dispose, generate, gpt, presets } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
@@ -30,10 +30,10 @@ function onDevice(name: string, body: () => Promise<void>): void {
 }
 
 onDevice("starts by its name alone, and provenance names the device", async () => {
-  const { name, why, products } = await backend("webgpu");
+  const { name, why, matmul } = await backend("webgpu");
   assertEquals([name, why], ["webgpu", "as asked"]);
-  assert(products.includes(adapter!.info.description));
-  assertEquals(backendInUse(), `webgpu: ${products}`);
+  assert(matmul.includes(adapter!.info.description));
+  assertEquals(backendInUse(), `webgpu: ${matmul}`);
   assertEquals((await backend()).name, "wasm");
 });
 

@@ -1,6 +1,6 @@
 /** One update of a model in a process of its own: prints the bytes that its heap grew by, and those foretold. */
 import * as tf from "@tensorflow/tfjs";
-import type { WasmBackend } from "../../lib/engine/heap.ts";
+import type { WasmBackend } from "../../lib/engine/wasm-memory.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { type Config, init, leaves } from "../../lib/model/mod.ts";
 import { adamState, masked, objective, pretrainDefaults, train } from "../../lib/train/mod.ts";

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import type { WasmBackend } from "../../lib/engine/heap.ts";
+import type { WasmBackend } from "../../lib/engine/wasm-memory.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { type Config, dispose, gpt, presets } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";

@@ -1,5 +1,50 @@
 // Made by `deno task kernels` from gemm.as.ts, fused.as.ts and simd.as.ts; edit those.
-/** The matrix product, with plain SIMD and with fused multiply-add (relaxed SIMD): wasm in base64. */
+type bool = boolean;
+type i32 = number;
+type u32 = number;
+type f32 = number;
+type usize = number;
+
+/** The functions of {@linkcode gemm}: `usize` is an address in bytes. */
+export interface GemmKernels {
+  scratchBytes(): usize;
+  gemm(
+    transA: bool,
+    transB: bool,
+    M: i32,
+    N: i32,
+    K: i32,
+    a: usize,
+    lda: i32,
+    b: usize,
+    ldb: i32,
+    c: usize,
+    ldc: i32,
+    add: bool,
+    scratch: usize,
+  ): void;
+  batchGemm(
+    batch: i32,
+    aNext: usize,
+    bNext: usize,
+    cNext: usize,
+    transA: bool,
+    transB: bool,
+    M: i32,
+    N: i32,
+    K: i32,
+    a: usize,
+    lda: i32,
+    b: usize,
+    ldb: i32,
+    c: usize,
+    ldc: i32,
+    add: bool,
+    scratch: usize,
+  ): void;
+}
+
+/** Matrix multiplication, with plain SIMD and with fused multiply-add (relaxed SIMD): wasm in base64. */
 export const gemm = {
   // 3235 bytes
   simd:
@@ -8,7 +53,123 @@ export const gemm = {
   relaxed:
     "AGFzbQEAAAABPwVgCn9/f39/f39/f38AYA1/f39/f39/f39/f39/AGAAAX9gBn9/f39/fwBgEX9/f39/f39/f39/f39/f39/AAISAQNlbnYGbWVtb3J5AgEBgIAEAwYFAAECAwQHLAQMc2NyYXRjaEJ5dGVzAAIEZ2VtbQABCWJhdGNoR2VtbQAEBm1lbW9yeQIACpUXBcMLAgt7AX8gAEEERgRAIAIgA2oiACADaiIVIANqIQMDQAJAIAL9CQIAIhIgBf0ABAAiEyAL/YUCIQsgEiAF/QAEECISIAr9hQIhCiAA/QkCACIUIBMgDP2FAiEMIBQgEiAN/YUCIQ0gFf0JAgAiFCATIA79hQIhDiAUIBIgD/2FAiEPIAP9CQIAIhQgEyAQ/YUCIRAgFCASIBH9hQIhESABQQFGDQAgAiAEaiIC/QkCACISIAUgBmoiBf0ABAAiEyAL/YUCIQsgEiAF/QAEECISIAr9hQIhCiACIARqIQIgACAEaiIA/QkCACIUIBMgDP2FAiEMIBQgEiAN/YUCIQ0gACAEaiEAIAQgFWoiFf0JAgAiFCATIA79hQIhDiAUIBIgD/2FAiEPIAQgFWohFSADIARqIgP9CQIAIhQgEyAQ/YUCIRAgFCASIBH9hQIhESADIARqIQMgAUECayIBRQ0AIAUgBmohBQwBCwsgByAJBHsgCwUgB/0ABBAgCv3kASEKIAf9AAQAIAv95AEL/QsEACAHIAr9CwQQIAcgCGoiACAJBHsgDAUgAP0ABBAgDf3kASENIAD9AAQAIAz95AEL/QsEACAAIA39CwQQIAAgCGoiACAJBHsgDgUgAP0ABBAgD/3kASEPIAD9AAQAIA795AEL/QsEACAAIA/9CwQQIAAgCGoiACAJBHsgEAUgAP0ABBAgEf3kASERIAD9AAQAIBD95AEL/QsEACAAIBH9CwQQBSAAQQNGBEAgAiADaiIAIANqIQMDQAJAIAL9CQIAIhAgBf0ABAAiESAL/YUCIQsgECAF/QAEECIQIAr9hQIhCiAA/QkCACISIBEgDP2FAiEMIBIgECAN/YUCIQ0gA/0JAgAiEiARIA79hQIhDiASIBAgD/2FAiEPIAFBAUYNACACIARqIgL9CQIAIhAgBSAGaiIF/QAEACIRIAv9hQIhCyAQIAX9AAQQIhAgCv2FAiEKIAIgBGohAiAAIARqIgD9CQIAIhIgESAM/YUCIQwgEiAQIA39hQIhDSAAIARqIQAgAyAEaiID/QkCACISIBEgDv2FAiEOIBIgECAP/YUCIQ8gAyAEaiEDIAFBAmsiAUUNACAFIAZqIQUMAQsLIAcgCQR7IAsFIAf9AAQQIAr95AEhCiAH/QAEACAL/eQBC/0LBAAgByAK/QsEECAHIAhqIgAgCQR7IAwFIAD9AAQQIA395AEhDSAA/QAEACAM/eQBC/0LBAAgACAN/QsEECAAIAhqIgAgCQR7IA4FIAD9AAQQIA/95AEhDyAA/QAEACAO/eQBC/0LBAAgACAP/QsEEAUgAEECRgRAIAIgA2ohAANAAkAgAv0JAgAiDiAF/QAEACIPIAv9hQIhCyAOIAX9AAQQIg4gCv2FAiEKIAD9CQIAIhAgDyAM/YUCIQwgECAOIA39hQIhDSABQQFGDQAgAiAEaiIC/QkCACIOIAUgBmoiA/0ABAAiDyAL/YUCIQsgDiAD/QAEECIOIAr9hQIhCiACIARqIQIgACAEaiIA/QkCACIQIA8gDP2FAiEMIBAgDiAN/YUCIQ0gACAEaiEAIAFBAmsiAUUNACADIAZqIQUMAQsLIAcgCQR7IAsFIAf9AAQQIAr95AEhCiAH/QAEACAL/eQBC/0LBAAgByAK/QsEECAHIAhqIgAgCQR7IAwFIAD9AAQQIA395AEhDSAA/QAEACAM/eQBC/0LBAAgACAN/QsEEAUDQAJAIAL9CQIAIgwgBf0ABAAgC/2FAiELIAwgBf0ABBAgCv2FAiEKIAFBAUYNACACIARqIgD9CQIAIgwgBSAGaiID/QAEACAL/YUCIQsgDCAD/QAEECAK/YUCIQogACAEaiECIAFBAmsiAUUNACADIAZqIQUMAQsLIAcgCQR7IAsFIAf9AAQQIAr95AEhCiAH/QAEACAL/eQBC/0LBAAgByAK/QsEEAsLCwvABQIXfwF9QQQgBkECdCIGIAAbISIgBkEEIAAbIREgCEECdCIGQQQgARshH0EEIAYgARshECAKQQJ0ISEgDEGAAWoiHEGAgAZqIRsgA0HAAE4gACAAGyEaIAEgAkHgAE4gARshGUEIQYAEIAJB4ABIGyEeQQAhCgNAIAMgCkoEQCAKIB5qIgAgAyAAIANIGyEYQQAhIwNAIAQgI0oEQEGAAiAEICNrIgAgAEGAAkobIRMgI0UiDgRAIAtFIQ4LQQAhBgNAIAIgBkoEQCAGQeAAaiIAIAIgACACSBshFyAKIQgDQCAIIBhIBEAgByAIIB9saiAQICNsaiENIBAhD0EAQQggAyAIayIAIABBCEobIh1BCEYiFiAZG0UEQCAbIAggCmsgE0ECdGxqIQAgBkUEQCAdIBMgDSAfIBAgABADC0EgIQ8gACENCyAGIRQDQCAUIBdIBEAgBSAUICJsaiARICNsaiEAIBEhAUEEIAIgFGsiEiASQQRKGyIgQQRGQQAgGhsEQCAcIBQgBmsgE0ECdGxqIQEgCCAKRgRAIBMhFSABIRIDQCAVQQBKBEAgEiAA/QAEAP0LBAAgFUEBayEVIAAgEWohACASQRBqIRIMAQsLCyABIQBBECEBCyAJIBQgIWxqIAhBAnRqIRUCQCAWBEAgICATIAAgIiABIA0gDyAVICEgDhAADAELICAgEyAAICIgASANIA8gDEEgQQEQAEEAIQADQCAAICBIBEBBACEBA0AgASAdSARAIAwgAEEDdCABakECdGoqAgAhJCAVIAAgIWxqIAFBAnRqIhIgDgR9ICQFIBIqAgAgJJILOAIAIAFBAWohAQwBCwsgAEEBaiEADAELCwsgFEEEaiEUDAELCyAIQQhqIQgMAQsLIAZB4ABqIQYMAQsLICNBgAJqISMMAQsLIAogHmohCgwBCwsLBgBBgIEmC7wFAgF/BnsgBEEERiAAQQhGcQRAA0AgAUEETgRAIAUgAv0ABAAiByACIANqIgb9AAQAIgj9DQABAgMQERITBAUGBxQVFhciCSADIAZqIgb9AAQAIgogAyAGaiIG/QAEACIL/Q0AAQIDEBESEwQFBgcUFRYXIgz9DQABAgMEBQYHEBESExQVFhf9CwQAIAUgCSAM/Q0ICQoLDA0ODxgZGhscHR4f/QsEICAFIAcgCP0NCAkKCxgZGhsMDQ4PHB0eHyIHIAogC/0NCAkKCxgZGhsMDQ4PHB0eHyII/Q0AAQIDBAUGBxAREhMUFRYX/QsEQCAFIAcgCP0NCAkKCwwNDg8YGRobHB0eH/0LBGAgBUEQaiADIAZqIgb9AAQAIgcgAyAGaiIG/QAEACII/Q0AAQIDEBESEwQFBgcUFRYXIgkgAyAGaiIG/QAEACIKIAMgBmr9AAQAIgv9DQABAgMQERITBAUGBxQVFhciDP0NAAECAwQFBgcQERITFBUWF/0LBAAgBSAJIAz9DQgJCgsMDQ4PGBkaGxwdHh/9CwQwIAUgByAI/Q0ICQoLGBkaGwwNDg8cHR4fIgcgCiAL/Q0ICQoLGBkaGwwNDg8cHR4fIgj9DQABAgMEBQYHEBESExQVFhf9CwRQIAUgByAI/Q0ICQoLDA0ODxgZGhscHR4f/QsEcCABQQRrIQEgAkEQaiECIAVBgAFqIQUMAQsLBSAAQQhGBEADQCABQQBKBEAgBSAC/QAEAP0LBAAgBSAC/QAEEP0LBBAgAUEBayEBIAIgBGohAiAFQSBqIQUMAQsLCwsDQCABQQBKBEBBACEGA0AgBkEISARAIAUgBkECdGogACAGSgR9IAIgAyAGbGoqAgAFQwAAAAALOAIAIAZBAWohBgwBCwsgAUEBayEBIAIgBGohAiAFQSBqIQUMAQsLC0cAA0AgAEEASgRAIAQgBSAGIAcgCCAJIAogCyAMIA0gDiAPIBAQASABIAlqIQkgAiALaiELIAMgDWohDSAAQQFrIQAMAQsLCw==",
 };
-/** The passes between the products, with plain SIMD and with fused multiply-add (relaxed SIMD): wasm in base64. */
+
+/** The functions of {@linkcode fused}: `usize` is an address in bytes. */
+export interface FusedKernels {
+  dropped(
+    first: u32,
+    n: i32,
+    x: usize,
+    out: usize,
+    k0: u32,
+    k1: u32,
+    threshold: i32,
+    kept: f32,
+    masks: usize,
+  ): void;
+  addBias(rows: i32, n: i32, y: usize, bias: usize): void;
+  sumRows(rows: i32, n: i32, y: usize, sums: usize): void;
+  gelu(rows: i32, n: i32, y: usize, bias: usize, out: usize): void;
+  geluBack(rows: i32, n: i32, slopes: usize, dy: usize, dx: usize, sums: usize): void;
+  norm(
+    first: i32,
+    rows: i32,
+    n: i32,
+    x: usize,
+    y: usize,
+    gain: usize,
+    bias: usize,
+    out: usize,
+    normed: usize,
+    inverse: usize,
+    k0: u32,
+    k1: u32,
+    threshold: i32,
+    kept: f32,
+    masks: usize,
+  ): void;
+  normBack(
+    first: i32,
+    rows: i32,
+    n: i32,
+    dy: usize,
+    normed: usize,
+    inverse: usize,
+    gain: usize,
+    dx: usize,
+    dropped: usize,
+    dGain: usize,
+    dBias: usize,
+    k0: u32,
+    k1: u32,
+    threshold: i32,
+    kept: f32,
+    masks: usize,
+  ): void;
+  softmax(
+    first: i32,
+    end: i32,
+    width: i32,
+    keys: i32,
+    scale: f32,
+    scores: usize,
+    saved: usize,
+    from: u32,
+    k0: u32,
+    k1: u32,
+    threshold: i32,
+    kept: f32,
+    masks: usize,
+  ): void;
+  softmaxBack(
+    first: i32,
+    end: i32,
+    width: i32,
+    keys: i32,
+    scale: f32,
+    p: usize,
+    d: usize,
+    dropped: usize,
+    kept: f32,
+  ): void;
+  cell(rows: i32, n: i32, steps: i32, bias: usize, gates: usize, before: usize, cells: usize, h: usize): void;
+  cellBack(
+    rows: i32,
+    n: i32,
+    steps: i32,
+    dy: usize,
+    carried: usize,
+    dCells: usize,
+    gates: usize,
+    before: usize,
+    cells: usize,
+    dGates: usize,
+  ): void;
+  crossEntropy(rows: i32, n: i32, logits: usize, targets: usize, weights: usize, found: usize): void;
+  add(n: i32, x: usize, y: usize, out: usize): void;
+  scaled(n: i32, x: usize, factor: f32, out: usize): void;
+  gather(count: i32, n: i32, table: usize, ids: usize, out: usize): void;
+  scatter(count: i32, n: i32, x: usize, ids: usize, table: usize, first: i32, end: i32): void;
+  squares(n: i32, x: usize, found: usize): void;
+  adam(
+    n: i32,
+    p: usize,
+    g: usize,
+    m: usize,
+    v: usize,
+    factor: f32,
+    rate: f32,
+    decay: f32,
+    b1: f32,
+    c1: f32,
+    b2: f32,
+    c2: f32,
+    epsilon: f32,
+  ): void;
+  setUp(at: usize): void;
+}
+
+/** The passes between matrix multiplications, with plain SIMD and with fused multiply-add (relaxed SIMD): wasm in base64. */
 export const fused = {
   // 19260 bytes
   simd:

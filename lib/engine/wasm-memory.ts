@@ -1,6 +1,6 @@
 /**
- * The heap of tfjs' wasm backend, as our kernels see it: addresses in bytes. It may grow at any allocation;
- * addresses stay then, views of it do not.
+ * The memory of tfjs' wasm backend, as our kernels see it: addresses in bytes. It may grow at any allocation;
+ * addresses stay valid then, views of it do not.
  *
  * @module
  */
@@ -23,13 +23,13 @@ export type Kernel = Readonly<Record<Simd, string>>;
 /** SIMD whose bits are the same on every machine, or with what the machine has for x·y + z. */
 export type Simd = "simd" | "relaxed";
 
-/** Whether this engine runs a form of a kernel. */
-export function runs(kernel: Kernel, form: Simd): boolean {
+/** Whether this JavaScript engine runs a form of a kernel. */
+export function isSupported(kernel: Kernel, form: Simd): boolean {
   return WebAssembly.validate(decode(kernel[form]));
 }
 
-/** What a kernel exports, on a heap. */
-export function bind<Exports>(kernel: Kernel, form: Simd, memory: WebAssembly.Memory): Exports {
+/** What a kernel exports, bound to a memory. */
+export function instantiate<Exports>(kernel: Kernel, form: Simd, memory: WebAssembly.Memory): Exports {
   const bytes = decode(kernel[form]);
   if (isShared(memory)) bytes[limitsOf(bytes)!] = SHARED;
   return new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports as Exports;
@@ -40,23 +40,23 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
-/** Whether threads can work on a heap. */
+/** Whether threads can work on a memory. */
 export function isShared(memory: WebAssembly.Memory): boolean {
   return (memory.buffer as ArrayBuffer | SharedArrayBuffer) instanceof SharedArrayBuffer;
 }
 
-/** What stands before a memory's limits in a module's bytes: it has two of them; it has, and is shared. */
+/** The byte before a memory's limits in a module: it has both limits; it has both, and is shared. */
 const [LIMITED, SHARED] = [1, 3];
 
-/** The start that was asked for last. */
+/** The last call of {@linkcode startShared}. */
 let last: Promise<unknown> = Promise.resolve();
 
 /**
- * Starts tfjs' wasm backend with a heap that threads can share: its memory has a limit, as a shared one must,
- * and nothing else in a module tells the one kind from the other. Where that is not so, nothing is changed.
+ * Starts tfjs' wasm backend with a memory that threads can share: it has a limit, as a shared one must, and nothing
+ * else in a module distinguishes the two kinds. Where it has none, nothing is changed.
  */
 export function startShared(start: () => Promise<boolean>): Promise<boolean> {
-  const done = last.then(() => withShared(start)); // One after the other, so that each puts back what it found.
+  const done = last.then(() => withShared(start)); // In turn, so that each restores what it found.
   last = done.catch(() => {});
   return done;
 }
@@ -71,7 +71,7 @@ async function withShared(start: () => Promise<boolean>): Promise<boolean> {
     const at = limitsOf(bytes);
     if (at === undefined || bytes[at] !== LIMITED) return instantiate(source, imports);
     bytes[at] = SHARED;
-    // A shared memory reserves all the addresses that it may ever have; some machines have not so many to give.
+    // A shared memory reserves all the addresses that it may ever have; some machines do not have so many.
     return instantiate(bytes, imports).catch(() => instantiate(source, imports));
   }) as typeof instantiate;
   try {
@@ -81,7 +81,7 @@ async function withShared(start: () => Promise<boolean>): Promise<boolean> {
   }
 }
 
-/** Where the kind of a module's memory stands, be it the module's own or, as in our kernels, all that it imports. */
+/** Offset of that byte, be the memory the module's own or, as in our kernels, all that it imports. */
 function limitsOf(bytes: Uint8Array): number | undefined {
   const [imports, memories] = [2, 5]; // The sections' numbers.
   for (let at = 8; at < bytes.length;) {
@@ -98,17 +98,6 @@ function limitsOf(bytes: Uint8Array): number | undefined {
   return undefined;
 }
 
-const replaced = new Set<string>();
-
-/** Replaces a kernel of tfjs' wasm backend, once; the new one may call the old. */
-export function replaceKernel(kernelName: string, make: (stock: tf.KernelFunc) => tf.KernelFunc): void {
-  const config = tf.getKernel(kernelName, "wasm");
-  if (!config || replaced.has(kernelName)) return;
-  replaced.add(kernelName);
-  tf.unregisterKernel(kernelName, "wasm");
-  tf.registerKernel({ ...config, kernelFunc: make(config.kernelFunc) });
-}
-
 /** Where a tensor lies. */
 export function addressOf(backend: WasmBackend, { dataId }: tf.TensorInfo): number {
   return backend.getMemoryOffset(dataId) >>> 0;
@@ -117,7 +106,7 @@ export function addressOf(backend: WasmBackend, { dataId }: tf.TensorInfo): numb
 /**
  * A tensor that holds anything.
  *
- * @throws {InputError} If the heap has no room for it.
+ * @throws {InputError} If memory ends.
  */
 export function outputOn(backend: WasmBackend, shape: number[]): tf.TensorInfo {
   const info = backend.makeOutput(shape, "float32");
@@ -130,12 +119,16 @@ export function outputOn(backend: WasmBackend, shape: number[]): tf.TensorInfo {
   return info;
 }
 
-/** Bytes of the heap that begin where a line of the cache does. */
+/**
+ * Bytes of memory that begin where a line of the cache does.
+ *
+ * @throws {InputError} If memory ends.
+ */
 export function allocate({ wasm }: WasmBackend, bytes: number): { block: number; start: number } {
   const block = bytes < 2 ** 32 - LINE ? wasm._malloc(bytes + LINE) >>> 0 : 0;
   if (block === 0) {
     throw new InputError(
-      `Cannot take ${bytes} bytes as backend "wasm" ends at 4 GiB: a smaller batch or model fits`,
+      `Cannot allocate ${bytes} bytes as backend "wasm" ends at 4 GiB: a smaller batch or model fits`,
     );
   }
   return { block, start: Math.ceil(block / LINE) * LINE };
@@ -143,14 +136,14 @@ export function allocate({ wasm }: WasmBackend, bytes: number): { block: number;
 
 const LINE = 64;
 
-/** Scratch for one operation at a time: what it got before belongs to the next one. */
+/** Scratch for one operation at a time: addresses are valid until it is taken again. */
 export class Scratch {
   #backend: WasmBackend;
   #size = 0;
   #block = 0;
   #start = 0;
 
-  /** Takes nothing yet. */
+  /** Allocates nothing yet. */
   constructor(backend: WasmBackend) {
     this.#backend = backend;
   }

@@ -1,12 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
-import { backend } from "../../lib/engine/backend.ts";
 import { findBlas } from "../../lib/engine/blas.ts";
-import { callsOn, CONSTANTS, scratchBytes } from "../../lib/engine/calls.ts";
 import { type GemmOptions, installGemm } from "../../lib/engine/gemm.ts";
-import type { WasmBackend } from "../../lib/engine/heap.ts";
-import { type Linear, linear } from "../../lib/engine/ops.ts";
-import { keyOf, words } from "../../lib/engine/random.ts";
-import { share, startTeam } from "../../lib/engine/team.ts";
+import { CONSTANTS_BYTES, kernelCallsOn, scratchBytes } from "../../lib/engine/kernel-calls.ts";
+import { backend, keyOf, type Linear, linear, words } from "../../lib/engine/mod.ts";
+import { share, startThreadPool } from "../../lib/engine/thread-pool.ts";
+import type { WasmBackend } from "../../lib/engine/wasm-memory.ts";
 import { type Config, dispose, init, leaves } from "../../lib/model/mod.ts";
 import { adamState, disposeAdam, objective, pretrainDefaults, train } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
@@ -48,7 +46,7 @@ async function trained(options: GemmOptions): Promise<string> {
   return JSON.stringify([losses, bits]);
 }
 
-Deno.test("with our own product a model's bits are the same for any number of threads", async () => {
+Deno.test("with our own matrix multiplication a model's bits are the same for any number of threads", async () => {
   for (const use of ["simd", "relaxed"] as const) {
     const alone = await trained({ use });
     for (const threads of [2, 3, 4]) {
@@ -86,26 +84,26 @@ Deno.test("shares are whole units that follow each other to the end", () => {
 
 Deno.test("a queue takes more calls than it holds, and they are made in their order", () => {
   const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536, shared: true });
-  const orders = { memory, form: "simd", blas: undefined, constants: 64, scratch: 65536 } as const;
-  assert(scratchBytes("simd", memory) < 2 ** 21 && CONSTANTS <= 64);
-  const team = startTeam(callsOn(memory, "simd", undefined, 64, 2 ** 21 + 65536), [orders]);
+  const settings = { memory, form: "simd", blas: undefined, constants: 64, scratch: 65536 } as const;
+  assert(scratchBytes("simd", memory) < 2 ** 21 && CONSTANTS_BYTES <= 64);
+  const pool = startThreadPool(kernelCallsOn(memory, "simd", undefined, 64, 2 ** 21 + 65536), [settings]);
   try {
     const at = 2 ** 22 - 4096, x = new Float32Array(memory.buffer, at, 4), count = 100_000;
     x.fill(1);
-    team.run(Infinity, ({ scaled }, part) => {
+    pool.run(Infinity, ({ scaled }, part) => {
       if (part === 1) { for (let i = 0; i < count; i++) scaled(4, at, i % 2 ? 0.5 : 2, at); }
     });
     assertEquals([...x], [1, 1, 1, 1]);
-    team.run(Infinity, ({ scaled, addBias }, part) => {
+    pool.run(Infinity, ({ scaled, addBias }, part) => {
       if (part === 1) { for (let i = 0; i < 10; i++) scaled(4, at, 2, at), addBias(1, 4, at, at); }
     });
     assertEquals(x[0], 4 ** 10);
   } finally {
-    team.end();
+    pool.end();
   }
 });
 
-Deno.test("threads see what a growing heap gains", async () => {
+Deno.test("threads see what a growing memory gains", async () => {
   await backend("wasm", { threads: 1 });
   const { memory } = (tf.backend() as WasmBackend).wasm.asm;
   const multiply = (place: tf.Tensor) => { // The gradients fill memory, which has its own checks of where it ends.
@@ -131,8 +129,8 @@ Deno.test("threads see what a growing heap gains", async () => {
 
 Deno.test("a thread that does not start is an error, not a wait", async () => {
   const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536, shared: true });
-  const own = callsOn(memory, "simd", undefined, 64, 65536);
-  const orders = {
+  const own = kernelCallsOn(memory, "simd", undefined, 64, 65536);
+  const settings = {
     memory,
     form: "simd",
     blas: "/nowhere/libblas.so",
@@ -140,7 +138,7 @@ Deno.test("a thread that does not start is an error, not a wait", async () => {
     scratch: 65536,
   } as const;
   await assertRefused(
-    () => startTeam(own, [orders]),
+    () => startThreadPool(own, [settings]),
     /^Cannot start another thread of the engine as it does not open: .*: one thread works$/s,
   );
 });
@@ -166,18 +164,18 @@ Deno.test("a number of threads that cannot be is refused", async () => {
 });
 
 Deno.test({
-  name: "without leave to read the threads' module one thread does it all, and says what is missing",
+  name: "without permission to read the threads' module one thread does it all, and says what is missing",
   permissions: { read: false, env: true, ffi: false },
   async fn() {
-    const { products, faster } = await backend("wasm", { threads: 2 });
-    assert(products.endsWith(", 1 thread"), products);
+    const { matmul, faster } = await backend("wasm", { threads: 2 });
+    assert(matmul.endsWith(", 1 thread"), matmul);
     assert(faster?.endsWith("; 2 threads are faster: run from files, with --allow-read"), faster);
   },
 });
 
 Deno.test("a program whose threads wait for work ends by itself", async () => {
   const code = `import { backend } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
-    console.log((await backend("wasm", { threads: 2 })).products);`;
+    console.log((await backend("wasm", { threads: 2 })).matmul);`;
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   try {
     await Deno.writeTextFile(file, code);
