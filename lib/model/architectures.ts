@@ -67,11 +67,14 @@ export const architectureRules: Readonly<Record<Architecture, ArchitectureRule>>
   },
 };
 
+/** The paper's own, which a configuration that names none has. */
+export const PAPER: Architecture = "gpt1";
+
 /** Each {@linkcode Architecture}. */
 export const architectures: readonly Architecture[] = Object.keys(architectureRules) as Architecture[];
 
 /** What a configuration's architecture is. */
-export function architectureOf({ architecture = "gpt1" }: Pick<Config, "architecture">): ArchitectureRule {
+export function architectureOf({ architecture = PAPER }: Pick<Config, "architecture">): ArchitectureRule {
   return architectureRules[architecture];
 }
 

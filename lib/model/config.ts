@@ -1,6 +1,12 @@
 import { InputError, quoted } from "../errors.ts";
 import { checked, oneOf, type SchemaOf, seed as seeds, settle, share, whole } from "../settings.ts";
-import { type Architecture, architectureOf, architectureRules, architectures } from "./architectures.ts";
+import {
+  type Architecture,
+  architectureOf,
+  architectureRules,
+  architectures,
+  PAPER,
+} from "./architectures.ts";
 import { sizeOf } from "./leaf.ts";
 import {
   type PositionKind,
@@ -71,7 +77,7 @@ export const presetSettings = {
   architecture: {
     ...oneOf(architectures),
     about: "what stands between embeddings and output",
-    otherwise: "gpt1",
+    otherwise: PAPER,
   },
   units: { ...whole({ from: 1, to: 2 ** 16 }), about: "units of an LSTM's layer", otherwise: "none" },
 } satisfies SchemaOf<Preset>;
@@ -164,7 +170,7 @@ export function withArchitecture(
   const { adapt } = architectureRules[architecture];
   const other: Preset = {
     ...shape,
-    ...(architecture !== "gpt1" && { architecture }),
+    ...(architecture !== PAPER && { architecture }),
     ...(adapt ? adapt(preset, units) : units !== undefined && { units }),
   };
   checkConfig({ ...other, vocabulary: 1 });
@@ -187,7 +193,7 @@ const MOST = 2 ** 30;
  * ```
  */
 export function checkConfig(config: Config): void {
-  const { heads, width, variant, architecture = "gpt1" } = settle("build a model", configSettings, config);
+  const { heads, width, variant, architecture = PAPER } = settle("build a model", configSettings, config);
   if (width % heads !== 0) {
     throw new InputError(
       `Cannot split ${width} features over ${heads} heads as width must be divisible by heads: ` +

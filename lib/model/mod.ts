@@ -5,7 +5,13 @@
  * @module
  */
 export { type AttentionMaps, attentionMaps } from "./attention.ts";
-export { type Architecture, architectureOf, type ArchitectureRule, architectures } from "./architectures.ts";
+export {
+  type Architecture,
+  architectureOf,
+  type ArchitectureRule,
+  architectures,
+  PAPER,
+} from "./architectures.ts";
 export {
   checkCausal,
   checkConfig,

@@ -5,6 +5,7 @@ import { allFinite, parseJson, readWithin } from "../foreign.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import { tokenizerSetting } from "../text/settings.ts";
 import { checked, type SchemaOf, settle, text } from "../settings.ts";
+import { PAPER } from "./architectures.ts";
 import { checkConfig, type Config, presets, presetSettings, seedSetting } from "./config.ts";
 import { checkModel, gpt, type LanguageModel } from "./gpt.ts";
 import { leaves } from "./parameters.ts";
@@ -127,8 +128,8 @@ export async function saveReleased(lm: LanguageModel, path: string): Promise<voi
   checkModel(lm, "save a model");
   checked("write released weights", "path", text, path);
   const { parameters, config } = lm;
-  const { architecture = "gpt1" } = config;
-  if (architecture !== "gpt1") {
+  const { architecture = PAPER } = config;
+  if (architecture !== PAPER) {
     throw new InputError(
       `Cannot write a model of architecture "${architecture}" as the released formats are GPT-1's: saveModel writes it`,
     );

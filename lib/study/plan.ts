@@ -7,7 +7,15 @@ import {
   task as loadTask,
 } from "../data/mod.ts";
 import { abbreviated, sha256 } from "../digest.ts";
-import { dispose, type PositionKind, type Preset } from "../model/mod.ts";
+import {
+  architectureOf,
+  dispose,
+  PAPER,
+  type PositionKind,
+  type Preset,
+  shapes,
+  sizeOf,
+} from "../model/mod.ts";
 import { type Tokenizer, tokensOf, trainBpe } from "../text/mod.ts";
 import {
   encodeTask,
@@ -148,7 +156,7 @@ export async function planOf(study: StudySettings): Promise<Plan> {
 
   const armOf = (model: StudyModel, preset: Preset, seed: number): Arm => {
     const { positions: { kind }, layers, context } = preset;
-    const arm = model === "gpt1" ? kind : kind === "none" ? model : `${model}-${kind}`;
+    const arm = model === PAPER ? kind : kind === "none" ? model : `${model}-${kind}`;
     const begun = startOf(arm, preset, seed), transfers = transfersOf(study, preset);
     return {
       model,
@@ -161,7 +169,7 @@ export async function planOf(study: StudySettings): Promise<Plan> {
         const encoding = encodings.get(at) ?? encodingOf(task, tokenizer, context);
         encodings.set(at, encoding);
         const { training, scoring, tokens, longest, ...counts } = encoding;
-        const weights = preset.architecture === "bert" ? [0] : study.lambda;
+        const weights = architectureOf(preset).causal ? study.lambda : [0];
         return weights.flatMap((lambda) =>
           transfers.map((transfer): PlannedFinetune => {
             const part = transfer === layers ? "" : `-transfer${transfer}`;
@@ -267,7 +275,7 @@ async function ownModels(
       const reads: PretrainRead = { preset, seed, corpus: books, options };
       const cost = options.updates * options.batch * preset.context * parametersOf(preset, tokenizer.size);
       const name = `pretrain-${arm}-seed${seed}`;
-      const { asked, reads: askedReads } = preset.architecture === "bert" ? textAlone : all; // It answers no task.
+      const { asked, reads: askedReads } = architectureOf(preset).causal ? all : textAlone; // Others answer no task.
       const read = { preset, seed, tokenizer, text: books.train, options };
       const run = planned(folder, keyOf, name, read, askedReads, cost);
       return {
@@ -319,9 +327,8 @@ function planned(
 }
 
 /** About how many parameters take part in reading a token: what it costs. */
-function parametersOf({ architecture, width, layers, units = 0 }: Preset, vocabulary: number): number {
-  const body = architecture === "lstm" ? units * (4 * (width + units) + width) : 12 * layers * width ** 2;
-  return body + vocabulary * width;
+function parametersOf(preset: Preset, vocabulary: number): number {
+  return [...shapes({ ...preset, vocabulary }).values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
 /** A run, and the arm that it is of. */

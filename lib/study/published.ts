@@ -5,7 +5,7 @@ import { readWhole } from "../files.ts";
 import { encodeTask } from "../train/mod.ts";
 import { type Arm, baselinesOf, type Plan, planOf } from "./plan.ts";
 import type { Finetuned, Pretrained } from "./rows.ts";
-import { settleStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
+import { isCausal, settleStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
 import { type Study, studyOf } from "./tables.ts";
 
 /**
@@ -89,7 +89,7 @@ async function read<Row>({ folder }: StudySettings, name: string, settings: Sett
 function isOf(settings: Settings, result: Pretrained & Partial<Finetuned>): boolean {
   const { positions } = settings as { readonly positions: { readonly kind: string } };
   if (!result.model || result.seed !== settings["seed"] || result.positions !== positions.kind) return false;
-  if (settings["run"] === "pretrain") return result.model === "bert" || result.heldout !== undefined;
+  if (settings["run"] === "pretrain") return !isCausal(result.model) || result.heldout !== undefined;
   const { task, lambda, transfer, measure, measures, value } = result;
   return task === settings["task"] && lambda === settings["lambda"] && transfer === settings["transfer"] &&
     typeof value === "number" && measures?.[measure!]?.value === value;

@@ -1,7 +1,7 @@
 import { isGraded, type Task } from "../data/mod.ts";
 import { InputError, named, quoted } from "../errors.ts";
 import { allFinite } from "../foreign.ts";
-import type { PositionKind } from "../model/mod.ts";
+import { architectureOf, type PositionKind } from "../model/mod.ts";
 import {
   type Interval,
   majorityBaseline,
@@ -124,7 +124,7 @@ export function answersOf(
  * @throws {InputError} If its file cannot be believed.
  */
 export async function pretrainedRow(
-  { model, positions, seed, preset: { architecture, context } }: Arm,
+  { model, positions, seed, preset }: Arm,
   { result: path, key, asked }: PlannedPretrain,
   { orders }: Plan,
 ): Promise<Pretrained | undefined> {
@@ -132,11 +132,11 @@ export async function pretrainedRow(
   if (!found) return undefined;
   const { heldout, byPosition, zeroShot, trained } = Object(found.result) as PretrainResult;
   checked(path, () => {
-    const reads = architecture !== "bert"; // Which predicts no next token.
+    const reads = architectureOf(preset).causal; // Others predict no next token.
     need(reads === (heldout !== undefined) && reads === (byPosition !== undefined), "held-out text", heldout);
     if (heldout !== undefined) checkText(heldout);
     if (byPosition !== undefined) {
-      need(byPosition.length === context - 1, "number of positions", byPosition.length);
+      need(byPosition.length === preset.context - 1, "number of positions", byPosition.length);
       byPosition.forEach((bits) => need(isAmount(bits), "bits by position", bits));
     }
     checkTook(trained);

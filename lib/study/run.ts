@@ -2,7 +2,7 @@ import { claim } from "../claim.ts";
 import { type Provenance, provenance } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { exists } from "../files.ts";
-import { dispose, gpt, type LanguageModel } from "../model/mod.ts";
+import { architectureOf, dispose, gpt, type LanguageModel } from "../model/mod.ts";
 import {
   evaluate,
   finetune,
@@ -209,7 +209,7 @@ async function ask(
   lm: LanguageModel,
   { asked: { heldout, windows, zeroShot: tasks } }: PlannedPretrain,
 ): Promise<Omit<PretrainResult, "trained">> {
-  if (lm.config.architecture === "bert") return { zeroShot: [] }; // It fills in masked tokens and predicts no next one.
+  if (!architectureOf(lm.config).causal) return { zeroShot: [] }; // It fills in masked tokens and predicts no next one.
   const answers: AnswerResult[] = [];
   for (const task of tasks) {
     const { predictions, scores, baseline: _, ...found } = await zeroShot(lm, task);

@@ -1,7 +1,17 @@
 import type { Corpus, Task } from "../data/mod.ts";
 import { corpusValue, limitSetting, taskName, wordsSetting } from "../data/settings.ts";
 import { InputError, quoted } from "../errors.ts";
-import { checkConfig, type PositionKind, type Preset, presets, withArchitecture } from "../model/mod.ts";
+import {
+  type Architecture,
+  architectureOf,
+  architectures,
+  checkConfig,
+  PAPER,
+  type PositionKind,
+  type Preset,
+  presets,
+  withArchitecture,
+} from "../model/mod.ts";
 import { presetSettings } from "../model/settings.ts";
 import {
   list,
@@ -30,16 +40,25 @@ import * as training from "../train/settings.ts";
  * GPT-2's; an encoder with BERT's objective; an LSTM with as many parameters, and one of the paper's 2048 units
  * (Table 5).
  */
-export const studyModels = {
-  gpt1: (preset: Preset): Preset => withArchitecture(preset, "gpt1"),
-  gpt2: (preset: Preset): Preset => withArchitecture(preset, "gpt2"),
-  bert: (preset: Preset): Preset => withArchitecture(preset, "bert"),
-  lstm: (preset: Preset): Preset => withArchitecture(preset, "lstm"),
-  "lstm-2048": (preset: Preset): Preset => withArchitecture(preset, "lstm", { units: 2048 }),
+export const studyModels: Readonly<Record<StudyModel, (preset: Preset) => Preset>> = {
+  ...Object.fromEntries(
+    architectures.map((name) => [name, (preset: Preset) => withArchitecture(preset, name)]),
+  ) as Record<Architecture, (preset: Preset) => Preset>,
+  "lstm-2048": (preset) => withArchitecture(preset, "lstm", { units: 2048 }),
 };
 
 /** One of {@linkcode studyModels}. */
-export type StudyModel = keyof typeof studyModels;
+export type StudyModel = Architecture | "lstm-2048";
+
+/** Whether a model has the position kind that a preset asks for, and not its own. */
+export function hasPositions(model: StudyModel): boolean {
+  return presetsOf({ preset: presets.mini, positions: ["learned", "sinusoidal"] }, model).length > 1;
+}
+
+/** Whether a model is trained to predict the next token. */
+export function isCausal(model: StudyModel): boolean {
+  return architectureOf(studyModels[model](presets.mini)).causal;
+}
 
 /** A study: which arms, how many seeds, how much of everything. */
 export interface StudySettings {
@@ -217,7 +236,7 @@ function checkPreset(base: Preset, given: Partial<Preset>, { models, positions }
 
 const ablation: StudySettings = {
   preset: { ...presets.mini, layers: 2, context: 64 },
-  models: ["gpt1"],
+  models: [PAPER],
   positions: ["learned", "sinusoidal"],
   lambda: [0, 0.5],
   transfer: ["all"],
@@ -254,7 +273,7 @@ export const studies: {
   ablate: ablation,
   compare: {
     ...ablation,
-    models: ["gpt1", "gpt2", "bert", "lstm"],
+    models: architectures,
     positions: ["learned"],
     lambda: [0],
     folder: "data/results/compare",
@@ -299,9 +318,10 @@ export function smoke(study: StudySettings): StudySettings {
 /** Refuses settings that do not go together. */
 function checkStudy(study: StudySettings): void {
   if (study.pretrained !== undefined) checkPretrained(study, study.pretrained);
-  if (study.models.includes("bert") && !study.lambda.includes(0)) {
+  const encoder = study.models.find((model) => !isCausal(model));
+  if (encoder && !study.lambda.includes(0)) {
     throw new InputError(
-      `Cannot run a study of bert with lambda ${
+      `Cannot run a study of ${encoder} with lambda ${
         quoted(study.lambda)
       } as it has no L1 and is fine-tuned with λ = 0: ` +
         "name 0, too",
@@ -323,10 +343,10 @@ function checkPretrained({ models, positions, zeroShot }: StudySettings, name: P
     );
   }
   const kinds: readonly PositionKind[] = pretrainedModels[name] ?? [];
-  const other = positions.find((kind) => !kinds.includes(kind)) ?? models.find((model) => model !== "gpt1");
+  const other = positions.find((kind) => !kinds.includes(kind)) ?? models.find((model) => model !== PAPER);
   if (other !== undefined) {
     throw new InputError(
-      `Cannot begin a study of ${other} with "${name}" as the models that come with the kit are gpt1: ` +
+      `Cannot begin a study of ${other} with "${name}" as the models that come with the kit are ${PAPER}: ` +
         Object.entries(pretrainedModels).map(([name, kinds]) =>
           `${name} with positions ${kinds.join(" or ")}`
         ).join(", "),
@@ -349,9 +369,12 @@ export function transfersOf({ transfer }: StudySettings, { layers }: Preset): nu
 }
 
 /** A model's presets: one for each position kind, if it has positions. */
-export function presetsOf({ preset, positions }: StudySettings, model: StudyModel): Preset[] {
+export function presetsOf(
+  { preset, positions }: Pick<StudySettings, "preset" | "positions">,
+  model: StudyModel,
+): Preset[] {
   const arms = positions.map((kind) =>
     studyModels[model]({ ...preset, positions: { ...preset.positions, kind } })
   );
-  return arms[0]?.architecture === "lstm" ? arms.slice(0, 1) : arms;
+  return [...new Map(arms.map((arm) => [JSON.stringify(arm), arm])).values()];
 }

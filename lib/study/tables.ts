@@ -3,6 +3,7 @@ import { InputError, isThenable, quoted } from "../errors.ts";
 import { percent } from "../numbers.ts";
 import type { NgramBaselines } from "../train/mod.ts";
 import type { Answered, Finetuned, Pretrained } from "./rows.ts";
+import { hasPositions } from "./settings.ts";
 import { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
 
 /** What a study found. Intervals are 95 %, over seeds: they tell of training's chance, not of the test set's. */
@@ -144,7 +145,7 @@ type Done = Answered & Run & Pick<Finetuned, "seed">;
 
 const factors: readonly Factor[] = [
   factor("model", ({ model }) => model, "with the first"),
-  factor("positions", ({ model, positions }) => model.startsWith("lstm") ? "" : positions, "all"),
+  factor("positions", ({ model, positions }) => hasPositions(model) ? positions : "", "all"),
   {
     ...factor("λ", ({ lambda }) => `${lambda ?? ""}`, "all"),
     words: ({ lambda }) => lambda === undefined ? "" : `λ = ${lambda}`,
