@@ -1,12 +1,21 @@
 import { Command } from "commander";
-import { atMost, task } from "../data/mod.ts";
-import { benchmarkSettings, limitSetting, taskName } from "../data/settings.ts";
+import { atMost, readTask, task } from "../data/mod.ts";
+import { benchmarkSettings, limitSetting, readTaskSettings, rowsFile, taskName } from "../data/settings.ts";
+import { InputError } from "../errors.ts";
 import { exists } from "../files.ts";
 import { seedSetting } from "../model/settings.ts";
 import { percent } from "../numbers.ts";
-import { settle, text } from "../settings.ts";
+import { or, settle, text } from "../settings.ts";
 import { duration, watch } from "../show/mod.ts";
-import { encodeTask, evaluate, finetune, finetuneDefaults, loadModel, paddingShare } from "../train/mod.ts";
+import {
+  encodeTask,
+  evaluate,
+  finetune,
+  finetuneDefaults,
+  loadModel,
+  modelFile,
+  paddingShare,
+} from "../train/mod.ts";
 import { finetuneSettings } from "../train/settings.ts";
 import {
   addSettings,
@@ -25,10 +34,25 @@ import {
 
 const { checkpoint: _, signal: __, ...tuning } = finetuneSettings;
 
+const { name: ___, validation, test, ...named } = readTaskSettings;
+
+/** Which columns of a file of rows are which, and where further splits are. */
+const columns = {
+  ...named,
+  measures: { ...named.measures, about: "what your task is scored by" },
+  validation: { ...rowsFile, about: validation.about, unit: "file", otherwise: validation.otherwise },
+  test: { ...rowsFile, about: test.about, unit: "file", otherwise: test.otherwise },
+};
+
 /** What `deno task finetune` takes. */
 export const settings = {
-  model: { ...text, about: "a pre-trained model, as `deno task pretrain` writes it", unit: "file" },
-  task: { ...taskName, about: "what to learn" },
+  model: {
+    ...text,
+    about: "a pre-trained model: mini, mini-sinusoidal, or a file that `deno task pretrain` wrote",
+    unit: "model",
+  },
+  task: { ...or(taskName, rowsFile), about: "a task by its name, or your own" },
+  ...columns,
   ...tuning,
   seed: { ...seedSetting, about: "seed of head, data order and dropout" },
   words: { ...benchmarkSettings.words, otherwise: "of imdb as many as fit the context, of race 180" },
@@ -49,7 +73,18 @@ export const command = addSettings(
 
 async function main(options: Record<string, unknown>): Promise<void> {
   const chosen = settle("fine-tune", settings, given(settings, options));
-  const { model, task: name, words: some, data: folder, trainExamples, testExamples, out } = chosen;
+  const { task: name, words: some, data: folder, trainExamples, testExamples, out } = chosen;
+  const model = modelFile(chosen.model), isOwn = rowsFile.accepts(name);
+  const rows = Object.fromEntries(
+    Object.keys(columns).filter((column) => options[column] !== undefined)
+      .map((column) => [column, chosen[column as keyof typeof columns]]),
+  );
+  if (isOwn) await checkThere("a task", name);
+  else if (Object.keys(rows).length > 0) {
+    throw new InputError(
+      `Cannot use --${Object.keys(rows)[0]} with task ${name} as it is for a file of your own rows`,
+    );
+  }
   await checkThere("a model", model);
   if (folder !== undefined) await checkThere(`task ${name}`, folder);
   const checkpoint = out === undefined ? undefined : `${out}.part`;
@@ -61,10 +96,9 @@ async function main(options: Record<string, unknown>): Promise<void> {
   // About as many words as the context holds: what is too long is cut at its end, where the verdict stands.
   const fitting = name === "imdb" ? Math.max(10, Math.floor(0.47 * lm.config.context)) : undefined;
   const words = some ?? fitting;
-  const whole = await task(name, {
-    ...words !== undefined && { words },
-    ...folder !== undefined && { folder },
-  });
+  const whole = isOwn
+    ? await readTask(name, rows)
+    : await task(name, { ...words !== undefined && { words }, ...folder !== undefined && { folder } });
   const data = atMost(whole, { train: trainExamples, test: testExamples });
   const encoded = encodeTask(data, lm.tokenizer, lm.config.context);
   const { rate, batch, dropout } = { ...finetuneDefaults(lm.config), ...chosen };
@@ -86,7 +120,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
     );
     signal.throwIfAborted();
     for (const split of ["train", "validation", "test"] as const) {
-      const { measures, baseline, loss, examples, cut, unknown } = await evaluate(tuned, data, split);
+      const { measures, baseline, loss, examples, cut, unknown } = await evaluate(tuned, data, { split });
       const scores = Object.entries(measures).map(([name, score]) => `${name} ${inPercent(score)}`);
       console.log(
         `${split.padEnd(10)} ${scores.join(", ")}, majority baseline ${percent(baseline)}, ` +

@@ -5,7 +5,7 @@ import { generateSettings } from "../model/settings.ts";
 import { backend } from "../engine/mod.ts";
 import { settle, text } from "../settings.ts";
 import { loadBpe } from "../text/mod.ts";
-import { loadModel } from "../train/mod.ts";
+import { loadModel, modelFile } from "../train/mod.ts";
 import { addSettings, checkThere, given, interruptible, placeSettings, run } from "./command.ts";
 
 const { signal: _, ...sampling } = generateSettings;
@@ -14,7 +14,8 @@ const { signal: _, ...sampling } = generateSettings;
 export const settings = {
   model: {
     ...text,
-    about: "a model as `deno task pretrain` writes it, or with --bpe released weights",
+    about:
+      "a model: mini, mini-sinusoidal, a file that `deno task pretrain` wrote, or with --bpe released weights",
     unit: "path",
   },
   bpe: {
@@ -35,7 +36,7 @@ export const command = addSettings(
 ).action(main);
 
 async function main(prompt: string, options: Record<string, unknown>): Promise<void> {
-  const { model, bpe, backend: name, threads, ...sampling } = settle(
+  const { model: named, bpe, backend: name, threads, ...sampling } = settle(
     "continue a text",
     settings,
     given(settings, options),
@@ -43,6 +44,7 @@ async function main(prompt: string, options: Record<string, unknown>): Promise<v
   if (prompt === "") {
     throw new InputError("Cannot continue an empty prompt as the model needs a token to read");
   }
+  const model = modelFile(named);
   await checkThere("a model", model);
   if (bpe !== undefined) await checkThere("a vocabulary", bpe);
   const signal = interruptible();

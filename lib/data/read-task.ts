@@ -76,12 +76,20 @@ export const readTaskSettings = {
   name: { ...text, about: "name of the task", otherwise: "the file's" },
 } satisfies SchemaOf<ReadTaskOptions>;
 
-/** Bytes of a file of rows, at the most. */
+const READERS: Readonly<Record<string, Reader>> = { tsv: tsv(), csv, jsonl: jsonLines, ndjson: jsonLines };
+
+/** Bytes of a file of rows, at most. */
 const LARGEST = 2 ** 28;
 /** Different labels, at the most: more are a column of something else. */
 const MOST_LABELS = 1000;
 /** Share of all rows that a split takes which is not given: as of the kit's own tasks. */
 const SHARE = { test: 0.2, validation: 0.1 } as const;
+
+/** A file of rows by its path. */
+export const rowsFile = value(
+  "a file that ends in .tsv, .csv or .jsonl",
+  (given): given is string => typeof given === "string" && endingOf(given) in READERS,
+);
 
 const action = "read a task";
 
@@ -123,7 +131,7 @@ export async function readTask(rows: Rows, options: ReadTaskOptions = {}): Promi
   }
   const { entries: all, name } = await read(rows, "train");
   if (all.length === 0) throw new InputError(`Cannot ${action} as ${name} has no rows`);
-  const kind = given.kind ?? kindOf(given, all[0]!, name);
+  const kind = given.kind ?? kindOf(given, all[0]!);
   const isGraded = given.measures.some((measure) => measure === "pearson" || measure === "spearman");
   const found = {
     train: all.map((row) => rawOf(row, kind, given)),
@@ -153,14 +161,16 @@ interface Raw {
   readonly row: Entry;
 }
 
-const READERS: Readonly<Record<string, Reader>> = { tsv: tsv(), csv, jsonl: jsonLines, ndjson: jsonLines };
+/** The ending of a file's name. */
+function endingOf(path: string): string {
+  return /\.(\w+)$/.exec(path)?.[1]?.toLowerCase() ?? "";
+}
 
 /** Rows, and what their source is called: a file's name without its folder and ending. */
 async function read(rows: Rows, split: Split): Promise<{ entries: Entry[]; name: string }> {
   if (typeof rows === "string" || rows instanceof URL) {
     const path = rows instanceof URL ? fileURLToPath(rows) : rows, file = path.split(/[/\\]/).at(-1)!;
-    const [, stem = "", ending = ""] = /^(.*)\.(\w+)$/.exec(file) ?? [];
-    const reader = READERS[ending.toLowerCase()];
+    const stem = file.replace(/\.\w+$/, ""), reader = READERS[endingOf(file)];
     if (!reader) {
       throw new InputError(
         `Cannot ${action} from ${named(path)} as its name must end in .${Object.keys(READERS).join(", .")}`,
@@ -183,23 +193,25 @@ async function read(rows: Rows, split: Split): Promise<{ entries: Entry[]; name:
 type Given = ReturnType<typeof settle<typeof readTaskSettings>>;
 
 /** The kind whose fields the options name; or, where they name none, the columns. */
-function kindOf(given: Given, row: Entry, name: string): Kind {
+function kindOf(given: Given, row: Entry): Kind {
   const kinds = Object.keys(inputs) as Kind[];
   const byOptions = kinds.find((kind) => Object.keys(inputs[kind].fields).some((field) => field in given));
   if (byOptions) return byOptions;
-  const byColumns = kinds.find((kind) => Object.keys(inputs[kind].fields).every((field) => has(row, field)));
-  if (byColumns) return byColumns;
-  throw new InputError(
-    `Cannot ${action} as ${name} has no column text: name the columns, as in { text: "sentence", label: "label" }`,
+  const byColumns = kinds.find((kind) =>
+    Object.keys(inputs[kind].fields).every((field) => faultOf(row, field) === undefined)
   );
+  if (byColumns) return byColumns;
+  const why = faultOf(row, "text")!; // With the columns that there are.
+  throw new InputError(`${why}; or option text (premise, first, context …) names another column`);
 }
 
-function has(row: Entry, column: string): boolean {
+/** Why a column of a row cannot be read, if it cannot. */
+function faultOf(row: Entry, column: string): string | undefined {
   try {
     row.get(column);
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
   }
 }
 

@@ -7,5 +7,6 @@
 export { benchmarkSettings } from "./benchmarks/load.ts";
 export { corpusValue } from "./corpus.ts";
 export { wordsSetting } from "./imdb.ts";
+export { readTaskSettings, rowsFile } from "./read-task.ts";
 export { limitSetting } from "./task.ts";
 export { taskName } from "./tasks.ts";

@@ -1,8 +1,9 @@
+import { dirname } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { InputError, named, quoted } from "../errors.ts";
 import { writeWhole } from "../files.ts";
 import { allFinite, parseJson, readWithin } from "../foreign.ts";
-import type { Tokenizer } from "../text/mod.ts";
+import { loadBpe, type Tokenizer } from "../text/mod.ts";
 import { tokenizerSetting } from "../text/settings.ts";
 import { checked, type SchemaOf, settle, text } from "../settings.ts";
 import { PAPER } from "./architectures.ts";
@@ -29,11 +30,21 @@ const SPARE = 2 ** 20;
 const action = "load released weights";
 
 /** The options of {@linkcode loadReleased}. */
+export interface ReleasedOptions {
+  /** The vocabulary that the weights were trained with. Default: the one in the weights' folder. */
+  tokenizer?: Tokenizer;
+  /** Attention heads, which neither format states. @default 12 */
+  heads?: number;
+  /** Seed of the random start of the rows for [Start], [Delim] and [Extract]. @default 1 */
+  seed?: number;
+}
+
+/** The settings of {@linkcode ReleasedOptions}. */
 export const releasedSettings = {
-  tokenizer: tokenizerSetting,
+  tokenizer: { ...tokenizerSetting, otherwise: "the vocabulary beside the weights" },
   heads: { ...presetSettings.heads, default: presets.gpt1.heads, why: "§4.1" },
   seed: seedSetting,
-} satisfies SchemaOf<Parameters<typeof loadReleased>[1]>;
+} satisfies SchemaOf<ReleasedOptions>;
 
 /**
  * Reads weights in one of the two formats in which GPT-1 was released: OpenAI's folder of
@@ -43,33 +54,25 @@ export const releasedSettings = {
  * memory is taken for a model.
  *
  * @param path A folder is read as OpenAI's format, a file as Hugging Face's.
- * @param options.tokenizer The vocabulary that the weights were trained with.
- * @param options.heads Attention heads, which neither format states. Default: 12.
- * @param options.seed Seed of the three rows' random start. Default: 1.
  * @throws {InputError} If a file is missing or malformed, a tensor is missing, unknown, of a wrong shape or not finite, or
  * heads or vocabulary are not those of the weights.
  *
  * @example
  * ```ts ignore
- * import { generate, loadBpe, loadReleased } from "../mod.ts";
+ * import { generate, loadReleased } from "../mod.ts";
  *
- * const lm = await loadReleased("finetune-transformer-lm/model", {
- *   tokenizer: await loadBpe("finetune-transformer-lm/model"),
- * });
+ * const lm = await loadReleased("finetune-transformer-lm/model");
  * console.log(await generate(lm, "the president is", { temperature: 0, tokens: 17 }));
  * ```
  */
 export async function loadReleased(
   path: string,
-  options: {
-    tokenizer: Tokenizer;
-    heads?: number;
-    seed?: number;
-  },
+  options: ReleasedOptions = {},
 ): Promise<LanguageModel> {
   checked(action, "path", text, path);
-  const { tokenizer, heads, seed } = settle(action, releasedSettings, options);
+  const { heads, seed, ...given } = settle(action, releasedSettings, options);
   const info = await Deno.stat(path).catch(() => null);
+  const tokenizer = given.tokenizer ?? await loadBpe(info?.isDirectory ? path : dirname(path));
   const stored = info?.isDirectory ? await readOpenAI(path) : await readHuggingFace(path);
   const tokens = stored.get(TOKENS)?.shape;
   const positions = stored.get("positions_embed.weight")?.shape;

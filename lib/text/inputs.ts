@@ -97,10 +97,9 @@ export interface Transformed {
  * Texts are cut as OpenAI's code cuts them: of a pair each text keeps its first `floor(context / 2) - 2`
  * tokens, a single text its first `context - 2`.
  *
+ * @param lm The model that is to read them: its tokenizer, and its context, which no sequence exceeds.
  * @param example The fields of the kind; its label is checked, too.
  * @param kind A row of {@linkcode inputs}.
- * @param tokenizer Text to ids.
- * @param context Most tokens of a sequence.
  * @throws {InputError} If a field is not what the kind needs, or the context has no room for each text.
  *
  * @example
@@ -110,16 +109,16 @@ export interface Transformed {
  *
  * const bpe = trainBpe("it rains and it is wet", { merges: 20 });
  * const example = { premise: "It rains", hypothesis: "It is wet", label: 0 };
- * const { sequences, cut } = transform(example, "entailment", bpe, 64);
+ * const { sequences, cut } = transform({ tokenizer: bpe, config: { context: 64 } }, example, "entailment");
  * console.log(cut, bpe.decode(sequences[0] ?? [])); // 0 "<start> it rains <delim> it is wet <extract>"
  * ```
  */
 export function transform<K extends Kind>(
+  lm: { readonly tokenizer: Tokenizer; readonly config: { readonly context: number } },
   example: Example<K>,
   kind: K,
-  tokenizer: Tokenizer,
-  context: number,
 ): Transformed {
+  const { tokenizer, config } = Object(lm) as typeof lm, { context } = Object(config) as typeof config;
   checked("build an input", "kind", oneOf(Object.keys(inputs)), kind);
   checked("build an input", "tokenizer", tokenizerSetting, tokenizer);
   const input = inputs[kind];

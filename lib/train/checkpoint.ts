@@ -224,13 +224,13 @@ function checkTensors(tensors: Archive["tensors"], notes: Notes): void {
  * import { loadModel, saveModel } from "./checkpoint.ts";
  *
  * const path = `${await Deno.makeTempDir()}/model.safetensors`;
- * await saveModel(path, gpt(presets.smoke, { tokenizer: trainBpe("to be or not to be", { merges: 3 }) }));
+ * await saveModel(gpt(presets.smoke, { tokenizer: trainBpe("to be or not to be", { merges: 3 }) }), path);
  * console.log((await loadModel(path)).config.layers); // 2
  * ```
  */
 export async function saveModel(
-  path: string,
   lm: LanguageModel,
+  path: string,
   options: SaveOptions = {},
 ): Promise<void> {
   checkModel(lm, "save a model");
@@ -362,7 +362,7 @@ async function open(path: string): Promise<Checkpoint> {
  * import { loadModel, saveModel } from "./checkpoint.ts";
  *
  * const path = `${await Deno.makeTempDir()}/model.safetensors`;
- * await saveModel(path, gpt(presets.smoke, { tokenizer: trainBpe("to be or not to be", { merges: 3 }) }));
+ * await saveModel(gpt(presets.smoke, { tokenizer: trainBpe("to be or not to be", { merges: 3 }) }), path);
  * console.log((await loadModel(path)).tokenizer.merges.length); // 3
  * ```
  */

@@ -59,7 +59,7 @@ function encode(task: Task, tokenizer: Tokenizer, context: number): EncodedTask 
   const counts = { train: noTexts(), validation: noTexts(), test: noTexts() };
   const read = (split: Split) =>
     task[split].map((example, i): EncodedExample => {
-      const { sequences, cut } = transform(example, task.kind, tokenizer, context);
+      const { sequences, cut } = transform({ tokenizer, config: { context } }, example, task.kind);
       const count = counts[split];
       count.texts += Object.keys(inputs[task.kind].fields).length;
       if ("choices" in example) count.texts += example.choices.length - 1;

@@ -328,6 +328,15 @@ function interval({ value, low, high }: Interval): string {
   return `${value.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]`;
 }
 
+/** The options of {@linkcode evaluate} and {@linkcode zeroShot}. */
+export interface SplitOptions {
+  /** Which examples. @default "test" */
+  split?: Split;
+}
+
+/** The settings of {@linkcode SplitOptions}. */
+export const splitSettings = { split: splits } satisfies SchemaOf<SplitOptions>;
+
 /** How well a fine-tuned model does a task. */
 export interface Evaluation extends TaskScore {
   /** Mean cross-entropy of the labels, L2, in nats. */
@@ -345,7 +354,6 @@ export interface Evaluation extends TaskScore {
  * and printed it is a few lines; its predictions and logits are there all the same. A label is the likeliest one; a grade is the mean of the
  * grades, each as likely as the model finds it.
  *
- * @param split Which examples; `test` unless given.
  * @throws {InputError} If it is no model or no task, there is no such split, or the model has no head for a task of this kind.
  *
  * @example
@@ -358,10 +366,14 @@ export interface Evaluation extends TaskScore {
  * console.log(`accuracy ${value}, 95 % interval ${low} to ${high}`);
  * ```
  */
-export async function evaluate(lm: LanguageModel, task: Task, split: Split = "test"): Promise<Evaluation> {
+export async function evaluate(
+  lm: LanguageModel,
+  task: Task,
+  options: SplitOptions = {},
+): Promise<Evaluation> {
   checkModel(lm, "evaluate");
   checkTask(task);
-  checked("evaluate", "split", splits, split);
+  const { split } = settle("evaluate", splitSettings, options);
   checkHead(lm, task);
   const encoded = encodeTask(task, lm.tokenizer, lm.config.context, true);
   const rows = encoded[split];

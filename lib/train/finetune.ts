@@ -224,7 +224,7 @@ export function finetune(
           return objective(tuned, exampleBatch(rows, encoded, tuned), lambda, drop);
         },
         ...(checkpoint &&
-          { save: () => saveModel(checkpoint, tuned, { progress: { state, settings, start } }), saveEvery }),
+          { save: () => saveModel(tuned, checkpoint, { progress: { state, settings, start } }), saveEvery }),
         signal,
       });
     } finally {

@@ -60,7 +60,14 @@ export {
   targetOf,
 } from "./objectives.ts";
 export { pretrain, pretrainDefaults, type PretrainOptions, type RunOptions } from "./pretrain.ts";
-export { pretrained, pretrainedFile, pretrainedModels, type PretrainedName } from "./pretrained.ts";
+export {
+  modelFile,
+  pretrained,
+  pretrainedFile,
+  pretrainedModels,
+  type PretrainedName,
+  type PretrainedOptions,
+} from "./pretrained.ts";
 export { type Schedule, schedules } from "./schedules.ts";
 export { type Asked, type Making, store, type Stored, stored } from "./store.ts";
 export { type TextCounts, warnOfMerges } from "./warnings.ts";

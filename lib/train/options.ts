@@ -64,7 +64,11 @@ export const context = { ...whole({ from: 2, to: 2 ** 16 }), about: "tokens of a
 /** Tokens of the longest n-gram. */
 export const order = { ...whole({ from: 1, to: 100 }), about: "tokens of the longest n-grams" };
 /** A part of a task. */
-export const split = { ...oneOf(["train", "validation", "test"]), about: "which examples", default: "test" };
+export const split = {
+  ...oneOf(["train", "validation", "test"]),
+  about: "which examples",
+  default: "test" as const,
+};
 
 /** How a run is carried out. */
 export const runSettings = {

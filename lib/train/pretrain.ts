@@ -139,7 +139,7 @@ export function pretrain(
         ready: () => untilUnread(lm),
         losses: (update) => objective(lm, batchAt(update), 0, { rate: dropout, seed, update }),
         ...(checkpoint && {
-          save: () => saveModel(checkpoint, lm, { progress: { state, settings, start } }),
+          save: () => saveModel(lm, checkpoint, { progress: { state, settings, start } }),
           saveEvery,
         }),
         signal,

@@ -5,16 +5,24 @@ import { presetSettings } from "../model/settings.ts";
 import { checked, oneOf, type SchemaOf, settle } from "../settings.ts";
 import { loadModel } from "./checkpoint.ts";
 
-/** The models that come with the kit: each name's position kinds. */
-export const pretrainedModels = { mini: ["learned", "sinusoidal"] } as const;
+/** The name of a model that comes with the kit. */
+export type PretrainedName = "mini";
 
-/** One of {@linkcode pretrainedModels}. */
-export type PretrainedName = keyof typeof pretrainedModels;
+/** The models that come with the kit: each name's position kinds. */
+export const pretrainedModels: Readonly<Record<PretrainedName, readonly PositionKind[]>> = {
+  mini: ["learned", "sinusoidal"],
+};
 
 /** The options of {@linkcode pretrained}. */
+export interface PretrainedOptions {
+  /** Its positions. @default "learned" */
+  positions?: PositionKind;
+}
+
+/** The settings of {@linkcode PretrainedOptions}. */
 export const pretrainedSettings = {
   positions: { ...presetSettings.positions.kind, default: "learned" as const },
-} satisfies SchemaOf<NonNullable<Parameters<typeof pretrained>[1]>>;
+} satisfies SchemaOf<PretrainedOptions>;
 
 /** A pre-trained model's name, as an option. */
 export const pretrainedSetting = {
@@ -24,12 +32,11 @@ export const pretrainedSetting = {
 };
 
 /**
- * A pre-trained model that comes with the kit, so that fine-tuning starts in seconds. `mini`, of either positions, has
- * read novels, film reviews and speeches; the files beside it in `data/models` tell how, and how well it foretells
- * held-out text.
+ * A pre-trained model that comes with the kit, so that fine-tuning starts in seconds. `mini`, of either positions, is
+ * pre-trained on novels, film reviews and speeches; the files beside it in `data/models` say how, and how well it
+ * predicts held-out text.
  *
  * @param name Which model.
- * @param options.positions Its positions; learned unless given.
  * @throws {InputError} If there is no such model, or its file is damaged.
  *
  * @example
@@ -45,10 +52,32 @@ export const pretrainedSetting = {
  */
 export async function pretrained(
   name: PretrainedName,
-  options: { positions?: PositionKind } = {},
+  options: PretrainedOptions = {},
 ): Promise<LanguageModel> {
   const { positions } = settle("load a pre-trained model", pretrainedSettings, options);
   return await loadModel(pretrainedFile(name, positions));
+}
+
+/**
+ * The file of a model that a command names: one that comes with the kit by its name, `mini` or `mini-sinusoidal`, any
+ * other by its path.
+ *
+ * @example
+ * ```ts
+ * import { modelFile } from "./mod.ts";
+ *
+ * console.log(modelFile("mini").endsWith("data/models/mini-learned.safetensors"), modelFile("./mini")); // true "./mini"
+ * ```
+ */
+export function modelFile(nameOrPath: string): string {
+  for (
+    const [name, kinds] of Object.entries(pretrainedModels) as [PretrainedName, readonly PositionKind[]][]
+  ) {
+    if (nameOrPath === name) return pretrainedFile(name, kinds[0]!);
+    const kind = kinds.find((kind) => nameOrPath === `${name}-${kind}`);
+    if (kind) return pretrainedFile(name, kind);
+  }
+  return nameOrPath;
 }
 
 /** Where such a model is. */

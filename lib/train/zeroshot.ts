@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { checkTask, type Example, type Measure, type Split, type Task, type ZeroShot } from "../data/mod.ts";
+import { checkTask, type Example, type Measure, type Task, type ZeroShot } from "../data/mod.ts";
 import { embedding, started } from "../engine/mod.ts";
 import { InputError, quoted } from "../errors.ts";
 import {
@@ -12,11 +12,10 @@ import {
 } from "../model/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import { batchOf } from "./batches.ts";
-import { checked } from "../settings.ts";
+import { settle } from "../settings.ts";
 import { giveWay, stopSignal } from "../stop.ts";
-import { split as splits } from "./options.ts";
 import { score } from "./measures.ts";
-import { askedOf, scoreOf, type TaskScore } from "./evaluate.ts";
+import { askedOf, scoreOf, type SplitOptions, splitSettings, type TaskScore } from "./evaluate.ts";
 import { warnOnce } from "./warnings.ts";
 
 /** A text and the tokens of it that are scored: those from `from` on. */
@@ -47,7 +46,6 @@ const THRESHOLD_EXAMPLES = 1000;
  * What stands before the context's length is not read. Acceptability needs a threshold: the one that does best on
  * the first thousand training examples.
  *
- * @param split Which examples; `test` unless given.
  * @returns Its score; and of each example the log-probability of each answer, that of a text, or their means.
  * @throws {InputError} If it is no model or no task, there is no such split or no heuristic for the task, or the architecture is `bert`.
  *
@@ -79,11 +77,11 @@ const THRESHOLD_EXAMPLES = 1000;
 export async function zeroShot(
   lm: LanguageModel,
   task: Task,
-  split: Split = "test",
+  options: SplitOptions = {},
 ): Promise<TaskScore & { readonly scores: readonly (readonly number[])[] }> {
   checkModel(lm, "answer a task");
   checkTask(task);
-  checked("answer a task", "split", splits, split);
+  const { split } = settle("answer a task", splitSettings, options);
   checkCausal(lm.config, `answer task "${task.name}" without fine-tuning`);
   const how = structuredClone(heuristicOf(task)); // As it is now.
   if (how.by === "word") checkWords(task, how.words, lm.tokenizer);

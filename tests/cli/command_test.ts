@@ -34,7 +34,7 @@ await Deno.writeTextFile(`${folder}/empty.txt`, "");
 await Deno.writeTextFile(`${folder}/poem.safetensors`, "a poem of more than eight letters");
 const model = `${folder}/model.safetensors`;
 const tokenizer = trainBpe(text, { merges: 10 });
-await saveModel(model, gpt({ ...presets.smoke, context: 16 }, { tokenizer }));
+await saveModel(gpt({ ...presets.smoke, context: 16 }, { tokenizer }), model);
 
 const short = ["--corpus", `${folder}/weather.txt`, "--preset", "smoke", "--context", "16", "--merges", "10"];
 
@@ -318,7 +318,7 @@ Deno.test("generated text is printed without what a terminal would obey", async 
     merges: [],
   });
   const path = `${folder}/hostile.safetensors`;
-  await saveModel(path, gpt({ ...presets.smoke, context: 16 }, { tokenizer: hostile }));
+  await saveModel(gpt({ ...presets.smoke, context: 16 }, { tokenizer: hostile }), path);
   const { code, out, err } = await run(
     "generate",
     "--model",
@@ -336,7 +336,7 @@ Deno.test("generated text is printed without what a terminal would obey", async 
 
 Deno.test("interrupted, fine-tuning does not go on with another model", async () => {
   const [out, other] = [`${folder}/tuned.safetensors`, `${folder}/other.safetensors`];
-  await saveModel(other, gpt({ ...presets.smoke, context: 16 }, { tokenizer, seed: 2 }));
+  await saveModel(gpt({ ...presets.smoke, context: 16 }, { tokenizer, seed: 2 }), other);
   const args = ["--out", out, "--task", "kind", "--train-examples", "32", "--test-examples", "16"];
   const { code, err } = await interrupted("finetune", "--model", model, ...args, "--epochs", "2000");
   assertEquals(code, 130, err);
@@ -359,7 +359,7 @@ Deno.test("a pre-training that was killed while it scored goes on, and nothing i
   const there = [...Deno.readDirSync(own)].map(({ name }) => name);
   assert(there.includes("model.safetensors.part") && !there.includes("model.json"), there.join());
   const before = await Deno.readFile(out);
-  await saveModel(out, gpt({ ...presets.smoke, context: 16 }, { tokenizer, seed: 2 }));
+  await saveModel(gpt({ ...presets.smoke, context: 16 }, { tokenizer, seed: 2 }), out);
   const refused = await run(...args);
   assertEquals(refused.code, 2, refused.err);
   assert(

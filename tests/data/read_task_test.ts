@@ -176,7 +176,10 @@ Deno.test("what cannot be read is refused by file, line and column, before anyth
       () => readTask(undefined as unknown as Rows),
       /^Cannot read a task as its rows must be a path, an arquero table or/,
     ],
-    [() => readTask(rows), /^Cannot read a task as table has no column text: name the columns, as in /],
+    [
+      () => readTask(rows),
+      /^Cannot read the train rows, row 0, as it must have a text or texts text: .*; or option text \(premise/,
+    ],
     [
       () => readTask(rows, { texts: "review" } as object),
       /^Cannot read a task with texts as there is no such option: did you mean text\?$/,
@@ -189,7 +192,10 @@ Deno.test("what cannot be read is refused by file, line and column, before anyth
       () => readTask(rows, { ...columns, measures: ["f1", "matthews"], labels: ["pan", "praise", "none"] }),
       /by f1 as that is of exactly 2 labels/,
     ],
-    [() => readTask([null, 3] as unknown as Rows), /^Cannot read a task as table has no column text/],
+    [
+      () => readTask([null, 3] as unknown as Rows),
+      /^Cannot read the train rows, row 0, as it must have a text or texts text/,
+    ],
   ];
   for (const [call, message] of refused) await assertRefused(call, message);
   assert((await readTask(rows, { ...columns, measures: ["f1"] })).measures[0] === "f1");

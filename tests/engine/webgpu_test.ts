@@ -120,7 +120,7 @@ onDevice("trains, fine-tunes, keeps, scores and generates as backend cpu does", 
     const lm = gpt({ ...presets.smoke, context: 16, variant: "paper" }, { tokenizer, seed: 1 });
     const losses: number[] = [];
     for await (const { L1 } of pretrain(lm, { train: text }, { updates: 5, batch: 4 })) losses.push(L1!);
-    await saveModel(`${folder}/${name}.safetensors`, lm);
+    await saveModel(lm, `${folder}/${name}.safetensors`);
     const again = await loadModel(`${folder}/${name}.safetensors`);
     const options = { lambda: 0.5, epochs: 3, batch: 4, rate: 1e-3 };
     const tuning = finetune(again, task, options);

@@ -18,7 +18,7 @@ import {
 } from "../../lib/model/mod.ts";
 import { encodeNpy } from "../../lib/model/npy.ts";
 import { openAIShapes } from "../../lib/model/released.ts";
-import { trainBpe } from "../../lib/text/mod.ts";
+import { saveBpe, trainBpe } from "../../lib/text/mod.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 
 await backend();
@@ -166,6 +166,20 @@ Deno.test("OpenAI's folder is read, whatever the cut, and the special tokens sta
         dispose(lm.parameters);
       }
     }
+  });
+});
+
+Deno.test("the vocabulary beside the weights is used where none is given", async () => {
+  await inFolder(async (folder) => {
+    await writeOpenAI(folder, weights());
+    await assertRefused(() => loadReleased(folder, { heads: H }), /vocabulary|vocab/);
+    await saveBpe(tokenizer, folder);
+    const lm = await loadReleased(folder, { heads: H });
+    assertEquals([lm.tokenizer.size, lm.tokenizer.encode("ab")], [tokenizer.size, tokenizer.encode("ab")]);
+    await saveReleased(lm, `${folder}/model.safetensors`);
+    const again = await loadReleased(`${folder}/model.safetensors`, { heads: H });
+    assertEquals(again.tokenizer.size, tokenizer.size);
+    for (const { parameters } of [lm, again]) dispose(parameters);
   });
 });
 

@@ -189,7 +189,7 @@ export const checkpoints: Part = part(
     };
     const run = `${folder}/run.part`, path = `${folder}/attack`, again = `${folder}/again`;
     const written = async (lm: LanguageModel, options: Parameters<typeof saveModel>[2] = {}) => {
-      await using(lm, () => saveModel(path, lm, options));
+      await using(lm, () => saveModel(lm, path, options));
       return await Deno.readFile(path);
     };
     const tuned = gpt(tiny, { tokenizer, seed: 3 });
@@ -236,7 +236,7 @@ export const checkpoints: Part = part(
                 if (wrong !== undefined) {
                   return wrong;
                 }
-                await saveModel(again, lm);
+                await saveModel(lm, again);
                 if (await using(await loadModel(again), sum) !== await sum(lm)) {
                   return "it is not read back as the same";
                 }

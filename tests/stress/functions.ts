@@ -67,7 +67,7 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
   const tuned = await kit.finetune(lm, small, { epochs: 1 });
   await kit.saveReleased(lm, `${folder}/released`);
   await kit.saveBpe(tokenizer, `${folder}/bpe`);
-  await kit.saveModel(`${folder}/model.safetensors`, lm);
+  await kit.saveModel(lm, `${folder}/model.safetensors`);
   const study = { preset: kit.presets.smoke, folder: `${folder}/study` };
   const mean = kit.estimate([1, 2, 3]);
   const line = { name: "a", x: [1, 2], y: [1, 2] };

@@ -7,7 +7,7 @@ const bpe = trainBpe("one two three four five six seven eight nine ten", { merge
 
 /** The sequences as text, and the number of cut texts. */
 function show(example: unknown, kind: Kind, context: number): [sequences: string[], cut: number] {
-  const { sequences, cut } = transform(example as Example, kind, bpe, context);
+  const { sequences, cut } = transform({ tokenizer: bpe, config: { context } }, example as Example, kind);
   for (const ids of sequences) assert.ok(ids.length <= context);
   return [sequences.map((ids) => bpe.decode(ids)), cut];
 }
@@ -47,7 +47,11 @@ Deno.test("choice is one sequence for each choice, each with a score", () => {
 });
 
 Deno.test("the special ids follow the tokenizer's", () => {
-  const { sequences } = transform({ premise: "one", hypothesis: "two", label: 0 }, "entailment", bpe, 9);
+  const { sequences } = transform(
+    { tokenizer: bpe, config: { context: 9 } },
+    { premise: "one", hypothesis: "two", label: 0 },
+    "entailment",
+  );
   const [one, two] = [bpe.encode("one"), bpe.encode("two")];
   assert.deepEqual([...sequences[0] ?? []], [bpe.size, ...one, bpe.size + 1, ...two, bpe.size + 2]);
 });

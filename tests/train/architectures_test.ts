@@ -86,7 +86,7 @@ Deno.test("every architecture is fine-tuned, evaluated, saved and read again, an
     const tuned = await finetune(lm, task, options);
     const { value, logits } = await evaluate(tuned, task);
     assertEquals(value, 1, preset.architecture);
-    await saveModel(path, tuned);
+    await saveModel(tuned, path);
     const loaded = await loadModel(path);
     assertEquals([bits(loaded), loaded.config, loaded.task], [bits(tuned), tuned.config, tuned.task]);
     assertEquals((await evaluate(loaded, task)).logits, logits);

@@ -27,7 +27,7 @@ Deno.test("a saved model comes back whole: leaves, configuration, seed, tokenize
     const lm = gpt({ ...presets.smoke, positions: { kind, scale: "raw" } }, { tokenizer, seed: 7 });
     addHead(lm.parameters, "entailment", 3, 7);
     const task = { name: "nli", kind: "entailment" as const, labels: ["yes", "no", "maybe"] };
-    await saveModel(path, { ...lm, task });
+    await saveModel({ ...lm, task }, path);
     const again = await loadModel(path);
     assertEquals([again.config, again.seed, again.task], [lm.config, 7, task]);
     assertEquals(again.tokenizer.encode("to be that"), tokenizer.encode("to be that"));
@@ -43,7 +43,7 @@ Deno.test("a saved model comes back whole: leaves, configuration, seed, tokenize
 
 Deno.test("a checkpoint cut short anywhere, or with any byte changed, is refused", async () => {
   const path = await Deno.makeTempFile();
-  await saveModel(path, gpt({ ...presets.smoke, layers: 1, width: 8, context: 4 }, { tokenizer }));
+  await saveModel(gpt({ ...presets.smoke, layers: 1, width: 8, context: 4 }, { tokenizer }), path);
   const whole = await Deno.readFile(path);
   for (let i = 0; i <= 20; i++) {
     await Deno.writeFile(path, whole.subarray(0, Math.floor(i / 21 * whole.length)));
@@ -71,9 +71,9 @@ Deno.test("a place that cannot be written to is refused, and nothing half-writte
   const folder = await Deno.makeTempDir();
   const lm = gpt(presets.smoke, { tokenizer });
   await Deno.writeTextFile(`${folder}/file`, "");
-  await assertRefused(() => saveModel(`${folder}/file/model.safetensors`, lm), /^Cannot write .*file\/model/);
+  await assertRefused(() => saveModel(lm, `${folder}/file/model.safetensors`), /^Cannot write .*file\/model/);
   await Deno.mkdir(`${folder}/taken`);
-  await assertRefused(() => saveModel(`${folder}/taken`, lm), /^Cannot write .*taken/);
+  await assertRefused(() => saveModel(lm, `${folder}/taken`), /^Cannot write .*taken/);
   assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["file", "taken"]);
   await Deno.remove(folder, { recursive: true });
   dispose(lm.parameters);
@@ -82,9 +82,9 @@ Deno.test("a place that cannot be written to is refused, and nothing half-writte
 Deno.test("a model saved in half precision is the same model, rounded", async () => {
   const path = await Deno.makeTempFile();
   const lm = gpt(presets.smoke, { tokenizer, seed: 3 });
-  await saveModel(path, lm);
+  await saveModel(lm, path);
   const { size } = await Deno.stat(path);
-  await saveModel(path, lm, { half: true });
+  await saveModel(lm, path, { half: true });
   const saved = size - (await Deno.stat(path)).size;
   assertEquals(Math.abs(saved - 2 * countParameters(lm.parameters)) <= 8, true); // The header is padded.
   const again = await loadModel(path);
@@ -265,11 +265,11 @@ Deno.test("a model with numbers that are not finite, or that is none of its conf
   const lm = gpt(presets.smoke, { tokenizer });
   const task = { name: "nli", kind: "entailment" as const, labels: ["yes", "no"] };
   await assertRefused(
-    () => saveModel(path, { ...lm, task }),
+    () => saveModel({ ...lm, task }, path),
     /^Cannot save a model that could not be read again: clf\.weight \[32,2\] is in one of /,
   );
   await assertRefused(
-    () => saveModel(path, { ...lm, config: { ...lm.config, dropout: 1 } }),
+    () => saveModel({ ...lm, config: { ...lm.config, dropout: 1 } }, path),
     /^Cannot save a model that could not be read again: Cannot build a model with dropout 1 as/,
   );
   const [, leaf] = leaves(lm)[5]!;
@@ -277,7 +277,7 @@ Deno.test("a model with numbers that are not finite, or that is none of its conf
     leaf.assign(tf.fill(leaf.shape, number) as typeof leaf);
     for (const half of [true, false]) {
       await assertRefused(
-        () => saveModel(path, lm, { half }),
+        () => saveModel(lm, path, { half }),
         /^Cannot save a model as h\.0\.attn\.c_proj\.bias has numbers that are not finite$/,
       );
     }

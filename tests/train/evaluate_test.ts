@@ -106,7 +106,7 @@ const display = (value: object) => (value as Record<symbol, () => unknown>)[Symb
 Deno.test("beside a score stands what predicting one label gives, by the primary measure and split", async () => {
   const tuned = await finetune(lm, task, { epochs: 1 });
   assertEquals((await evaluate(tuned, task)).baseline, 0.75);
-  assertEquals((await evaluate(tuned, task, "validation")).baseline, 0.5);
+  assertEquals((await evaluate(tuned, task, { split: "validation" })).baseline, 0.5);
   assertEquals((await evaluate(tuned, { ...task, measures: ["f1"] })).baseline, 0.4); // All of them yes: 2 · 2 / (8 + 2).
   assertEquals(
     majorityBaseline({ ...task, measures: ["matthews"] }, task.train.map(({ label }) => label)),

@@ -274,11 +274,11 @@ Deno.test("misspelt options of training are refused, before anything is computed
       ],
       [() => scoreByPosition(lm, text, { windows: NaN }), /^Cannot score a text with windows NaN as /],
       [
-        () => evaluate(lm, task, "tset" as "test"),
+        () => evaluate(lm, task, { split: "tset" as "test" }),
         /^Cannot evaluate with split "tset" as .*: did you mean test\?$/,
       ],
       [
-        () => zeroShot(lm, task, "" as "test"),
+        () => zeroShot(lm, task, { split: "" as "test" }),
         /^Cannot answer a task with split "" as it must be one of train, /,
       ],
     ] as const

@@ -183,14 +183,14 @@ Deno.test("seconds and batch of a run are those of all its parts, and of the bat
 Deno.test("a model says which run made it, to the one that asks", async () => {
   const path = `${await Deno.makeTempDir()}/made.safetensors`;
   const lm = fresh();
-  await saveModel(path, lm, { made: { key: "abc", updates: 4, batch: 2, seconds: 1.5 } });
+  await saveModel(lm, path, { made: { key: "abc", updates: 4, batch: 2, seconds: 1.5 } });
   const { took } = await loadMade(path, "abc");
   assertEquals(took, { updates: 4, batch: 2, seconds: 1.5 });
   await assertRefused(
     () => loadMade(path, "abd"),
     /^Cannot use .* as another run made it: remove it to make it again$/,
   );
-  await saveModel(path, lm);
+  await saveModel(lm, path);
   await assertRefused(() => loadMade(path, "abc"), /as another run made it/);
 });
 
@@ -259,7 +259,7 @@ Deno.test("a text is learned that was given, though the corpus is changed before
 Deno.test("a score and a file are of one state of the model, though it is trained on meanwhile", async () => {
   const lm = fresh(), path = `${await Deno.makeTempDir()}/model.safetensors`;
   const long = text.repeat(40), before = (await scoreText(lm, long)).loss, start = bits(lm);
-  const [scored, saved] = [scoreText(lm, long), saveModel(path, lm)];
+  const [scored, saved] = [scoreText(lm, long), saveModel(lm, path)];
   await pretrain(lm, { train: text }, { updates: 6, batch: 2, rate: 1e-2 });
   assertEquals((await scored).loss, before);
   await saved;
@@ -279,7 +279,7 @@ Deno.test("a model without finite numbers is refused by what scores it, and by h
   const [, tokens] = leaves(lm)[0]!;
   tokens.assign(tokens.add(1e5) as typeof tokens);
   await assertRefused(
-    () => saveModel(path, lm, { half: true }),
+    () => saveModel(lm, path, { half: true }),
     /^Cannot save a model in half precision as tokens_embed\.weight has numbers beyond 65504$/,
   );
   tokens.assign(tokens.mul(NaN) as typeof tokens);
@@ -327,7 +327,7 @@ Deno.test("a checkpoint that cannot be written, a folder or a device is refused 
         updates++;
       }
     }, refused);
-    await assertRefused(() => saveModel(checkpoint, fresh()), refused);
+    await assertRefused(() => saveModel(fresh(), checkpoint), refused);
     assertEquals(updates, 0);
   }
   await assertRefused(

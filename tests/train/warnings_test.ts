@@ -113,7 +113,7 @@ Deno.test("cut texts and unknown tokens are counted by split, in task and evalua
   ]);
   const lm = make();
   const tuned = await finetune(lm, task, { epochs: 1 });
-  const [train, test] = [await evaluate(tuned, task, "train"), await evaluate(tuned, task)];
+  const [train, test] = [await evaluate(tuned, task, { split: "train" }), await evaluate(tuned, task)];
   assertEquals([train.cut, train.unknown, test.cut, test.unknown], [2, 0, 0, 2 / (2 + known)]);
   for (const model of [lm, tuned]) dispose(model);
 });
