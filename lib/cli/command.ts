@@ -9,7 +9,7 @@ import { presetSettings } from "../model/settings.ts";
 import { withInterval } from "../numbers.ts";
 import { isSetting, oneOf, refusal, type Schema, type Setting, unknown, type ValuesOf } from "../settings.ts";
 import { stop } from "../stop.ts";
-import { encodeModel, type Interval, type SaveOptions } from "../train/mod.ts";
+import { type CheckpointOptions, encodeModel, type Interval } from "../train/mod.ts";
 
 /**
  * Runs a command on this process' arguments. Bad input is one sentence on standard error and exit code 2,
@@ -223,7 +223,11 @@ export async function claimOut(path: string): Promise<Claim> {
  *
  * @throws {InputError} If another is there.
  */
-export async function putModel(path: string, lm: LanguageModel, options: SaveOptions = {}): Promise<void> {
+export async function putModel(
+  path: string,
+  lm: LanguageModel,
+  options: CheckpointOptions = {},
+): Promise<void> {
   const model = await encodeModel(lm, options);
   if (await exists(path) && !isSame(await readWhole(path, "a model"), model)) {
     throw new InputError(

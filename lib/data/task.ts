@@ -8,10 +8,10 @@ import { byHash } from "./hash.ts";
  * What a task is scored by: accuracy, F1 of label 1, Matthews' correlation; of grades the correlations of Pearson
  * and Spearman. 1 is best.
  */
-export const measures = ["accuracy", "f1", "matthews", "pearson", "spearman"] as const;
+export const measures: readonly Measure[] = ["accuracy", "f1", "matthews", "pearson", "spearman"];
 
 /** One of {@linkcode measures}. */
-export type Measure = typeof measures[number];
+export type Measure = "accuracy" | "f1" | "matthews" | "pearson" | "spearman";
 
 /**
  * How a model that was only pre-trained answers (section 5 of the paper, "zero-shot behaviours"):

@@ -7,10 +7,10 @@ import { startShared } from "./wasm-memory.ts";
 import { startWebgpu } from "./webgpu.ts";
 
 /** The backends that the kit is tested on: those that start anywhere, the fastest first, then the GPU's. */
-export const backends = ["wasm", "cpu", "webgpu"] as const;
+export const backends: readonly BackendName[] = ["wasm", "cpu", "webgpu"];
 
 /** A backend's name. */
-export type BackendName = typeof backends[number];
+export type BackendName = "wasm" | "cpu" | "webgpu";
 
 /** Where tfjs computes. */
 export interface Backend extends MatmulInfo {

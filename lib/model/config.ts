@@ -18,10 +18,10 @@ import {
 import { shapes } from "./shapes.ts";
 
 /** Where the paper is silent: `paper` does as OpenAI's code does, `clean` leaves its two oddities out. */
-export const variants = ["paper", "clean"] as const;
+export const variants: readonly Variant[] = ["paper", "clean"];
 
 /** One of {@linkcode variants}. */
-export type Variant = typeof variants[number];
+export type Variant = "paper" | "clean";
 
 /** Everything that distinguishes one language model from another. */
 export interface Config {

@@ -15,6 +15,9 @@ import {
   residualNorm,
   rotary,
   stackedDropout,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
   threefry,
 } from "../engine/mod.ts";
 import { InputError, quoted } from "../errors.ts";
@@ -64,11 +67,11 @@ export interface ForwardOptions {
   /** Tokens of each sequence (N), which `bert` alone needs to know. Default: T. */
   readonly lengths?: Int32Array | undefined;
   /** Gets the attention weights of each block (N, H, T, S), before dropout. Default: nothing does. */
-  readonly onAttention?: ((block: number, weights: tf.Tensor4D) => void) | undefined;
+  readonly onAttention?: ((block: number, weights: Tensor4D) => void) | undefined;
 }
 
 /** The settings of {@linkcode ForwardOptions}. */
-const forwardSettings = {
+export const forwardSettings = {
   dropout: {
     ...value(
       "a rate, a seed and an update",
@@ -100,9 +103,9 @@ const forwardSettings = {
 /** The result of the forward pass. */
 export interface States {
   /** The last block's states (N, T, d). */
-  readonly h: tf.Tensor3D;
+  readonly h: Tensor3D;
   /** The output's rows (V, d): tokens, specials and, in `paper`, trained positions. Made when first asked for. */
-  readonly table: tf.Tensor2D;
+  readonly table: Tensor2D;
   /** The cache with these T tokens, if one was given. */
   readonly cache?: Cache;
 }
@@ -135,7 +138,7 @@ export function dropoutAt(dropout: Dropout | undefined, site: number): DropoutMa
  * console.log(h.shape); // [ 1, 3, 32 ]
  * ```
  */
-export function forward(lm: Model, ids: tf.Tensor2D, options: ForwardOptions = {}): States {
+export function forward(lm: Model, ids: Tensor2D, options: ForwardOptions = {}): States {
   checkForward(lm, ids, options);
   const { parameters: { ln_f }, config } = lm, { cache } = options;
   const { x, table } = embed(lm, ids, options); // (N, T, d)
@@ -246,7 +249,8 @@ function embed({ parameters, config }: Model, ids: tf.Tensor2D, { cache, ...opti
 }
 
 /** Refuses, in words, what would fail in an operation far from here. */
-function checkForward({ parameters, config }: Model, ids: tf.Tensor2D, options: ForwardOptions): void {
+function checkForward(lm: Model, ids: tf.Tensor2D, options: ForwardOptions): void {
+  const { parameters, config } = Object(lm) as Model;
   const refuse = (expected: string, value: unknown): never => {
     throw new InputError(`Cannot read tokens: expected ${expected}: current value is ${quoted(value)}`);
   };

@@ -62,7 +62,7 @@ export {
   relativeBucket,
 } from "./positions.ts";
 export { shapes, SPECIALS } from "./shapes.ts";
-export { loadReleased, saveReleased } from "./released.ts";
+export { loadReleased, type ReleasedOptions, saveReleased } from "./released.ts";
 export {
   type Archive,
   decodeSafetensors,

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError, isThenable, quoted } from "../errors.ts";
-import type { Linear, Norm } from "../engine/mod.ts";
+import type { Linear, Norm, Variable, Variable2D } from "../engine/mod.ts";
 import { checkConfig, checkSeed, type Config } from "./config.ts";
 import { type Leaf, startOf } from "./leaf.ts";
 import { shapes } from "./shapes.ts";
@@ -28,11 +28,11 @@ export interface Lstm {
 /** A language model's parameters as a plain tree; a leaf's path is its name in Hugging Face's `openai-gpt`. */
 export interface Parameters {
   /** Token rows and three more for [Start], [Delim] and [Extract]: (vocabulary + 3, d). */
-  tokens_embed: { weight: tf.Variable<tf.Rank.R2> };
+  tokens_embed: { weight: Variable2D };
   /** The table of positions (context, d); absent for kinds without one, not trainable for fixed ones. */
-  positions_embed?: { weight: tf.Variable<tf.Rank.R2> };
+  positions_embed?: { weight: Variable2D };
   /** Of positions `relative`, the bias of each bucket of distances (32, H). */
-  relative_attention_bias?: { weight: tf.Variable<tf.Rank.R2> };
+  relative_attention_bias?: { weight: Variable2D };
   /** The blocks, first to last; none of an LSTM. */
   h: Block[];
   /** Of `lstm`, its layer. */
@@ -112,7 +112,7 @@ export function variable<R extends tf.Rank>(
  */
 export function leaves(
   model: Parameters | { readonly parameters: Parameters },
-): [name: string, leaf: tf.Variable][] {
+): [name: string, leaf: Variable][] {
   const tree = model && "parameters" in Object(model)
     ? (model as { parameters: Parameters }).parameters
     : model;

@@ -96,10 +96,10 @@ export const positionKinds: readonly PositionKind[] = Object.keys(positionRules)
  * - `raw`: root mean square √½, a sinusoid's of amplitude 1.
  * - `sqrt-width`: `raw`, with token embeddings multiplied by √d at the input, as Vaswani et al. did (§3.4).
  */
-export const positionScales = ["matched", "raw", "sqrt-width"] as const;
+export const positionScales: readonly PositionScale[] = ["matched", "raw", "sqrt-width"];
 
 /** One of {@linkcode positionScales}. */
-export type PositionScale = typeof positionScales[number];
+export type PositionScale = "matched" | "raw" | "sqrt-width";
 
 function deviationOf(scale: PositionScale = "matched"): number {
   return scale === "matched" ? 0.02 : Math.SQRT1_2;

@@ -14,7 +14,6 @@ export { type Effect, forest } from "./forest.ts";
 export { heatmap, type HeatmapOptions } from "./heatmap.ts";
 export { duration, type Face, progress, type Step } from "./progress.ts";
 export { show } from "./show.ts";
-export { stopButton } from "./stop.ts";
 export { strip, type StripGroup } from "./strip.ts";
 export { type ArmStyle, armStyle, type Mean, type Words } from "./style.ts";
 export { showTables } from "./tables.ts";

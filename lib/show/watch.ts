@@ -49,12 +49,12 @@ const isRun = value(
  *
  * @example
  * ```ts ignore
- * import { backend, corpus, gpt, presets, pretrain, stopButton, trainBpe, watch } from "../mod.ts";
+ * import { backend, corpus, gpt, presets, pretrain, trainBpe, watch } from "../mod.ts";
  *
  * await backend();
  * const books = await corpus("moby-dick");
  * const lm = gpt(presets.mini, { tokenizer: trainBpe(books.train, { merges: 4000 }) });
- * await watch(pretrain(lm, books, { updates: 500, checkpoint: "mini.part", signal: stopButton() }));
+ * await watch(pretrain(lm, books, { updates: 500, checkpoint: "mini.part" }));
  * ```
  */
 export function watch<Result, Step extends Update | StudyStep>(

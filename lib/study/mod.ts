@@ -17,5 +17,5 @@ export {
   type StudyOptions,
   type StudySettings,
 } from "./settings.ts";
-export { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
+export { difference, type Estimate, estimate, formatEstimate, verdict } from "./statistics.ts";
 export { type ArmDifference, type ArmScore, report, type Study, studyOf } from "./tables.ts";

@@ -10,7 +10,7 @@ import {
   loadModel,
   pretrain,
   progressOf,
-  saveModel,
+  saveCheckpoint,
   scoreByPosition,
   scoreText,
   store,
@@ -196,7 +196,7 @@ async function* trained(
     }
     const { updates, batch, seconds } = so!;
     const made = await provenance();
-    await saveModel(lm, file, { made: { key, updates, batch, seconds, provenance: made } });
+    await saveCheckpoint(lm, file, { made: { key, updates, batch, seconds, provenance: made } });
     await Deno.remove(checkpoint).catch(() => {}); // Who took the run over may have done so.
     return { lm, took: { updates, batch }, seconds, provenance: made };
   } finally {

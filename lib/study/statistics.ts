@@ -86,12 +86,12 @@ export function verdict(estimate: Estimate): string {
  *
  * @example
  * ```ts
- * import { shown } from "./statistics.ts";
+ * import { formatEstimate } from "./statistics.ts";
  *
- * console.log(shown({ mean: 71.28, low: 69.61, high: 72.95 })); // "71.3 [69.6, 73.0]"
+ * console.log(formatEstimate({ mean: 71.28, low: 69.61, high: 72.95 })); // "71.3 [69.6, 73.0]"
  * ```
  */
-export function shown(estimate: Omit<Estimate, "n">): string {
+export function formatEstimate(estimate: Omit<Estimate, "n">): string {
   const { mean, low, high } = checked("show an estimate", "estimate", interval, estimate);
   return Number.isNaN(high - low) ? rounded(mean, NaN) : withInterval(mean, low, high);
 }

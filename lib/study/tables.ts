@@ -4,7 +4,7 @@ import { percent } from "../numbers.ts";
 import type { NgramBaselines } from "../train/mod.ts";
 import type { Answered, Finetuned, Pretrained } from "./rows.ts";
 import { hasPositions } from "./settings.ts";
-import { difference, type Estimate, estimate, shown, verdict } from "./statistics.ts";
+import { difference, type Estimate, estimate, formatEstimate, verdict } from "./statistics.ts";
 
 /** What a study found. Intervals are 95 %, over seeds: they tell of training's chance, not of the test set's. */
 export interface Study {
@@ -219,7 +219,7 @@ export function studyOf(
     language: table({
       model: texts.map(({ arm }) => arm),
       n: texts.map(({ n }) => n),
-      "bits per character [95 %]": texts.map((row) => shown(row)),
+      "bits per character [95 %]": texts.map((row) => formatEstimate(row)),
     }),
     table: table({
       task: tasks.map(({ where }) => where),
@@ -227,20 +227,22 @@ export function studyOf(
       ...Object.fromEntries(ofTasks.map(({ name, level }) => [name, arms.map(([run]) => level(run!))])),
       n: tasks.map(({ n }) => n),
       "one answer, %": tasks.map(({ constant }) => constant!.toFixed(1)),
-      "score, % [95 %]": tasks.map((row) => shown(row)),
+      "score, % [95 %]": tasks.map((row) => formatEstimate(row)),
     }),
     differences: table({
       where: effects.map(({ where }) => where),
       difference: effects.map(({ difference }) => difference),
       n: effects.map(({ n }) => n),
-      "mean [95 %]": effects.map((row) => shown(row)),
+      "mean [95 %]": effects.map((row) => formatEstimate(row)),
       unit: effects.map(({ unit }) => unit),
       finding: effects.map(verdict),
     }),
     findings: effects.map((row) => {
       const sign = row.mean > 0 ? "+" : "";
       const seeds = row.n === 1 ? "1 seed" : `${row.n} seeds`;
-      return `${row.where}: ${row.difference} = ${sign}${shown(row)} ${row.unit}, ${seeds}: ${verdict(row)}`;
+      return `${row.where}: ${row.difference} = ${sign}${formatEstimate(row)} ${row.unit}, ${seeds}: ${
+        verdict(row)
+      }`;
     }),
   };
 }

@@ -258,9 +258,15 @@ function isTokenizer(value: unknown): value is Tokenizer {
 }
 
 /** The options of {@linkcode trainBpe}. */
+export interface BpeOptions {
+  /** How many merges to learn; fewer, if the text has fewer. */
+  readonly merges: number;
+}
+
+/** The settings of {@linkcode BpeOptions}. */
 export const bpeSettings = {
   merges: { ...whole({ from: 0, to: 1e6 }), about: "BPE merges to learn" },
-} satisfies SchemaOf<Parameters<typeof trainBpe>[1]>;
+} satisfies SchemaOf<BpeOptions>;
 
 /**
  * Learns a vocabulary from a text (Sennrich et al. 2016; GPT-1 has 40,000 merges).
@@ -277,7 +283,6 @@ export const bpeSettings = {
  * then the right one. The same text thus always gives the same vocabulary.
  *
  * @param text At least one word; several texts joined with newlines.
- * @param options `merges`: how many to learn. If the text has fewer, it is fewer.
  * @throws {InputError} If the text has no word, or `merges` is not a non-negative integer.
  *
  * @example
@@ -288,7 +293,7 @@ export const bpeSettings = {
  * console.log(bpe.merges); // [ [ "l", "o" ], [ "w", "e" ], [ "lo", "w</w>" ] ]
  * ```
  */
-export function trainBpe(text: string, options: { readonly merges: number }): Tokenizer {
+export function trainBpe(text: string, options: BpeOptions): Tokenizer {
   const { merges: wanted } = settle("train BPE", bpeSettings, options);
   if (typeof text !== "string") {
     throw new InputError(`Cannot train BPE as the text must be a string: current type is ${typeof text}`);

@@ -5,7 +5,14 @@
  */
 export { fixText, standardize } from "./normalise.ts";
 export { pretokenize } from "./pretokenize.ts";
-export { type StateNames, type Tokenizer, tokenizerFrom, type TokenizerState, trainBpe } from "./bpe.ts";
+export {
+  type BpeOptions,
+  type StateNames,
+  type Tokenizer,
+  tokenizerFrom,
+  type TokenizerState,
+  trainBpe,
+} from "./bpe.ts";
 export { loadBpe, saveBpe } from "./files.ts";
 export {
   type Example,

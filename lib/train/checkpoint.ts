@@ -63,30 +63,38 @@ export interface Made {
   readonly provenance?: Provenance;
 }
 
-/** What is saved beside a model, and how. */
+/** How a model is saved. */
 export interface SaveOptions {
-  /** A run's place in its course, for a checkpoint. */
-  readonly progress?: Progress;
-  /** What made the model. */
-  readonly made?: Made;
-  /** Whether numbers are rounded to half precision, which is enough to begin fine-tuning with; false unless given. */
+  /** Whether numbers are rounded to half precision, which is enough to start fine-tuning from. @default false */
   readonly half?: boolean;
+}
+
+/** What a checkpoint holds beside the model. */
+export interface CheckpointOptions extends SaveOptions {
+  /** State and settings of a run, from which it resumes. Default: none. */
+  readonly progress?: Progress;
+  /** What made the model. Default: nothing is said of it. */
+  readonly made?: Made;
 }
 
 function object<T extends object>(wanted: string) {
   return value(wanted, (value): value is T => typeof value === "object" && value !== null);
 }
 
+const half = { ...flag, about: "whether numbers are rounded to half precision", default: false };
+
 /** The settings of {@linkcode SaveOptions}. */
-export const saveSettings = {
+export const saveSettings = { half } satisfies SchemaOf<SaveOptions>;
+
+const checkpointSettings = {
   progress: { ...object<Progress>("a run's state and settings"), about: "a run's place", otherwise: "none" },
   made: {
     ...object<Made>("a run's key and what it took"),
     about: "what made the model",
     otherwise: "nothing",
   },
-  half: { ...flag, about: "whether numbers are rounded to half precision", default: false },
-} satisfies SchemaOf<SaveOptions>;
+  half,
+} satisfies SchemaOf<CheckpointOptions>;
 
 const FORMAT = "gpt1-checkpoint-1";
 const NO_SUM = "0".repeat(64);
@@ -210,12 +218,10 @@ function checkTensors(tensors: Archive["tensors"], notes: Notes): void {
 }
 
 /**
- * Writes a model as one safetensors file, and with it, if given, all that its run needs to go on: both
- * moments and the number of updates. Dropout masks and data order are functions of seed and update, so no
- * more state exists. The SHA-256 of the file, its own place held by zeros, stands in its header.
+ * Writes a model, with its configuration and its tokenizer, as one safetensors file that {@linkcode loadModel} reads.
  *
- * @throws {InputError} If an option is unknown, the model has numbers that are not finite, or the place cannot be written
- * to; the old file then stays.
+ * @throws {InputError} If an option is unknown, the model has numbers that are not finite, or the file cannot be written;
+ * the old file then stays.
  *
  * @example
  * ```ts
@@ -233,17 +239,30 @@ export async function saveModel(
   path: string,
   options: SaveOptions = {},
 ): Promise<void> {
+  await saveCheckpoint(lm, path, settle("save a model", saveSettings, options));
+}
+
+/**
+ * {@linkcode saveModel}, and with the model, if given, all that its run needs to resume: both moments and the number of
+ * updates. Dropout masks and data order are functions of seed and update, so there is no more state. The header holds the
+ * SHA-256 of the file with zeros in its place.
+ */
+export async function saveCheckpoint(
+  lm: LanguageModel,
+  path: string,
+  options: CheckpointOptions = {},
+): Promise<void> {
   checkModel(lm, "save a model");
   checked("save a model", "path", text, path);
   await writeWhole(path, await encodeModel(lm, options));
 }
 
-/** What {@linkcode saveModel} writes: the same model is the same bytes. */
+/** What {@linkcode saveCheckpoint} writes: the same model is the same bytes. */
 export async function encodeModel(
   lm: LanguageModel,
-  options: SaveOptions = {},
+  options: CheckpointOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>[]> {
-  const { progress, made, half } = settle("save a model", saveSettings, options);
+  const { progress, made, half } = settle("save a model", checkpointSettings, options);
   const tensors = new Map<string, Writable>();
   const store = async (name: string, leaf: tf.Variable) => {
     const data = await leaf.data<"float32">();

@@ -19,7 +19,7 @@ import { encodeTask } from "./encode.ts";
 import { exampleBatch } from "./finetune.ts";
 import { bootstrap, type Interval, majorityBaseline, scoreInterval } from "./measures.ts";
 import { percent } from "../numbers.ts";
-import { checked, type SchemaOf, settle } from "../settings.ts";
+import { type SchemaOf, settle } from "../settings.ts";
 import { giveWay, stopSignal } from "../stop.ts";
 import { context as contexts, split as splits, windows as windowLimit } from "./options.ts";
 import { languageModelLoss, targetOf } from "./objectives.ts";
@@ -121,7 +121,7 @@ export interface ScoreOptions {
 }
 
 /** The settings of {@linkcode ScoreOptions}. */
-const scoreSettings = {
+export const scoreSettings = {
   windows: { ...windowLimit, default: Infinity },
   context: { ...contexts, otherwise: "the model's context" },
 } satisfies SchemaOf<ScoreOptions>;

@@ -19,7 +19,7 @@ import {
 import { type SchemaOf, settle } from "../settings.ts";
 import { type AdamOptions, adamState, disposeAdam } from "./adam.ts";
 import { batchOf, shuffledByLength } from "./batches.ts";
-import { resume, saveModel } from "./checkpoint.ts";
+import { resume, saveCheckpoint } from "./checkpoint.ts";
 import { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
 import { checkMemory } from "./memory.ts";
 import { train, type Training, training, type TrainingRecord } from "./loop.ts";
@@ -224,7 +224,10 @@ export function finetune(
           return objective(tuned, exampleBatch(rows, encoded, tuned), lambda, drop);
         },
         ...(checkpoint &&
-          { save: () => saveModel(tuned, checkpoint, { progress: { state, settings, start } }), saveEvery }),
+          {
+            save: () => saveCheckpoint(tuned, checkpoint, { progress: { state, settings, start } }),
+            saveEvery,
+          }),
         signal,
       });
     } finally {

@@ -15,6 +15,7 @@ export {
 } from "./adam.ts";
 export { batchOf, shuffled, shuffledByLength, windowBatches } from "./batches.ts";
 export {
+  type CheckpointOptions,
   encodeModel,
   loadMade,
   loadModel,
@@ -23,6 +24,7 @@ export {
   type Progress,
   progressOf,
   resume,
+  saveCheckpoint,
   saveModel,
   type SaveOptions,
 } from "./checkpoint.ts";
@@ -32,7 +34,9 @@ export {
   type Evaluation,
   evaluationWindows,
   scoreByPosition,
+  type ScoreOptions,
   scoreText,
+  type SplitOptions,
   type TaskScore,
   type TextMeasures,
   type TextScore,
@@ -50,7 +54,7 @@ export { keys, type Read, summary } from "./key.ts";
 export { kneserNey } from "./kneserney.ts";
 export { type Job, train, type Training, training, type TrainingRecord } from "./loop.ts";
 export { masked } from "./masking.ts";
-export { type NgramBaselines, ngramBaselines } from "./ngram.ts";
+export { type NgramBaselines, ngramBaselines, type NgramOptions } from "./ngram.ts";
 export {
   type Batch,
   languageModelLoss,

@@ -26,7 +26,7 @@ export interface NgramOptions {
 }
 
 /** The settings of {@linkcode NgramOptions}. */
-const ngramSettings = {
+export const ngramSettings = {
   windows: { ...windowLimit, default: Infinity },
   order: { ...orders, default: ORDER },
 } satisfies SchemaOf<NgramOptions>;

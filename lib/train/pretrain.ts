@@ -14,7 +14,7 @@ import { type SchemaOf, settle } from "../settings.ts";
 import { type AdamOptions, adamState, disposeAdam } from "./adam.ts";
 import { tokensOf } from "../text/mod.ts";
 import { windowBatches, windowsOf } from "./batches.ts";
-import { resume, saveModel } from "./checkpoint.ts";
+import { resume, saveCheckpoint } from "./checkpoint.ts";
 import { checkMemory } from "./memory.ts";
 import { adamSettings, batch, dropout, runSeed, runSettings, updates } from "./options.ts";
 import { masked } from "./masking.ts";
@@ -139,7 +139,7 @@ export function pretrain(
         ready: () => untilUnread(lm),
         losses: (update) => objective(lm, batchAt(update), 0, { rate: dropout, seed, update }),
         ...(checkpoint && {
-          save: () => saveModel(lm, checkpoint, { progress: { state, settings, start } }),
+          save: () => saveCheckpoint(lm, checkpoint, { progress: { state, settings, start } }),
           saveEvery,
         }),
         signal,

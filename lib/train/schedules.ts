@@ -12,7 +12,7 @@ export const schedules = {
 };
 
 /** One of {@linkcode schedules}. */
-export type Schedule = keyof typeof schedules;
+export type Schedule = "warmup_linear" | "warmup_cosine" | "warmup_constant";
 
 /** With no warm-up there is nothing to rise from. */
 function rise(x: number, w: number): number {

@@ -100,38 +100,3 @@ Deno.test("in a notebook a study is a bar with the run under way", async () => {
     `<progress value="0.2500" max="1"></progress> Stopped after 0 s: ${text}`,
   );
 });
-
-Deno.test("the stop button ends the run that was given it last, keeps the process, and the next run goes its way", async () => {
-  const script = `
-    import { stopButton, watch } from "${import.meta.resolve("../../lib/show/mod.ts")}";
-    import { training } from "${import.meta.resolve("../../lib/train/mod.ts")}";
-    const run = (signal) => training(async function* () {
-      let update = 0;
-      while (!signal.aborted && update < 1000) {
-        await new Promise((resume) => setTimeout(resume, 5));
-        yield { update: ++update, updates: 1000, loss: 1, seconds: 1 };
-        if (update === 10) console.log("ten");
-      }
-      return update;
-    }());
-    const earlier = stopButton();
-    console.log((await watch(run(stopButton()))) < 1000, earlier.aborted);
-    console.log((await watch(run(stopButton()))) < 1000);
-  `;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-read", "--allow-env", "--ext=js", "-"],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(script));
-  await writer.close();
-  let said = "";
-  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-    said += text;
-    if (text.includes("ten")) child.kill("SIGINT");
-  }
-  assertEquals(said, "ten\ntrue false\nten\ntrue\n");
-  assertEquals((await child.status).code, 0);
-});

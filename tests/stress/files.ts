@@ -34,11 +34,13 @@ import { finetunedRow, pretrainedRow } from "../../lib/study/rows.ts";
 import { loadBpe, saveBpe, trainBpe } from "../../lib/text/mod.ts";
 import { adamState, disposeAdam, pretrain } from "../../lib/train/mod.ts";
 import {
+  type CheckpointOptions,
   loadMade,
   loadModel,
   modelDigest,
   progressOf,
   resume,
+  saveCheckpoint,
   saveModel,
 } from "../../lib/train/checkpoint.ts";
 import { sky, weather, words } from "../study/weather.ts";
@@ -188,8 +190,8 @@ export const checkpoints: Part = part(
       provenance: { version: "1", versions: { deno: "2" }, backend: "cpu", machine: "any" },
     };
     const run = `${folder}/run.part`, path = `${folder}/attack`, again = `${folder}/again`;
-    const written = async (lm: LanguageModel, options: Parameters<typeof saveModel>[2] = {}) => {
-      await using(lm, () => saveModel(lm, path, options));
+    const written = async (lm: LanguageModel, options: CheckpointOptions = {}) => {
+      await using(lm, () => saveCheckpoint(lm, path, options));
       return await Deno.readFile(path);
     };
     const tuned = gpt(tiny, { tokenizer, seed: 3 });

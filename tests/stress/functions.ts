@@ -5,28 +5,31 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs";
-import { table } from "arquero";
 import * as kit from "../../mod.ts";
 import { benchmarkSettings } from "../../lib/data/benchmarks/load.ts";
 import { corpusValue } from "../../lib/data/corpus.ts";
+import { readTaskSettings } from "../../lib/data/read-task.ts";
 import { subsetSettings } from "../../lib/data/task.ts";
 import { taskName } from "../../lib/data/tasks.ts";
 import { backendSetting, backendSettings } from "../../lib/engine/backend.ts";
 import { presetSettings } from "../../lib/model/config.ts";
+import { forwardSettings } from "../../lib/model/forward.ts";
 import { generateSettings } from "../../lib/model/generate.ts";
 import { gptSettings } from "../../lib/model/gpt.ts";
-import { releasedSettings } from "../../lib/model/released.ts";
-import { isSetting, type Kind, oneOf, type Schema, text, whole, withDefaults } from "../../lib/settings.ts";
+import { releasedSettings, saveReleased } from "../../lib/model/released.ts";
+import { isSetting, type Kind, oneOf, type Schema, text, withDefaults } from "../../lib/settings.ts";
 import { curveSettings } from "../../lib/show/curve.ts";
 import { isFigure } from "../../lib/show/figure.ts";
 import { forestSettings } from "../../lib/show/forest.ts";
 import { heatmapSettings } from "../../lib/show/heatmap.ts";
 import { wordsSettings } from "../../lib/show/style.ts";
 import { studySettings } from "../../lib/study/settings.ts";
-import { bpeSettings, tokenizerSetting } from "../../lib/text/bpe.ts";
+import { bpeSettings } from "../../lib/text/bpe.ts";
+import { saveBpe } from "../../lib/text/mod.ts";
 import { saveSettings } from "../../lib/train/checkpoint.ts";
+import { scoreSettings, splitSettings } from "../../lib/train/evaluate.ts";
 import { finetuneSettings } from "../../lib/train/finetune.ts";
-import * as shared from "../../lib/train/options.ts";
+import { ngramSettings } from "../../lib/train/ngram.ts";
 import { pretrainSettings } from "../../lib/train/pretrain.ts";
 import { pretrainedSetting, pretrainedSettings } from "../../lib/train/pretrained.ts";
 
@@ -65,8 +68,8 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
   const tokenizer = kit.trainBpe(running, { merges: 10 });
   const lm = kit.gpt(kit.presets.smoke, { tokenizer });
   const tuned = await kit.finetune(lm, small, { epochs: 1 });
-  await kit.saveReleased(lm, `${folder}/released`);
-  await kit.saveBpe(tokenizer, `${folder}/bpe`);
+  await saveReleased(lm, `${folder}/released`);
+  await saveBpe(tokenizer, `${folder}/released`);
   await kit.saveModel(lm, `${folder}/model.safetensors`);
   const study = { preset: kit.presets.smoke, folder: `${folder}/study` };
   const mean = kit.estimate([1, 2, 3]);
@@ -76,8 +79,8 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
   const listed = (name: string, valid: unknown) => argument(name, valid, "any");
   const model = listed("lm", lm), task = listed("task", small);
   const path = (valid: string) => argument("path", valid, text);
-  const limit = argument("limit", 1, shared.windows), split = argument("split", "test", shared.split);
-  const prose = argument("text", running, "any"), tokens = argument("tokenizer", tokenizer, tokenizerSetting);
+  const split = argument("options", { split: "test" }, splitSettings),
+    prose = argument("text", running, "any");
   const studyOptions = argument("options", study, withDefaults(studySettings, kit.studies.ablate));
 
   return {
@@ -86,27 +89,25 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
       argument("options", { threads: 1 }, backendSettings),
     ],
     trainBpe: [prose, argument("options", { merges: 5 }, bpeSettings)],
-    loadBpe: [path(`${folder}/bpe`)],
-    saveBpe: [tokens, path(`${folder}/bpe`)],
     transform: [
+      model,
       listed("example", rows[0]),
       argument("kind", "classification", oneOf(["classification", "entailment", "similarity", "choice"])),
-      tokens,
-      argument("context", 16, whole({ from: 3, to: 2 ** 16 })),
     ],
     corpus: [path("moby-dick")],
-    listCorpora: [],
     listTasks: [],
+    readTask: [
+      listed("rows", [...rows, { text: "that is", label: 1 }]),
+      argument("options", {}, readTaskSettings),
+    ],
     subset: [task, argument("options", { train: 1 }, subsetSettings)],
     task: [argument("name", "kind", taskName), argument("options", {}, benchmarkSettings)],
     attentionMaps: [model, argument("text", "to be", "any")],
-    countParameters: [listed("parameters", lm.parameters)],
-    dispose: [listed("parameters", kit.gpt(kit.presets.smoke, { tokenizer }).parameters)],
     leaves: [listed("parameters", lm.parameters)],
     forward: [
-      listed("parameters", lm.parameters),
-      listed("config", lm.config),
+      model,
       listed("ids", tf.tensor2d([[1, 2]], undefined, "int32")),
+      argument("options", {}, forwardSettings),
     ],
     generate: [
       model,
@@ -121,18 +122,13 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
       path(`${folder}/released`),
       argument("options", { tokenizer, heads: kit.presets.smoke.heads }, releasedSettings),
     ],
-    saveReleased: [model, path(`${folder}/released`)],
-    withArchitecture: [
-      argument("preset", kit.presets.mini, presetSettings),
-      argument("architecture", "lstm", presetSettings.architecture),
-      argument("options", {}, { units: presetSettings.units }),
-    ],
     evaluate: [listed("lm", tuned), task, split],
     finetune: [model, task, argument("options", { epochs: 1 }, finetuneSettings)],
     loadModel: [path(`${folder}/model.safetensors`)],
     ngramBaselines: [
-      ...[prose, prose, tokens, argument("context", 16, presetSettings.context)],
-      ...[limit, argument("order", 2, shared.order)],
+      model,
+      listed("corpus", { train: running, heldout: running }),
+      argument("options", { order: 2 }, ngramSettings),
     ],
     pretrain: [
       model,
@@ -140,20 +136,17 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
       argument("options", { updates: 1, batch: 1 }, pretrainSettings),
     ],
     pretrained: [argument("name", "mini", pretrainedSetting), argument("options", {}, pretrainedSettings)],
-    saveModel: [path(`${folder}/again.safetensors`), model, argument("options", {}, saveSettings)],
-    scoreByPosition: [model, prose, limit],
-    scoreText: [model, prose, limit],
+    saveModel: [model, path(`${folder}/again.safetensors`), argument("options", {}, saveSettings)],
+    scoreByPosition: [model, prose, argument("options", {}, scoreSettings)],
+    scoreText: [model, prose, argument("options", {}, scoreSettings)],
     zeroShot: [model, task, split],
     ablate: [studyOptions],
-    compare: [studyOptions],
     published: [studyOptions],
-    checkTask: [task],
     smoke: [argument("study", kit.studies.ablate, studySettings)],
     difference: [listed("a", [1, 2]), listed("b", [2, 1])],
     estimate: [listed("values", [1, 2])],
     provenance: [],
-    report: [listed("study", { language: table({}), table: table({}), findings: [] })],
-    shown: [listed("estimate", mean)],
+    formatEstimate: [listed("estimate", mean)],
     verdict: [listed("estimate", mean)],
     bars: [
       listed("groups", [{ name: "a", bars: [{ name: "b", mean: 1 }] }]),
@@ -170,7 +163,6 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
     ],
     png: [argument("figure", kit.curve([line], axes), isFigure)],
     show: [listed("value", kit.curve([line], axes))],
-    stopButton: [],
     strip: [listed("groups", [{ name: "a", values: [1], mean: 1 }]), argument("words", axes, wordsSettings)],
     watch: [listed("run", kit.pretrain(lm, { train: running }, { updates: 1 }))],
   };

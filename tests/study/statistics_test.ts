@@ -1,4 +1,4 @@
-import { difference, estimate, shown, verdict } from "../../lib/study/mod.ts";
+import { difference, estimate, formatEstimate, verdict } from "../../lib/study/mod.ts";
 import { assertClose, assertEquals, assertRefused } from "../assert.ts";
 
 Deno.test("the interval is Student's: quantiles are SciPy's", () => {
@@ -31,6 +31,6 @@ Deno.test("a verdict follows from the interval, and one seed gives none", () => 
 });
 
 Deno.test("an estimate shows the digits that its interval supports", () => {
-  assertEquals(shown({ mean: 71.28, low: 69.61, high: 72.95 }), "71.3 [69.6, 73.0]");
-  assertEquals(shown(estimate([5])), "5.00");
+  assertEquals(formatEstimate({ mean: 71.28, low: 69.61, high: 72.95 }), "71.3 [69.6, 73.0]");
+  assertEquals(formatEstimate(estimate([5])), "5.00");
 });

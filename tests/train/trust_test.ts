@@ -11,6 +11,7 @@ import {
   loadModel,
   pretrain,
   progressOf,
+  saveCheckpoint,
   saveModel,
   scoreText,
   zeroShot,
@@ -183,7 +184,7 @@ Deno.test("seconds and batch of a run are those of all its parts, and of the bat
 Deno.test("a model says which run made it, to the one that asks", async () => {
   const path = `${await Deno.makeTempDir()}/made.safetensors`;
   const lm = fresh();
-  await saveModel(lm, path, { made: { key: "abc", updates: 4, batch: 2, seconds: 1.5 } });
+  await saveCheckpoint(lm, path, { made: { key: "abc", updates: 4, batch: 2, seconds: 1.5 } });
   const { took } = await loadMade(path, "abc");
   assertEquals(took, { updates: 4, batch: 2, seconds: 1.5 });
   await assertRefused(

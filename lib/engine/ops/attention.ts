@@ -5,13 +5,14 @@ import type { KernelCalls } from "../kernel-calls.ts";
 import { AB, ABt, AtB, compute, differentiable, gemm, type WasmContext } from "../operation.ts";
 import { dropoutArguments, type DropoutMask, dropoutReference, maskBytes, sampleMask } from "./dropout.ts";
 import { embeddingReference } from "./embedding.ts";
+import type { Tensor4D } from "../tensors.ts";
 
 /** Keys and values of the tokens read so far, each (N, H, S, d/H). */
 export interface KeyValues {
   /** Keys. */
-  readonly k: tf.Tensor4D;
+  readonly k: Tensor4D;
   /** Values. */
-  readonly v: tf.Tensor4D;
+  readonly v: Tensor4D;
 }
 
 /** What attention may be given beside queries, keys and values. */

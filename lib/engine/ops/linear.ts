@@ -14,13 +14,14 @@ import {
   type WasmContext,
 } from "../operation.ts";
 import { share } from "../thread-pool.ts";
+import type { Variable1D, Variable2D } from "../tensors.ts";
 
 /** An affine map's parameters: weight (in, out), as OpenAI and Hugging Face store it, and bias (out). */
 export interface Linear {
   /** (in, out) */
-  weight: tf.Variable<tf.Rank.R2>;
+  weight: Variable2D;
   /** (out) */
-  bias: tf.Variable<tf.Rank.R1>;
+  bias: Variable1D;
 }
 
 /**

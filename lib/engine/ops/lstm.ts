@@ -15,13 +15,14 @@ import {
 } from "../operation.ts";
 import { share } from "../thread-pool.ts";
 import type { Linear } from "./linear.ts";
+import type { Tensor2D } from "../tensors.ts";
 
 /** The state of an LSTM after the tokens read so far, each (N, u). */
 export interface LstmState {
   /** Its output. */
-  readonly h: tf.Tensor2D;
+  readonly h: Tensor2D;
   /** Its cells. */
-  readonly c: tf.Tensor2D;
+  readonly c: Tensor2D;
 }
 
 /**

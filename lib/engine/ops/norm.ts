@@ -10,13 +10,14 @@ import {
   type WasmContext,
 } from "../operation.ts";
 import { dropoutArguments, type DropoutMask, dropoutReference, maskBytes, sampleMask } from "./dropout.ts";
+import type { Variable1D } from "../tensors.ts";
 
 /** A layer norm's parameters: gain (d) and bias (d). */
 export interface Norm {
   /** Gain (d). */
-  weight: tf.Variable<tf.Rank.R1>;
+  weight: Variable1D;
   /** (d) */
-  bias: tf.Variable<tf.Rank.R1>;
+  bias: Variable1D;
 }
 
 /**
