@@ -28,6 +28,31 @@ export async function outputOf(program: string, ...args: string[]): Promise<stri
   }
 }
 
+/**
+ * Starts Deno on a program that it reads from standard input, with standard output to be read.
+ *
+ * @param code The program.
+ * @param args After `deno run`: what it is allowed, for one.
+ * @returns The process, and what it will have written to standard error.
+ */
+export async function startCode(
+  code: string,
+  ...args: string[]
+): Promise<{ child: Deno.ChildProcess; err: Promise<string> }> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", ...args, "-"],
+    cwd: root,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const err = new Response(child.stderr).text();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(code));
+  await writer.close();
+  return { child, err };
+}
+
 /** A Chromium's name, where there is one. */
 export const chromium: string | undefined = await (async () => {
   for (const name of ["chromium", "chromium-browser", "google-chrome"]) {

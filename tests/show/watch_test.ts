@@ -3,6 +3,7 @@ import { type StudyStep, type Update, watch, type Watched } from "../../lib/show
 import { follow } from "../../lib/show/watch.ts";
 import { type Training, training, type TrainingRecord } from "../../lib/train/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
+import { startCode } from "../programs.ts";
 
 /** A run of so many updates whose loss falls from 8, each `milliseconds` long; it ends in its last loss. */
 function falling(updates: number, milliseconds = 0, signal?: AbortSignal): Training<number> {
@@ -118,20 +119,12 @@ Deno.test("the stop button ends the run that was given it last, keeps the proces
     console.log((await watch(run(stopButton()))) < 1000, earlier.aborted);
     console.log((await watch(run(stopButton()))) < 1000);
   `;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-read", "--allow-env", "--ext=js", "-"],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(script));
-  await writer.close();
+  const { child, err } = await startCode(script, "--allow-read", "--allow-env", "--ext=js");
   let said = "";
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
     said += text;
     if (text.includes("ten")) child.kill("SIGINT");
   }
   assertEquals(said, "ten\ntrue false\nten\ntrue\n");
-  assertEquals((await child.status).code, 0);
+  assertEquals((await child.status).code, 0, await err);
 });
