@@ -8,9 +8,28 @@ import kit from "../deno.json" with { type: "json" };
 /** The folder of the checkout, ending in a slash. */
 export const root = new URL("../", import.meta.url).pathname;
 
-/** What Deno is called with by a task of deno.json, with the permissions that it has. */
-export function taskArgs(name: string): string[] {
-  return (kit.tasks as Record<string, string>)[name]!.split(" ").slice(1);
+/** Starts the command of a task of deno.json, with the permissions that it has. */
+export function startTask(
+  name: string,
+  args: readonly string[],
+  { env, signal, stdout = "piped" }: Pick<Deno.CommandOptions, "env" | "signal" | "stdout"> = {},
+): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: [...(kit.tasks as Record<string, string>)[name]!.split(" ").slice(1), ...args],
+    cwd: root,
+    env: { NO_COLOR: "1", ...env },
+    ...signal && { signal },
+    stdin: "null",
+    stdout,
+    stderr: "piped",
+  }).spawn();
+}
+
+/** How a process ended, and what it wrote. */
+export async function endOf(child: Deno.ChildProcess): Promise<{ code: number; out: string; err: string }> {
+  const { code, stdout, stderr } = await child.output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
+  return { code, out: out!, err: err! };
 }
 
 /**
