@@ -79,6 +79,22 @@ export function messageOf(error: unknown): string {
 /** What a terminal obeys, or what no reader sees. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
+/**
+ * Whether a text is one line that a terminal prints as it is.
+ *
+ * @param text Any text.
+ *
+ * @example
+ * ```ts
+ * import { isPrintable } from "./errors.ts";
+ *
+ * console.log(isPrintable("linux x86_64"), isPrintable("a\nb")); // true false
+ * ```
+ */
+export function isPrintable(text: string): boolean {
+  return text.search(UNPRINTABLE) === -1;
+}
+
 function escaped(character: string): string {
   const code = character.codePointAt(0)!.toString(16);
   return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;

@@ -1,4 +1,4 @@
-import { InputError, named } from "./errors.ts";
+import { InputError, isPrintable, named } from "./errors.ts";
 import { checked, text } from "./settings.ts";
 
 /**
@@ -211,7 +211,7 @@ export function fileError(action: string, path: string, error: unknown): unknown
   const known = error instanceof Deno.errors.NotCapable || "code" in error;
   if (!known) return error;
   const full = error.message.replace(/\.[0-9a-f]{8}\.tmp\b/g, ""); // Nobody asked for a temporary file.
-  const isPlain = full.length <= 160 && !/[\p{C}\p{Zl}\p{Zp}]/u.test(full);
+  const isPlain = full.length <= 160 && isPrintable(full);
   const why = isPlain ? full : full.replace(/:? \w+ '[^]*$/, ""); // It names the path again.
   return new InputError(`Cannot ${action} ${named(path)}: ${why}`, { cause: error });
 }

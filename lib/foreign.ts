@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { InputError, named, shortened } from "./errors.ts";
+import { InputError, isPrintable, named, shortened } from "./errors.ts";
 import { readWhole } from "./files.ts";
 
 /** Lists and objects inside one another, at the most: what walks them calls itself. */
@@ -44,6 +44,29 @@ function because(why: string): never {
 function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return false;
   return levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1));
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * A text from its UTF-8, without a byte order mark.
+ *
+ * @param bytes UTF-8, perhaps.
+ * @returns The text; nothing where the bytes are no UTF-8.
+ *
+ * @example
+ * ```ts
+ * import { decodeUtf8 } from "./foreign.ts";
+ *
+ * console.log(decodeUtf8(new Uint8Array([104, 105])), decodeUtf8(new Uint8Array([255]))); // hi undefined
+ * ```
+ */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -105,7 +128,7 @@ const LINE = 200;
  * ```
  */
 export function isLine(value: unknown): value is string {
-  return typeof value === "string" && value.length <= LINE && !/[\p{C}\p{Zl}\p{Zp}]/u.test(value);
+  return typeof value === "string" && value.length <= LINE && isPrintable(value);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { messageOf, named, printable, quoted, shortened } from "../lib/errors.ts";
+import { isPrintable, messageOf, named, printable, quoted, shortened } from "../lib/errors.ts";
 import { assert, assertEquals } from "./assert.ts";
 
 const odd = [
@@ -33,6 +33,11 @@ Deno.test("a quoted value, a named path and a shortened text are short and print
     "null",
   ]);
   assertEquals(["😀".repeat(3), "😀".repeat(4)].map((text) => shortened(text, 3)), ["😀😀😀", "😀😀…"]);
+});
+
+Deno.test("what a terminal obeys, or what no reader sees, is not printable", () => {
+  assert(["", "a b", "日 é 😀", "−"].every(isPrintable));
+  for (const text of odd.slice(0, 5)) assert(!isPrintable(text) && !isPrintable(`a${text}`), text);
 });
 
 Deno.test("whatever was thrown has a message", () => {

@@ -1,4 +1,4 @@
-import { claim, holderOf, STALE } from "../lib/claim.ts";
+import { type Claim, claim, holderOf, STALE } from "../lib/claim.ts";
 import { fillWhole, readWhole, writeWhole } from "../lib/files.ts";
 import { assert, assertEquals, assertRefused } from "./assert.ts";
 import { outputOf } from "./programs.ts";
@@ -25,6 +25,14 @@ async function inFolder(test: (folder: string) => Promise<void>): Promise<void> 
 }
 
 const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+
+/** The claim of the one of eight that gets it. */
+async function oneOfEight(path: string): Promise<Claim> {
+  const tries = await Promise.all(Array.from({ length: 8 }, () => claim(path)));
+  const held = tries.filter((found) => "release" in found);
+  assertEquals(held.length, 1);
+  return held[0]!;
+}
 
 Deno.test("four processes that write one file leave one whole file, and readers see nothing else", () =>
   inFolder(async (folder) => {
@@ -112,11 +120,9 @@ Deno.test("a claim has one holder, and is free again when it is released", () =>
   inFolder(async (folder) => {
     const path = `${folder}/work.claim`;
     for (let round = 0; round < 500; round++) { // Some meet in the moment in which the file is there and not locked.
-      const tries = await Promise.all(Array.from({ length: 8 }, () => claim(path)));
-      const held = tries.filter((found) => "release" in found);
-      assertEquals(held.length, 1);
+      const held = await oneOfEight(path);
       assertEquals((await holderOf(path))?.process, Deno.pid);
-      await held[0]!.release();
+      await held.release();
       assertEquals([await holderOf(path), names(folder)], [undefined, []]);
     }
   }));
@@ -156,10 +162,7 @@ Deno.test("a claim whose process was killed is taken over at once, by one of tho
       await Deno.writeTextFile(path, JSON.stringify({ ...holder, host: "" }));
     }
     assertEquals([names(folder), await holderOf(path)], [["work.claim"], undefined]);
-    const tries = await Promise.all(Array.from({ length: 8 }, () => claim(path)));
-    const held = tries.filter((found) => "release" in found);
-    assertEquals(held.length, 1);
-    await held[0]!.release();
+    await (await oneOfEight(path)).release();
     assertEquals(names(folder), []);
   }));
 
@@ -172,10 +175,7 @@ Deno.test("another machine's claim is taken over when it was not touched for two
     const old = (Date.now() - STALE - 1000) / 1e3;
     await Deno.utime(path, old, old);
     assertEquals(await holderOf(path), undefined);
-    const tries = await Promise.all(Array.from({ length: 8 }, () => claim(path)));
-    const held = tries.filter((found) => "release" in found);
-    assertEquals(held.length, 1);
-    await held[0]!.release();
+    await (await oneOfEight(path)).release();
     assertEquals(names(folder), []);
   }));
 

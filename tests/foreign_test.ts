@@ -1,5 +1,5 @@
 import { InputError } from "../lib/errors.ts";
-import { allFinite, isLine, parseJson, unusable } from "../lib/foreign.ts";
+import { allFinite, decodeUtf8, isLine, parseJson, unusable } from "../lib/foreign.ts";
 import { assert, assertEquals, assertRefused } from "./assert.ts";
 
 Deno.test("what is no JSON, or nests too deeply, is refused in the kit's own words", async () => {
@@ -12,6 +12,13 @@ Deno.test("what is no JSON, or nests too deeply, is refused in the kit's own wor
     );
   }
   assertEquals(JSON.stringify(parseJson("[".repeat(24) + "]".repeat(24), "it")).length, 48);
+});
+
+Deno.test("text is read from UTF-8, and from nothing else", () => {
+  assertEquals(decodeUtf8(new TextEncoder().encode("\ufeffλ 😀")), "λ 😀");
+  for (const bytes of [[0xff], [0xce], [0xed, 0xa0, 0x80], [0xc0, 0x80]]) {
+    assertEquals(decodeUtf8(new Uint8Array(bytes)), undefined);
+  }
 });
 
 Deno.test("a file that cannot be used is refused in one short sentence, without the engine's words", () => {

@@ -8,9 +8,28 @@ import kit from "../deno.json" with { type: "json" };
 /** The folder of the checkout, ending in a slash. */
 export const root = new URL("../", import.meta.url).pathname;
 
-/** What Deno is called with by a task of deno.json, with the permissions that it has. */
-export function taskArgs(name: string): string[] {
-  return (kit.tasks as Record<string, string>)[name]!.split(" ").slice(1);
+/** Starts the command of a task of deno.json, with the permissions that it has. */
+export function startTask(
+  name: string,
+  args: readonly string[],
+  { env, signal, stdout = "piped" }: Pick<Deno.CommandOptions, "env" | "signal" | "stdout"> = {},
+): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: [...(kit.tasks as Record<string, string>)[name]!.split(" ").slice(1), ...args],
+    cwd: root,
+    env: { NO_COLOR: "1", ...env },
+    ...signal && { signal },
+    stdin: "null",
+    stdout,
+    stderr: "piped",
+  }).spawn();
+}
+
+/** How a process ended, and what it wrote. */
+export async function endOf(child: Deno.ChildProcess): Promise<{ code: number; out: string; err: string }> {
+  const { code, stdout, stderr } = await child.output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
+  return { code, out: out!, err: err! };
 }
 
 /**
@@ -26,6 +45,31 @@ export async function outputOf(program: string, ...args: string[]): Promise<stri
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) return undefined;
     throw error;
   }
+}
+
+/**
+ * Starts Deno on a program that it reads from standard input, with standard output to be read.
+ *
+ * @param code The program.
+ * @param args After `deno run`: what it is allowed, for one.
+ * @returns The process, and what it will have written to standard error.
+ */
+export async function startCode(
+  code: string,
+  ...args: string[]
+): Promise<{ child: Deno.ChildProcess; err: Promise<string> }> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", ...args, "-"],
+    cwd: root,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const err = new Response(child.stderr).text();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(code));
+  await writer.close();
+  return { child, err };
 }
 
 /** A Chromium's name, where there is one. */

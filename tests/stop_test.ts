@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "./assert.ts";
+import { startCode } from "./programs.ts";
 
 const root = new URL("../", import.meta.url).href;
 
@@ -13,15 +14,7 @@ async function inKernel(code: string): Promise<string[]> {
     const stop = (after) => setTimeout(() => console.log("stop"), after);
     const end = (run) => run.then(() => "through", (error) => \`\${error.name}: \${error.message}\`);
     ${code}`;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", `--config=${new URL("deno.json", root).pathname}`, "-"],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const stdin = child.stdin.getWriter();
-  await stdin.write(new TextEncoder().encode(program));
-  await stdin.close();
+  const { child, err } = await startCode(program, "--allow-all");
   const said: string[] = [];
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
     for (const line of text.split("\n").filter((line) => line !== "")) {
@@ -29,7 +22,7 @@ async function inKernel(code: string): Promise<string[]> {
       else said.push(line);
     }
   }
-  assertEquals((await child.status).code, 0, said.join("\n"));
+  assertEquals((await child.status).code, 0, await err);
   return said;
 }
 

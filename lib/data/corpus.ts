@@ -1,5 +1,6 @@
 import { InputError, named, quoted } from "../errors.ts";
 import { fileError, readWhole } from "../files.ts";
+import { decodeUtf8 } from "../foreign.ts";
 import { checked, text, unknown, value } from "../settings.ts";
 import { hash } from "./hash.ts";
 import { IMDB_LICENCE, reviewTexts } from "./imdb.ts";
@@ -389,11 +390,9 @@ async function textFiles(folder: string): Promise<string[]> {
 }
 
 function decode(bytes: Uint8Array, file: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new InputError(`Cannot read file "${named(file)}" as it is not UTF-8: convert it first`, { cause });
-  }
+  const text = decodeUtf8(bytes);
+  if (text !== undefined) return text;
+  throw new InputError(`Cannot read file "${named(file)}" as it is not UTF-8: convert it first`);
 }
 
 /** Index of the line break nearest to nine tenths. */

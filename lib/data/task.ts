@@ -1,5 +1,6 @@
 import { distance } from "fastest-levenshtein";
 import { InputError, isThenable, quoted } from "../errors.ts";
+import { isRecord } from "../foreign.ts";
 import { type Example, inputs, type Kind } from "../text/mod.ts";
 import { limit, type SchemaOf, seed as seeds, settle, whole } from "../settings.ts";
 import { byHash } from "./hash.ts";
@@ -285,13 +286,13 @@ function checkIsTask(value: unknown): void {
       "Cannot use a table as a task: its rows can be a split, as in train: table.objects()",
     );
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (!isRecord(value)) {
     throw new InputError(
       "Cannot use a task as it must be an object with name, kind, labels, measures, train, validation and test: " +
         `current value is ${quoted(value)}`,
     );
   }
-  const { name } = value as { name?: unknown };
+  const { name } = value;
   if (typeof name !== "string" || !NAME.test(name) || Array.from(name).length > LONGEST_NAME) {
     throw new InputError(
       `Cannot use a task as its name must be at most ${LONGEST_NAME} letters, digits, blanks and ._+-, a letter or ` +

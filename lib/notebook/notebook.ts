@@ -1,6 +1,7 @@
 import { sha256 } from "../digest.ts";
 import { InputError, named, quoted } from "../errors.ts";
 import { checkFile, fileError } from "../files.ts";
+import { isRecord } from "../foreign.ts";
 
 /** Data of an output by media type: text, or JSON where the type ends in `json`. */
 export type Bundle = { readonly [type: string]: unknown };
@@ -97,10 +98,8 @@ export function parseNotebook(text: string, name: string): Notebook {
   const fail = (why: string): never => {
     throw new InputError(`Cannot read ${named(name)} as a notebook: ${named(why)}`);
   };
-  const object = (value: unknown, place: string): Record<string, unknown> =>
-    typeof value === "object" && value !== null && !Array.isArray(value)
-      ? value as Record<string, unknown>
-      : fail(`${place} must be an object`);
+  const object = (value: unknown, place: string): Bundle =>
+    isRecord(value) ? value : fail(`${place} must be an object`);
   const list = (value: unknown, place: string): unknown[] =>
     Array.isArray(value) ? value : fail(`${place} must be a list`);
   const string = (value: unknown, place: string): string =>
@@ -268,7 +267,7 @@ export function formatNotebook(notebook: Notebook): string {
 
 /** For `JSON.stringify`: keys of objects in alphabetical order, as Jupyter writes them. */
 function inOrder(_key: string, value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  if (!isRecord(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1));
 }
 

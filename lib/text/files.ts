@@ -3,7 +3,7 @@
  */
 import { InputError, named, quoted } from "../errors.ts";
 import { fileError, writeWhole } from "../files.ts";
-import { isRecord, parseJson } from "../foreign.ts";
+import { decodeUtf8, isRecord, parseJson } from "../foreign.ts";
 import { checked, text } from "../settings.ts";
 import { type Tokenizer, tokenizerFrom, tokenizerSetting } from "./bpe.ts";
 
@@ -175,11 +175,9 @@ async function read(file: string): Promise<string> {
   } catch (error) {
     throw fileError("load", file, error);
   }
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new InputError(`Cannot load ${named(file)} as it must be UTF-8: current bytes are not`);
-  }
+  const text = decodeUtf8(bytes);
+  if (text !== undefined) return text;
+  throw new InputError(`Cannot load ${named(file)} as it must be UTF-8: current bytes are not`);
 }
 
 /** Pieces in the order of their ids. */

@@ -3,25 +3,12 @@ import { gpt, leaves, presets } from "../../lib/model/mod.ts";
 import { tokenizerFrom, trainBpe } from "../../lib/text/mod.ts";
 import { loadModel, saveModel } from "../../lib/train/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
-import { root, taskArgs } from "../programs.ts";
+import { endOf, root, startTask } from "../programs.ts";
 
 await backend();
 
-/** Starts a command with the permissions that its task has. */
-function start(name: string, ...args: string[]): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: [...taskArgs(name), ...args],
-    cwd: root,
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-}
-
-async function run(name: string, ...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await start(name, ...args).output();
-  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
-  return { code, out: decode(stdout), err: decode(stderr) };
-}
+const start = (name: string, ...args: string[]) => startTask(name, args);
+const run = (name: string, ...args: string[]) => endOf(start(name, ...args));
 
 const folder = await Deno.makeTempDir();
 const text = Array.from(

@@ -1,29 +1,11 @@
 import { listTasks } from "../../lib/data/mod.ts";
 import { downloads } from "../../lib/data/downloads.ts";
 import { assert, assertEquals } from "../assert.ts";
-import { outputOf, root, taskArgs } from "../programs.ts";
+import { endOf, outputOf, startTask } from "../programs.ts";
 import { contents, zip } from "../data/archives.ts";
 
-/** Starts the command with the permissions that its task has. */
-function start(args: string[], env: Record<string, string> = {}): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: [...taskArgs("data"), ...args],
-    cwd: root,
-    env,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-}
-
-async function run(
-  args: string[],
-  env?: Record<string, string>,
-): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await start(args, env).output();
-  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
-  return { code, out: decode(stdout), err: decode(stderr) };
-}
+const start = (args: string[], env?: Record<string, string>) => startTask("data", args, env && { env });
+const run = (args: string[], env?: Record<string, string>) => endOf(start(args, env));
 
 const top = await Deno.makeTempDir();
 globalThis.addEventListener("unload", () => Deno.removeSync(top, { recursive: true }));

@@ -10,7 +10,7 @@ import {
 } from "../../lib/notebook/mod.ts";
 import { exists } from "../../lib/files.ts";
 import { assert, assertEquals } from "../assert.ts";
-import { chromium, root, taskArgs } from "../programs.ts";
+import { chromium, endOf, root, startTask } from "../programs.ts";
 import { open, until } from "./chromium.ts";
 
 const ignore = chromium === undefined;
@@ -332,12 +332,8 @@ Deno.test("links lead from the page to files, pages and headings, and what leads
 });
 
 Deno.test("`deno task render` writes each notebook's page", async () => {
-  const render = async (...args: string[]) =>
-    await new Deno.Command(Deno.execPath(), {
-      args: [...taskArgs("render"), "--out", `${folder}/pages`, ...args],
-      cwd: root,
-    }).output();
-  assertEquals((await render()).code, 0);
+  const { code, err } = await endOf(startTask("render", ["--out", `${folder}/pages`]));
+  assertEquals(code, 0, err);
   const pages = new Map<string, string>();
   for await (const { name } of Deno.readDir(`${root}notebooks`)) {
     if (!name.endsWith(".ipynb")) continue;
@@ -364,12 +360,8 @@ Deno.test("`deno task render` writes each notebook's page", async () => {
 
 Deno.test("one notebook that cannot be rendered does not keep the others from it", async () => {
   const run = async (...args: string[]) => {
-    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [...taskArgs("render"), "--out", `${folder}/some`, ...args],
-      cwd: root,
-      env: { NO_COLOR: "1" },
-    }).output();
-    return { code, said: new TextDecoder().decode(stderr).trim().split("\n") };
+    const { code, err } = await endOf(startTask("render", ["--out", `${folder}/some`, ...args]));
+    return { code, said: err.split("\n") };
   };
   await Deno.mkdir(`${folder}/other`);
   for (const name of ["bad", "a\nb", "fine", "other/fine"]) {

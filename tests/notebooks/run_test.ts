@@ -8,28 +8,14 @@ import {
 } from "../../lib/notebook/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { notebookOf, problems } from "./check.ts";
-import { outputOf, processes, root, taskArgs } from "../programs.ts";
+import { endOf, outputOf, processes, root, startTask } from "../programs.ts";
 import { until } from "./chromium.ts";
 
 const ignore = !await findPython().then(() => true, () => false);
 if (ignore) console.log("There is no Python with nbclient: no notebook is run");
 
-/** Starts `deno task notebooks` with the permissions that it has. */
-function start(args: string[], env: Record<string, string> = {}): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: [...taskArgs("notebooks"), ...args],
-    cwd: root,
-    env: { NO_COLOR: "1", ...env },
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-}
-
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await start(args).output();
-  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
-  return { code, out: decode(stdout), err: decode(stderr) };
-}
+const start = (args: string[], env?: Record<string, string>) => startTask("notebooks", args, env && { env });
+const run = (...args: string[]) => endOf(start(args));
 
 const folder = await Deno.makeTempDir();
 

@@ -1,8 +1,7 @@
 import { table } from "arquero";
 import "../../lib/show/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
-
-const root = new URL("../../", import.meta.url).pathname;
+import { startCode } from "../programs.ts";
 
 function bundle(value: unknown): Record<string, string> {
   return (value as Record<symbol, () => Record<string, string>>)[Symbol.for("Jupyter.display")]!();
@@ -56,19 +55,10 @@ Deno.test("a filtered and sorted table shows what it holds, and one without rows
 
 /** Runs a program that may read nothing: whatever needs the font, and so draws, fails in it. */
 async function printed(code: string): Promise<string> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", "-"],
-    cwd: root,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(code));
-  await writer.close();
-  const { stdout, stderr, success } = await child.output();
-  assert(success, new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout);
+  const { child, err } = await startCode(code);
+  const text = await new Response(child.stdout).text();
+  assert((await child.status).success, await err);
+  return text;
 }
 
 const program = `

@@ -1,6 +1,6 @@
 import { keyOf, permutation } from "../../lib/engine/mod.ts";
 import { findPython, formatNotebook } from "../../lib/notebook/mod.ts";
-import { outputOf, root, taskArgs } from "../programs.ts";
+import { outputOf, startTask } from "../programs.ts";
 import { notebookOf } from "../notebooks/check.ts";
 import type { Outcome, Part } from "./part.ts";
 
@@ -124,18 +124,8 @@ async function attack(name: string, { sources, code: expected, stop }: Cells): P
   const path = `${folder}/it.ipynb`;
   try {
     await Deno.writeTextFile(path, text);
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...taskArgs("notebooks"),
-        "--timeout",
-        stop ? "60" : /MB|end$/.test(name) ? "30" : "4",
-        path,
-      ],
-      cwd: root,
-      env: { NO_COLOR: "1" },
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
+    const timeout = stop ? "60" : /MB|end$/.test(name) ? "30" : "4";
+    const child = startTask("notebooks", ["--timeout", timeout, path]);
     const output = child.output();
     if (stop) {
       for (let i = 0; i < 600 && !await Deno.stat(`${folder}/began`).catch(() => undefined); i++) {

@@ -13,7 +13,7 @@ import { settings as render } from "../../lib/cli/render.ts";
 import { settingsFor } from "../../lib/cli/study.ts";
 import type { Schema } from "../../lib/settings.ts";
 import kit from "../../deno.json" with { type: "json" };
-import { root, taskArgs } from "../programs.ts";
+import { startTask } from "../programs.ts";
 import { faultOf, misspelt } from "./functions.ts";
 
 /** What each command takes. */
@@ -76,12 +76,8 @@ export const known = Object.entries(kit.tasks).filter(([, task]) => task.include
 /** Runs a command line: what is wrong with how it was refused, and how many milliseconds it took. */
 export async function refusalOf({ command, args }: Line): Promise<{ wrong?: string; took: number }> {
   const begin = performance.now();
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...taskArgs(command), ...args],
-    cwd: root,
-    env: { NO_COLOR: "1" },
-    signal: AbortSignal.timeout(20_000),
-  }).output();
+  const child = startTask(command, args, { signal: AbortSignal.timeout(20_000) });
+  const { code, stdout, stderr } = await child.output();
   const took = performance.now() - begin;
   const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trimEnd());
   const wrong = code !== 2

@@ -5,7 +5,7 @@
  */
 import { keyOf, uniforms } from "../../lib/engine/mod.ts";
 import { decodeSafetensors } from "../../lib/model/safetensors.ts";
-import { processes, root, taskArgs } from "../programs.ts";
+import { processes, root, startTask } from "../programs.ts";
 
 /** A command that trains, and keeps what it makes in a folder. */
 export interface Subject {
@@ -97,14 +97,7 @@ export interface Running {
 /** Starts a subject's command, as its task does. */
 export function start(args: readonly string[]): Running {
   const [name, ...own] = args;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...taskArgs(name!), ...own],
-    cwd: root,
-    env: { NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
+  const child = startTask(name!, own, { stdout: "null" });
   return { child, said: new Response(child.stderr).text() };
 }
 

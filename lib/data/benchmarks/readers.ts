@@ -5,7 +5,7 @@
 import { parseXml, type XmlDocument, XmlElement, XmlError } from "@rgrove/parse-xml";
 import { CsvError, parse as parseCsv } from "csv-parse/sync";
 import { InputError, named, quoted } from "../../errors.ts";
-import { parseJson as parse } from "../../foreign.ts";
+import { decodeUtf8, parseJson as parse } from "../../foreign.ts";
 
 /** One entry of a file, its parts by the names that the format gives them. */
 export interface Entry {
@@ -51,15 +51,8 @@ function* lines(bytes: Uint8Array): Generator<Line> {
   }
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
 function decode(bytes: Uint8Array, file: string, at: string): string {
-  let text: string;
-  try {
-    text = utf8.decode(bytes);
-  } catch (error) {
-    return refuse(file, at, "it must be UTF-8: current bytes are not", error);
-  }
+  const text = decodeUtf8(bytes) ?? refuse(file, at, "it must be UTF-8: current bytes are not");
   return text.includes("\0") ? refuse(file, at, "it must be text: it has a NUL character") : text.trim();
 }
 
@@ -72,7 +65,7 @@ function decodeAll(bytes: Uint8Array, file: string): string {
     refuse(file, "line 1", `it must have at most ${LARGEST} bytes: current size is ${bytes.length}`);
   }
   for (const { at, line } of lines(bytes)) decode(line, file, at);
-  return utf8.decode(bytes);
+  return new TextDecoder().decode(bytes);
 }
 
 /** Looks up a column by name, where the names stand in line 1 or are given. */
