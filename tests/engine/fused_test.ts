@@ -213,6 +213,88 @@ withEach("attention in both directions, to all but padding, is the reference's, 
   }
 });
 
+withEach("a bias by distance is added as in the reference, with its gradient", (f) => {
+  for (const T of [1, 2, 5, 17, 64, 65, 130]) {
+    for (const [N, heads, size] of [[1, 1, 1], [2, 3, 5], [3, 2, 32]] as const) {
+      const inputs = [draw("qkv", [N, T, 3 * heads * size]), draw("bias", [2 * T - 1, heads])];
+      for (const lengths of [undefined, Int32Array.from({ length: N }, (_, n) => Math.max(1, T - 3 * n))]) {
+        for (const mask of masks) {
+          const of = (f: Operations): Op => (qkv, bias) =>
+            f.attention(qkv as tf.Tensor3D, heads, { bias: bias as tf.Tensor2D, dropout: mask, lengths });
+          const what = `bias (${N}, ${T}), ${heads} × ${size}, ${lengths ?? "causal"}, ${mask?.rate}`;
+          compare(what, of(f), of(reference), inputs);
+        }
+      }
+    }
+  }
+});
+
+withEach(
+  "a bias of zeros changes no probability, and one by distance moves attention to near tokens",
+  (f) => {
+    const qkv = draw("qkv", [2, 9, 24]) as tf.Tensor3D;
+    const zeros = f.attention(qkv, 2, { bias: tf.zeros([17, 2]) as tf.Tensor2D });
+    assertClose(zeros.dataSync(), f.attention(qkv, 2).dataSync(), "zeros");
+    const steep = tf.tensor2d(Array.from({ length: 34 }, (_, i) => -1e4 * Math.abs(8 - (i >> 1))), [17, 2]);
+    const values = qkv.slice([0, 0, 16], [2, 9, 8]); // Of each token its own alone.
+    assertClose(f.attention(qkv, 2, { bias: steep }).dataSync(), values.dataSync(), "steep");
+  },
+);
+
+withEach("rotated queries and keys are the reference's, with their gradient", (f) => {
+  for (const T of [1, 2, 5, 17, 130]) {
+    for (const [N, heads, size] of [[1, 1, 2], [2, 3, 6], [3, 2, 32], [1, 5, 10]] as const) {
+      const rotations = draw("rotations", [T, size]) as tf.Tensor2D;
+      const of = (f: Operations): Op => (qkv) => f.rotary(qkv as tf.Tensor3D, heads, rotations);
+      const qkv = draw("qkv", [N, T, 3 * heads * size]);
+      compare(`rotary (${N}, ${T}), ${heads} × ${size}`, of(f), of(reference), [qkv]);
+    }
+  }
+});
+
+withEach(
+  "rotations by angles keep lengths, depend on distance alone, and are undone by their gradient",
+  (f) => {
+    const [T, size] = [9, 6];
+    const angles = Array.from({ length: T * size / 2 }, (_, i) => Math.floor(i / 3) / 10 ** (i % 3));
+    const factors = angles.flatMap((angle) => [Math.cos(angle), Math.sin(angle)]);
+    const rotations = tf.tensor2d(factors, [T, size]);
+    const token = draw("token", [3 * size]).dataSync();
+    const qkv = tf.tile(tf.tensor3d(token, [1, 1, 3 * size]), [1, T, 1]);
+    const rotated = f.rotary(qkv as tf.Tensor3D, 1, rotations);
+    const [q, k, v] = tf.split(rotated.squeeze([0]), 3, 1) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+    const scores = (tf.matMul(q, k, false, true) as tf.Tensor2D).arraySync();
+    for (let i = 1; i < T; i++) {
+      for (let j = 1; j < T; j++) {
+        assert(Math.abs(scores[i]![j]! - scores[i - 1]![j - 1]!) < 1e-5, `${i}, ${j}`);
+      }
+    }
+    assertEquals(v.dataSync(), tf.split(qkv.squeeze([0]), 3, 1)[2]!.dataSync());
+    const [back] = tf.grads((x: tf.Tensor) => f.rotary(x as tf.Tensor3D, 1, rotations))([qkv], rotated);
+    assertClose(back!.dataSync(), qkv.dataSync(), "undone");
+  },
+);
+
+withEach("a bias or rotations of another shape, and heads that are no pairs, are refused", async (f) => {
+  const qkv = tf.zeros([2, 3, 12]) as tf.Tensor3D;
+  for (const shape of [[5, 1], [6, 2], [3, 2]] as [number, number][]) {
+    await assertRefused(
+      () => f.attention(qkv, 2, { bias: tf.zeros(shape) }),
+      new RegExp(
+        `^Cannot add a bias of shape \\[${shape}\\] to the scores of 3 tokens in 2 heads: expected \\[5,2\\]$`,
+      ),
+    );
+  }
+  await assertRefused(
+    () => engine.rotary(qkv, 2, tf.zeros([4, 2])),
+    /^Cannot rotate 3 tokens with factors of shape \[4,2\]: expected \[3,2\]$/,
+  );
+  await assertRefused(
+    () => engine.rotary(qkv, 4, tf.zeros([3, 1])),
+    /^Cannot rotate heads of width 1 as their features must be pairs: expected an even width$/,
+  );
+});
+
 withEach("lengths that the sequences cannot have are refused", async (f) => {
   const qkv = tf.zeros([2, 3, 6]) as tf.Tensor3D;
   for (const lengths of [[3], [3, 0], [4, 1], [3, -1]]) {

@@ -2,7 +2,16 @@ import * as tf from "@tensorflow/tfjs";
 import { findBlas } from "../../lib/engine/blas.ts";
 import { type GemmOptions, installGemm } from "../../lib/engine/gemm.ts";
 import { CONSTANTS_BYTES, kernelCallsOn, scratchBytes } from "../../lib/engine/kernel-calls.ts";
-import { backend, keyOf, type Linear, linear, words } from "../../lib/engine/mod.ts";
+import {
+  attention,
+  backend,
+  keyOf,
+  type Linear,
+  linear,
+  normals,
+  rotary,
+  words,
+} from "../../lib/engine/mod.ts";
 import { share, startThreadPool } from "../../lib/engine/thread-pool.ts";
 import type { WasmBackend } from "../../lib/engine/wasm-memory.ts";
 import { type Config, dispose, init, leaves } from "../../lib/model/mod.ts";
@@ -52,6 +61,28 @@ Deno.test("with our own matrix multiplication a model's bits are the same for an
     for (const threads of [2, 3, 4]) {
       assertEquals(await trained({ use, threads }), alone, `${threads} threads`);
     }
+  }
+});
+
+Deno.test("so are those of rotated queries and keys, and of attention with a bias, with their gradients", async () => {
+  const [N, T, heads, size] = [5, 70, 3, 16];
+  const draw = <T extends tf.Tensor>(name: string, shape: number[]) =>
+    tf.tensor(normals(keyOf(1, name), tf.util.sizeFromShape(shape), 1), shape) as T;
+  const run = async (options: GemmOptions) => {
+    await installGemm(options);
+    return tf.tidy(() => {
+      const rotations = draw<tf.Tensor2D>("rotations", [T, size]);
+      const op = (qkv: tf.Tensor, bias: tf.Tensor) =>
+        attention(rotary(qkv as tf.Tensor3D, heads, rotations), heads, { bias: bias as tf.Tensor2D });
+      const inputs = [draw("qkv", [N, T, 3 * heads * size]), draw("bias", [2 * T - 1, heads])];
+      const { value, grads } = tf.valueAndGrads(op)(inputs, draw("dy", [N, T, heads * size]));
+      return [value, ...grads].map((x) => x.dataSync());
+    });
+  };
+  await backend("wasm", { threads: 1 });
+  for (const use of ["simd", "relaxed"] as const) {
+    const alone = await run({ use });
+    for (const threads of [2, 3, 4]) assertEquals(await run({ use, threads }), alone, `${threads} threads`);
   }
 });
 

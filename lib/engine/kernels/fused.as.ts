@@ -259,18 +259,26 @@ function exponentials(n: i32, x: usize, most: f32, scale: f32): f32 {
  * first i + 1 count and the others, up to `end`, become 0; or, where `keys` is not 0, the first `keys` count and all
  * others become 0. `from` is the number of the first row's first element in the stream of masks.
  *
+ * @param bias If not 0, what is added to the first row after the scale; that of the next begins one float before it, as
+ * it is a function of the distance.
  * @param saved If not 0, gets the probabilities before dropout, negative where dropped; if nothing is dropped,
  * they are the result.
  */
 export function softmax(
-  first: i32, end: i32, width: i32, keys: i32, scale: f32, scores: usize, saved: usize,
+  first: i32, end: i32, width: i32, keys: i32, scale: f32, bias: usize, scores: usize, saved: usize,
   from: u32, k0: u32, k1: u32, threshold: i32, kept: f32, masks: usize,
 ): void {
-  const sign = i32x4.splat(0x80000000), factor = f32x4.splat(kept), saves = saved != 0;
-  const last = keys > 0 ? width : end;
-  for (let i = first; i < end; i++, scores += 4 * width, saved += 4 * width, from += width) {
+  const sign = i32x4.splat(0x80000000), factor = f32x4.splat(kept), saves = saved != 0, biased = bias != 0;
+  const last = keys > 0 ? width : end, rest: f32 = biased ? 1 : scale; // What the bias' pass leaves of the scale.
+  for (let i = first; i < end; i++, scores += 4 * width, saved += 4 * width, from += width, bias -= 4) {
     const n = keys > 0 ? keys : i + 1;
-    const inverse = f32x4.splat(1 / exponentials(n, scores, largest(n, scores), scale));
+    if (biased) {
+      for (let j = 0; j < n; j += 4) {
+        const at = 4 * j, left = n - j;
+        set(scores + at, madd(get(scores + at, left), f32x4.splat(scale), get(bias + at, left)), left);
+      }
+    }
+    const inverse = f32x4.splat(1 / exponentials(n, scores, largest(n, scores), rest));
     const mask = threshold == 0 ? 0 : masksOf(from, n, k0, k1, threshold, masks);
     for (let j = 0; j < n; j += 4) {
       const at = 4 * j, left = n - j;
@@ -291,12 +299,14 @@ export function softmax(
  *
  * @param p The probabilities; those that are negative were dropped.
  * @param dropped If not 0, gets the softmax's result: what is kept of p.
+ * @param dBias If not 0, the gradient is added there: as `bias`, but times the scale.
  */
 export function softmaxBack(
   first: i32, end: i32, width: i32, keys: i32, scale: f32, p: usize, d: usize, dropped: usize, kept: f32,
+  dBias: usize,
 ): void {
-  const zero = f32x4.splat(0), drops = dropped != 0, last = keys > 0 ? width : end;
-  for (let i = first; i < end; i++, p += 4 * width, d += 4 * width, dropped += 4 * width) {
+  const zero = f32x4.splat(0), drops = dropped != 0, biased = dBias != 0, last = keys > 0 ? width : end;
+  for (let i = first; i < end; i++, p += 4 * width, d += 4 * width, dropped += 4 * width, dBias -= 4) {
     const n = keys > 0 ? keys : i + 1;
     let sum = zero;
     for (let j = 0; j < n; j += 4) {
@@ -315,8 +325,38 @@ export function softmaxBack(
       if (drops) g = f32x4.mul(v128.andnot(g, i32x4.shr_s(v, 31)), f32x4.splat(kept)), v = f32x4.abs(v);
       set(d + at, f32x4.mul(f32x4.mul(v, f32x4.sub(g, mean)), f32x4.splat(scale)), left);
     }
+    if (biased) {
+      for (let j = 0; j < n; j += 4) {
+        const at = 4 * j, left = n - j;
+        set(dBias + at, f32x4.add(get(dBias + at, left), get(d + at, left)), left);
+      }
+    }
     memory.fill(d + 4 * n, 0, 4 * (last - n));
     if (drops) memory.fill(dropped + 4 * n, 0, 4 * (last - n));
+  }
+}
+
+/**
+ * Queries, keys and values of `rows` tokens, from the one numbered `first` of sequences of `tokens`: of the first two,
+ * each head's pairs of neighbours become (x·c − y·s, x·s + y·c), where `rotations` has a token's c and s in turns.
+ *
+ * @param sign 1, or −1 for the gradient, which rotates back.
+ */
+export function rotary(
+  first: i32, rows: i32, tokens: i32, heads: i32, size: i32, x: usize, rotations: usize, out: usize, sign: f32,
+): void {
+  const signs = f32x4.mul(f32x4(-1, 1, -1, 1), f32x4.splat(sign)), values = 4 * heads * size;
+  for (let row = first; row < first + rows; row++) {
+    const rotation = rotations + 4 * size * (row % tokens);
+    for (let head = 0; head < 2 * heads; head++, x += 4 * size, out += 4 * size) {
+      for (let j = 0; j < size; j += 4) {
+        const at = 4 * j, left = size - j, v = get(x + at, left), r = get(rotation + at, left);
+        const c = v128.shuffle<i32>(r, r, 0, 0, 2, 2), s = f32x4.mul(v128.shuffle<i32>(r, r, 1, 1, 3, 3), signs);
+        set(out + at, madd(v128.shuffle<i32>(v, v, 1, 0, 3, 2), s, f32x4.mul(v, c)), left);
+      }
+    }
+    memory.copy(out, x, values);
+    x += values, out += values;
   }
 }
 

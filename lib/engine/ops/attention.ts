@@ -18,7 +18,8 @@ export interface KeyValues {
 /** What attention may be given beside queries, keys and values. */
 export interface AttentionOptions {
   /**
-   * What is added to the scores (2S − 1, H): row S − 1 + j − i for query i and key j of the S tokens. Default: nothing.
+   * What is added to the scaled scores (2S − 1, H): row S − 1 + j − i for query i and key j of the S tokens, as in ALiBi
+   * (Press et al. 2021) and T5's relative positions (Raffel et al. 2020, §2.1). Default: nothing.
    */
   readonly bias?: tf.Tensor2D | undefined;
   /** Dropout mask of the probabilities (N, H, T, S). Default: none. */
@@ -40,7 +41,8 @@ export interface CachedAttentionOptions extends AttentionOptions {
  * @param qkv Queries, keys and values side by side (N, T, 3d).
  * @param heads H, which share d evenly.
  * @returns The heads' values merged (N, T, d).
- * @throws {InputError} If the fused implementation is given lengths that sequences of T tokens cannot have.
+ * @throws {InputError} If a bias has another shape, or the fused implementation is given lengths that sequences of T
+ * tokens cannot have.
  */
 export function attention(qkv: tf.Tensor3D, heads: number, options: AttentionOptions = {}): tf.Tensor3D {
   return compute({ reference: attentionReference, fused: attentionFused }, qkv, heads, options);
@@ -91,6 +93,7 @@ export function attentionWeights(
   const k = past ? tf.concat([past.k, k1], 2) : k1; // (N, H, S, d/H)
   const v = past ? tf.concat([past.v, v1], 2) : v1; // (N, H, S, d/H)
   const S = k.shape[2];
+  if (bias) checkBias(bias, S, heads);
   let scores: tf.Tensor = tf.matMul(q, k, false, true).div(Math.sqrt(d / heads)); // (N, H, T, S)
   const [keys, queries] = [tf.range(0, S, 1, "int32"), tf.range(S - T, S, 1, "int32").expandDims(1)];
   if (bias) {
@@ -115,21 +118,27 @@ export function attentionFused(
   heads: number,
   options: AttentionOptions = {},
 ): tf.Tensor3D {
-  if (options.bias) return attentionReference(qkv, heads, options);
-  const { threads, addressOf, make, scratch } = wasm;
-  const { dropout: mask, lengths } = options;
+  const { threads, own, addressOf, make, scratch, floats } = wasm;
+  const { bias, dropout: mask, lengths } = options;
   const [N, T, width] = qkv.shape;
   if (lengths) checkLengths(lengths, N, T);
+  if (bias) checkBias(bias, T, heads);
   const d = width / 3, size = d / heads, scale = 1 / Math.sqrt(size);
   const [k0, k1, threshold, kept] = dropoutArguments(mask);
   const square = 4 * T * T, maskSize = maskBytes(T);
+  const distances = bias ? 2 * T - 1 : 0;
+  /** Where a head's biases of a row are, of key 0 on. */
+  const biasOf = (biases: number, head: number, row: number) =>
+    biases && biases + 4 * (head * distances + T - 1 - row);
   /** Columns of the scores that a band of rows up to `end` needs, zeros from the last key on. */
   const columns = (end: number) => lengths ? T : end;
   const sizes: Sizes = { N, T, heads, size, lengths };
-  return differentiable([qkv], (taped) => {
+  return differentiable([qkv, ...(bias ? [bias] : [])], (taped) => {
     const value = make([N, T, d]);
     const saved = taped ? make([N, heads, T, T]) : undefined;
-    const [tiles, masks] = scratch(threads * square, threads * maskSize);
+    const [tiles, masks, perHead] = scratch(threads * square, threads * maskSize, 4 * heads * distances);
+    if (bias) transpose(wasm, distances, heads, addressOf(bias), perHead, 1); // So that a row's are neighbours.
+    const biases = bias ? perHead : 0;
     const [from, to, all] = [addressOf(qkv), addressOf(value), saved ? addressOf(saved) : 0];
     const inPlace = saved !== undefined && threshold === 0; // The probabilities are then what is multiplied.
     eachHead(wasm, sizes, (kernels, head, inner, outer, part, keys) => {
@@ -141,7 +150,7 @@ export function attentionFused(
         gemm(kernels, ABt, [rows, seen, size], q + 4 * width * first, width, key, width, band, T);
         // deno-fmt-ignore
         kernels.softmax(
-          first, end, T, keys, scale, band, saves && saves + row,
+          first, end, T, keys, scale, biasOf(biases, head % heads, first), band, saves && saves + row,
           (head * T + first) * T, k0, k1, threshold, kept, masks + part * maskSize,
         );
         gemm(kernels, AB, [rows, size, seen], band, T, v, width, out + 4 * d * first, d);
@@ -152,7 +161,11 @@ export function attentionFused(
       saved: saved ? [qkv, saved] : [],
       backward(dy, [qkv, saved]) {
         const result = make([N, T, width]);
-        const [tiles, mixtures] = scratch(threads * square, threads * square);
+        const each = heads * distances;
+        const bytes = [threads * square, threads * square, 4 * N * each, 4 * each] as const;
+        const [tiles, mixtures, sums, total] = scratch(...bytes);
+        const dBiases = bias ? sums : 0;
+        if (bias) floats(dBiases, N * each).fill(0);
         const [from, to, all, d0] = [addressOf(qkv!), addressOf(result), addressOf(saved!), addressOf(dy)];
         eachHead(wasm, sizes, (kernels, head, inner, outer, part, keys) => {
           const q = from + inner, key = q + 4 * d, v = key + 4 * d, dOut = d0 + outer;
@@ -163,7 +176,10 @@ export function attentionFused(
             const row = 4 * T * first, rows = end - first, band = tile + row, step = 4 * width * first;
             const seen = columns(end);
             gemm(kernels, ABt, [rows, seen, size], dOut + 4 * d * first, d, v, width, band, T);
-            kernels.softmaxBack(first, end, T, keys, scale, p + row, band, threshold && mixed + row, kept);
+            // deno-fmt-ignore
+            kernels.softmaxBack(
+              first, end, T, keys, scale, p + row, band, threshold && mixed + row, kept, biasOf(dBiases, head, first),
+            );
             gemm(kernels, AB, [rows, size, seen], band, T, key, width, dq + step, width);
           });
           eachBand(T, (first, end) => { // Of keys, which the queries from theirs on see, or all.
@@ -173,7 +189,12 @@ export function attentionFused(
             gemm(kernels, AtB, shape, mixed + corner, T, dOut + 4 * d * query, d, dv + step, width);
           });
         });
-        return [result];
+        if (!bias) return [result];
+        // First within a sequence, by one thread; then over sequences, by this one.
+        own.sumRows(N, each, dBiases, total);
+        const dBias = make(bias.shape);
+        transpose(wasm, heads, distances, total, addressOf(dBias), 1 / scale);
+        return [result, dBias];
       },
     };
   });
@@ -227,6 +248,31 @@ function checkLengths(lengths: Int32Array, N: number, T: number): void {
   }
 }
 
+/** Refuses a bias that is not one of S tokens' distances. */
+function checkBias({ shape }: tf.Tensor2D, S: number, heads: number): void {
+  if (shape[0] !== 2 * S - 1 || shape[1] !== heads) {
+    throw new InputError(
+      `Cannot add a bias of shape [${shape}] to the scores of ${S} tokens in ${heads} heads: expected ` +
+        `[${2 * S - 1},${heads}]`,
+    );
+  }
+}
+
+/** Writes a matrix transposed, times a factor. */
+function transpose(
+  { floats }: WasmContext,
+  rows: number,
+  columns: number,
+  from: number,
+  to: number,
+  factor: number,
+): void {
+  const [x, y] = [floats(from, rows * columns), floats(to, rows * columns)];
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) y[j * rows + i] = factor * x[i * columns + j]!;
+  }
+}
+
 /** What is compared. */
 export const cases: Case[] = [
   ...casesOf(attention, attentionReference, [
@@ -234,15 +280,11 @@ export const cases: Case[] = [
       shapes: [[N, T, 3 * heads * size]],
       call: (op: typeof attention, qkv?: tf.Tensor) => op(qkv as tf.Tensor3D, heads, { dropout: sampleMask }),
     })),
-    {
+    ...[undefined, Int32Array.of(7, 4)].map((lengths) => ({
       shapes: [[2, 7, 30], [13, 2]],
-      call: (attention, qkv, bias) =>
-        attention(qkv as tf.Tensor3D, 2, {
-          bias: bias as tf.Tensor2D,
-          dropout: sampleMask,
-          lengths: Int32Array.from([7, 4]),
-        }),
-    },
+      call: (op: typeof attention, qkv?: tf.Tensor, bias?: tf.Tensor) =>
+        op(qkv as tf.Tensor3D, 2, { bias: bias as tf.Tensor2D, dropout: sampleMask, lengths }),
+    })),
   ]),
   ...casesOf(attentionWithCache, attentionWithCache, [{
     shapes: [[1, 2, 30], [1, 2, 4, 5], [1, 2, 4, 5]],
