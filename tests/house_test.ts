@@ -66,9 +66,11 @@ Deno.test("lib loads where JSR cannot be reached", async () => {
 
 Deno.test("tasks name what they may run, look up and connect to; only what runs code of others may do all", async () => {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
-  const commands = Object.entries<string>(tasks).filter(([, command]) => command.includes(" lib/cli/"));
+  const commands = Object.entries<{ command: string; description: string }>(tasks)
+    .filter(([, { command }]) => command.includes(" lib/cli/"));
   assert(commands.length > 5);
-  for (const [name, command] of commands) {
+  assert(Object.values<{ description: string }>(tasks).every(({ description }) => description));
+  for (const [name, { command }] of commands) {
     const whole = [...command.matchAll(/--allow-(run|env|net|sys|all)(?= |$)/g)].map(([flag]) => flag);
     assertEquals([name, whole], [name, name === "notebooks" ? ["--allow-env", "--allow-run"] : []]);
   }

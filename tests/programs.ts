@@ -8,6 +8,11 @@ import kit from "../deno.json" with { type: "json" };
 /** The folder of the checkout, ending in a slash. */
 export const root = new URL("../", import.meta.url).pathname;
 
+/** The command of a task of deno.json. */
+export function commandOf(name: string): string {
+  return (kit.tasks as Record<string, { command: string }>)[name]!.command;
+}
+
 /** Starts the command of a task of deno.json, with the permissions that it has. */
 export function startTask(
   name: string,
@@ -15,7 +20,7 @@ export function startTask(
   { env, signal, stdout = "piped" }: Pick<Deno.CommandOptions, "env" | "signal" | "stdout"> = {},
 ): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: [...(kit.tasks as Record<string, string>)[name]!.split(" ").slice(1), ...args],
+    args: [...commandOf(name).split(" ").slice(1), ...args],
     cwd: root,
     env: { NO_COLOR: "1", ...env },
     ...signal && { signal },

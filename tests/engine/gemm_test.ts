@@ -4,6 +4,7 @@ import { findBlas } from "../../lib/engine/blas.ts";
 import { type GemmOptions, installGemm } from "../../lib/engine/gemm.ts";
 import { backend, keyOf, normals } from "../../lib/engine/mod.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
+import { commandOf } from "../programs.ts";
 
 const uses = ["simd", "relaxed"] as const;
 const forms = [[false, false], [false, true], [true, false], [true, true]] as const;
@@ -196,8 +197,7 @@ Deno.test("installing again changes the matrix multiplication and takes no more 
 
 Deno.test("the committed kernels are what their sources compile to, byte for byte", async () => {
   const root = new URL("../../", import.meta.url);
-  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
-  const [, ...args] = (tasks.kernels as string).split(" ");
+  const [, ...args] = commandOf("kernels").split(" ");
   const command = new Deno.Command(Deno.execPath(), { args: [...args, "--check"], cwd: root });
   const { success, stderr } = await command.output();
   assert(success, new TextDecoder().decode(stderr));

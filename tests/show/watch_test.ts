@@ -3,7 +3,6 @@ import { type StudyStep, type Update, watch, type Watched } from "../../lib/show
 import { follow } from "../../lib/show/watch.ts";
 import { type Training, training, type TrainingRecord } from "../../lib/train/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
-import type { startCode } from "../programs.ts";
 
 /** A run of so many updates whose loss falls from 8, each `milliseconds` long; it ends in its last loss. */
 function falling(updates: number, milliseconds = 0, signal?: AbortSignal): Training<number> {

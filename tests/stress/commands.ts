@@ -69,9 +69,11 @@ export function lines(): Line[] {
 }
 
 /** Tasks of deno.json that are commands of lib/cli. */
-export const known = Object.entries(kit.tasks).filter(([, task]) => task.includes(" lib/cli/")).map((
-  [name],
-) => name);
+export const known = Object.entries(kit.tasks).filter(([, { command }]) => command.includes(" lib/cli/")).map(
+  (
+    [name],
+  ) => name,
+);
 
 /** Runs a command line: what is wrong with how it was refused, and how many milliseconds it took. */
 export async function refusalOf({ command, args }: Line): Promise<{ wrong?: string; took: number }> {
