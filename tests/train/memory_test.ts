@@ -26,7 +26,7 @@ Deno.test("neither tensors nor the heap grow over 1,000 updates", async () => {
   dispose(lm.parameters);
 });
 
-Deno.test("an update takes as much of the heap as is foretold, in both variants and each architecture", async () => {
+Deno.test("an update takes as much of the heap as is predicted, in both variants, each architecture and the positions that act in attention", async () => {
   const cases: [Config, number, number][] = [
     [
       { ...base, variant: "clean", layers: 8, heads: 4, width: 128, context: 128, vocabulary: 300 },
@@ -52,6 +52,20 @@ Deno.test("an update takes as much of the heap as is foretold, in both variants 
       {
         ...base,
         architecture,
+        variant: "clean",
+        layers: 6,
+        heads: 4,
+        width: 192,
+        context: 256,
+        vocabulary: 4096,
+      },
+      16,
+      256,
+    ]),
+    ...(["rotary", "relative"] as const).map((kind): [Config, number, number] => [
+      {
+        ...base,
+        positions: { kind },
         variant: "clean",
         layers: 6,
         heads: 4,
@@ -89,11 +103,11 @@ Deno.test("an update takes as much of the heap as is foretold, in both variants 
     const { stdout, stderr } = await command.output();
     const text = new TextDecoder().decode(stdout);
     assert(text, new TextDecoder().decode(stderr));
-    const [taken, foretold] = JSON.parse(text) as [number, number];
+    const [taken, predicted] = JSON.parse(text) as [number, number];
     const mib = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
-    const said = `${JSON.stringify(order)} took ${mib(taken)}, ${mib(foretold)} was foretold`;
-    assert(taken <= foretold + START + STEP, said);
-    assert(taken >= 0.75 * foretold, said);
+    const said = `${JSON.stringify(order)} took ${mib(taken)}, ${mib(predicted)} was predicted`;
+    assert(taken <= predicted + START + STEP, said);
+    assert(taken >= 0.75 * predicted, said);
   }
 });
 
