@@ -16,9 +16,9 @@ const arrows: Record<string, string[]> = {
 };
 
 /** The files of a folder that others may import: what is public, and its settings, whose types are inferred. */
-const doors = ["mod.ts", "settings.ts"];
+const entryPoints = ["mod.ts", "settings.ts"];
 
-/** What stands beside the doors, and why. */
+/** Other files that another folder may import, and why. */
 const exceptions: Record<string, string> = {
   "data/obtain.ts": "what unpacks archives has 9 MB, which only the command that downloads them needs",
 };
@@ -40,7 +40,7 @@ async function importsOf(file: URL): Promise<string[]> {
 
 const folderOf = (path: string) => path.includes("/") ? path.split("/")[0]! : "";
 
-Deno.test("a folder imports only from the folders before it, and through their doors", async () => {
+Deno.test("a folder imports only from the folders before it, and of them only mod.ts and settings.ts", async () => {
   const wrong: string[] = [];
   let seen = 0;
   for await (const file of sources(lib)) {
@@ -49,8 +49,8 @@ Deno.test("a folder imports only from the folders before it, and through their d
       seen++;
       const other = folderOf(target);
       if (other === "" || other === folder) continue;
-      const isDoor = target in exceptions || doors.some((door) => target === `${other}/${door}`);
-      if (!isDoor || !arrows[folder]?.includes(other)) wrong.push(`${path} → ${target}`);
+      const isEntryPoint = target in exceptions || entryPoints.some((name) => target === `${other}/${name}`);
+      if (!isEntryPoint || !arrows[folder]?.includes(other)) wrong.push(`${path} → ${target}`);
     }
   }
   assertEquals(wrong, []);

@@ -5,7 +5,7 @@ import type { Tokenizer } from "./bpe.ts";
  *
  * @param text Any text
  * @param tokenizer What encodes it
- * @returns Ids, which are shared: whoever changes them changes them for all
+ * @returns The ids, which all callers share: they must not be changed
  *
  * @example
  * ```ts

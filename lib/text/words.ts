@@ -1,5 +1,5 @@
 /**
- * The words of a text, in small letters: what surface cues are counted in. Models read tokens instead.
+ * The words of a text, in lower case. Surface cues are counted in words; models read tokens.
  *
  * @param text Any text
  * @returns Its words in their order

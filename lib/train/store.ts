@@ -69,7 +69,7 @@ export async function stored<Result>(path: string, key: string): Promise<Stored<
   return found as unknown as Stored<Result>;
 }
 
-/** Whether a value says what computed something, in short texts; a file of anybody's may hold it. */
+/** Whether a value, as read from a file, is a provenance in short printable texts. */
 export function isProvenance(value: unknown): value is Provenance {
   if (!isRecord(value)) return false;
   const { version, revision, code, versions, backend, machine } = value;

@@ -32,6 +32,7 @@ import { finetuneSettings } from "../../lib/train/finetune.ts";
 import { ngramSettings } from "../../lib/train/ngram.ts";
 import { pretrainSettings } from "../../lib/train/pretrain.ts";
 import { pretrainedSetting, pretrainedSettings } from "../../lib/train/pretrained.ts";
+import { splits, toy } from "../toy.ts";
 
 /** What is put in place of an argument or of an option. */
 export const odd: readonly unknown[] = [
@@ -57,8 +58,9 @@ const words = "to be or not to be that is the question whether tis nobler in the
 const running = `${words} `.repeat(20);
 const rows = [{ text: "to be", label: 0 }, { text: "not to be", label: 1 }];
 const small: kit.Task = {
-  ...{ name: "small", kind: "classification", labels: ["no", "yes"], measures: ["accuracy"] },
-  ...{ train: rows, validation: rows, test: rows, source: "this test", licence: "MIT", about: "small" },
+  ...{ name: "small", kind: "classification", labels: ["no", "yes"] },
+  ...toy,
+  ...splits(rows),
   zeroShot: { by: "word", prompt: "to", words: ["be", "not"] },
 };
 const axes = { title: "T", x: "x", y: "y" };

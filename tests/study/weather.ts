@@ -6,6 +6,7 @@
 import type { Corpus, Task } from "../../lib/data/mod.ts";
 import { presets } from "../../lib/model/mod.ts";
 import { smoke, studies, type StudySettings } from "../../lib/study/mod.ts";
+import { toy } from "../toy.ts";
 
 /** What the texts are made of. */
 export const words = "sun rain wind snow frost cloud storm calm heat mist".split(" ");
@@ -27,8 +28,9 @@ export const corpus: Corpus = {
 /** A task with these splits. */
 export function sky(train: Task["train"], validation: Task["validation"], test: Task["test"]): Task {
   return {
-    ...{ name: "sky", kind: "classification", labels: ["cold", "warm"], measures: ["accuracy"] },
-    ...{ train, validation, test, source: "this test", licence: "MIT", about: "toy" },
+    ...{ name: "sky", kind: "classification", labels: ["cold", "warm"] },
+    ...toy,
+    ...{ train, validation, test },
   } as Task;
 }
 

@@ -24,6 +24,7 @@ import {
   zeroShot,
 } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { splits, toy } from "../toy.ts";
 
 await backend("wasm", { threads: 2 });
 
@@ -44,13 +45,8 @@ const task: Task = {
   name: "sitting",
   kind: "classification",
   labels: ["sat", "not"],
-  measures: ["accuracy"],
-  train: rows,
-  validation: rows,
-  test: rows,
-  source: "this test",
-  licence: "MIT",
-  about: "who sat",
+  ...toy,
+  ...splits(rows),
 };
 
 Deno.test("every architecture learns a text: a few dozen updates lower its loss, alike from the same seed", async () => {

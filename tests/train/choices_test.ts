@@ -6,6 +6,7 @@ import { trainBpe } from "../../lib/text/mod.ts";
 import { encodeTask, evaluate, finetune, objective, zeroShot } from "../../lib/train/mod.ts";
 import { exampleBatch } from "../../lib/train/finetune.ts";
 import { assert, assertClose, assertEquals } from "../assert.ts";
+import { splits, toy } from "../toy.ts";
 
 await backend("wasm", { threads: 1 });
 
@@ -27,13 +28,9 @@ const task: TaskOf<"choice"> = {
   name: "weather",
   kind: "choice",
   labels: ["A", "B", "C", "D", "E"],
-  measures: ["accuracy"],
-  train: rows,
+  ...toy,
+  ...splits(rows),
   validation: rows.slice(0, 4),
-  test: rows,
-  source: "this test",
-  licence: "MIT",
-  about: "words",
 };
 
 for (const variant of ["clean", "paper"] as const) {

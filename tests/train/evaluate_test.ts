@@ -14,6 +14,7 @@ import {
   zeroShot,
 } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { toy } from "../toy.ts";
 
 await backend();
 const text = "the rain and the wind and the sun are one and all the same to the whale\n".repeat(60);
@@ -90,6 +91,7 @@ const task: Task = {
   name: "whales",
   kind: "classification",
   labels: ["no", "yes"],
+  ...toy,
   measures: ["accuracy", "f1"],
   train: rows,
   validation: rows.slice(2),
@@ -97,9 +99,6 @@ const task: Task = {
     text: `the ${text}${i < 4 ? "" : " all"}`,
     label,
   })),
-  source: "this test",
-  licence: "MIT",
-  about: "words",
 };
 const display = (value: object) => (value as Record<symbol, () => unknown>)[Symbol.for("Jupyter.display")]!();
 

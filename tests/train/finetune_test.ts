@@ -17,6 +17,7 @@ import {
   zeroShot,
 } from "../../lib/train/mod.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
+import { splits, toy } from "../toy.ts";
 
 await backend();
 
@@ -26,33 +27,31 @@ const text = words.join(" ").repeat(40).replaceAll("calm", "calm and good").repl
   "storm and bad",
 );
 const tokenizer = trainBpe(text, { merges: 60 });
-const about = { measures: ["accuracy" as const], source: "this test", licence: "MIT", about: "toy" };
 
 /** A task of each kind that a word decides. */
 const rows = Array.from({ length: 24 }, (_, i) => ({ word: words[i % 8]!, label: i % 2 }));
 const says = (label: number) => label === 1 ? "good" : "bad";
-const split = <E>(examples: E[]) => ({ train: examples, validation: examples, test: examples });
 const tasks: Task[] = [
   {
     name: "sky",
     kind: "classification",
     labels: ["bad", "good"],
-    ...about,
-    ...split(rows.map(({ word, label }) => ({ text: `${word} and ${says(label)}`, label }))),
+    ...toy,
+    ...splits(rows.map(({ word, label }) => ({ text: `${word} and ${says(label)}`, label }))),
   },
   {
     name: "follows",
     kind: "entailment",
     labels: ["no", "yes"],
-    ...about,
-    ...split(rows.map(({ word, label }) => ({ premise: word, hypothesis: says(label), label }))),
+    ...toy,
+    ...splits(rows.map(({ word, label }) => ({ premise: word, hypothesis: says(label), label }))),
   },
   {
     name: "alike",
     kind: "similarity",
     labels: ["no", "yes"],
-    ...about,
-    ...split(
+    ...toy,
+    ...splits(
       rows.map(({ word, label }) => ({ first: `${word} ${says(label)}`, second: says(label), label })),
     ),
   },
@@ -60,8 +59,8 @@ const tasks: Task[] = [
     name: "which",
     kind: "choice",
     labels: ["first", "second"],
-    ...about,
-    ...split(rows.map(({ word, label }) => ({
+    ...toy,
+    ...splits(rows.map(({ word, label }) => ({
       context: word,
       choices: label === 1 ? ["bad", "good"] : ["good", "bad"],
       label,
@@ -93,9 +92,9 @@ Deno.test("grades are learned as shares of the two around them, and told as the 
     name: "how alike",
     kind: "similarity",
     labels: ["0", "1", "2"],
-    ...about,
+    ...toy,
     measures: ["pearson", "spearman"],
-    ...split(grades),
+    ...splits(grades),
   };
   // A grade of 1.5 is half a 1 and half a 2: entropy is what a perfect model is left with.
   assertEquals(targetOf(1.5, 3), [0, 0.5, 0.5]);
@@ -211,7 +210,7 @@ Deno.test("of the pre-trained layers as many are taken over as are asked for, th
 Deno.test("a text too long is cut as the paper cuts it, and counted", () => {
   const long = words.join(" ");
   const one = { text: long, label: 0 };
-  const task: Task = { ...tasks[0]!, kind: "classification", ...split([one, { text: "sun", label: 1 }]) };
+  const task: Task = { ...tasks[0]!, kind: "classification", ...splits([one, { text: "sun", label: 1 }]) };
   const { train, cut, longest } = encodeTask(task, tokenizer, 8);
   assertEquals([cut, longest, train[0]!.sequences[0]!.length], [3, 8, 8]); // once in each split
   assertEquals([...train[0]!.sequences[0]!.subarray(1, 7)], [...tokenizer.encode(long).subarray(0, 6)]);

@@ -5,6 +5,7 @@ import { type Config, dispose, gpt, presets } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
 import { finetune, pretrain } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { splits, toy } from "../toy.ts";
 
 const base = { positions: { kind: "learned" }, dropout: 0.1 } as const;
 
@@ -143,13 +144,8 @@ Deno.test("an update too large for the heap is refused before it starts, with wh
     name: "cats",
     kind: "classification" as const,
     labels: ["no", "yes"],
-    measures: ["accuracy" as const],
-    train: examples,
-    validation: examples,
-    test: examples,
-    source: "this test",
-    licence: "MIT",
-    about: "long texts",
+    ...toy,
+    ...splits(examples),
   };
   await assertRefused(
     async () => await finetune(lm, task, { batch: 64 }),

@@ -23,6 +23,7 @@ import {
   zeroShot,
 } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { toy } from "../toy.ts";
 
 await backend("wasm", { threads: 1 });
 
@@ -34,10 +35,7 @@ const task: Task = {
   name: "days",
   kind: "classification",
   labels: ["fine", "sad"],
-  measures: ["accuracy"],
-  source: "this test",
-  licence: "MIT",
-  about: "two days",
+  ...toy,
   ...split(
     [{ text: "a fine day", label: 0 }, { text: "a sad day", label: 1 }],
     [{ text: "the fine day", label: 0 }, { text: "the sad day", label: 1 }],

@@ -17,6 +17,7 @@ import {
   zeroShot,
 } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { splits, toy } from "../toy.ts";
 import { resigned } from "./resigned.ts";
 
 await backend();
@@ -28,13 +29,8 @@ const task: Task = {
   name: "sky",
   kind: "classification",
   labels: ["cold", "warm"],
-  train: rows,
-  validation: rows,
-  test: rows,
-  measures: ["accuracy"],
-  source: "this test",
-  licence: "MIT",
-  about: "toy",
+  ...toy,
+  ...splits(rows),
 };
 /** The task as a notebook has it: a value that anyone may change. */
 type Row = { text: string; label: number };

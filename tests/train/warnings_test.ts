@@ -5,19 +5,19 @@ import { ablate, smoke, studies } from "../../lib/study/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
 import { encodeTask, evaluate, finetune, ngramBaselines, pretrain, scoreText } from "../../lib/train/mod.ts";
 import { assert, assertClose, assertEquals } from "../assert.ts";
+import { toy } from "../toy.ts";
 
 await backend("wasm", { threads: 1 });
 
 const text = "the sun is warm and the snow is cold and rain is wet and wind is dry ".repeat(30);
 const tokenizer = trainBpe(text, { merges: 60 });
 const make = () => gpt({ ...presets.smoke, context: 16 }, { tokenizer, seed: 1 });
-const about = { source: "this test", licence: "MIT", about: "weather", measures: ["accuracy" as const] };
 const row = (text: string, label: number) => ({ text, label });
 const good: TaskOf<"classification"> = {
   name: "sky",
   kind: "classification",
   labels: ["bad", "good", "so so"],
-  ...about,
+  ...toy,
   train: [row("the sun", 1), row("rain", 0), row("wind", 2)],
   validation: [row("snow", 0)],
   test: [row("the warm sun", 1), row("cold rain", 0)],

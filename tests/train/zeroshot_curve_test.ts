@@ -5,6 +5,7 @@ import { dispose, gpt, presets } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
 import { pretrain, stored, zeroShot, zeroShotCurve } from "../../lib/train/mod.ts";
 import { assertEquals, assertRefused } from "../assert.ts";
+import { splits, toy } from "../toy.ts";
 
 await backend();
 
@@ -14,8 +15,9 @@ const rows = [
   { context: "the snow is very", choices: ["cold .", "warm ."], label: 0 },
 ];
 const task: TaskOf<"choice"> = {
-  ...{ name: "weather", kind: "choice", labels: ["first", "second"], measures: ["accuracy"] },
-  ...{ train: rows, validation: rows, test: rows, source: "this test", licence: "MIT", about: "toy" },
+  ...{ name: "weather", kind: "choice", labels: ["first", "second"] },
+  ...toy,
+  ...splits(rows),
 };
 const model = () =>
   gpt({ ...presets.smoke, context: 16 }, { tokenizer: trainBpe(text, { merges: 40 }), seed: 1 });

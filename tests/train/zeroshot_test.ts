@@ -5,6 +5,7 @@ import { dispose, forward, gpt, type LanguageModel, presets, tokenLogits } from 
 import { trainBpe } from "../../lib/text/mod.ts";
 import { pretrain, score, zeroShot } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { splits, toy } from "../toy.ts";
 
 await backend();
 
@@ -15,9 +16,6 @@ const text = Array.from(
 const tokenizer = trainBpe(text + " the rain because it was wet dry", { merges: 60 });
 const lm = gpt({ ...presets.smoke, context: 24, dropout: 0 }, { tokenizer, seed: 1 });
 await pretrain(lm, { train: text }, { updates: 60, batch: 8, rate: 5e-3 });
-
-const about = { measures: ["accuracy" as const], source: "this test", licence: "MIT", about: "toy" };
-const split = <E>(examples: E[]) => ({ train: examples, validation: examples, test: examples });
 
 /** Log-probability of each token of a text but the first, one text at a time and with no help of zeroShot's. */
 function logProbabilities(lm: LanguageModel, ids: number[]): number[] {
@@ -38,9 +36,9 @@ Deno.test("a sentiment is the word that is likelier after very (§5)", async () 
     name: "weather",
     kind: "classification",
     labels: ["cold", "warm"],
-    ...about,
+    ...toy,
     zeroShot: { by: "word", prompt: "very", words: ["cold", "warm"] },
-    ...split(["the snow is", "the sun is", "the sun is", "the snow is"].map((text, i) => ({
+    ...splits(["the snow is", "the sun is", "the sun is", "the snow is"].map((text, i) => ({
       text,
       label: [0, 1, 1, 0][i]!,
     }))),
@@ -62,7 +60,7 @@ Deno.test("a choice is the one of the highest mean log-probability after the con
     { context: "the snow", choices: ["is very cold .", "wet dry rain because it was"], label: 0 },
     { context: "the snow is very", choices: ["dry", "cold"], label: 1 },
   ];
-  const task: Task = { name: "what", kind: "choice", labels: ["first", "second"], ...about, ...split(rows) };
+  const task: Task = { name: "what", kind: "choice", labels: ["first", "second"], ...toy, ...splits(rows) };
   const { predictions } = await zeroShot(lm, task);
   const expected = rows.map(({ context, choices }) => {
     const worth = choices.map((choice) => {
@@ -90,7 +88,7 @@ Deno.test("a longer choice is not the less likely for its length: means are comp
     });
   const [means, sums] = [best(mean), best(sum)];
   assert(means.some((label, i) => label !== sums[i]), "sums would answer alike");
-  const task: Task = { name: "what", kind: "choice", labels: ["short", "long"], ...about, ...split(rows) };
+  const task: Task = { name: "what", kind: "choice", labels: ["short", "long"], ...toy, ...splits(rows) };
   assertEquals((await zeroShot(lm, task)).predictions, means);
 });
 
@@ -104,8 +102,8 @@ Deno.test("a pronoun is the referent after which the shared ending has the highe
     kind: "choice",
     labels: ["first", "second"],
     zeroShot: { by: "ending" },
-    ...about,
-    ...split(rows),
+    ...toy,
+    ...splits(rows),
   };
   const { predictions } = await zeroShot(lm, task);
   const expected = rows.map(({ context, choices }) => {
@@ -130,10 +128,10 @@ Deno.test("a text is acceptable above the threshold that is best on training exa
     name: "grammar",
     kind: "classification",
     labels: ["no", "yes"],
-    ...about,
+    ...toy,
     measures: ["matthews"],
     zeroShot: { by: "acceptability" },
-    ...split(rows),
+    ...splits(rows),
   };
   const means = texts.map((text) => mean(logProbabilities(lm, [newline, ...ids(text)])));
   assert(Math.min(means[0]!, means[2]!) > Math.max(means[1]!, means[3]!), `${means}`);
@@ -145,7 +143,7 @@ Deno.test("a text is acceptable above the threshold that is best on training exa
 Deno.test("a text longer than the context is read from behind; nothing leaks; other tasks are refused", async () => {
   const long = "the snow is very cold . ".repeat(20);
   const rows = [{ context: long + "the sun is", choices: ["very cold .", "very warm ."], label: 1 }];
-  const task: Task = { name: "long", kind: "choice", labels: ["first", "second"], ...about, ...split(rows) };
+  const task: Task = { name: "long", kind: "choice", labels: ["first", "second"], ...toy, ...splits(rows) };
   const before = tf.memory().numTensors;
   const { predictions } = await zeroShot(lm, task);
   assertEquals(tf.memory().numTensors, before);
@@ -158,8 +156,8 @@ Deno.test("a text longer than the context is read from behind; nothing leaks; ot
     name: "pair",
     kind: "similarity",
     labels: ["no", "yes"],
-    ...about,
-    ...split([{ first: "sun", second: "warm", label: 1 }]),
+    ...toy,
+    ...splits([{ first: "sun", second: "warm", label: 1 }]),
   };
   await assertRefused(
     () => zeroShot(lm, pair),
