@@ -31,8 +31,10 @@ export type BatchGemm = (
 
 /** A BLAS that has been found, opened and checked. */
 export interface Blas {
-  /** What to call it: `OpenBLAS`. */
+  /** What to call it: `OpenBLAS (SkylakeX kernels)`. */
   readonly name: string;
+  /** Of an OpenBLAS, the kernels that it chose, and the instructions that the processor has, where it knows them. */
+  readonly core?: { readonly name: string; readonly supported: Instructions };
   /** Where it was found; `openBlas` opens it again, in another thread. */
   readonly path: string;
   /** Multiplication in a memory. */
@@ -209,6 +211,10 @@ const sgemm = <T extends "i32" | "i64">(name: string, int: T) => ({
 const setter = <T extends "i32" | "i64">(name: string, int: T) =>
   ({ name, parameters: [int], result: "void", optional: true }) as const;
 
+/** The name of the kernels that OpenBLAS chose, and whether the processor could run others. */
+const coreName = (name: string) => ({ name, parameters: [], result: "pointer", optional: true }) as const;
+const support = (name: string) => ({ name, parameters: [], result: "i32", optional: true }) as const;
+
 const fortran = { name: "sgemm_", result: "void", optional: true } as const;
 
 const symbols = {
@@ -222,7 +228,43 @@ const symbols = {
   scipyThreads64: setter("scipy_openblas_set_num_threads64_", "i32"),
   mklThreads: setter("MKL_Set_Num_Threads_Local", "i32"),
   blisThreads: setter("bli_thread_set_num_threads", "i64"),
+  openblasCore: coreName("openblas_get_corename"),
+  scipyCore: coreName("scipy_openblas_get_corename"),
+  scipyCore64: coreName("scipy_openblas_get_corename64_"),
+  avx: support("support_avx"),
+  avx2: support("support_avx2"),
+  avx512: support("support_avx512"),
 };
+
+/** Instructions of x64 that kernels are written for, the slowest first. */
+const instructions = ["SSE", "AVX", "AVX2", "AVX-512"] as const;
+
+type Instructions = typeof instructions[number];
+
+/** OpenBLAS' kernels for x64 by their instructions, in lower case. */
+const cores: Readonly<Record<Instructions, string>> = {
+  SSE: "katmai coppermine northwood banias prescott atom core2 penryn dunnington nehalem " +
+    "athlon opteron opteron_sse3 barcelona bobcat nano",
+  AVX: "sandybridge bulldozer piledriver steamroller",
+  AVX2: "haswell zen excavator",
+  "AVX-512": "skylakex cooperlake sapphirerapids",
+};
+
+function instructionsOf(core: string): Instructions | undefined {
+  return instructions.find((each) => cores[each].split(" ").includes(core.toLowerCase()));
+}
+
+/**
+ * What holds a library back: `OPENBLAS_CORETYPE`, which some machines set for the sake of old builds, halves OpenBLAS on
+ * a processor that could do more. Without permission to read the variable there is nothing to say.
+ */
+export async function obstacleToBlas({ core }: Blas): Promise<string | undefined> {
+  const variable = "OPENBLAS_CORETYPE", chosen = core && await env(variable);
+  const used = core && instructionsOf(core.name);
+  if (!chosen || !used || !instructionsOf(chosen)) return undefined; // OpenBLAS passes over names that it does not know.
+  if (instructions.indexOf(used) >= instructions.indexOf(core.supported)) return undefined;
+  return `${variable}=${chosen} holds OpenBLAS to ${used} kernels on a processor with ${core.supported}: unset it`;
+}
 
 /** Either width of integer takes numbers. */
 type Call = (...args: number[]) => void;
@@ -286,7 +328,17 @@ export function openBlas(path: string): Blas | string {
     : setThreads
     ? "OpenBLAS"
     : path.split(/[/\\]/).at(-1)!;
-  return { name, path, bind };
+  const core = coreOf(s);
+  return { name: core ? `${name} (${core.name} kernels)` : name, path, bind, ...(core && { core }) };
+}
+
+/** What an OpenBLAS says of its kernels and of the processor. */
+function coreOf(s: Deno.DynamicLibrary<typeof symbols>["symbols"]): Blas["core"] {
+  const pointer = (s.openblasCore ?? s.scipyCore ?? s.scipyCore64)?.();
+  if (!pointer) return undefined;
+  const name = Deno.UnsafePointerView.getCString(pointer);
+  if (!/^\w{1,30}$/.test(name)) return undefined;
+  return { name, supported: s.avx512?.() ? "AVX-512" : s.avx2?.() ? "AVX2" : s.avx?.() ? "AVX" : "SSE" };
 }
 
 /** Whether a library multiplies correctly, on odd shapes in all four forms. */

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
-import { type Blas, findBlas } from "./blas.ts";
+import { type Blas, findBlas, obstacleToBlas } from "./blas.ts";
 import { CONSTANTS_BYTES, kernelCallsOn, scratchBytes } from "./kernel-calls.ts";
 import { gemm as kernel } from "./kernels/wasm.ts";
 import { replaceKernels } from "./tfjs-kernels.ts";
@@ -20,7 +20,7 @@ export interface GemmOptions {
 
 /** What multiplies matrices, which is most of the work. */
 export interface MatmulInfo {
-  /** In words: `OpenBLAS through FFI, 2 threads`. */
+  /** In words: `OpenBLAS (SkylakeX kernels) through FFI, 2 threads`. */
   readonly matmul: string;
   /** What would be faster, and how to get it, where there is such a thing. */
   readonly faster?: string;
@@ -57,7 +57,7 @@ export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promi
   const backend = tf.backend() as WasmBackend;
   const { memory } = backend.wasm.asm;
   const { blas, form, name, faster } = await choose(use);
-  const obstacle = await obstacleTo(memory, threads);
+  const obstacle = await obstacleToThreads(memory, threads);
   const count = obstacle ? 1 : threads;
   const advice = [faster, obstacle].filter(Boolean).join("; ");
 
@@ -81,7 +81,10 @@ async function choose(
 ): Promise<{ blas?: Blas; form: Simd; name: string; faster?: string }> {
   const blas = use === undefined || use === "blas" ? await findBlas() : undefined;
   const form = use !== "simd" && isSupported(kernel, "relaxed") ? "relaxed" : "simd";
-  if (blas) return { blas, form, name: `${blas.name} through FFI` };
+  if (blas) {
+    const obstacle = await obstacleToBlas(blas);
+    return { blas, form, name: `${blas.name} through FFI`, ...(obstacle && { faster: obstacle }) };
+  }
   const allowed = (await Deno.permissions.query({ name: "ffi" })).state === "granted";
   const faster = allowed
     ? "a BLAS is faster: Debian's libopenblas0, conda's libopenblas, numpy's wheel, or GPT1_BLAS=<its path>"
@@ -98,7 +101,7 @@ async function choose(
 }
 
 /** Why several threads cannot work, where they were asked for. */
-async function obstacleTo(memory: WebAssembly.Memory, threads: number): Promise<string | undefined> {
+async function obstacleToThreads(memory: WebAssembly.Memory, threads: number): Promise<string | undefined> {
   if (threads === 1) return undefined;
   if (!isShared(memory)) {
     return `${threads} threads are faster: call backend() before tfjs starts "wasm" by itself`;

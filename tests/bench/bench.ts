@@ -76,12 +76,14 @@ async function main(given: Record<string, unknown>): Promise<void> {
   }
   const arms = options.sizes.includes("arms") ? await armsSideBySide() : undefined;
   const { revision } = await provenance();
+  const coretype = Deno.env.get("OPENBLAS_CORETYPE");
   const made: Made = {
     settings: {
       sizes: Object.fromEntries(Object.keys(results).map((name) => [name, sizes[name]])),
       rounds,
       limit,
     },
+    ...(coretype && { coretype }),
     machine: `${cpus()[0]?.model ?? Deno.build.arch}, ${cores} cores, ${Deno.build.os}`,
     versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"]! },
     ...(revision && { revision }),

@@ -49,6 +49,8 @@ export interface Made {
   readonly settings: Readonly<Record<string, unknown>>;
   /** Processor, cores and system. */
   readonly machine: string;
+  /** What `OPENBLAS_CORETYPE` in the environment says, if it is set: which kernels OpenBLAS is to choose. */
+  readonly coretype?: string;
   /** Of Deno, V8 and tfjs. */
   readonly versions: Readonly<Record<string, string>>;
   /** Of the kit. */
@@ -102,7 +104,7 @@ function ratio(a: Measured, b: Measured): { median: number; low?: number; high?:
 const digits = (value: number) => value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 
 /** What was measured where, in a line. */
-function headline({ machine, versions, results }: Made): string {
+function headline({ machine, versions, coretype, results }: Made): string {
   const about = (name: string) =>
     Object.values(results).flat().find((entry) => entry.name === name)?.about?.replace(
       /( through FFI| eager)?,.*/,
@@ -110,6 +112,7 @@ function headline({ machine, versions, results }: Made): string {
     );
   const [blas, theirs, torch] = ["this kit, BLAS", "this kit, PyTorch's BLAS", "PyTorch eager"].map(about);
   return `On ${machine}; Deno ${versions["deno"]}` + (blas ? `; the BLAS is ${blas}` : "") +
+    (coretype ? `, with OPENBLAS_CORETYPE=${coretype}` : "") +
     (torch ? `; ${torch}${theirs ? `, which brings ${theirs}` : ""}` : "") + ".";
 }
 

@@ -107,3 +107,40 @@ Deno.test({
     });
   },
 });
+
+Deno.test({
+  name: "OpenBLAS' kernels are named, and what holds it back is said where the environment may be read",
+  ignore: ignore || Deno.build.arch !== "x86_64",
+  async fn() {
+    const started = async (core: string, env = "--allow-env=GPT1_BLAS,OPENBLAS_CORETYPE") => {
+      const module = new URL("lib/engine/mod.ts", root);
+      const code =
+        `import { backend } from "${module}"; console.log(JSON.stringify(await backend("wasm", { threads: 1 })));`;
+      const program = await Deno.makeTempFile({ suffix: ".ts" });
+      await Deno.writeTextFile(program, code);
+      const config = ["--config", new URL("deno.json", root).pathname];
+      const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "--no-prompt", "--allow-read", "--allow-ffi", env, ...config, program],
+        env: { NO_COLOR: "1", GPT1_BLAS: library, OPENBLAS_CORETYPE: core },
+      }).output();
+      await Deno.remove(program);
+      const text = new TextDecoder();
+      assert(stdout.length > 0, text.decode(stderr));
+      return JSON.parse(text.decode(stdout)) as { matmul: string; faster?: string };
+    };
+    const free = await started("");
+    assert(/^OpenBLAS \(\w+ kernels\) through FFI, 1 thread$/.test(free.matmul), free.matmul);
+    assertEquals(free.faster, undefined);
+    const unknown = await started("Nonesuch");
+    assertEquals([unknown.matmul, unknown.faster], [free.matmul, undefined]);
+    const held = await started("Nehalem"); // Of 2008: whatever runs this has more.
+    assertEquals(held.matmul, "OpenBLAS (Nehalem kernels) through FFI, 1 thread");
+    assert(
+      /^OPENBLAS_CORETYPE=Nehalem holds OpenBLAS to SSE kernels on a processor with AVX(2|-512)?: unset it$/
+        .test(held.faster ?? ""),
+      held.faster,
+    );
+    const silent = await started("Nehalem", "--allow-env=GPT1_BLAS");
+    assertEquals([silent.matmul, silent.faster], [held.matmul, undefined]);
+  },
+});
