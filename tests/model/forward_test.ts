@@ -8,6 +8,7 @@ import {
   init,
   type PositionKind,
   positionKinds,
+  positionRules,
   presets,
   SPECIALS,
   tokenLogits,
@@ -144,6 +145,25 @@ Deno.test("reading piece by piece, with the cache, gives the states of reading a
     }
     dispose(parameters);
   });
+});
+
+Deno.test("piece by piece beyond the context, positions that go on give the states of reading at once", () => {
+  for (const kind of positionKinds.filter((kind) => positionRules[kind].extends)) {
+    const { parameters, config } = model(kind, "clean", 8);
+    const longer = { parameters, config: { ...config, context: 24 } }, ids = anyIds(24);
+    tf.tidy(() => {
+      const whole = forward(longer, matrix(ids)).h;
+      let cache = emptyCache;
+      const pieces = [5, 7, 1, 11].map((size, i, sizes) => {
+        const at = sizes.slice(0, i).reduce((a, b) => a + b, 0);
+        const found = forward(longer, matrix(ids).slice([0, at], [1, size]), { cache });
+        cache = found.cache!;
+        return found.h;
+      });
+      assertClose(tf.concat(pieces, 1).dataSync(), whole.dataSync(), kind);
+    });
+    dispose(parameters);
+  }
 });
 
 Deno.test("a token repeated has one state, unless a table of positions is added: values know none", () => {
