@@ -109,6 +109,7 @@ export {
 
 // What a cell shows
 export {
+  type AxisLabels,
   type Bar,
   type BarGroup,
   bars,
@@ -119,18 +120,17 @@ export {
   forest,
   heatmap,
   type HeatmapOptions,
-  type Line,
-  type Mean,
   png,
+  type PointEstimate,
+  type Series,
   show,
   stopButton,
   strip,
   type StripGroup,
   type StudyStep,
-  type Update,
+  type TrainingStep,
   watch,
   type Watched,
-  type Words,
 } from "./lib/show/mod.ts";
 
 // What a user got wrong

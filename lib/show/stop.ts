@@ -1,13 +1,13 @@
-/** The run that the stop button ends. */
+/** Controller of the signal that the stop button aborts. */
 let current: AbortController | undefined;
 
 /**
- * A signal that a notebook's stop button aborts, and Ctrl-C does: the run that was given it ends after the update under
- * way, and the kernel, with all that it holds, stays. Where the run has a checkpoint, the same cell goes on from there.
+ * A signal that is aborted by a notebook's stop button and by Ctrl-C. A run with this signal stops after the current
+ * update, and the kernel keeps its state. If the run has a checkpoint, running the cell again resumes it.
  *
- * From the first call on the button no longer ends the kernel; its restart does.
+ * After the first call the stop button no longer ends the kernel; restarting it does.
  *
- * @returns A new signal; signals given before are left alone from then on.
+ * @returns A new signal; earlier signals are no longer aborted.
  *
  * @example
  * ```ts
