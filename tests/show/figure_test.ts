@@ -137,9 +137,9 @@ Deno.test("a band runs along its upper edge and back along the lower one, around
 
 Deno.test("labels at the ends of lines stand in the lines' order and do not touch", () => {
   const lines = ["b", "c", "a", "d"].map((name, i) => ({ name, x: [0, 1], y: [i, 1 + i / 1000] }));
-  const labels = json(curve(lines, labels).layout).annotations;
-  assertEquals(labels.map(({ text }: { text: string }) => text), ["b", "c", "a", "d"]);
-  for (let i = 1; i < 4; i++) assert(labels[i].y - labels[i - 1].y > 20 / 470);
+  const drawn = json(curve(lines, labels).layout).annotations;
+  assertEquals(drawn.map(({ text }: { text: string }) => text), ["b", "c", "a", "d"]);
+  for (let i = 1; i < 4; i++) assert(drawn[i].y - drawn[i - 1].y > 20 / 470);
 });
 
 Deno.test("a forest tells intervals that exclude 0 by their marker", () => {
