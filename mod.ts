@@ -165,19 +165,19 @@ export type {
 // What a cell shows
 export { bars, curve, forest, heatmap, png, show, strip, watch } from "./lib/show/mod.ts";
 export type {
+  AxisLabels,
   Bar,
   BarGroup,
   CurveOptions,
   Effect,
   Figure,
   HeatmapOptions,
-  Line,
-  Mean,
+  PointEstimate,
+  Series,
   StripGroup,
   StudyStep,
-  Update,
+  TrainingStep,
   Watched,
-  Words,
 } from "./lib/show/mod.ts";
 
 // What a user got wrong

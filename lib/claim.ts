@@ -1,41 +1,41 @@
 import { InputError } from "./errors.ts";
 import { fileError, temporaryOf, tryLock } from "./files.ts";
 
-/** Who holds a claim. */
+/** The process that holds a claim. */
 export interface Holder {
-  /** Name of the machine; empty where that may not be asked. */
+  /** Host name; empty without permission to read it. */
   readonly host: string;
-  /** Number of the process. */
+  /** Process id. */
   readonly process: number;
-  /** Since when, ISO 8601. */
+  /** Start of the claim, ISO 8601. */
   readonly since: string;
 }
 
-/** A piece of work that is this process' to do. */
+/** A claim of the current process: an exclusive lock on a piece of work. */
 export interface Claim extends AsyncDisposable {
-  /** Aborts if another process takes the claim over, as it does when this one has not been heard of for minutes. */
+  /** Aborted if another process takes the claim over, after this one has been unresponsive for minutes. */
   readonly lost: AbortSignal;
-  /** Gives it up. */
+  /** Releases the claim. */
   release(): Promise<void>;
 }
 
-/** Milliseconds from one sign of life to the next. */
-const BEAT = 5_000;
+/** Interval between heartbeats, in ms. */
+const HEARTBEAT = 5_000;
 
-/** Milliseconds without a sign of life after which a claim is anybody's: longer than any update takes. */
+/** Time without a heartbeat after which a claim is stale, in ms: longer than any update takes. */
 export const STALE = 120_000;
 
 /**
- * Claims a piece of work, so that any number of processes, also on several machines that share a folder, divide it.
+ * Claims a piece of work, so that processes can share work, also on several machines with a shared folder.
  *
- * The claim is a file, which at most one process can make. Its holder keeps it locked, and touches it every few
- * seconds. Where the holder's process has ended, whatever ended it, its lock is gone, and the next process on the same
- * machine takes the claim over at once; elsewhere, or where the process is only stopped, when it has not been touched
- * for two minutes. Two holders at once are thus possible, if rare: what they do must be the same, and files whole.
+ * A claim is a lock file that only one process can create. Its holder keeps it locked and touches it every few seconds.
+ * When the holder's process ends, its lock is released, and a process on the same machine takes the claim over at once;
+ * a process on another machine does so after two minutes without a heartbeat, also if the holder is only suspended. In
+ * rare cases there are thus two holders: their work must be identical and their files written atomically.
  *
- * @param path The claim's file; its folder must be there.
- * @returns The claim, or who has it.
- * @throws {InputError} If the file cannot be made, or another thing is in its place.
+ * @param path Path of the claim file; its folder must exist.
+ * @returns The claim, or the process that holds it.
+ * @throws {InputError} If the file cannot be created, or is not a regular file.
  *
  * @example
  * ```ts
@@ -51,13 +51,13 @@ export const STALE = 120_000;
 export async function claim(path: string): Promise<Claim | Holder> {
   for (;;) {
     try {
-      await checkPlain(path);
-      const file = await create(path) ?? await inherit(path);
+      await checkRegular(path);
+      const file = await create(path) ?? await takeOver(path);
       if (file) return hold(path, file);
-      const seen = await look(path);
-      if (!seen) continue; // It was released just now.
-      const { holder, isStale, text } = seen;
-      if (!isStale || !await discard(path, text)) return holder;
+      const state = await stateOf(path);
+      if (!state) continue; // It has just been released.
+      const { holder, isStale, text } = state;
+      if (!isStale || !await removeStale(path, text)) return holder;
     } catch (error) {
       throw fileError("claim", path, error);
     }
@@ -65,34 +65,36 @@ export async function claim(path: string): Promise<Claim | Holder> {
 }
 
 /**
- * Who holds a claim, if anybody does.
+ * The process that holds a claim; undefined if there is none.
  *
- * @param path The claim's file.
+ * @param path Path of the claim file.
  */
 export async function holderOf(path: string): Promise<Holder | undefined> {
-  const seen = await look(path);
-  if (!seen || seen.isStale || (isOfThisHost(seen.holder) && await isFree(path))) return undefined;
-  return seen.holder;
+  const state = await stateOf(path);
+  if (!state || state.isStale || (isOfThisHost(state.holder) && await isFree(path))) return undefined;
+  return state.holder;
 }
 
-/** A holder as a message names it: `process 7 on host`. */
+/** A holder in messages: `process 7 on host`. */
 export function holderName({ host, process }: Holder): string {
-  if (process === 0) return "another process"; // It has not yet said which.
+  if (process === 0) return "another process"; // It has not written its id yet.
   return `process ${process}${host && ` on ${host}`}`;
 }
 
-/** Refuses what is no claim's file: a pipe would be waited for, a link that leads nowhere is neither there nor not. */
-async function checkPlain(path: string): Promise<void> {
-  const there = await Deno.lstat(path).catch(() => undefined);
-  if (there && !there.isFile) throw new InputError(`Cannot claim ${path} as it is no plain file: remove it`);
+/** Throws if the path is not a regular file: opening a pipe would block, and a broken link neither exists nor not. */
+async function checkRegular(path: string): Promise<void> {
+  const existing = await Deno.lstat(path).catch(() => undefined);
+  if (existing && !existing.isFile) {
+    throw new InputError(`Cannot claim ${path} as it is not a regular file: remove it`);
+  }
 }
 
-/** Makes the claim's file, if there is none. */
+/** Creates the claim file, if it does not exist. */
 async function create(path: string): Promise<Deno.FsFile | undefined> {
   try {
     const file = await Deno.open(path, { read: true, write: true, createNew: true });
-    // Locked before it says whose it is: what says so and is not locked is left by a dead process. One who looks
-    // whether it is may have it locked for a moment.
+    // Locked before the holder is written: a file with a holder and without a lock belongs to a dead process. Another
+    // process that checks this may hold the lock for a moment.
     for (let tries = 0; await tryLock(file) === false && tries < 100; tries++) {
       await new Promise((resume) => setTimeout(resume, 10));
     }
@@ -103,8 +105,8 @@ async function create(path: string): Promise<Deno.FsFile | undefined> {
   }
 }
 
-/** The claim's file, locked, if its holder was a process of this machine that has ended. */
-async function inherit(path: string): Promise<Deno.FsFile | undefined> {
+/** The claim file, locked, if its holder was a process on this machine that has ended. */
+async function takeOver(path: string): Promise<Deno.FsFile | undefined> {
   let file: Deno.FsFile;
   try {
     file = await Deno.open(path, { read: true, write: true });
@@ -112,31 +114,33 @@ async function inherit(path: string): Promise<Deno.FsFile | undefined> {
     return undefined;
   }
   if (await tryLock(file) === true) {
-    const seen = await look(path); // Locked it stays as it is.
-    if (seen && isOfThisHost(seen.holder) && await isSame(path, file)) return file;
+    const state = await stateOf(path); // It cannot change while it is locked.
+    if (state && isOfThisHost(state.holder) && await isSame(path, file)) return file;
   }
   file.close();
   return undefined;
 }
 
-/** Whether nobody holds a claim's file locked, or it is gone. */
+/** Whether a claim file is not locked, or does not exist. */
 async function isFree(path: string): Promise<boolean> {
   using file = await Deno.open(path).catch(() => undefined);
   return !file || await tryLock(file) === true;
 }
 
 function isOfThisHost({ host, process }: Holder): boolean {
-  return process > 0 && host === hostName(); // No machine tells its name: one.
+  return process > 0 && host === hostName(); // Without a host name, all processes count as local.
 }
 
-/** Whether a path still leads to an open file. */
+/** Whether a path still refers to an open file. */
 async function isSame(path: string, file: Deno.FsFile): Promise<boolean> {
-  const [there, own] = await Promise.all([Deno.stat(path).catch(() => undefined), file.stat()]);
-  return there !== undefined && there.ino === own.ino && there.dev === own.dev;
+  const [current, own] = await Promise.all([Deno.stat(path).catch(() => undefined), file.stat()]);
+  return current !== undefined && current.ino === own.ino && current.dev === own.dev;
 }
 
-/** What a claim's file says, and whether it was not touched for too long, by the clock of the file's own system. */
-async function look(path: string): Promise<{ holder: Holder; isStale: boolean; text: string } | undefined> {
+/** The content of a claim file, and whether it is stale by the clock of its file system. */
+async function stateOf(
+  path: string,
+): Promise<{ holder: Holder; isStale: boolean; text: string } | undefined> {
   try {
     const { size, mtime, isFile } = await Deno.lstat(path);
     const text = isFile && size < 1000 ? await Deno.readTextFile(path) : "";
@@ -157,10 +161,10 @@ function parse(text: string): Holder {
   return { host: "", process: 0, since: new Date().toISOString() };
 }
 
-/** Whether a file was not touched for too long, by the clock that dates its folder's files: machines' clocks differ. */
+/** Whether a file is stale by the clock of its file system, as the clocks of machines differ. */
 async function isOld(path: string, touched: Date): Promise<boolean> {
-  const here = Date.now() - touched.getTime();
-  if (here >= 0 && here < STALE / 2) return false;
+  const age = Date.now() - touched.getTime();
+  if (age >= 0 && age < STALE / 2) return false;
   const probe = temporaryOf(path);
   try {
     using file = await Deno.open(probe, { write: true, createNew: true });
@@ -170,20 +174,21 @@ async function isOld(path: string, touched: Date): Promise<boolean> {
   }
 }
 
-/** Removes a claim that is stale; of several processes that try, one does. */
-async function discard(path: string, text: string): Promise<boolean> {
+/** Removes a stale claim; of several processes that try, only one succeeds. */
+async function removeStale(path: string, text: string): Promise<boolean> {
   const guard = `${path}.guard`;
   try {
     (await Deno.open(guard, { write: true, createNew: true })).close();
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    const there = await Deno.stat(guard).catch(() => undefined);
-    if (there && await isOld(path, there.mtime!)) await Deno.remove(guard).catch(() => {}); // A killed process left it.
+    const existing = await Deno.stat(guard).catch(() => undefined);
+    // A stale guard was left by a killed process.
+    if (existing && await isOld(path, existing.mtime!)) await Deno.remove(guard).catch(() => {});
     return false;
   }
   try {
-    const seen = await look(path); // Another may have been faster.
-    if (!seen?.isStale || seen.text !== text) return false;
+    const state = await stateOf(path); // Another process may have been faster.
+    if (!state?.isStale || state.text !== text) return false;
     await Deno.remove(path);
     return true;
   } finally {
@@ -191,12 +196,12 @@ async function discard(path: string, text: string): Promise<boolean> {
   }
 }
 
-/** Makes a locked file this process' claim. */
+/** Turns a locked file into a claim of this process. */
 function hold(path: string, file: Deno.FsFile): Claim {
   const host = hostName();
   const text = JSON.stringify({
     ...{ host, process: Deno.pid, since: new Date().toISOString() },
-    token: crypto.randomUUID(), // Two claims of one process differ.
+    token: crypto.randomUUID(), // Distinguishes two claims of one process.
   });
   const touch = () => {
     file.seekSync(0, Deno.SeekMode.Start);
@@ -205,7 +210,7 @@ function hold(path: string, file: Deno.FsFile): Claim {
   file.truncateSync();
   touch();
   const lost = new AbortController();
-  /** Whether the file is gone or says otherwise; one that cannot be read just now tells nothing. */
+  /** Whether the file is missing or has another content; a read error does not count. */
   const isTaken = () =>
     Deno.readTextFile(path).then((found) => found !== text, (error) => error instanceof Deno.errors.NotFound);
   const timer = setInterval(async () => {
@@ -215,8 +220,8 @@ function hold(path: string, file: Deno.FsFile): Claim {
     }
     try {
       touch();
-    } catch { /* A full disk takes no touch; the next one may succeed. */ }
-  }, BEAT);
+    } catch { /* The disk may be full; the next heartbeat may succeed. */ }
+  }, HEARTBEAT);
   Deno.unrefTimer(timer);
   let isHeld = true;
   const release = async () => {
@@ -229,7 +234,7 @@ function hold(path: string, file: Deno.FsFile): Claim {
   return { lost: lost.signal, release, [Symbol.asyncDispose]: release };
 }
 
-/** This machine's name, where it may be asked without a question to the user. */
+/** The host name, if the permission is granted without a prompt. */
 function hostName(): string {
   const { state } = Deno.permissions.querySync({ name: "sys", kind: "hostname" });
   return state === "granted" ? Deno.hostname() : "";

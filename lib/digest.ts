@@ -1,13 +1,12 @@
 import { createHash, type Hash } from "node:crypto";
 
 /**
- * The SHA-256 of a whole value, in hexadecimal: of objects, arrays, texts, numbers, typed arrays, and of what has a
- * `toJSON`, such as a tokenizer. Values that differ in anything have different digests; the order of an object's
- * fields, and fields that are undefined, do not matter.
+ * The SHA-256 of a value, in hexadecimal: an object, array, string, number, typed array, or a value with `toJSON`, such
+ * as a tokenizer. Different values have different digests; the order of an object's fields and undefined fields do not
+ * matter.
  *
- * @param value Anything that is data.
- * @throws {TypeError} If a part is no data, such as a function or a promise: left out, it would make different values
- * alike.
+ * @param value Any data.
+ * @throws {TypeError} If it contains a function, a promise or another value that is not data.
  *
  * @example
  * ```ts
@@ -18,16 +17,16 @@ import { createHash, type Hash } from "node:crypto";
  */
 export function digest(value: unknown): string {
   const hash = createHash("sha256");
-  const text = new Pending(hash);
+  const text = new TextBuffer(hash);
   write(value, text);
   text.flush();
   return hash.digest("hex");
 }
 
 /**
- * The SHA-256 of texts and bytes, in hexadecimal.
+ * The SHA-256 of strings and bytes, in hexadecimal.
  *
- * @param parts One text or one array of bytes, or several, which are hashed as if they were one.
+ * @param parts A string, an array of bytes, or several, which are concatenated.
  *
  * @example
  * ```ts
@@ -45,10 +44,10 @@ export function sha256(parts: string | Uint8Array | Iterable<string | Uint8Array
 }
 
 /**
- * The first 16 hexadecimal digits of a digest: enough that no two of a study's or a user's files have the same, and
- * short enough for a file's name or a line of a report.
+ * The first 16 hexadecimal digits of a digest: long enough to be unique among a user's files, short enough for a file
+ * name or a report.
  *
- * @param digest What {@linkcode digest} or {@linkcode sha256} returned.
+ * @param digest A result of {@linkcode digest} or {@linkcode sha256}.
  *
  * @example
  * ```ts
@@ -61,8 +60,8 @@ export function abbreviated(digest: string): string {
   return digest.slice(0, 16);
 }
 
-/** Text on its way to a hash: many short updates cost more than few long ones. */
-class Pending {
+/** Buffers text before hashing: many short updates are slower than few long ones. */
+class TextBuffer {
   #text = "";
   constructor(readonly hash: Hash) {}
 
@@ -77,9 +76,9 @@ class Pending {
   }
 }
 
-/** A value as a text that no other value has: JSON with sorted fields, and marks for what JSON lacks. */
-function write(value: unknown, to: Pending): void {
-  if (typeof value === "string") return to.add(JSON.stringify(value)); // Half a surrogate pair is escaped.
+/** Serialises a value uniquely: JSON with sorted fields, and markers for types that JSON lacks. */
+function write(value: unknown, to: TextBuffer): void {
+  if (typeof value === "string") return to.add(JSON.stringify(value)); // Escapes lone surrogates.
   if (typeof value === "number") return to.add(Object.is(value, -0) ? "-0" : String(value));
   if (typeof value === "boolean" || value === null || value === undefined) return to.add(String(value));
   if (ArrayBuffer.isView(value)) {
@@ -107,7 +106,7 @@ function write(value: unknown, to: Pending): void {
     to.add("}");
   } else {
     throw new TypeError(
-      `Cannot take the digest of ${Object.prototype.toString.call(value)} as it is no data`,
+      `Cannot take the digest of ${Object.prototype.toString.call(value)} as it is not data`,
     );
   }
 }

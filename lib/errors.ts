@@ -1,8 +1,8 @@
 /**
- * What the user gave cannot be used: an option, a file, a configuration.
+ * An error in what the user provided: an option, a file, a configuration.
  *
- * The message is one sentence that names what was asked, what is, and what would work. A command that
- * catches it prints the message alone and exits with code 2; any other error is a bug and keeps its stack.
+ * The message is one sentence with the action, the reason and what would work. A command prints only the message and
+ * exits with code 2; any other error is a bug and is shown with its stack trace.
  *
  * @example
  * ```ts
@@ -13,18 +13,18 @@
  * ```
  */
 export class InputError extends Error {
-  /** Always `"InputError"`, so that the name survives a worker's message. */
+  /** Always `"InputError"`, so that the name survives messages between workers. */
   override readonly name = "InputError";
 }
 
-/** Characters of a value that a message quotes, at the most. */
+/** Maximum length of a quoted value in a message, in characters. */
 const QUOTED = 60;
 
 /**
- * A value as a message quotes it: a text in quotes, whatever it holds, and no more than 60 characters.
+ * Formats a value for a message: on one line, printable, at most 60 characters; a text is in quotes.
  *
- * @param value What a user gave, or what a file holds.
- * @param missing What is said of a value that is not there; default: `undefined`, as a program has it.
+ * @param value Any value, from a user or a file.
+ * @param missing Text for `undefined`. Default: `undefined`.
  * @returns Printable text on one line.
  *
  * @example
@@ -36,17 +36,17 @@ const QUOTED = 60;
  */
 export function quoted(value: unknown, missing = "undefined"): string {
   if (value === undefined) return missing;
-  if (isThenable(value)) return "a promise, before which await is missing";
+  if (isThenable(value)) return "a promise that is not awaited";
   const text = typeof value === "function" ? "a function" : jsonOf(value) ?? String(value);
   return shortened(text.slice(0, 4 * QUOTED).replace(UNPRINTABLE, escaped), QUOTED);
 }
 
 /**
- * A text of no more than so many characters: of a longer one its beginning, with a sign that it goes on.
+ * Truncates a text and marks the truncation with an ellipsis.
  *
  * @param text Any text.
- * @param most Characters, at the most.
- * @returns The text or its beginning; no character is cut in half.
+ * @param most Maximum length, in characters.
+ * @returns The text or its beginning; surrogate pairs are not split.
  *
  * @example
  * ```ts
@@ -56,14 +56,14 @@ export function quoted(value: unknown, missing = "undefined"): string {
  * ```
  */
 export function shortened(text: string, most: number): string {
-  const characters = Array.from(text.slice(0, 2 * most + 1)); // None is longer than two.
+  const characters = Array.from(text.slice(0, 2 * most + 1)); // A character has at most two units.
   return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : text;
 }
 
 /**
- * What an error says, or whatever else was thrown.
+ * The message of an error, or any other thrown value as text.
  *
- * @param error What was caught.
+ * @param error The caught value.
  *
  * @example
  * ```ts
@@ -76,7 +76,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What a terminal obeys, or what no reader sees. */
+/** Control characters and invisible characters. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
 /**
@@ -100,13 +100,13 @@ function escaped(character: string): string {
   return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
 }
 
-/** Characters of a path that a message holds, at the most. */
-const NAMED = 120;
+/** Maximum length of a path in a message, in characters. */
+const MAX_PATH = 120;
 
 /**
- * A path as a message names it: printable, and of a long one its beginning and its end.
+ * Formats a path for a message: printable; a long one is shortened in the middle.
  *
- * @param path What a user gave, or what a folder holds.
+ * @param path Any path.
  * @returns Text on one line, of at most 120 characters.
  *
  * @example
@@ -118,15 +118,15 @@ const NAMED = 120;
  */
 export function named(path: string): string {
   const text = path.replace(UNPRINTABLE, escaped);
-  return text.length <= NAMED ? text : `${text.slice(0, 40)}…${text.slice(41 - NAMED)}`.toWellFormed();
+  return text.length <= MAX_PATH ? text : `${text.slice(0, 40)}…${text.slice(41 - MAX_PATH)}`.toWellFormed();
 }
 
 /**
- * A model's text as a terminal may print it: control characters, and those that turn the direction of writing, are
- * shown as escapes; newlines and tabs stay.
+ * Makes a generated text safe to print in a terminal: control characters and bidirectional overrides become escapes;
+ * newlines and tabs stay.
  *
  * @param text Any text.
- * @returns Text that moves no cursor and sets no colour.
+ * @returns Text without terminal escape sequences.
  *
  * @example
  * ```ts
@@ -139,20 +139,20 @@ export function printable(text: string): string {
   return text.toWellFormed().replace(/(?![\n\t])[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, escaped);
 }
 
-/** JSON of what has one; numbers are left to `String`, as JSON has no NaN. */
+/** A value as JSON; undefined for numbers, as JSON has no NaN. */
 function jsonOf(value: unknown): string | undefined {
   if (typeof value === "number") return undefined;
   try {
     return JSON.stringify(Array.isArray(value) ? value.slice(0, QUOTED) : value);
   } catch {
-    return Object.prototype.toString.call(value); // It holds itself, or a bigint.
+    return Object.prototype.toString.call(value); // It is circular, or contains a bigint.
   }
 }
 
 /**
- * Whether a value is yet to be awaited: a promise, or a run of the kit.
+ * Whether a value must be awaited: a promise, or a run of the kit.
  *
- * @param value Anything.
+ * @param value Any value.
  * @returns Whether it has a method `then`.
  *
  * @example

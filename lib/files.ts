@@ -2,14 +2,14 @@ import { InputError, isPrintable, named } from "./errors.ts";
 import { checked, text } from "./settings.ts";
 
 /**
- * Writes a file whole or not at all: under a name of its own beside it, synced to disk, then renamed over the old one.
+ * Writes a file atomically: to a temporary file in the same folder, which is synced to disk and then renamed.
  *
- * A kill at any moment, and another process that writes the same file, leave one whole file; folders on the way are
- * made. A symbolic link at the path is replaced, not followed.
+ * The file is complete even if the process is killed or another process writes it at the same time. Missing folders are
+ * created. A symbolic link at the path is replaced, not followed.
  *
- * @param path Where.
- * @param chunks What, one after the other; a string is written as UTF-8.
- * @throws {InputError} If the place cannot be written to; nothing half-written stays.
+ * @param path Path of the file.
+ * @param chunks The content; strings are written as UTF-8.
+ * @throws {InputError} If the file cannot be written; the temporary file is removed.
  *
  * @example
  * ```ts
@@ -22,14 +22,14 @@ import { checked, text } from "./settings.ts";
  */
 export async function writeWhole(path: string, chunks: Iterable<Uint8Array | string>): Promise<void> {
   checked("write a file", "path", text, path);
-  await checkPlace(path);
+  await checkTarget(path);
   const temporary = temporaryOf(path);
   try {
     await Deno.mkdir(folderOf(path), { recursive: true });
     await sweep(path);
     const file = await Deno.open(temporary, { write: true, createNew: true });
     try {
-      await tryLock(file); // So that nobody sweeps it away.
+      await tryLock(file); // So that no other process removes it as stale.
       for (const chunk of chunks) {
         const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
         for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
@@ -47,12 +47,11 @@ export async function writeWhole(path: string, chunks: Iterable<Uint8Array | str
 }
 
 /**
- * Makes a folder whole or not at all: `fill` fills one beside it, which then gets the folder's name.
+ * Creates a folder atomically: `fill` writes to a temporary folder, which is then renamed.
  *
- * @param folder Where; folders on the way are made.
- * @param fill Writes what is in it, into the folder that it is given.
- * @throws {InputError} If it is there already, be it that another process has just made it, or the place cannot be
- * written to; nothing half-made stays.
+ * @param folder Path of the folder; missing parent folders are created.
+ * @param fill Writes the content into the given temporary folder.
+ * @throws {InputError} If the folder exists already or cannot be written; the temporary folder is removed.
  *
  * @example
  * ```ts
@@ -65,7 +64,7 @@ export async function writeWhole(path: string, chunks: Iterable<Uint8Array | str
  */
 export async function fillWhole(folder: string, fill: (temporary: string) => Promise<void>): Promise<void> {
   const refuse = () =>
-    new InputError(`Cannot make ${folder} as it is there already: remove it to make it again`);
+    new InputError(`Cannot create ${folder} as it already exists: remove it to create it again`);
   if (await exists(folder)) throw refuse();
   const temporary = temporaryOf(folder);
   let lock: Deno.FsFile | undefined;
@@ -73,7 +72,7 @@ export async function fillWhole(folder: string, fill: (temporary: string) => Pro
     await Deno.mkdir(folderOf(folder), { recursive: true });
     await sweep(folder);
     await Deno.mkdir(temporary);
-    lock = await Deno.open(temporary).catch(() => undefined); // Windows opens no folder.
+    lock = await Deno.open(temporary).catch(() => undefined); // Windows cannot open folders.
     if (lock) await tryLock(lock);
     await fill(temporary);
     await Deno.rename(temporary, folder);
@@ -81,29 +80,29 @@ export async function fillWhole(folder: string, fill: (temporary: string) => Pro
   } catch (error) {
     await Deno.remove(temporary, { recursive: true }).catch(() => {});
     if (!(error instanceof InputError) && await exists(folder)) throw refuse();
-    throw fileError("make", folder, error);
+    throw fileError("create", folder, error);
   } finally {
     lock?.close();
   }
 }
 
-/** The folder that a file or folder is in. */
+/** The parent folder of a path. */
 const folderOf = (path: string): string => path.replace(/[/\\]+$/, "").replace(/[^/\\]*$/, "") || ".";
 
-/** A name beside a path, for what is to be written there: no two processes take the same. */
+/** A unique temporary path in the same folder. */
 export function temporaryOf(path: string): string {
   return `${path.replace(/[/\\]+$/, "")}.${crypto.randomUUID().slice(0, 8)}.tmp`;
 }
 
-/** Milliseconds after which an unlocked temporary file is one that a killed process has left. */
-const LEFT = 2000;
+/** Age in ms from which an unlocked temporary file is considered stale: left by a killed process. */
+const STALE_AFTER = 2000;
 
 /**
- * Removes what killed processes have left of their writing to a path; who is writing holds a lock.
+ * Removes stale temporary files of a path, left by killed processes; those in use are locked.
  *
- * @param after Milliseconds that it must be old.
+ * @param after Minimum age, in ms.
  */
-export async function sweep(path: string, after: number = LEFT): Promise<void> {
+export async function sweep(path: string, after: number = STALE_AFTER): Promise<void> {
   const folder = folderOf(path), base = path.replace(/[/\\]+$/, "").slice(folder === "." ? 0 : folder.length);
   const isTemporary = (name: string) =>
     name.startsWith(`${base}.`) && /^[0-9a-f]{8}\.tmp$/.test(name.slice(base.length + 1));
@@ -116,10 +115,10 @@ export async function sweep(path: string, after: number = LEFT): Promise<void> {
       if (Date.now() - (mtime?.getTime() ?? 0) < after || await tryLock(file) === false) continue;
       await Deno.remove(left, { recursive: true });
     }
-  } catch { /* Somebody else's to remove, or gone. */ }
+  } catch { /* Another process is removing it. */ }
 }
 
-/** Locks a file until it is closed; undefined where the file system has no locks. */
+/** Tries to lock a file until it is closed; undefined if the file system does not support locks. */
 export async function tryLock(file: Deno.FsFile): Promise<boolean | undefined> {
   try {
     return await file.tryLock(true);
@@ -128,22 +127,22 @@ export async function tryLock(file: Deno.FsFile): Promise<boolean | undefined> {
   }
 }
 
-/** Makes a rename survive a loss of power; some systems sync no folder. */
+/** Syncs a folder to disk, so that a rename survives a power loss; not all systems support it. */
 async function syncFolder(folder: string): Promise<void> {
   try {
     using opened = await Deno.open(folder);
     await opened.sync();
-  } catch { /* as good as it gets */ }
+  } catch { /* not supported */ }
 }
 
 /**
- * Makes sure that a file can be written, before hours are spent on what will be in it.
+ * Checks that a file can be written, before hours are spent computing its content.
  *
- * @throws {InputError} If it cannot.
+ * @throws {InputError} If it cannot be written.
  */
 export async function checkWritable(path: string): Promise<void> {
   checked("write a file", "path", text, path);
-  await checkPlace(path);
+  await checkTarget(path);
   const probe = temporaryOf(path);
   try {
     await Deno.mkdir(folderOf(path), { recursive: true });
@@ -155,15 +154,15 @@ export async function checkWritable(path: string): Promise<void> {
   await Deno.remove(probe);
 }
 
-/** Refuses a path that is a folder's, a device's or a pipe's: a file that is renamed to it would replace it. */
-async function checkPlace(path: string): Promise<void> {
-  const there = await Deno.stat(path).catch(() => undefined);
-  if (/[/\\]$/.test(path) || (there && !there.isFile)) {
-    throw new InputError(`Cannot write ${path} as it is no file's name: name a file`);
+/** Throws if a path is a folder, a device or a pipe, which a rename would replace. */
+async function checkTarget(path: string): Promise<void> {
+  const existing = await Deno.stat(path).catch(() => undefined);
+  if (/[/\\]$/.test(path) || (existing && !existing.isFile)) {
+    throw new InputError(`Cannot write ${path} as it is not a file name: name a file`);
   }
 }
 
-/** A stream's lines, as they come; what follows the last line break is left out. */
+/** The lines of a stream as they arrive, without an incomplete last line. */
 export async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string, void> {
   let rest = "";
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {
@@ -173,45 +172,45 @@ export async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): A
   }
 }
 
-/** Whether there is a file or folder. */
+/** Whether a file or folder exists. */
 export function exists(path: string): Promise<boolean> {
   return Deno.stat(path).then(() => true, () => false);
 }
 
-/** Reads a file whole; a missing or unreadable one is an {@linkcode InputError} that says what it was for. */
+/** Reads a file; if it is missing or unreadable, throws an {@linkcode InputError} that says what it is for. */
 export async function readWhole(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
   checked(`read ${what}`, "path", text, path);
   try {
     const { isFile, size } = await checkFile(path);
-    if (isFile && size === 0) return new Uint8Array(); // Some files of /proc say so and have no end.
+    if (isFile && size === 0) return new Uint8Array(); // Some files in /proc report size 0 and are endless.
     return await Deno.readFile(path);
   } catch (error) {
     throw fileError(`read ${what}`, path, error);
   }
 }
 
-/** Refuses a device or a pipe, which may have no end; tells what is there. */
+/** Throws if a path is a device or a pipe, which may be endless; returns its file info. */
 export async function checkFile(path: string): Promise<Deno.FileInfo> {
   const info = await Deno.stat(path);
-  if (!info.isFile && !info.isDirectory) throw new InputError(`Cannot read ${path} as it is no file`);
+  if (!info.isFile && !info.isDirectory) throw new InputError(`Cannot read ${path} as it is not a file`);
   return info;
 }
 
 /**
- * The system's refusals as one sentence; anything else is a bug and passes through.
+ * Converts errors of the file system to an {@linkcode InputError}; other errors are bugs and are returned unchanged.
  *
- * @param action What was to be done, as in "write".
- * @param path To which file or folder.
- * @param error What came of it.
- * @returns What to throw.
+ * @param action The action, such as "write".
+ * @param path The file or folder.
+ * @param error The caught error.
+ * @returns The error to throw.
  */
 export function fileError(action: string, path: string, error: unknown): unknown {
-  // A signal's reason has a code, too.
+  // The abort reason of a signal has a code, too.
   if (!(error instanceof Error) || error instanceof InputError || error instanceof DOMException) return error;
   const known = error instanceof Deno.errors.NotCapable || "code" in error;
   if (!known) return error;
-  const full = error.message.replace(/\.[0-9a-f]{8}\.tmp\b/g, ""); // Nobody asked for a temporary file.
+  const full = error.message.replace(/\.[0-9a-f]{8}\.tmp\b/g, ""); // Hides the temporary name.
   const isPlain = full.length <= 160 && isPrintable(full);
-  const why = isPlain ? full : full.replace(/:? \w+ '[^]*$/, ""); // It names the path again.
+  const why = isPlain ? full : full.replace(/:? \w+ '[^]*$/, ""); // It repeats the path.
   return new InputError(`Cannot ${action} ${named(path)}: ${why}`, { cause: error });
 }

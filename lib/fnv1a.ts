@@ -1,9 +1,8 @@
 /**
- * A number from 0 to 2³² − 1 that depends on nothing but its input: FNV-1a, 32 bits. It is fast and the same
- * everywhere, and no secret; data that must not be mistaken for other data have a digest instead.
+ * The 32-bit FNV-1a hash: fast and deterministic, but not collision-resistant; use a digest to identify data.
  *
- * @param value A text, of which the UTF-16 units are hashed, or bytes.
- * @param seed Another seed gives other numbers.
+ * @param value Bytes, or a string, whose UTF-16 units are hashed.
+ * @param seed Seed of the hash. Default: 0.
  *
  * @example
  * ```ts

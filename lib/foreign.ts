@@ -1,23 +1,21 @@
 /**
- * Files that somebody else may have written: nothing in them is trusted, and no word of them reaches a message but
- * quoted.
+ * Reading untrusted files: everything is validated, and messages quote their content.
  *
  * @module
  */
 import { InputError, isPrintable, named, shortened } from "./errors.ts";
 import { readWhole } from "./files.ts";
 
-/** Lists and objects inside one another, at the most: what walks them calls itself. */
-const DEEPEST = 24;
+/** Maximum nesting depth, as JSON is walked recursively. */
+const MAX_DEPTH = 24;
 
 /**
- * A value from its JSON.
+ * Parses untrusted JSON.
  *
- * @param text JSON, perhaps.
- * @param what What it is, as a message says it: `its header`.
- * @param refuse Throws what is to be thrown for a reason; default: the reason alone.
- * @throws {InputError} If it is not JSON, or nests more than 24 levels deep; the engine's words, which quote the text,
- * stay out of the message.
+ * @param text The text.
+ * @param what What it is, for messages: `its header`.
+ * @param refuse Throws an error for a reason. Default: an {@linkcode InputError} with the reason as its message.
+ * @throws {InputError} If it is not JSON, or is nested more than 24 levels deep. The message does not quote the text.
  *
  * @example
  * ```ts
@@ -33,7 +31,7 @@ export function parseJson(text: string, what: string, refuse: (why: string) => n
   } catch {
     refuse(`${what} is not JSON`);
   }
-  if (isDeeper(value, DEEPEST)) refuse(`${what} nests more than ${DEEPEST} levels deep`);
+  if (isDeeper(value, MAX_DEPTH)) refuse(`${what} nests more than ${MAX_DEPTH} levels deep`);
   return value;
 }
 
@@ -70,11 +68,11 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * Reads a file whole unless it is larger than any that is meant.
+ * Reads a file of limited size.
  *
- * @param path The file.
- * @param what What it is for, as a message says it.
- * @param most Bytes, at the most.
+ * @param path Path of the file.
+ * @param what What it is for, for messages.
+ * @param most Maximum size, in bytes.
  * @throws {InputError} If it is larger, or cannot be read.
  *
  * @example
@@ -87,7 +85,7 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
  * ```
  */
 export async function readWithin(path: string, what: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
-  const size = await Deno.stat(path).then(({ size }) => size, () => 0); // Its reader says why.
+  const size = await Deno.stat(path).then(({ size }) => size, () => 0); // Reading it reports the error.
   if (size <= most) return await readWhole(path, what);
   throw new InputError(
     `Cannot read ${what} ${named(path)} as it must have at most ${most} bytes: current size is ${size}`,
@@ -95,10 +93,9 @@ export async function readWithin(path: string, what: string, most: number): Prom
 }
 
 /**
- * Whether a value is an object of names and values, and no list.
+ * Whether a value is an object and not a list.
  *
- * @param value Anything.
- * @returns Whether it is one.
+ * @param value Any value.
  *
  * @example
  * ```ts
@@ -111,14 +108,14 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Characters of a text that says what made something, at the most. */
-const LINE = 200;
+/** Maximum length of a line, in characters. */
+const MAX_LINE = 200;
 
 /**
- * Whether a value is a short text on one line, which a report may hold as it is.
+ * Whether a value is a short text on one line, which can be printed in a report.
  *
- * @param value Anything.
- * @returns Whether it is a text of at most 200 characters, none of which is a control character.
+ * @param value Any value.
+ * @returns Whether it is a text of at most 200 characters without control characters.
  *
  * @example
  * ```ts
@@ -128,14 +125,14 @@ const LINE = 200;
  * ```
  */
 export function isLine(value: unknown): value is string {
-  return typeof value === "string" && value.length <= LINE && isPrintable(value);
+  return typeof value === "string" && value.length <= MAX_LINE && isPrintable(value);
 }
 
 /**
  * Whether all numbers of an array are finite.
  *
  * @param data The numbers.
- * @returns Whether none is infinite or not a number.
+ * @returns Whether none is infinite or NaN.
  *
  * @example
  * ```ts
@@ -145,21 +142,21 @@ export function isLine(value: unknown): value is string {
  * ```
  */
 export function allFinite(data: Float32Array | Float16Array | Float64Array): boolean {
-  let sum = 0; // Of zeros, unless a number is not finite: a billion of them take a second.
+  let sum = 0; // 0 × x is 0 for finite x and NaN otherwise: fast, a second for a billion numbers.
   for (let i = 0; i < data.length; i++) sum += 0 * data[i]!;
   return sum === 0;
 }
 
-/** Characters of a reason that the message of a refused file holds, at the most. */
-const REASON = 130;
+/** Maximum length of the reason in a message, in characters. */
+const MAX_REASON = 130;
 
 /**
- * Why a file cannot be used, in a sentence that names it. What its reader found is said; where the engine itself
- * stumbled over the content, that alone.
+ * An error for a file that cannot be used. Its message gives the reason if it is an {@linkcode InputError}, and hides
+ * messages of the JavaScript engine.
  *
- * @param path The file.
- * @param what What it was to be, as in "a checkpoint".
- * @param error What came of reading it.
+ * @param path Path of the file.
+ * @param what What it should be, such as "a checkpoint".
+ * @param error The error from reading it.
  *
  * @example
  * ```ts
@@ -171,6 +168,8 @@ const REASON = 130;
  * ```
  */
 export function unusable(path: string, what: string, error: unknown): InputError {
-  const why = error instanceof InputError ? error.message : "its content is not that of one";
-  return new InputError(`Cannot use ${named(path)} as ${what}: ${shortened(why, REASON)}`, { cause: error });
+  const why = error instanceof InputError ? error.message : "its content is invalid";
+  return new InputError(`Cannot use ${named(path)} as ${what}: ${shortened(why, MAX_REASON)}`, {
+    cause: error,
+  });
 }

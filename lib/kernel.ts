@@ -1,13 +1,13 @@
-/** What a notebook's kernel does for those who show things. */
+/** The display function of a notebook's kernel. */
 export interface Kernel {
-  /** Shows a value that knows how, or a bundle of media types; in the place of an earlier one of the same id. */
+  /** Displays a value with a `Jupyter.display` method, or data by media type; replaces an earlier one of the same id. */
   display(
     value: unknown,
     options?: { readonly raw?: boolean; readonly display_id?: string; readonly update?: boolean },
   ): Promise<void>;
 }
 
-/** The notebook's kernel, where this is one: elsewhere touching it throws. */
+/** The notebook's kernel; undefined outside a notebook, where accessing it throws. */
 export function jupyter(): Kernel | undefined {
   try {
     return (Deno as unknown as { jupyter: Kernel }).jupyter;
@@ -16,25 +16,25 @@ export function jupyter(): Kernel | undefined {
   }
 }
 
-/** By which a value tells the kernel how it is shown: a function that returns a bundle of media types. */
+/** Key of the method by which a value returns its data by media type for display in a notebook. */
 export const DISPLAY = Symbol.for("Jupyter.display");
 
 /**
- * Lets a value show itself as a text: as a notebook cell's last expression, and when it is printed. Nothing that one
- * can enumerate, compare or write as JSON is added to it.
+ * Displays a value as a text when it is printed or the last expression of a notebook cell. The added properties are not
+ * enumerable: JSON and comparisons are unchanged.
  *
- * @param value What is to be shown.
- * @param text How; called each time.
+ * @param value The value.
+ * @param text Returns the text; called each time.
  * @returns The same value.
  *
  * @example
  * ```ts
- * import { shownAs } from "./kernel.ts";
+ * import { displayAs } from "./kernel.ts";
  *
- * console.log(shownAs({ loss: 2.1 }, () => "loss 2.1")); // loss 2.1
+ * console.log(displayAs({ loss: 2.1 }, () => "loss 2.1")); // loss 2.1
  * ```
  */
-export function shownAs<T extends object>(value: T, text: () => string): T {
+export function displayAs<T extends object>(value: T, text: () => string): T {
   return Object.defineProperties(value, {
     [DISPLAY]: { value: () => ({ "text/plain": text() }) },
     [Symbol.for("Deno.customInspect")]: { value: text },

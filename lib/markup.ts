@@ -1,8 +1,8 @@
 /**
- * Text for HTML, SVG, XML and plotly.js, which takes labels for HTML: what stands between two tags.
+ * Escapes text content for HTML, SVG, XML and plotly.js, whose labels are HTML.
  *
  * @param text Any text.
- * @returns The same text where markup is read.
+ * @returns The escaped text.
  *
  * @example
  * ```ts
@@ -16,10 +16,10 @@ export function escapeText(text: string): string {
 }
 
 /**
- * Text for the value of an attribute in double quotes.
+ * Escapes text for an attribute value in double quotes.
  *
  * @param text Any text.
- * @returns The same text where markup is read.
+ * @returns The escaped text.
  *
  * @example
  * ```ts

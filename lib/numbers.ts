@@ -1,6 +1,6 @@
 /**
- * A number with as many digits as its interval supports: two of the interval's half width, at most four
- * after the point.
+ * Rounds a number to the precision of its interval: two significant digits of the interval's half width, at most four
+ * decimals.
  *
  * @example
  * ```ts
@@ -9,13 +9,13 @@
  * console.log(rounded(71.28391, 1.7)); // "71.3"
  * ```
  */
-export function rounded(value: number, half: number): string {
-  const digits = Number.isFinite(half) && half > 0 ? 1 - Math.floor(Math.log10(half)) : 2;
-  return value.toFixed(Math.min(4, Math.max(0, digits))).replace(/^-(?=[0.]+$)/, ""); // No minus before zero.
+export function rounded(value: number, halfWidth: number): string {
+  const digits = Number.isFinite(halfWidth) && halfWidth > 0 ? 1 - Math.floor(Math.log10(halfWidth)) : 2;
+  return value.toFixed(Math.min(4, Math.max(0, digits))).replace(/^-(?=[0.]+$)/, ""); // No negative zero.
 }
 
 /**
- * A number and the ends of its interval, each {@linkcode rounded}.
+ * A number and the bounds of its interval, each {@linkcode rounded}.
  *
  * @example
  * ```ts
@@ -30,7 +30,7 @@ export function withInterval(value: number, low: number, high: number): string {
 }
 
 /**
- * A share as text.
+ * A fraction as a percentage.
  *
  * @example
  * ```ts
@@ -39,6 +39,6 @@ export function withInterval(value: number, low: number, high: number): string {
  * console.log(percent(0.1234)); // "12.3 %"
  * ```
  */
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+export function percent(fraction: number): string {
+  return `${(100 * fraction).toFixed(1)} %`;
 }

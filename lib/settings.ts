@@ -1,55 +1,55 @@
 /**
- * Settings as data: what each option of a function or a command is called, what it may be, what it is where it is
- * not given, and why. Types, checks, command line and help are made of it.
+ * Settings as data: the name, accepted values, default and rationale of each option of a function or command. Types,
+ * validation, command line and help are derived from them.
  *
  * @module
  */
 import { distance } from "fastest-levenshtein";
 import { InputError, isThenable, quoted } from "./errors.ts";
 
-/** What values there are: numbers of a range, names, lists of these. */
+/** A kind of value: numbers of a range, names, or lists of these. */
 export interface Kind<T> {
-  /** What a value must be, as a message says it after "must be": `a whole number from 1 to 10,000`. */
-  readonly wanted: string;
-  /** What stands for a value in the help of a command: `n`. */
+  /** The accepted values, in messages after "must be": `a whole number from 1 to 10,000`. */
+  readonly expected: string;
+  /** Placeholder in the help of a command: `n`. */
   readonly form: string;
-  /** Whether a value is one of these. */
+  /** Whether a value is accepted. */
   accepts(value: unknown): value is T;
-  /** A value from its text on the command line; the text itself where it is none. */
+  /** Parses a value from the command line; returns the text itself if it cannot. */
   read(text: string): unknown;
-  /** What the elements are, of a list. */
+  /** The kind of the elements, for a list. */
   readonly each?: Kind<unknown>;
-  /** All values, where they are names. */
+  /** All accepted values, if they are names. */
   readonly names?: readonly string[];
 }
 
-/** An option: its kind, and what a reader needs to know of it. Without `default` and `otherwise` it is required. */
+/** An option: its kind and documentation. Without `default` and `otherwise` it is required. */
 export interface Setting<T> extends Kind<T> {
-  /** What it is, in one line. */
+  /** Description, in one line. */
   readonly about: string;
-  /** What it is counted in, or what a text names: `seconds`, `file`. */
+  /** Unit, or what a text names: `seconds`, `file`. */
   readonly unit?: string;
-  /** What it is where it is not given. */
+  /** Default value. */
   readonly default?: T;
-  /** Why that: a section of the paper, or what was measured. */
+  /** Rationale of the default: a section of the paper, or a measurement. */
   readonly why?: string;
-  /** What holds where it is not given and no one value would say it: `the model's own`. */
+  /** Description of a default that is not a single value: `the model's own`. */
   readonly otherwise?: string;
 }
 
-/** Settings by name; a group of them is a schema itself. */
+/** Settings by name; a group of settings is a nested schema. */
 export interface Schema {
   readonly [name: string]: Setting<unknown> | Schema;
 }
 
-/** A schema that has a setting, of the field's type, for each field of an interface, and no other. */
+/** A schema with exactly one setting, of the field's type, for each field of an interface. */
 export type SchemaOf<Options> = {
   readonly [Name in keyof Options]-?:
     | Setting<Exclude<Options[Name], undefined>>
     | (Schema & SchemaOf<Exclude<Options[Name], undefined>>);
 };
 
-/** The values of a schema's settings: those with `otherwise` and without a default may be absent. */
+/** The values of a schema's settings: those with `otherwise` and without `default` may be absent. */
 export type ValuesOf<S> =
   & { readonly [Name in keyof S as MayBeAbsent<S[Name]> extends true ? never : Name]: ValueOf<S[Name]> }
   & { readonly [Name in keyof S as MayBeAbsent<S[Name]> extends true ? Name : never]?: ValueOf<S[Name]> };
@@ -61,36 +61,36 @@ type ValueOf<S> = S extends Kind<infer T> ? T : ValuesOf<S>;
 /** Whole numbers of a range. */
 export function whole({ from, to }: { readonly from: number; readonly to: number }): Kind<number> {
   return {
-    wanted: `a whole number from ${plain(from)} to ${plain(to)}`,
+    expected: `a whole number from ${formatBound(from)} to ${formatBound(to)}`,
     form: "n",
     accepts: (value): value is number => Number.isInteger(value) && isWithin(value, from, to),
     read: readNumber,
   };
 }
 
-/** Numbers of a range, and 0 where that means "none of it". */
+/** Numbers of a range; with `orZero`, also 0, which disables the option. */
 export function number(
   { from, to, orZero = false }: { readonly from: number; readonly to: number; readonly orZero?: boolean },
 ): Kind<number> {
   return {
-    wanted: `${orZero ? "0 or " : ""}a number from ${plain(from)} to ${plain(to)}`,
+    expected: `${orZero ? "0 or " : ""}a number from ${formatBound(from)} to ${formatBound(to)}`,
     form: "number",
     accepts: (value): value is number => isWithin(value, from, to) || (orZero && value === 0),
     read: readNumber,
   };
 }
 
-/** Shares of which something is left: from 0 to below 1. */
+/** Fractions from 0 to below 1. */
 export const share: Kind<number> = {
-  wanted: "a number from 0 to below 1",
+  expected: "a number from 0 to below 1",
   form: "share",
   accepts: (value): value is number => typeof value === "number" && value >= 0 && value < 1,
   read: readNumber,
 };
 
-/** How many at the most: a whole number, or all. */
+/** A maximum: a whole number, or all. */
 export const limit: Kind<number> = {
-  wanted: "a whole number from 1, or all (Infinity)",
+  expected: "a whole number from 1, or all (Infinity)",
   form: "n",
   accepts: (value): value is number =>
     value === Infinity || (Number.isSafeInteger(value) && (value as number) >= 1),
@@ -100,7 +100,7 @@ export const limit: Kind<number> = {
 /** One of these names. */
 export function oneOf<const Name extends string>(names: readonly Name[]): Kind<Name> {
   return {
-    wanted: `one of ${names.join(", ")}`,
+    expected: `one of ${names.join(", ")}`,
     form: "name",
     accepts: (value): value is Name => names.includes(value as Name),
     read: (text) => text,
@@ -108,54 +108,54 @@ export function oneOf<const Name extends string>(names: readonly Name[]): Kind<N
   };
 }
 
-/** A text of at least one character. */
+/** A string of at least one character. */
 export const text: Kind<string> = {
-  wanted: "a text that is not empty",
+  expected: "a text that is not empty",
   form: "text",
   accepts: (value): value is string => typeof value === "string" && value !== "" && !value.includes("\0"),
   read: (text) => text,
 };
 
-/** Yes or no. */
+/** Booleans. */
 export const flag: Kind<boolean> = {
-  wanted: "true or false",
+  expected: "true or false",
   form: "",
   accepts: (value): value is boolean => typeof value === "boolean",
   read: (text) => text,
 };
 
-/** Values that a command line cannot name. */
-export function value<T>(wanted: string, accepts: (value: unknown) => value is T): Kind<T> {
-  return { wanted, form: "value", accepts, read: (text) => text };
+/** Values that cannot be given on a command line. */
+export function value<T>(expected: string, accepts: (value: unknown) => value is T): Kind<T> {
+  return { expected, form: "value", accepts, read: (text) => text };
 }
 
-/** Seeds: what the random generator takes. */
+/** Seeds of the random number generator. */
 export const seed: Kind<number> = whole({ from: 0, to: 2 ** 32 - 1 });
 
-/** What stops a run. */
+/** Signals that stop a run. */
 export const signal: Kind<AbortSignal> = value(
   "an AbortSignal",
   (value): value is AbortSignal => value instanceof AbortSignal,
 );
 
-/** At least one value, each once; {@linkcode settle} takes a single one for a list of one. */
+/** A list of at least one value without duplicates; {@linkcode settle} accepts a single value as a list of one. */
 export function list<T>(each: Kind<T>): Kind<readonly T[]> {
   return {
-    wanted: `one or more different values, each ${each.wanted}`,
+    expected: `one or more different values, each ${each.expected}`,
     form: "list",
     accepts: (value): value is readonly T[] =>
       Array.isArray(value) && value.length > 0 && new Set(value).size === value.length &&
-      value.findIndex((item) => !each.accepts(item)) < 0, // Not every(), which passes over holes.
+      value.findIndex((item) => !each.accepts(item)) < 0, // Not every(), which skips holes.
     read: (text) => text.split(",").map((part) => each.read(part.trim())),
     each,
   };
 }
 
-/** Either of two kinds. */
+/** Values of either of two kinds. */
 export function or<A, B>(a: Kind<A>, b: Kind<B>): Kind<A | B> {
   const names = a.names ?? b.names;
   return {
-    wanted: `${a.wanted}, or ${b.wanted}`,
+    expected: `${a.expected}, or ${b.expected}`,
     form: a.form,
     accepts: (value): value is A | B => a.accepts(value) || b.accepts(value),
     read(text) {
@@ -167,13 +167,13 @@ export function or<A, B>(a: Kind<A>, b: Kind<B>): Kind<A | B> {
 }
 
 /**
- * The values of options: checked, defaults filled in, in the schema's order. `undefined` is as good as not given.
+ * Validates options and fills in defaults, in the schema's order. `undefined` counts as missing.
  *
- * @param action What they are for, as a message says it after "Cannot": `fine-tune`.
- * @param schema What options there are.
- * @param given What the caller gave.
- * @param path Of a group, where it stands.
- * @throws {InputError} If the options are no plain object, a name is unknown, a value is not accepted or a required
+ * @param action What the options are for, in messages after "Cannot": `fine-tune`.
+ * @param schema The known options.
+ * @param given The options of the caller.
+ * @param path Name of the group, for nested options.
+ * @throws {InputError} If the options are not a plain object, a name is unknown, a value is not accepted or a required
  * one is missing.
  *
  * @example
@@ -215,17 +215,17 @@ export function settle<const S extends Schema>(
     else if (value !== undefined) values[name] = checked(action, at(name), setting, value);
     else if (setting.default !== undefined) values[name] = setting.default;
     else if (setting.otherwise === undefined) {
-      throw new InputError(`Cannot ${action} as ${at(name)} is required: it must be ${setting.wanted}`);
+      throw new InputError(`Cannot ${action} as ${at(name)} is required: it must be ${setting.expected}`);
     }
   }
   return values as ValuesOf<S>;
 }
 
 /**
- * One value, checked; a single value for a list becomes a list of one.
+ * Validates one value; a single value for a list becomes a list of one.
  *
- * @param action What it is for, as a message says it after "Cannot".
- * @param name What it is called.
+ * @param action What it is for, in messages after "Cannot".
+ * @param name Name of the value.
  * @throws {InputError} If it is not accepted.
  *
  * @example
@@ -237,13 +237,13 @@ export function settle<const S extends Schema>(
  */
 export function checked<T>(action: string, name: string, kind: Kind<T>, given: unknown): T {
   const value = kind.each && !Array.isArray(given) ? [given] : given;
-  if (kind.accepts(value)) return Array.isArray(value) ? [...value] as T : value; // It may change while a run goes on.
+  if (kind.accepts(value)) return Array.isArray(value) ? [...value] as T : value; // A copy: the caller may change the list during a run.
   throw new InputError(`Cannot ${action} with ${name} ${refusal(kind, value)}`);
 }
 
-/** What a message says of a value that a kind does not accept: the value, and why. */
+/** The message for a value that a kind does not accept: the value and the reason. */
 export function refusal(kind: Kind<unknown>, value: unknown): string {
-  const { each, names, wanted } = kind;
+  const { each, names, expected } = kind;
   if (isThenable(value)) return "as it is a promise: write await before it";
   if (each && Array.isArray(value)) {
     const wrong = value.findIndex((item) => !each.accepts(item));
@@ -253,11 +253,11 @@ export function refusal(kind: Kind<unknown>, value: unknown): string {
   }
   const near = names && typeof value === "string" ? nearest(value, names) : undefined;
   return near === undefined
-    ? `${quoted(value)} as it must be ${wanted}`
+    ? `${quoted(value)} as it must be ${expected}`
     : `${quoted(value)} as there is no such name: did you mean ${near}?`;
 }
 
-/** Why a name is refused: the nearest known one, or all of them. */
+/** The message for an unknown name: suggests the nearest known one, or lists all. */
 export function unknown(what: string, name: string, known: readonly string[]): string {
   const near = nearest(name, known), all = known.join(", ");
   return `there is no such ${what}${
@@ -265,9 +265,9 @@ export function unknown(what: string, name: string, known: readonly string[]): s
   }`;
 }
 
-/** The known name that a misspelt one is near to. */
+/** The known name nearest to a misspelt one. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
-  const lower = name.slice(0, 100).toLowerCase(); // What is longer is near to nothing.
+  const lower = name.slice(0, 100).toLowerCase(); // A longer name is near none.
   const [best] = known.map((other) => ({ other, far: distance(lower, other.toLowerCase()) }))
     .sort((a, b) => a.far - b.far);
   return best && best.far < lower.length && best.far <= Math.max(2, lower.length / 3)
@@ -275,20 +275,20 @@ export function nearest(name: string, known: readonly string[]): string | undefi
     : undefined;
 }
 
-/** A schema whose settings have the values of an object as defaults, where it has any. */
+/** A schema with the values of an object as defaults. */
 export function withDefaults<S extends Schema>(schema: S, values: object): S {
   return Object.fromEntries(
     Object.entries(schema).map(([name, setting]) => {
       const value = (values as Readonly<Record<string, unknown>>)[name];
       if (value === undefined) return [name, setting];
       if (!isSetting(setting)) return [name, withDefaults(setting, value as object)];
-      const { why: _, ...rest } = setting; // The reason of another default.
+      const { why: _, ...rest } = setting; // The rationale belongs to the old default.
       return [name, { ...rest, default: value }];
     }),
   ) as S;
 }
 
-/** Whether an entry of a schema is a setting, and not a group. */
+/** Whether an entry of a schema is a setting rather than a group. */
 export function isSetting(entry: Setting<unknown> | Schema): entry is Setting<unknown> {
   return typeof entry["accepts"] === "function";
 }
@@ -303,13 +303,13 @@ function isWithin(value: unknown, from: number, to: number): boolean {
   return typeof value === "number" && value >= from && value <= to;
 }
 
-/** A number's text as a number; other texts as they are. */
+/** Parses a number; returns other texts unchanged. */
 function readNumber(text: string): unknown {
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : text;
 }
 
-/** A bound as a reader writes it: 1e-9, 0.5, 10,000. */
-function plain(bound: number): string {
+/** Formats a bound: 1e-9, 0.5, 10,000. */
+function formatBound(bound: number): string {
   if (bound > 0 && bound < 1e-3) return bound.toExponential();
   return Math.abs(bound) < 1000 ? String(bound) : bound.toLocaleString("en");
 }

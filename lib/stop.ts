@@ -1,20 +1,20 @@
 import { jupyter } from "./kernel.ts";
 
-/** Milliseconds for which work keeps timers and signals waiting: a pause takes some 3. */
-const INTERVAL = 300;
+/** Time in ms after which work yields to timers and signals: a yield takes some 3 ms. */
+const yieldInterval = 300;
 
 let controller = new AbortController();
 let listens = false;
-let lastPause = performance.now();
+let lastYield = performance.now();
 
-/** Asks all work of this process to end after the update or the batch under way. */
+/** Asks all work of this process to stop after the current update or batch. */
 export function stop(): void {
   controller.abort(new DOMException("Stopped before the end", "AbortError"));
 }
 
 /**
- * What aborts when this process' work is to end. In a notebook's kernel the stop button does it, and no longer ends the
- * kernel and all that it holds; a stop ends what is under way, and nothing that begins later.
+ * The signal that stops the work of this process. In a notebook, the stop button aborts it, and no longer ends the kernel
+ * with its state. It stops current work, not work that starts later.
  */
 export function stopSignal(): AbortSignal {
   if (jupyter()) {
@@ -26,15 +26,15 @@ export function stopSignal(): AbortSignal {
 }
 
 /**
- * Gives way to timers, signals and a notebook's stop button, if the last time was a while ago.
+ * Yields to timers, signals and a notebook's stop button, if the last yield was a while ago.
  *
- * @param signal Of this work, as {@linkcode stopSignal} gave it when it began.
+ * @param signal The signal of this work, from {@linkcode stopSignal}.
  * @throws The signal's reason, if it is aborted.
  */
 export async function giveWay(signal?: AbortSignal): Promise<void> {
-  if (performance.now() - lastPause > INTERVAL) {
-    await new Promise((resume) => setTimeout(resume)); // An immediate would let signals wait.
-    lastPause = performance.now();
+  if (performance.now() - lastYield > yieldInterval) {
+    await new Promise((resume) => setTimeout(resume)); // Not setImmediate, which does not let signals through.
+    lastYield = performance.now();
   }
   signal?.throwIfAborted();
 }

@@ -68,7 +68,7 @@ Deno.test("of four processes that make one folder one makes it, and the others a
     const said = (await Promise.all(["a", "b", "c", "d"].map(make))).sort();
     assertEquals(said.filter((text) => text === "made").length, 1, said.join());
     assert(
-      said.slice(0, 3).every((text) => /^Cannot make .* as it is there already/.test(text)),
+      said.slice(0, 3).every((text) => /^Cannot create .* as it already exists/.test(text)),
       said.join(),
     );
     assertEquals(names(folder), ["made"]);
@@ -112,7 +112,7 @@ Deno.test("a refusal names what was asked for and no temporary file", () =>
     await assertRefused(() => writeWhole(`${folder}/file/x`, []), /^Cannot write .*\/file\/x: (?!.*\.tmp)/);
     await assertRefused(
       () => fillWhole(`${folder}/file/x`, async () => {}),
-      /^Cannot make .*\/file\/x: (?!.*\.tmp)/,
+      /^Cannot create .*\/file\/x: (?!.*\.tmp)/,
     );
   }));
 
@@ -130,7 +130,7 @@ Deno.test("a claim has one holder, and is free again when it is released", () =>
 Deno.test("a link, a folder or a pipe in a claim's place is refused at once", () =>
   inFolder(async (folder) => {
     const path = `${folder}/work.claim`;
-    const refused = /^Cannot claim .*work\.claim as it is no plain file: remove it$/;
+    const refused = /^Cannot claim .*work\.claim as it is not a regular file: remove it$/;
     await Deno.symlink(`${folder}/nowhere`, path);
     await assertRefused(() => claim(path), refused);
     await Deno.remove(path);
@@ -145,7 +145,7 @@ Deno.test("a pipe, a device and a file of /proc that has no end are not read", (
     const pipe = `${folder}/pipe`;
     const paths = ["/dev/zero", ...await outputOf("mkfifo", pipe) === undefined ? [] : [pipe]];
     for (const path of paths) {
-      await assertRefused(() => readWhole(path, "a corpus"), /^Cannot read .* as it is no file$/);
+      await assertRefused(() => readWhole(path, "a corpus"), /^Cannot read .* as it is not a file$/);
     }
     if (Deno.build.os !== "linux") return;
     // Deno leaves /proc to programs with all permissions, such as notebooks.

@@ -98,10 +98,10 @@ function read(flag: string, setting: Setting<unknown>, text: string): unknown {
 }
 
 /** A setting in a command's help. */
-function helpOf({ about, wanted, form, default: usual, otherwise, why }: Setting<unknown>): string {
+function helpOf({ about, expected, form, default: usual, otherwise, why }: Setting<unknown>): string {
   const shown = (value: unknown): string =>
     value === Infinity ? "all" : Array.isArray(value) ? value.map(shown).join(",") : String(value);
-  const range = form === "" || form === "text" ? "" : `: ${wanted}`;
+  const range = form === "" || form === "text" ? "" : `: ${expected}`;
   if (form === "" || (usual === undefined && otherwise === undefined)) return `${about}${range}`;
   const reason = why === undefined || why.length > 60 ? "" : `; ${why}`;
   return `${about}${range} (default: ${usual === undefined ? otherwise : shown(usual)}${reason})`;

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { resolve } from "node:path";
 import { InputError, named } from "../errors.ts";
 import { exists, writeWhole } from "../files.ts";
-import { findNotebooks, nameOf, placeOf, readNotebook, render } from "../notebook/mod.ts";
+import { findNotebooks, nameOf, pageContext, readNotebook, render } from "../notebook/mod.ts";
 import { settle, text } from "../settings.ts";
 import { addSettings, given, run } from "./command.ts";
 
@@ -44,13 +44,13 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
   for (const path of paths) {
     const name = nameOf(path);
     try {
-      const place = placeOf(
+      const context = pageContext(
         path,
         pages.get(path)!,
         pages,
         (message) => console.error(`${named(name)}: ${message}`),
       );
-      const page = await render(await readNotebook(path), name, place);
+      const page = await render(await readNotebook(path), name, context);
       await writeWhole(`${out}/${name}.html`, [page]);
       console.log(`${out}/${named(name)}.html: ${(page.length / 1e6).toFixed(2)} MB`);
     } catch (error) {

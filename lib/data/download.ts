@@ -116,7 +116,7 @@ async function sizeOf(part: string): Promise<number> {
     throw error;
   });
   if (there && !there.isFile) {
-    throw new InputError(`Cannot go on with ${part} as it is no plain file: remove it`);
+    throw new InputError(`Cannot go on with ${part} as it is not a regular file: remove it`);
   }
   return there?.size ?? 0;
 }

@@ -102,7 +102,7 @@ async function makeFolder(path: string): Promise<void> {
   try {
     await Deno.mkdir(path, { recursive: true });
   } catch (error) {
-    throw fileError("make", path, error);
+    throw fileError("create", path, error);
   }
 }
 

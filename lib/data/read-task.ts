@@ -126,7 +126,7 @@ export async function readTask(rows: Rows, options: ReadTaskOptions = {}): Promi
   const given = settle(action, readTaskSettings, options);
   if (!rowsKind.accepts(rows)) {
     throw new InputError(
-      `Cannot ${action} as its rows must be ${rowsKind.wanted}: current value is ${quoted(rows)}`,
+      `Cannot ${action} as its rows must be ${rowsKind.expected}: current value is ${quoted(rows)}`,
     );
   }
   const { entries: all, name } = await read(rows, "train");

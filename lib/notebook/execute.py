@@ -1,6 +1,6 @@
 """
-Runs a notebook on the Deno kernel, for execute.ts: a line of JSON on standard input says which and how, lines
-of JSON on standard output tell what becomes of it. Standard input that ends means that it shall stop.
+Runs a notebook on the Deno kernel, for execute.ts: reads a request, one line of JSON, from standard input and writes
+messages, one line of JSON each, to standard output. It stops when standard input is closed.
 """
 
 import asyncio
@@ -18,40 +18,40 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete, CellExecutionError, CellTimeoutError, DeadKernelError
 
-PATIENCE = 2.0  # seconds for a kernel that was interrupted
-ARRIVAL = 30  # seconds for outputs that are on their way when a cell has ended
-LARGEST = 20e6  # bytes of a cell's outputs
+INTERRUPT_TIMEOUT = 2.0  # seconds for an interrupted kernel to save its work
+OUTPUT_TIMEOUT = 30  # seconds for outputs to arrive after the end of a cell
+MAX_OUTPUTS = 20e6  # bytes of a cell's outputs
 
-# What nobody catches ends a program, but is lost in Deno's kernel, or wedges it: this keeps it for SPEAK.
-LISTEN = """{
-  const lost = [];
+# Deno's kernel loses uncaught errors, or hangs: this handler keeps them for FLUSH.
+CATCH_ERRORS = """{
+  const uncaught = [];
   const keep = (event) => {
     if (event.type === "error") event.preventDefault();
-    lost.push(event);
+    uncaught.push(event);
   };
   globalThis.addEventListener("error", keep);
   globalThis.addEventListener("unhandledrejection", keep);
-  const { log } = console, { broadcast } = Deno.jupyter; // Before the notebook has others in their place.
-  const speak = async (last) => {
-    log(last);
-    await broadcast("display_data", { data: { "text/plain": last }, metadata: {} });
-    // A listener of the notebook's own has dealt with a rejection whose default it prevented.
-    const event = lost.splice(0).find((it) => it.type === "error" || !it.defaultPrevented);
+  const { log } = console, { broadcast } = Deno.jupyter; // Before the notebook can replace them.
+  const flush = async (marker) => {
+    log(marker);
+    await broadcast("display_data", { data: { "text/plain": marker }, metadata: {} });
+    // A rejection whose default was prevented has been handled by the notebook's own listener.
+    const event = uncaught.splice(0).find((it) => it.type === "error" || !it.defaultPrevented);
     if (!event) return;
     const thrown = event.type === "error" ? event.error ?? event.message : event.reason;
     throw thrown instanceof Error ? thrown : new Error(Deno.inspect(thrown));
   };
-  Object.defineProperty(globalThis, Symbol.for("gpt1.speak"), { value: speak });
+  Object.defineProperty(globalThis, Symbol.for("gpt1.flush"), { value: flush });
 }
-undefined;"""  # Else its value would be an output, which may come late and be taken for the first cell's.
-# Deno's kernel sends some outputs after it has reported that it is idle. What comes after these has been sent after them.
-SPEAK = 'await globalThis[Symbol.for("gpt1.speak")]("LAST");'
+undefined;"""  # Otherwise its value would be an output, which could arrive late and be attributed to the first cell.
+# Deno's kernel sends some outputs after reporting that it is idle: when these markers arrive, all outputs have.
+FLUSH = 'await globalThis[Symbol.for("gpt1.flush")]("MARKER");'
 
 
-def tell(**what):
+def send(**message):
     try:
-        print(json.dumps(what), flush=True)
-    except BrokenPipeError:  # nobody listens any more: standard input ends, too
+        print(json.dumps(message), flush=True)
+    except BrokenPipeError:  # the parent has ended: standard input is closed, too
         pass
 
 
@@ -60,34 +60,34 @@ def size(value):
 
 
 class Client(NotebookClient):
-    listens = False  # whether the kernel keeps what nobody catches
-    current = None  # the cell to which outputs belong while the kernel is asked
-    last = None  # a text that is the last of a cell's outputs
-    heard = None  # in which ways that text has come
-    excess = None  # bytes of outputs that are too many
+    catches_errors = False  # whether the kernel has run CATCH_ERRORS
+    current = None  # the cell that outputs belong to while extra code runs
+    marker = None  # the text that marks the end of a cell's outputs
+    arrived = None  # message types in which the marker has arrived
+    excess = None  # size of a cell's outputs if they are too large, in bytes
     received = 0  # bytes of outputs since they were last measured
-    errors = None  # that came while the kernel was asked: the asked code's own, or late ones of the cell
+    errors = None  # errors received while extra code ran: its own, or late ones of the cell
 
-    async def ask(self, source, index):
-        """Runs code that is no cell of the notebook."""
+    async def run_extra(self, source, index):
+        """Runs code that is not a cell of the notebook."""
         self.current = self.nb.cells[index]
         try:
             await self.async_execute_cell(nbformat.v4.new_code_cell(source), index, store_history=False)
         finally:
-            self.nb.cells[index], self.current = self.current, None  # nbclient has put its own there
+            self.nb.cells[index], self.current = self.current, None  # nbclient has replaced the cell
 
     async def finish(self, index):
-        """Waits for all that a cell has put out; raises what nobody has caught."""
-        self.last, self.heard, self.errors = str(uuid.uuid4()), set(), []
+        """Waits for all outputs of a cell; raises uncaught errors."""
+        self.marker, self.arrived, self.errors = str(uuid.uuid4()), set(), []
         uncaught = None
         try:
-            await self.ask(SPEAK.replace("LAST", self.last), index)
+            await self.run_extra(FLUSH.replace("MARKER", self.marker), index)
         except CellExecutionError as error:
             uncaught = error
-        end = time.monotonic() + ARRIVAL
+        end = time.monotonic() + OUTPUT_TIMEOUT
         self.current = self.nb.cells[index]
         try:
-            while len(self.heard) < 2 and self.excess is None:
+            while len(self.arrived) < 2 and self.excess is None:
                 message = await self.kc.iopub_channel.get_msg(timeout=max(0, end - time.monotonic()))
                 self.receive(message, self.current, index)
         finally:
@@ -108,7 +108,7 @@ class Client(NotebookClient):
         while True:
             message = await self.kc.iopub_channel.get_msg(timeout=None)
             own = message["parent_header"].get("msg_id") == parent
-            # What came late is told as the former's.
+            # Late outputs are added to the previous cell.
             if (own or self.current) and self.receive(message, cell, index) and own:
                 return
 
@@ -116,29 +116,29 @@ class Client(NotebookClient):
         kind, content = message["msg_type"], message["content"]
         if self.current:
             cell = self.current
-            if kind == "execute_input":  # of what is asked
+            if kind == "execute_input":  # of the extra code
                 return None
             if kind == "error":
                 if self.errors is not None:
                     self.errors.append(message)
                 return None
-            if kind == "stream" and self.last and self.last in content["text"]:
-                self.heard.add(kind)
-                content["text"] = content["text"].replace(self.last + "\n", "")
+            if kind == "stream" and self.marker and self.marker in content["text"]:
+                self.arrived.add(kind)
+                content["text"] = content["text"].replace(self.marker + "\n", "")
                 if content["text"] == "":
                     return None
-            if kind == "display_data" and content["data"].get("text/plain") == self.last:
-                self.heard.add(kind)
+            if kind == "display_data" and content["data"].get("text/plain") == self.marker:
+                self.arrived.add(kind)
                 return None
         try:
             return super().process_message(message, cell, index)
         finally:
             if kind != "status":
                 self.received += size(content)
-                # What came may have been replaced or cleared since.
-                if self.received > LARGEST:
+                # Outputs may have been replaced or cleared since.
+                if self.received > MAX_OUTPUTS:
                     self.received = size(cell.outputs)
-                    if self.received > LARGEST:
+                    if self.received > MAX_OUTPUTS:
                         self.excess = self.received
                         self.task_poll_for_reply.cancel()
 
@@ -148,30 +148,30 @@ async def run(notebook, folder, limit, mark):
         notebook,
         kernel_name="deno",
         timeout=limit,
-        iopub_timeout=ARRIVAL,
+        iopub_timeout=OUTPUT_TIMEOUT,
         raise_on_iopub_timeout=True,
         resources={"metadata": {"path": folder}},
         force_raise_errors=True,
-        skip_cells_with_tag=",",  # which no tag may have
+        skip_cells_with_tag=",",  # an impossible tag
         record_timing=False,
         store_widget_state=False,
-        shutdown_kernel="immediate",  # one that hangs would not listen
+        shutdown_kernel="immediate",  # a kernel that hangs would not respond
     )
     client.reset_execution_trackers()
     try:
         async with client.async_setup_kernel(stdout=sys.stderr, env={**os.environ, MARK: mark}):
-            ignore_signals()  # nbclient has put its own in their place
+            ignore_signals()  # nbclient has replaced the handlers
             for index, cell in enumerate(notebook.cells):
                 if cell.cell_type != "code":
                     continue
                 started = time.monotonic()
-                tell(cell=index)
+                send(cell=index)
                 why = await failure(client, cell, index, limit)
                 if why:
-                    return tell(failed=index, why=why)
-                tell(cell=index, seconds=time.monotonic() - started)
+                    return send(failed=index, why=why)
+                send(cell=index, seconds=time.monotonic() - started)
             nbformat.validate(notebook)
-            tell(notebook=notebook)
+            send(notebook=notebook)
     finally:
         end(mark, getattr(getattr(client.km, "provisioner", None), "pgid", None))
 
@@ -180,13 +180,13 @@ LOST = "its outputs did not arrive, as happens to those that are too large"
 
 
 async def failure(client, cell, index, limit):
-    """Runs a cell; why it failed, if it did."""
-    cell.outputs = []  # of one without code, which is not run
+    """Runs a cell; returns the reason if it fails."""
+    cell.outputs = []  # nbclient does not run a cell without code, and would keep its outputs
     client.excess, client.received = None, 0
     try:
-        if not client.listens:
-            await client.ask(LISTEN, index)
-            client.listens = True
+        if not client.catches_errors:
+            await client.run_extra(CATCH_ERRORS, index)
+            client.catches_errors = True
         await client.async_execute_cell(cell, index)
         await client.finish(index)
     except CellExecutionError as error:
@@ -196,39 +196,39 @@ async def failure(client, cell, index, limit):
     except CellTimeoutError as error:
         if "IOPub" in str(error):
             return LOST
-        await client.km.interrupt_kernel()  # it may have something to save
-        await asyncio.sleep(PATIENCE)
+        await client.km.interrupt_kernel()  # it may have work to save
+        await asyncio.sleep(INTERRUPT_TIMEOUT)
         return f"it took longer than its limit of {limit:g} s"
     except DeadKernelError:
         if client.excess is None:
             return "the kernel has died"
     except ValueError as error:
-        if "Signature" not in str(error):  # which Deno's kernel gets wrong for some large outputs
+        if "Signature" not in str(error):  # Deno's kernel signs some large outputs incorrectly
             raise
         return LOST
-    if client.excess is None and size(cell.outputs) > LARGEST:
+    if client.excess is None and size(cell.outputs) > MAX_OUTPUTS:
         client.excess = size(cell.outputs)
     if client.excess is not None:
-        return f"its outputs have {client.excess / 1e6:.0f} MB, more than {LARGEST / 1e6:g} MB"
+        return f"its outputs have {client.excess / 1e6:.0f} MB, more than {MAX_OUTPUTS / 1e6:g} MB"
     for output in cell.outputs:
         if output.output_type == "error":
             return f"{output.ename}: {output.evalue}"
     return None
 
 
-# In the environment of the kernel and of all that is started by it, unless it takes care not to hand it on.
+# Environment variable of the kernel that its child processes inherit.
 MARK = "GPT1_NOTEBOOK_RUN"
 
 
 def end(mark, group=None):
-    """Ends the kernel's group, and, on Linux, what has left it."""
+    """Kills the kernel's process group and, on Linux, processes that have left it."""
     if group:
         try:
             os.killpg(group, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             pass
     entry = f"{MARK}={mark}".encode()
-    for _ in range(100):  # what is started meanwhile is found the next time
+    for _ in range(100):  # repeated, as processes may start others meanwhile
         found = False
         for path in glob.glob("/proc/[0-9]*/environ"):
             try:
@@ -236,7 +236,7 @@ def end(mark, group=None):
                     if entry in file.read().split(b"\0"):
                         os.kill(int(path.split("/")[2]), signal.SIGKILL)
                         found = True
-            except OSError:  # it has ended, or is another user's
+            except OSError:  # it has ended, or belongs to another user
                 pass
         if not found:
             return
@@ -244,7 +244,7 @@ def end(mark, group=None):
 
 
 def ignore_signals():
-    """Ctrl-C reaches this process too; it stops when its standard input ends, and takes the kernel along."""
+    """Ctrl-C reaches this process too; it stops, with the kernel, when its standard input is closed."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, lambda: None)
@@ -254,21 +254,21 @@ def ignore_signals():
 
 async def main():
     ignore_signals()
-    order = json.loads(sys.stdin.buffer.readline())
-    mark = order["mark"]
+    request = json.loads(sys.stdin.buffer.readline())
+    mark = request["mark"]
     try:
-        notebook = nbformat.reads(order["notebook"], as_version=4)
+        notebook = nbformat.reads(request["notebook"], as_version=4)
         nbformat.validate(notebook)
     except nbformat.ValidationError as error:
-        return tell(invalid=str(error).split("\n")[0])
-    work = asyncio.ensure_future(run(notebook, order["folder"], order["timeout"], mark))
+        return send(invalid=str(error).split("\n")[0])
+    work = asyncio.ensure_future(run(notebook, request["folder"], request["timeout"], mark))
     loop = asyncio.get_running_loop()
 
     def wait_for_end():
         while os.read(0, 4096):
             pass
         loop.call_soon_threadsafe(work.cancel)
-        time.sleep(10)  # more than that it takes only where something hangs
+        time.sleep(10)  # it takes longer only if something hangs
         end(mark)
         os._exit(1)
 

@@ -1,30 +1,30 @@
 import { fileURLToPath } from "node:url";
 import { InputError, named } from "../errors.ts";
 import { lines } from "../files.ts";
-import { formatNotebook, LARGEST, type Notebook, parseNotebook, tidy } from "./notebook.ts";
+import { formatNotebook, MAX_LENGTH, type Notebook, parseNotebook, tidy } from "./notebook.ts";
 
 /** How to run a notebook. */
 export interface ExecuteOptions {
-  /** In small: `GPT1_SMOKE=1` tells the notebook's set-up. */
+  /** Whether to do a smoke run, in which the notebook finds `GPT1_SMOKE=1` in its environment. */
   readonly smoke: boolean;
-  /** Limit of each cell, in seconds. */
+  /** Time limit per cell, in seconds. */
   readonly timeout: number;
-  /** A Python that has nbclient; sought unless given. */
+  /** A Python with nbclient. Default: the first of `python3`, `python` and `/usr/bin/python3` that has it. */
   readonly python?: string | undefined;
-  /** Ends the run and its kernel. */
+  /** Stops the run and its kernel. */
   readonly signal?: AbortSignal;
-  /** Called when a code cell begins, and with the seconds that it took when it ends. */
+  /** Called when a code cell starts, and with its duration in seconds when it ends. */
   readonly onCell?: (cell: number, cells: number, seconds?: number) => void;
 }
 
-/** A run that came to no end, and why. */
+/** A failed run. */
 export interface Failure {
-  /** In a line or more. */
+  /** The reason, in one or more lines. */
   readonly failure: string;
 }
 
-/** What the Python program tells, one of these a line. */
-interface Word {
+/** A message of the Python program, one per line. */
+interface Message {
   readonly cell?: number;
   readonly seconds?: number;
   readonly failed?: number;
@@ -34,14 +34,14 @@ interface Word {
 }
 
 /**
- * Runs a notebook from its first cell to its last on the kernel of this very Deno, by Jupyter's nbclient. It
- * is not written anywhere, and the user's own Jupyter configuration is left alone. What its cells have started ends
- * with it: their process group, and on Linux all that has inherited a mark in its environment.
+ * Runs a notebook from the first cell to the last on the kernel of the current Deno, with Jupyter's nbclient. It writes
+ * no file and ignores the user's Jupyter configuration. Processes that the cells started are killed at the end: their
+ * process group and, on Linux, all processes that inherited a marker in their environment.
  *
- * @param notebook What to run: its code does what it likes with this machine.
- * @param folder In which folder, as an absolute path: that of the notebook's file.
- * @returns The notebook with its new outputs, or why there is none: a cell threw, left a rejection to nobody, died, or exceeded
- * a limit.
+ * @param notebook The notebook; its code runs without restrictions.
+ * @param folder Working directory, an absolute path: the folder of the notebook's file.
+ * @returns The notebook with its new outputs, or why it failed: a cell threw, left a promise rejection unhandled, killed
+ * the kernel, or exceeded a limit.
  * @throws {InputError} If there is no Python with nbclient, or the notebook violates Jupyter's schema.
  * @throws The signal's reason, when it aborts.
  *
@@ -79,33 +79,37 @@ export async function execute(
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
-      detached: true, // A signal of the terminal is for this process, which ends that one.
+      detached: true, // Signals from the terminal go to this process, which stops the child.
     }).spawn();
     const stdin = child.stdin.getWriter();
-    const stop = () => void stdin.close().catch(() => {}); // Closed once, it cannot be closed again.
+    const stop = () => void stdin.close().catch(() => {}); // It may be closed already.
     signal?.addEventListener("abort", stop);
     try {
       const text = formatNotebook({ ...notebook, nbformat_minor: 5 });
-      const order = { notebook: text, folder, timeout, mark: crypto.randomUUID() };
-      // Of a Python that dies at once its exit code tells.
-      await stdin.write(new TextEncoder().encode(JSON.stringify(order) + "\n")).catch(() => {});
+      const request = { notebook: text, folder, timeout, mark: crypto.randomUUID() };
+      // If Python dies at once, its exit code is reported below.
+      await stdin.write(new TextEncoder().encode(JSON.stringify(request) + "\n")).catch(() => {});
       const codes = notebook.cells.flatMap(({ cell_type }, i) => cell_type === "code" ? [i] : []);
       let result: Notebook | Failure | undefined;
       for await (const line of lines(child.stdout)) {
-        const word = JSON.parse(line) as Word;
-        if (word.cell !== undefined) onCell?.(codes.indexOf(word.cell) + 1, codes.length, word.seconds);
-        if (word.failed !== undefined) {
+        const message = JSON.parse(line) as Message;
+        if (message.cell !== undefined) {
+          onCell?.(codes.indexOf(message.cell) + 1, codes.length, message.seconds);
+        }
+        if (message.failed !== undefined) {
           result = {
-            failure: `cell ${codes.indexOf(word.failed) + 1} of ${codes.length}: ${named(word.why ?? "")}`,
+            failure: `cell ${codes.indexOf(message.failed) + 1} of ${codes.length}: ${
+              named(message.why ?? "")
+            }`,
           };
         }
-        if (word.invalid !== undefined) {
+        if (message.invalid !== undefined) {
           throw new InputError(
-            `Cannot run a notebook that violates Jupyter's schema: ${named(word.invalid)}`,
+            `Cannot run a notebook that violates Jupyter's schema: ${named(message.invalid)}`,
           );
         }
-        if (word.notebook) {
-          result = finished(JSON.stringify(word.notebook), smoke);
+        if (message.notebook) {
+          result = checkSize(JSON.stringify(message.notebook), smoke);
         }
       }
       const { code } = await child.status;
@@ -121,27 +125,27 @@ export async function execute(
   }
 }
 
-/** The notebook as it is kept, unless its file could not be read again. */
-function finished(text: string, smoke: boolean): Notebook | Failure {
-  let letters = text.length;
-  if (letters <= LARGEST) {
+/** The notebook as it is saved, unless its file would be too large to read. */
+function checkSize(text: string, smoke: boolean): Notebook | Failure {
+  let length = text.length;
+  if (length <= MAX_LENGTH) {
     const notebook = tidy(parseNotebook(text, "the result"), smoke);
-    letters = formatNotebook(notebook).length; // More, as each line of a text is one of the file.
-    if (letters <= LARGEST) return notebook;
+    length = formatNotebook(notebook).length; // Larger, as each line of a text becomes a line of the file.
+    if (length <= MAX_LENGTH) return notebook;
   }
   const { cells } = JSON.parse(text) as { cells: { cell_type: string; outputs?: unknown }[] };
   const sizes = cells.filter(({ cell_type }) => cell_type === "code").map(({ outputs }) =>
     JSON.stringify(outputs).length
   );
   const largest = Math.max(...sizes);
-  const mega = (letters: number) => `${(letters / 1e6).toFixed(0)} MB`;
+  const mega = (length: number) => `${(length / 1e6).toFixed(0)} MB`;
   return {
     failure: `cell ${sizes.indexOf(largest) + 1} of ${sizes.length}: its outputs have ${mega(largest)}, ` +
-      `and make a notebook of ${mega(letters)}, more than ${mega(LARGEST)}`,
+      `and make a notebook of ${mega(length)}, more than ${mega(MAX_LENGTH)}`,
   };
 }
 
-/** The kernel as Jupyter wants it described. */
+/** Writes the kernel spec for Jupyter. */
 async function writeKernel(folder: string): Promise<void> {
   const argv = [Deno.execPath(), "jupyter", "--quiet", "--kernel", "--conn", "{connection_file}"];
   await Deno.mkdir(folder, { recursive: true });
@@ -151,15 +155,15 @@ async function writeKernel(folder: string): Promise<void> {
   );
 }
 
-/** Debian's own Python has Debian's packages, whatever else is called `python3`. */
+/** `/usr/bin/python3` has Debian's packages, even if another `python3` comes first in the path. */
 const PYTHONS = ["python3", "python", "/usr/bin/python3"];
 
 /**
  * Finds a Python that can run notebooks.
  *
- * @param chosen The only one to try.
+ * @param chosen The only Python to try.
  * @returns Its name or path.
- * @throws {InputError} If it has no nbclient; it says what to install.
+ * @throws {InputError} If it has no nbclient; the message says what to install.
  */
 export async function findPython(chosen?: string): Promise<string> {
   for (const python of chosen === undefined ? PYTHONS : [chosen]) {

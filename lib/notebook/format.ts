@@ -2,12 +2,11 @@ import { fileURLToPath } from "node:url";
 import { formatNotebook, KERNEL, type Notebook, parseNotebook } from "./notebook.ts";
 
 /**
- * A notebook with its text and code as `deno fmt` formats them, by the rules of this kit. `deno fmt --check`
- * cannot be asked: it takes every notebook for unformatted whose cells do not end in a line break, and
- * Jupyter's never do.
+ * Formats a notebook's text and code with `deno fmt` and the kit's configuration. `deno fmt --check` does not work: it
+ * reports every notebook whose cells do not end in a line break, and Jupyter's never do.
  *
- * @param notebook Any.
- * @returns Another notebook; the same one if a cell cannot be parsed.
+ * @param notebook The notebook.
+ * @returns A new notebook, or the same one if a cell cannot be parsed.
  *
  * @example
  * ```ts ignore
@@ -29,6 +28,6 @@ export async function format(notebook: Notebook): Promise<Notebook> {
   await writer.close();
   const { success, stdout } = await child.output();
   if (!success) return notebook;
-  const { cells } = parseNotebook(new TextDecoder().decode(stdout), "what deno fmt gives");
+  const { cells } = parseNotebook(new TextDecoder().decode(stdout), "the output of deno fmt");
   return { ...notebook, cells };
 }

@@ -1,12 +1,12 @@
 import { dirname, isAbsolute, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { quoted } from "../errors.ts";
-import type { Place } from "./render.ts";
+import type { PageContext } from "./render.ts";
 
-/** Bytes of an image that a page carries. */
-const LARGEST_IMAGE = 4e6;
+/** Maximum size of an embedded image, in bytes. */
+const MAX_IMAGE = 4e6;
 
-/** How files of images begin, by media type. */
+/** Signatures of image files, by media type. */
 const IMAGES: Readonly<Record<string, RegExp>> = {
   "image/png": /^\x89PNG/,
   "image/jpeg": /^\xff\xd8\xff/,
@@ -16,51 +16,51 @@ const IMAGES: Readonly<Record<string, RegExp>> = {
 };
 
 /**
- * What lies around a notebook in a file: links to files lead there from the page, links to notebooks to their pages,
- * and images come along.
+ * Resolves the links and images of a notebook for its page: links to notebooks become links to their pages, other links
+ * stay relative to the notebook, and images are embedded.
  *
  * @param notebook The notebook's file.
  * @param page The page's file.
- * @param pages The page of every notebook that has one, both as absolute paths.
- * @param warn Is told of links to files that do not exist, and what the page cannot show.
- * @returns What {@linkcode render} is given.
+ * @param pages Notebooks and their pages, as absolute paths.
+ * @param warn Called with a message about broken links and content that cannot be shown.
+ * @returns The context to pass to {@linkcode render}.
  *
  * @example
  * ```ts
- * import { placeOf } from "./links.ts";
+ * import { pageContext } from "./links.ts";
  *
- * const place = placeOf("notebooks/01_tokens.ipynb", "data/results/html/01_tokens.html", new Map(), console.error);
- * console.log(place.link("https://jupyter.org")); // "https://jupyter.org"
+ * const context = pageContext("notebooks/01_tokens.ipynb", "data/results/html/01_tokens.html", new Map(), console.error);
+ * console.log(context.link("https://jupyter.org")); // "https://jupyter.org"
  * ```
  */
-export function placeOf(
+export function pageContext(
   notebook: string,
   page: string,
   pages: ReadonlyMap<string, string>,
   warn: (message: string) => void,
-): Place {
+): PageContext {
   const folder = dirname(resolve(notebook)), from = dirname(resolve(page));
   return {
     link(href) {
-      if (href.startsWith("//")) return `https:${href}`; // From a file it would lead to a file.
+      if (href.startsWith("//")) return `https:${href}`; // In a local page it would resolve to a file.
       if (/^([\w+.-]+:|#|$)/.test(href)) return href;
       const [, path, rest] = /^([^?#]*)(.*)$/s.exec(href)!;
-      const target = resolve(folder, decoded(path!));
-      const beside = pages.get(target);
-      if (isAbsolute(path!) || (beside === undefined && !isThere(target))) {
+      const target = resolve(folder, decodePath(path!));
+      const otherPage = pages.get(target);
+      if (isAbsolute(path!) || (otherPage === undefined && !exists(target))) {
         warn(`the link ${quoted(href)} leads to no file`);
         return href;
       }
-      return addressOf(from, beside ?? target) + (path!.endsWith("/") ? "/" : "") + rest;
+      return relativeUrl(from, otherPage ?? target) + (path!.endsWith("/") ? "/" : "") + rest;
     },
     image(src) {
       if (/^([\w+.-]+:|\/\/)/.test(src)) {
-        warn(`the image ${quoted(src)} is only linked to, as a page loads nothing`);
+        warn(`the image ${quoted(src)} is only linked to, as a page loads no other files`);
         return undefined;
       }
-      const data = imageOf(resolve(folder, decoded(src)), [folder, Deno.cwd()]);
+      const data = imageOf(resolve(folder, decodePath(src)), [folder, Deno.cwd()]);
       if (data === undefined) {
-        warn(`the image ${quoted(src)} is no image of the notebook's folder or this one`);
+        warn(`the image ${quoted(src)} is not an image in the notebook's folder or the current folder`);
       }
       return data;
     },
@@ -68,20 +68,20 @@ export function placeOf(
   };
 }
 
-/** A file's address, relative to a folder. */
-function addressOf(from: string, target: string): string {
+/** The URL of a file, relative to a folder. */
+function relativeUrl(from: string, target: string): string {
   const path = relative(from, target) || ".";
-  // On another drive there is no way from one to the other.
+  // There is no relative path to another drive.
   return isAbsolute(path) ? pathToFileURL(path).href : path.split(sep).map(encodeURIComponent).join("/");
 }
 
-/** An image as a `data:` URL. Whoever wrote the notebook chose the path: no file but an image of these folders leaves them. */
+/** An image as a `data:` URL. The path comes from the notebook: only image files inside these folders are embedded. */
 function imageOf(path: string, folders: readonly string[]): string | undefined {
   try {
     const real = Deno.realPathSync(path);
     if (!folders.some((folder) => real.startsWith(Deno.realPathSync(folder) + sep))) return undefined;
     const { isFile, size } = Deno.statSync(real);
-    if (!isFile || size > LARGEST_IMAGE) return undefined;
+    if (!isFile || size > MAX_IMAGE) return undefined;
     const bytes = Deno.readFileSync(real);
     const begin = String.fromCharCode(...bytes.subarray(0, 1024));
     const type = Object.keys(IMAGES).find((type) => IMAGES[type]!.test(begin));
@@ -92,20 +92,20 @@ function imageOf(path: string, folders: readonly string[]): string | undefined {
   }
 }
 
-function isThere(path: string): boolean {
+function exists(path: string): boolean {
   try {
     Deno.statSync(path);
     return true;
   } catch {
-    return false; // A path with a NUL cannot even be asked for.
+    return false; // A path with a NUL character throws, too.
   }
 }
 
-/** What an address says, without its escapes. */
-export function decoded(path: string): string {
+/** Decodes percent-escapes. */
+export function decodePath(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {
-    return path; // It has a % that stands for itself.
+    return path; // It contains a literal %.
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Jupyter notebooks: reading and writing them, running them on Deno's kernel, and pages of them.
+ * Jupyter notebooks: reading, writing, running them on Deno's kernel, and rendering them as HTML pages.
  *
  * @module
  */
@@ -8,17 +8,17 @@ export {
   type CodeCell,
   findNotebooks,
   formatNotebook,
-  type Made,
   nameOf,
   type Notebook,
   type Output,
   parseNotebook,
   readNotebook,
+  type RunMetadata,
   sourcesHash,
   type TextCell,
   tidy,
 } from "./notebook.ts";
 export { execute, type ExecuteOptions, type Failure, findPython } from "./execute.ts";
 export { format } from "./format.ts";
-export { placeOf } from "./links.ts";
-export { type Place, render } from "./render.ts";
+export { pageContext } from "./links.ts";
+export { type PageContext, render } from "./render.ts";

@@ -3,10 +3,10 @@ import { InputError, named, quoted } from "../errors.ts";
 import { checkFile, fileError } from "../files.ts";
 import { isRecord } from "../foreign.ts";
 
-/** Data of an output by media type: text, or JSON where the type ends in `json`. */
+/** Data of an output by media type: text, or JSON if the type ends in `json`. */
 export type Bundle = { readonly [type: string]: unknown };
 
-/** What a code cell has put out. */
+/** An output of a code cell. */
 export type Output =
   | { readonly output_type: "stream"; readonly name: string; readonly text: string }
   | {
@@ -22,68 +22,68 @@ export type Output =
     readonly traceback: readonly string[];
   };
 
-/** A cell with code. */
+/** A code cell. */
 export interface CodeCell {
-  /** What it is. */
+  /** Type of the cell. */
   readonly cell_type: "code";
   /** Unique in the notebook. */
   readonly id: string;
-  /** Tags and whatever an editor has put there. */
+  /** Tags and other metadata. */
   readonly metadata: Bundle;
   /** The code. */
   readonly source: string;
-  /** What it has put out. */
+  /** The outputs. */
   readonly outputs: readonly Output[];
-  /** Which cell of its kernel it was. */
+  /** Execution count of the kernel. */
   readonly execution_count: number | null;
 }
 
-/** A cell with text, or one that is handed on as it is. */
+/** A Markdown or raw cell. */
 export interface TextCell {
-  /** What it is. */
+  /** Type of the cell. */
   readonly cell_type: "markdown" | "raw";
   /** Unique in the notebook. */
   readonly id: string;
-  /** Whatever an editor has put there. */
+  /** Metadata. */
   readonly metadata: Bundle;
   /** The text. */
   readonly source: string;
-  /** Files that the text shows. */
+  /** Files embedded in the text. */
   readonly attachments?: Bundle;
 }
 
-/** A Jupyter notebook of format 4; texts are whole strings, not lists of lines as in its file. */
+/** A Jupyter notebook of format 4; texts are strings, not lists of lines as in the file. */
 export interface Notebook {
-  /** From the first to the last. */
+  /** The cells in order. */
   readonly cells: readonly (CodeCell | TextCell)[];
-  /** Its kernel, what made it, and whatever an editor has put there. */
+  /** Kernel, the `gpt1` entry of the last run, and other metadata. */
   readonly metadata: Bundle;
-  /** The format. */
+  /** Format version. */
   readonly nbformat: 4;
-  /** The format's revision. */
+  /** Minor format version. */
   readonly nbformat_minor: number;
 }
 
-/** What the `gpt1` entry of a notebook's metadata says of its last run. */
-export interface Made {
+/** The `gpt1` entry of a notebook's metadata: how its outputs were produced. */
+export interface RunMetadata {
   /** Deno's version. */
   readonly deno: string;
-  /** Whether it was a run in small that finds out nothing. */
+  /** Whether it was a smoke run, whose numbers mean nothing. */
   readonly smoke: boolean;
-  /** {@linkcode sourcesHash} of the notebook. */
+  /** {@linkcode sourcesHash} of the notebook when it ran. */
   readonly sources: string;
 }
 
-/** The largest notebook that is read, in letters. */
-export const LARGEST = 64 * 2 ** 20;
+/** Maximum length of a notebook's file, in characters. */
+export const MAX_LENGTH = 64 * 2 ** 20;
 
 /**
- * Reads a notebook of format 4, which may come from anywhere: all that the kit looks at has its type.
+ * Parses an untrusted notebook of format 4 and checks the types of all fields that the kit uses.
  *
  * @param text The file's text.
- * @param name What messages call it.
- * @returns The notebook; cells without an id have one made of their place.
- * @throws {InputError} If it is not such a notebook; it names the place.
+ * @param name The notebook's name in messages.
+ * @returns The notebook; cells without an id get one from their index.
+ * @throws {InputError} If it is not such a notebook; the message names the field.
  *
  * @example
  * ```ts
@@ -98,62 +98,62 @@ export function parseNotebook(text: string, name: string): Notebook {
   const fail = (why: string): never => {
     throw new InputError(`Cannot read ${named(name)} as a notebook: ${named(why)}`);
   };
-  const object = (value: unknown, place: string): Bundle =>
-    isRecord(value) ? value : fail(`${place} must be an object`);
-  const list = (value: unknown, place: string): unknown[] =>
-    Array.isArray(value) ? value : fail(`${place} must be a list`);
-  const string = (value: unknown, place: string): string =>
-    typeof value === "string" ? value : fail(`${place} must be a text`);
-  const lines = (value: unknown, place: string): string =>
-    Array.isArray(value) ? value.map((line) => string(line, place)).join("") : string(value, place);
-  const count = (value: unknown, place: string): number | null =>
+  const object = (value: unknown, path: string): Bundle =>
+    isRecord(value) ? value : fail(`${path} must be an object`);
+  const list = (value: unknown, path: string): unknown[] =>
+    Array.isArray(value) ? value : fail(`${path} must be a list`);
+  const string = (value: unknown, path: string): string =>
+    typeof value === "string" ? value : fail(`${path} must be a text`);
+  const lines = (value: unknown, path: string): string =>
+    Array.isArray(value) ? value.map((line) => string(line, path)).join("") : string(value, path);
+  const count = (value: unknown, path: string): number | null =>
     value === null || value === undefined || Number.isInteger(value)
       ? value as number ?? null
-      : fail(`${place} must be a whole number or null`);
-  const bundle = (value: unknown, place: string): Bundle =>
+      : fail(`${path} must be a whole number or null`);
+  const bundle = (value: unknown, path: string): Bundle =>
     Object.fromEntries(
-      Object.entries(object(value, place)).map(([type, data]) => [
+      Object.entries(object(value, path)).map(([type, data]) => [
         type,
-        isJson(type) ? data : lines(data, `${place}[${quoted(type)}]`),
+        isJson(type) ? data : lines(data, `${path}[${quoted(type)}]`),
       ]),
     );
 
-  const output = (value: unknown, place: string): Output => {
-    const { output_type, ...rest } = object(value, place);
+  const output = (value: unknown, path: string): Output => {
+    const { output_type, ...rest } = object(value, path);
     switch (output_type) {
       case "stream":
         return {
           output_type,
-          name: string(rest["name"], `${place}.name`),
-          text: lines(rest["text"], `${place}.text`),
+          name: string(rest["name"], `${path}.name`),
+          text: lines(rest["text"], `${path}.text`),
         };
       case "display_data":
       case "execute_result":
         return {
           output_type,
-          data: bundle(rest["data"], `${place}.data`),
-          metadata: object(rest["metadata"], `${place}.metadata`),
+          data: bundle(rest["data"], `${path}.data`),
+          metadata: object(rest["metadata"], `${path}.metadata`),
           ...output_type === "execute_result" &&
-            { execution_count: count(rest["execution_count"], `${place}.execution_count`) },
+            { execution_count: count(rest["execution_count"], `${path}.execution_count`) },
         };
       case "error":
         return {
           output_type,
-          ename: string(rest["ename"], `${place}.ename`),
-          evalue: string(rest["evalue"], `${place}.evalue`),
-          traceback: list(rest["traceback"], `${place}.traceback`).map((line) =>
-            string(line, `${place}.traceback`)
+          ename: string(rest["ename"], `${path}.ename`),
+          evalue: string(rest["evalue"], `${path}.evalue`),
+          traceback: list(rest["traceback"], `${path}.traceback`).map((line) =>
+            string(line, `${path}.traceback`)
           ),
         };
       default:
-        return fail(`${place}.output_type must be one of Jupyter's`);
+        return fail(`${path}.output_type must be one of Jupyter's`);
     }
   };
 
-  if (text.length > LARGEST) fail(`it must have at most ${LARGEST} letters: it has ${text.length}`);
+  if (text.length > MAX_LENGTH) fail(`it must have at most ${MAX_LENGTH} characters: it has ${text.length}`);
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text); // However deep: a figure of a thousand levels is one figure, and no fault of the others.
+    parsed = JSON.parse(text); // Of any depth: one deeply nested figure must not make the notebook unreadable.
   } catch {
     fail("it is not JSON");
   }
@@ -162,33 +162,33 @@ export function parseNotebook(text: string, name: string): Notebook {
   const ids = new Set<string>();
   return {
     cells: list(cells, "cells").map((value, i) => {
-      const place = `cells[${i}]`;
-      const { cell_type, id = `cell-${i + 1}`, metadata, source, ...rest } = object(value, place);
+      const path = `cells[${i}]`;
+      const { cell_type, id = `cell-${i + 1}`, metadata, source, ...rest } = object(value, path);
       const common = {
-        id: string(id, `${place}.id`),
-        metadata: object(metadata, `${place}.metadata`),
-        source: lines(source, `${place}.source`),
+        id: string(id, `${path}.id`),
+        metadata: object(metadata, `${path}.metadata`),
+        source: lines(source, `${path}.source`),
       };
-      if (!/^[\w-]{1,64}$/.test(common.id)) fail(`${place}.id must be 1 to 64 letters, digits, - and _`);
-      if (ids.has(common.id)) fail(`${place}.id must be its own: "${common.id}" is another's`);
+      if (!/^[\w-]{1,64}$/.test(common.id)) fail(`${path}.id must be 1 to 64 letters, digits, - and _`);
+      if (ids.has(common.id)) fail(`${path}.id must be unique: "${common.id}" is used by another cell`);
       ids.add(common.id);
       if (cell_type === "code") {
         return {
           cell_type,
           ...common,
-          execution_count: count(rest["execution_count"], `${place}.execution_count`),
-          outputs: list(rest["outputs"], `${place}.outputs`).map((value, j) =>
-            output(value, `${place}.outputs[${j}]`)
+          execution_count: count(rest["execution_count"], `${path}.execution_count`),
+          outputs: list(rest["outputs"], `${path}.outputs`).map((value, j) =>
+            output(value, `${path}.outputs[${j}]`)
           ),
         };
       }
       if (cell_type !== "markdown" && cell_type !== "raw") {
-        fail(`${place}.cell_type must be code, markdown or raw`);
+        fail(`${path}.cell_type must be code, markdown or raw`);
       }
       return {
         cell_type: cell_type as "markdown" | "raw",
         ...common,
-        ..."attachments" in rest && { attachments: object(rest["attachments"], `${place}.attachments`) },
+        ..."attachments" in rest && { attachments: object(rest["attachments"], `${path}.attachments`) },
       };
     }),
     metadata: object(metadata, "metadata"),
@@ -200,9 +200,9 @@ export function parseNotebook(text: string, name: string): Notebook {
 }
 
 /**
- * Reads a notebook's file.
+ * Reads a notebook file.
  *
- * @param path Where it is.
+ * @param path Path of the file.
  * @returns The notebook.
  * @throws {InputError} If the file cannot be read, or is no notebook of format 4.
  *
@@ -216,7 +216,7 @@ export function parseNotebook(text: string, name: string): Notebook {
 export async function readNotebook(path: string): Promise<Notebook> {
   try {
     const { size } = await checkFile(path);
-    if (size > 4 * LARGEST) {
+    if (size > 4 * MAX_LENGTH) {
       throw new InputError(`Cannot read ${named(path)} as a notebook: it has ${size} bytes`);
     }
     return parseNotebook(await Deno.readTextFile(path), path);
@@ -229,11 +229,10 @@ export async function readNotebook(path: string): Promise<Notebook> {
 const isJson = (type: string): boolean => /[/+]json$/.test(type);
 
 /**
- * A notebook as Jupyter writes its file: keys in order, texts as lists of lines, so that versions of it
- * compare well.
+ * Formats a notebook as Jupyter writes it: sorted keys and texts as lists of lines, for readable diffs.
  *
- * @param notebook Any.
- * @returns The file's text, which {@linkcode parseNotebook} reads.
+ * @param notebook The notebook.
+ * @returns The text of the file.
  *
  * @example
  * ```ts
@@ -262,19 +261,19 @@ export function formatNotebook(notebook: Notebook): string {
     source: split(cell.source),
     ...cell.cell_type === "code" && { outputs: cell.outputs.map(output) },
   }));
-  return JSON.stringify({ ...notebook, cells }, inOrder, 1) + "\n";
+  return JSON.stringify({ ...notebook, cells }, sortKeys, 1) + "\n";
 }
 
-/** For `JSON.stringify`: keys of objects in alphabetical order, as Jupyter writes them. */
-function inOrder(_key: string, value: unknown): unknown {
+/** Replacer for `JSON.stringify`: sorts keys alphabetically, as Jupyter does. */
+function sortKeys(_key: string, value: unknown): unknown {
   if (!isRecord(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1));
 }
 
 /**
- * SHA-256 over the code cells in their order: outputs whose notebook has another were made by other code.
+ * SHA-256 of the code cells: if it differs from the stored one, the outputs come from other code.
  *
- * @param notebook Any.
+ * @param notebook The notebook.
  * @returns 64 hexadecimal digits.
  *
  * @example
@@ -291,12 +290,12 @@ export function sourcesHash({ cells }: Notebook): string {
 }
 
 /**
- * A notebook after a run as it is kept: with what made it, without what changes from run to run or belongs
- * to an editor.
+ * Prepares a notebook for saving after a run: adds {@linkcode RunMetadata}, removes editors' metadata and what changes
+ * from run to run.
  *
- * @param notebook As it was run.
- * @param smoke Whether that was a run in small.
- * @returns Another notebook.
+ * @param notebook The notebook after the run.
+ * @param smoke Whether it was a smoke run.
+ * @returns A new notebook.
  *
  * @example
  * ```ts
@@ -317,11 +316,11 @@ export function tidy(notebook: Notebook, smoke: boolean): Notebook {
     );
     return { ...cell, metadata, outputs, execution_count };
   });
-  const made: Made = { deno: Deno.version.deno, smoke, sources: sourcesHash(notebook) };
-  return { cells, metadata: { gpt1: made, ...KERNEL }, nbformat: 4, nbformat_minor: 5 };
+  const run: RunMetadata = { deno: Deno.version.deno, smoke, sources: sourcesHash(notebook) };
+  return { cells, metadata: { gpt1: run, ...KERNEL }, nbformat: 4, nbformat_minor: 5 };
 }
 
-/** What editors ask of the language; its version, which the kernel tells too, changes with Deno's. */
+/** Kernel and language metadata; without the language version, which changes with Deno's. */
 export const KERNEL = {
   kernelspec: { display_name: "Deno", language: "typescript", name: "deno" },
   language_info: {
@@ -335,12 +334,12 @@ export const KERNEL = {
 };
 
 /**
- * Finds notebooks by what a person calls them.
+ * Finds notebooks by name, number or path.
  *
- * @param names Of each its name, its number or the path of its file; all of the folder's if none is given.
- * @param folder Where names and numbers are looked for.
+ * @param names Names, numbers or paths; if empty, all notebooks in the folder.
+ * @param folder The folder to search.
  * @returns Paths, in the order of the names.
- * @throws {InputError} If there is none of a name.
+ * @throws {InputError} If a notebook does not exist.
  *
  * @example
  * ```ts
@@ -366,8 +365,8 @@ export async function findNotebooks(names: readonly string[], folder = "notebook
   const all = names.length > 0 ? names : known;
   return all.map((name) => {
     if (/[/\\]/.test(name)) return name;
-    const bare = name.replace(/\.ipynb$/, "");
-    const found = known.find((it) => it === bare) ?? known.find((it) => it.split("_")[0] === bare);
+    const stem = name.replace(/\.ipynb$/, "");
+    const found = known.find((it) => it === stem) ?? known.find((it) => it.split("_")[0] === stem);
     if (found) return `${folder}/${found}.ipynb`;
     throw new InputError(
       `Cannot find notebook "${name}" as ${folder} has none of that name: there are ${known.join(", ")}`,
@@ -375,5 +374,5 @@ export async function findNotebooks(names: readonly string[], folder = "notebook
   });
 }
 
-/** A notebook's name: that of its file, without folder and ending. */
+/** A notebook's name: its file name without folder and extension. */
 export const nameOf = (path: string): string => path.replace(/^.*[/\\]/, "").replace(/\.ipynb$/, "");

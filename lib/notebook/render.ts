@@ -11,61 +11,60 @@ import temml from "temml";
 import { sha256 } from "../digest.ts";
 import { messageOf, quoted } from "../errors.ts";
 import { escapeAttribute, escapeText } from "../markup.ts";
-import { ends } from "./ends.ts";
-import { decoded } from "./links.ts";
-import type { Bundle, CodeCell, Made, Notebook, Output } from "./notebook.ts";
+import { terminates } from "./terminates.ts";
+import { decodePath } from "./links.ts";
+import type { Bundle, CodeCell, Notebook, Output, RunMetadata } from "./notebook.ts";
 
-/** The media type of a figure's JSON. */
+/** Media type of Plotly JSON. */
 const PLOTLY = "application/vnd.plotly.v1+json";
 
-/** What a page needs to know of what lies around its notebook. */
-export interface Place {
-  /** Where a link of the notebook points to from its page. */
+/** Resolves a notebook's links and images for its page. */
+export interface PageContext {
+  /** The target of a notebook's link, relative to the page. */
   link(href: string): string;
-  /** An image that the notebook's text names, as a `data:` URL; nothing if there is none to show. */
+  /** An image as a `data:` URL; undefined if it cannot be shown. */
   image(src: string): string | undefined;
-  /** Is told what the page cannot show or reach, in a sentence. */
+  /** Called with a message about content that cannot be shown or a broken link. */
   warn(message: string): void;
 }
 
-/** Pages lie beside each other as their notebooks do, and nothing else is known. */
-const besideNotebook: Place = {
+/** The default: pages are stored next to each other, as their notebooks are, without images. */
+const defaultContext: PageContext = {
   link: (href) => /^[\w+.-]+:/.test(href) ? href : href.replace(/\.ipynb(?=$|#)/, ".html"),
   image: () => undefined,
   warn: () => {},
 };
 
-/** A page while it is made; markdown-it hands it to its rules. */
-interface Draft {
-  readonly place: Place;
-  /** Files that the cell's text brings along. */
+/** State while a page is rendered; markdown-it passes it to its rules. */
+interface RenderState {
+  readonly context: PageContext;
+  /** Files embedded in the cell's text. */
   readonly attachments: Bundle;
-  /** Of headings; no two are alike. */
+  /** Unique ids of the headings. */
   readonly ids: Set<string>;
-  /** JSON of the figures that can be drawn. */
+  /** JSON of the figures that plotly.js can draw. */
   readonly figures: ReadonlyMap<Figure, string>;
-  /** When what is still to be rendered is shown as its source. */
+  /** Deadline, in ms: what is not rendered by then is shown as source. */
   readonly end: number;
 }
 
-/** Milliseconds that a page's texts may take, and its figures: what they cost is not bounded by their length. */
-const LONGEST = { figures: 90e3, texts: 30e3 };
+/** Time limits in ms for the figures and texts of a page: their cost is not bounded by their length. */
+const TIME_LIMITS = { figures: 90e3, texts: 30e3 };
 
-/** Letters of one text, formula or table that are rendered, and of the HTML that it may become. */
-const LARGEST = { code: 1e5, formula: 5e3, html: 4e6, markdown: 2e5, page: 16e6 };
+/** Maximum length in characters of sources that are rendered, and of the resulting HTML (`page`). */
+const MAX_LENGTHS = { code: 1e5, formula: 5e3, html: 4e6, markdown: 2e5, page: 16e6 };
 
 /**
- * A notebook as one page that needs nothing else: text, formulas as MathML, code, outputs, and figures that
- * answer the mouse. plotly.js stands in it once, if at all; a figure that it does not draw is shown as the
- * picture or the text that the notebook has of it. What cannot be rendered is shown as its source.
+ * Renders a notebook as a self-contained HTML page: text, formulas as MathML, code, outputs and interactive figures.
+ * plotly.js is embedded at most once; a figure that it cannot draw is shown as the notebook's image or text of it.
+ * Sources that cannot be rendered are shown as they are.
  *
- * The page cannot do more than that, whatever is in the notebook: HTML of outputs is cleaned, and a policy
- * in the page's head lets no script run but plotly.js and the one that calls it, and nothing be fetched or
- * sent.
+ * The notebook is not trusted: HTML outputs are sanitised, and a content security policy allows no script but plotly.js
+ * and its caller, and no network access.
  *
- * @param notebook Any, run or not.
- * @param name What the page is called where the notebook has no heading.
- * @param place What lies around the notebook; default: only other notebooks beside it.
+ * @param notebook The notebook, executed or not.
+ * @param name Title of the page if the notebook has no heading.
+ * @param context Resolves links and images. Default: links to other notebooks in the same folder only.
  * @returns The page, as HTML.
  *
  * @example
@@ -80,23 +79,23 @@ const LARGEST = { code: 1e5, formula: 5e3, html: 4e6, markdown: 2e5, page: 16e6 
 export async function render(
   notebook: Notebook,
   name: string,
-  place: Place = besideNotebook,
+  context: PageContext = defaultContext,
 ): Promise<string> {
   const { cells, metadata } = notebook;
-  const figures = await drawable(cells, place);
-  const draft: Draft = {
-    place,
+  const figures = await drawable(cells, context);
+  const state: RenderState = {
+    context,
     attachments: {},
     ids: new Set(),
     figures,
-    end: performance.now() + LONGEST.texts,
+    end: performance.now() + TIME_LIMITS.texts,
   };
   const body = cells.map((cell) =>
     cell.cell_type === "code"
-      ? codeCell(cell, draft)
+      ? codeCell(cell, state)
       : cell.cell_type === "markdown"
       ? `<section class="text">\n${
-        textHtml(cell.source, { ...draft, attachments: cell.attachments ?? {} })
+        textHtml(cell.source, { ...state, attachments: cell.attachments ?? {} })
       }</section>`
       : ""
   ).join("\n");
@@ -105,21 +104,21 @@ export async function render(
   const policy = [
     "default-src 'none'",
     `script-src ${hashes.join(" ") || "'none'"}`,
-    "style-src 'unsafe-inline'", // plotly.js makes styles as it draws
+    "style-src 'unsafe-inline'", // plotly.js inserts styles
     "img-src data: blob:",
     "base-uri 'none'",
     "form-action 'none'",
   ].join("; ");
   for (const [, anchor] of body.matchAll(/<a [^>]*?href="#([^"]*)"/g)) {
-    if (anchor !== "" && !draft.ids.has(decoded(anchor!))) {
-      place.warn(`no heading has the anchor of the link ${quoted(`#${anchor}`)}`);
+    if (anchor !== "" && !state.ids.has(decodePath(anchor!))) {
+      context.warn(`no heading has the anchor of the link ${quoted(`#${anchor}`)}`);
     }
   }
   const heading = cells.find(({ cell_type, source }) => cell_type === "markdown" && /^# /m.test(source));
   const title = heading?.source.match(/^# (.*)$/m)?.[1]?.replace(/[*_`$]/g, "") ?? name;
-  const { deno, smoke } = (metadata["gpt1"] ?? {}) as Partial<Made>;
-  const made = typeof deno === "string"
-    ? ` on Deno ${deno}${smoke ? ", in small: it finds out nothing" : ""}`
+  const { deno, smoke } = (metadata["gpt1"] ?? {}) as Partial<RunMetadata>;
+  const runNote = typeof deno === "string"
+    ? ` on Deno ${deno}${smoke ? ", smoke run: its numbers mean nothing" : ""}`
     : "";
   return `<!DOCTYPE html>
 <html lang="en">
@@ -133,7 +132,7 @@ export async function render(
 <body>
 <main>
 ${body}
-<footer>notebooks/${escapeText(name)}.ipynb${escapeText(made)}</footer>
+<footer>notebooks/${escapeText(name)}.ipynb${escapeText(runNote)}</footer>
 </main>
 ${scripts.map((code) => `<script>${code}</script>`).join("\n")}
 </body>
@@ -141,42 +140,42 @@ ${scripts.map((code) => `<script>${code}</script>`).join("\n")}
 `;
 }
 
-/** The figures with which plotly.js comes to an end, as JSON. */
-async function drawable(cells: Notebook["cells"], { warn }: Place): Promise<Map<Figure, string>> {
+/** The figures that plotly.js can draw in time, as JSON. */
+async function drawable(cells: Notebook["cells"], { warn }: PageContext): Promise<Map<Figure, string>> {
   const found = new Map<Figure, string>();
-  const end = performance.now() + LONGEST.figures;
+  const end = performance.now() + TIME_LIMITS.figures;
   for (const [i, cell] of cells.entries()) {
     for (const output of cell.cell_type === "code" ? cell.outputs : []) {
       const value = "data" in output ? output.data[PLOTLY] : undefined;
       if (!isFigure(value)) continue;
       const json = figureJson(value);
-      if (json !== undefined && performance.now() < end && await ends(json)) found.set(value, json);
-      else warn(`a figure of cell ${i + 1} is shown as a picture: it is too much to draw`);
+      if (json !== undefined && performance.now() < end && await terminates(json)) found.set(value, json);
+      else warn(`a figure of cell ${i + 1} is shown as an image: it takes too long to draw`);
     }
   }
   return found;
 }
 
-/** What is made of a source, or the source itself, marked, where nothing can be made of it. */
-function orSource(
+/** The rendered source, or the source itself, marked, if rendering fails. */
+function renderOrSource(
   what: "code" | "formula" | "html" | "markdown",
   source: string,
-  { place, end }: Draft,
-  make: () => string,
+  { context, end }: RenderState,
+  render: () => string,
 ): string {
   let why = "too large";
-  if (source.length <= LARGEST[what]) {
-    why = "too much for this page";
+  if (source.length <= MAX_LENGTHS[what]) {
+    why = "the page takes too long";
     if (performance.now() < end) {
       try {
-        const html = make();
-        if (html.length <= LARGEST.page) return html;
+        const html = render();
+        if (html.length <= MAX_LENGTHS.page) return html;
       } catch (error) {
         why = messageOf(error).split("\n")[0]!;
       }
     }
   }
-  if (what !== "code") place.warn(`${names[what]} ${quoted(source)} is shown as its source: ${why}`);
+  if (what !== "code") context.warn(`${names[what]} ${quoted(source)} is shown as its source: ${why}`);
   const tag = what === "formula" ? "code" : "pre";
   return `<${tag} class="source" title="${
     escapeAttribute(`${names[what]} that cannot be rendered: ${why}`)
@@ -185,43 +184,45 @@ function orSource(
 
 const names = { code: "code", formula: "the formula", html: "the HTML", markdown: "the text" };
 
-const textHtml = (source: string, draft: Draft): string =>
-  orSource("markdown", source, draft, () => markdown.render(source, draft));
+const textHtml = (source: string, state: RenderState): string =>
+  renderOrSource("markdown", source, state, () => markdown.render(source, state));
 
-function codeCell({ source, outputs }: CodeCell, draft: Draft): string {
-  const code = source.length > LARGEST.code
+function codeCell({ source, outputs }: CodeCell, state: RenderState): string {
+  const code = source.length > MAX_LENGTHS.code
     ? escapeText(source)
     : highlighter.highlight(source, { language: "typescript" }).value;
   return `<section class="code">\n<pre><code>${code}</code></pre>\n${
-    outputs.map((output) => outputHtml(output, draft)).join("\n")
+    outputs.map((output) => outputHtml(output, state)).join("\n")
   }\n</section>`;
 }
 
-function outputHtml(output: Output, draft: Draft): string {
+function outputHtml(output: Output, state: RenderState): string {
   if (output.output_type === "stream") return plain(output.text, output.name === "stderr" ? "stderr" : "");
   if (output.output_type === "error") return plain(output.traceback.join("\n"), "error");
   const { data } = output;
   const value = data[PLOTLY];
   return isFigure(value)
-    ? figure(value, draft.figures.get(value), pictureHtml(data) ?? dataHtml(data, draft))
-    : dataHtml(data, draft);
+    ? figure(value, state.figures.get(value), imageHtml(data) ?? dataHtml(data, state))
+    : dataHtml(data, state);
 }
 
-/** The first of an output's forms that can be shown. */
-function dataHtml(data: Bundle, draft: Draft): string {
+/** The richest representation of an output that can be shown. */
+function dataHtml(data: Bundle, state: RenderState): string {
   const text = (type: string) => textOf(data, type);
   const html = text("text/html");
   if (html !== undefined) {
-    return `<div class="output">${orSource("html", html, draft, () => clean(html, draft.place))}</div>`;
+    return `<div class="output">${
+      renderOrSource("html", html, state, () => sanitise(html, state.context))
+    }</div>`;
   }
-  const picture = pictureHtml(data);
-  if (picture !== undefined) return picture;
+  const image = imageHtml(data);
+  if (image !== undefined) return image;
   const md = text("text/markdown");
-  if (md !== undefined) return `<div class="output text">${textHtml(md, draft)}</div>`;
+  if (md !== undefined) return `<div class="output text">${textHtml(md, state)}</div>`;
   const latex = text("text/latex");
   if (latex !== undefined) {
     const source = latex.trim().replace(/^\$+/, "").replace(/(?<!\$)\$+$/, "");
-    return `<div class="output">${formula(source, true, draft)}</div>`;
+    return `<div class="output">${formula(source, true, state)}</div>`;
   }
   return plain(text("text/plain") ?? "", "");
 }
@@ -230,20 +231,20 @@ function textOf(data: Bundle, type: string): string | undefined {
   return Object.hasOwn(data, type) && typeof data[type] === "string" ? data[type] : undefined;
 }
 
-/** How the base64 of a picture begins: what begins otherwise is none. */
-const PICTURES = { png: "iVBORw0KGgo", jpeg: "/9j/", gif: "R0lGOD", webp: "UklGR" };
+/** Signatures of images in base64. */
+const SIGNATURES = { png: "iVBORw0KGgo", jpeg: "/9j/", gif: "R0lGOD", webp: "UklGR" };
 
-function pictureHtml(data: Bundle): string | undefined {
+function imageHtml(data: Bundle): string | undefined {
   const svg = textOf(data, "image/svg+xml");
   if (svg !== undefined) return image("svg+xml", new TextEncoder().encode(svg).toBase64());
-  for (const [type, begin] of Object.entries(PICTURES)) {
+  for (const [type, begin] of Object.entries(SIGNATURES)) {
     const bytes = textOf(data, `image/${type}`)?.replace(/\s/g, "");
     if (bytes?.startsWith(begin) && /^[\w+/]+=*$/.test(bytes)) return image(type, bytes);
   }
   return undefined;
 }
 
-/** A figure as plotly.js takes it. */
+/** Plotly JSON. */
 interface Figure {
   readonly data: readonly unknown[];
   readonly layout?: { readonly height?: unknown } | null;
@@ -254,69 +255,69 @@ const isFigure = (value: unknown): value is Figure =>
 
 const FIGURE = `<div class="figure"`;
 
-/** Letters of a figure's JSON that a browser draws in a few seconds. */
-const LARGEST_FIGURE = 10e6;
+/** Maximum length of a figure's JSON, in characters: a browser draws it in a few seconds. */
+const MAX_FIGURE = 10e6;
 
-/** A place of the figure's height, what is shown unless it is drawn, and its JSON for the script at the page's end. */
-function figure(value: Figure, json: string | undefined, still: string): string {
+/** A placeholder of the figure's height, its fallback, and its JSON for the script at the end of the page. */
+function figure(value: Figure, json: string | undefined, fallback: string): string {
   const { height } = value.layout ?? {};
   const pixels = typeof height === "number" && height > 0 ? Math.min(height, 2000) : 450;
-  const shown = `<div class="still">${still || plain("There is no picture of this figure", "")}</div>`;
-  if (json === undefined) return shown;
-  return `${FIGURE} style="height: ${pixels}px" hidden></div>${shown}<script type="application/json">${json}</script>`;
+  const still = `<div class="still">${fallback || plain("There is no image of this figure", "")}</div>`;
+  if (json === undefined) return still;
+  return `${FIGURE} style="height: ${pixels}px" hidden></div>${still}<script type="application/json">${json}</script>`;
 }
 
-/** A figure's JSON, unless it is too deep or too large. */
+/** A figure's JSON; undefined if it is nested too deeply or too large. */
 function figureJson(
   { data, layout, frames = [] }: Figure & { readonly frames?: unknown },
 ): string | undefined {
   try {
-    // A browser that merges the former into an object changes every object of the page; the latter would be loaded.
+    // Against prototype pollution, and images that the page would load.
     const harmless = (key: string, value: unknown) =>
       /^(__proto__|constructor|prototype)$/.test(key) ||
         (key === "source" && !/^data:image\//.test(String(value)))
         ? undefined
         : value;
     const json = JSON.stringify({ data, layout: layout ?? {}, frames }, harmless).replaceAll("<", "\\u003c");
-    return json.length <= LARGEST_FIGURE ? json : undefined;
+    return json.length <= MAX_FIGURE ? json : undefined;
   } catch (error) {
-    if (error instanceof RangeError) return undefined; // It is nested deeper than the stack.
+    if (error instanceof RangeError) return undefined; // Its nesting exceeds the stack.
     throw error;
   }
 }
 
 /**
- * Draws each figure in its place, as wide as the page, and leaves what stands for it where plotly.js throws, takes
- * something in it for something else, or comes to no end. Each is drawn in a turn of its own: the page is there first.
+ * Draws each figure at the width of the page. The fallback stays if plotly.js throws, does not know a trace type or
+ * takes too long. Each figure is drawn in its own task, after the page is displayed.
  */
 const DRAW = `
 async function draw(script) {
-  const still = script.previousElementSibling, place = still.previousElementSibling;
-  place.hidden = false;
+  const still = script.previousElementSibling, plot = still.previousElementSibling;
+  plot.hidden = false;
   still.hidden = true;
   try {
     const { data, layout, frames } = JSON.parse(script.textContent);
     delete layout.width;
-    const height = parseFloat(place.style.height);
-    const config = { responsive: true, displayModeBar: false }; // Its buttons would lie on the title.
-    const drawn = Plotly.newPlot(place, { data, layout: { ...layout, height, autosize: true }, frames, config });
+    const height = parseFloat(plot.style.height);
+    const config = { responsive: true, displayModeBar: false }; // Its buttons would cover the title.
+    const drawing = Plotly.newPlot(plot, { data, layout: { ...layout, height, autosize: true }, frames, config });
     await Promise.race([
-      drawn,
-      new Promise((_, fail) => setTimeout(fail, 10000, new Error("it takes too long"))),
+      drawing,
+      new Promise((_, reject) => setTimeout(reject, 10000, new Error("it takes too long"))),
     ]);
-    const other = place._fullData.find(({ type, _input }) => (_input?.type ?? "scatter") !== type);
-    if (other || place._fullData.length < data.length) throw new Error("it has a trace of an unknown type");
+    const other = plot._fullData.find(({ type, _input }) => (_input?.type ?? "scatter") !== type);
+    if (other || plot._fullData.length < data.length) throw new Error("it has a trace of an unknown type");
     still.remove();
   } catch (error) {
-    console.info("A figure is shown as a picture: " + error);
-    place.remove();
+    console.info("A figure is shown as an image: " + error);
+    plot.remove();
     still.hidden = false;
   }
 }
 document.querySelectorAll('script[type="application/json"]').forEach((script, i) => setTimeout(draw, 10 * i, script));
 `;
 
-/** Code that no text in it can end before its time. */
+/** Escapes code so that no string in it ends the script element. */
 const inline = (code: string): string => code.replace(/<\/(script)/gi, "<\\/$1").replaceAll("<!--", "<\\!--");
 
 const image = (type: string, base64: string): string =>
@@ -325,15 +326,15 @@ const image = (type: string, base64: string): string =>
 const plain = (text: string, kind: string): string =>
   text === "" ? "" : `<pre class="output ${kind}">${escapeText(stripVTControlCharacters(text))}</pre>`;
 
-const formula = (source: string, display: boolean, draft: Draft): string =>
-  orSource(
+const formula = (source: string, display: boolean, state: RenderState): string =>
+  renderOrSource(
     "formula",
     source,
-    draft,
+    state,
     () => temml.renderToString(source, { displayMode: display, throwOnError: true, maxSize: [40, 40] }),
   );
 
-// Raw HTML in a notebook's text is shown as it is written, not obeyed.
+// Raw HTML in a notebook's text is shown as text.
 const markdown = new MarkdownIt({
   html: false,
   highlight: (code, language) =>
@@ -345,45 +346,47 @@ highlighter.registerLanguage("typescript", typescript);
 
 const { rules } = markdown.renderer;
 const linkOpen = rules["link_open"];
-rules["link_open"] = (tokens, index, options, draft: Draft, self) => {
+rules["link_open"] = (tokens, index, options, state: RenderState, self) => {
   const token = tokens[index]!;
-  token.attrSet("href", draft.place.link(token.attrGet("href") ?? ""));
-  return linkOpen?.(tokens, index, options, draft, self) ?? self.renderToken(tokens, index, options);
+  token.attrSet("href", state.context.link(token.attrGet("href") ?? ""));
+  return linkOpen?.(tokens, index, options, state, self) ?? self.renderToken(tokens, index, options);
 };
 
-// The page loads nothing: an image comes along, or its text stands for it.
-rules["image"] = (tokens, index, options, draft: Draft, self) => {
+// The page loads no files: an image is embedded, or replaced by its alternative text.
+rules["image"] = (tokens, index, options, state: RenderState, self) => {
   const { children, attrGet } = tokens[index]!;
-  const alt = escapeAttribute(self.renderInlineAsText(children ?? [], options, draft));
+  const alt = escapeAttribute(self.renderInlineAsText(children ?? [], options, state));
   const src = attrGet.call(tokens[index]!, "src") ?? "";
-  const data = /^data:image\//.test(src) ? src : attachment(src, draft.attachments) ?? draft.place.image(src);
+  const data = /^data:image\//.test(src)
+    ? src
+    : attachment(src, state.attachments) ?? state.context.image(src);
   if (data !== undefined) return `<img alt="${alt}" src="${escapeAttribute(data)}">`;
   const text = alt || escapeText(src);
   return /^https?:/.test(src) ? `<a href="${escapeAttribute(src)}">${text}</a>` : text;
 };
 
-/** An image that a cell's text names `attachment:NAME`. */
+/** An image that a cell's text refers to as `attachment:NAME`. */
 function attachment(src: string, attachments: Bundle): string | undefined {
-  const name = decoded(src.replace(/^attachment:/, ""));
+  const name = decodePath(src.replace(/^attachment:/, ""));
   if (!src.startsWith("attachment:") || !Object.hasOwn(attachments, name)) return undefined;
   const bundle = attachments[name];
   if (typeof bundle !== "object" || bundle === null) return undefined;
-  return pictureHtml(bundle as Bundle)?.match(/src="([^"]*)"/)?.[1];
+  return imageHtml(bundle as Bundle)?.match(/src="([^"]*)"/)?.[1];
 }
 
-// Headings have the anchors that Jupyter gives them.
-rules["heading_open"] = (tokens, index, options, draft: Draft, self) => {
+// Headings have the same anchors as in Jupyter.
+rules["heading_open"] = (tokens, index, options, state: RenderState, self) => {
   const text = (tokens[index + 1]!.children ?? []).map(({ content }) => content).join("");
   const anchor = text.trim().replace(/\s/g, "-");
-  if (anchor !== "" && !draft.ids.has(anchor)) {
-    draft.ids.add(anchor);
+  if (anchor !== "" && !state.ids.has(anchor)) {
+    state.ids.add(anchor);
     tokens[index]!.attrSet("id", anchor);
   }
   return self.renderToken(tokens, index, options);
 };
 
-/** HTML of an output without what could act, load or cover the page. */
-function clean(html: string, place: Place): string {
+/** Sanitises the HTML of an output: no scripts, no external resources, no positioning. */
+function sanitise(html: string, context: PageContext): string {
   const harmless = [/^[^()\\]*$/, /^(rgb|hsl)a?\([^()\\]*\)$/];
   const properties =
     ("background background-color border border-bottom border-collapse border-left border-radius " +
@@ -404,7 +407,7 @@ function clean(html: string, place: Place): string {
     transformTags: {
       a: (tagName, { href, ...attribs }) => ({
         tagName,
-        attribs: href === undefined ? attribs : { ...attribs, href: place.link(href) },
+        attribs: href === undefined ? attribs : { ...attribs, href: context.link(href) },
       }),
     },
     exclusiveFilter: ({ tag, attribs }) => tag === "img" && !/^data:image\//.test(attribs["src"] ?? ""),

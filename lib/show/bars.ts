@@ -2,42 +2,42 @@ import { settle } from "../settings.ts";
 import { checkNamed, checkNumbers, type Figure, figure } from "./figure.ts";
 import {
   armStyle,
-  bounded,
-  estimated,
+  type AxisLabels,
+  categoryAxis,
+  errorBars,
+  formatEstimate,
+  formatNumber,
+  hasInterval,
   INK,
+  labelSettings,
   layout,
-  legendRoom,
-  type Mean,
-  named,
-  seen,
-  told,
-  whiskers,
-  type Words,
-  wordsSettings,
-  wrapped,
+  legendHeight,
+  type PointEstimate,
+  roundTo,
+  wrapText,
 } from "./style.ts";
 
-/** A group of bars that stand together in {@linkcode bars}: a task. */
+/** A group of adjacent bars in {@linkcode bars}, such as those of one task. */
 export interface BarGroup {
-  /** What they have in common. */
+  /** Label of the group. */
   readonly name: string;
-  /** The bars: an arm each. An arm may be absent from a group. */
+  /** One bar per arm. An arm may be missing from a group. */
   readonly bars: readonly Bar[];
-  /** A height to compare them with, such as the score of the best single answer; a dotted line. */
+  /** A reference value, such as the score of the majority baseline, drawn as a dotted line. */
   readonly baseline?: number;
 }
 
-/** A bar with the interval of its height. */
-export interface Bar extends Mean {
-  /** The arm, which gives the bar its look. */
+/** A bar with its error bar. */
+export interface Bar extends PointEstimate {
+  /** The arm, which determines the bar's style. */
   readonly name: string;
 }
 
 /**
- * Bars in groups, with error bars: a score for each task and start. Arms are told by colour and hatching.
+ * A grouped bar chart with error bars: a score for each task and arm. Arms differ in colour and hatching.
  *
  * @param groups The groups, from left to right
- * @param words Title and axes, with units
+ * @param labels Title and axis labels, with units
  * @returns The figure
  * @throws {InputError} If there is no group, a group has no bar, or a height is not a number
  *
@@ -50,8 +50,8 @@ export interface Bar extends Mean {
  * console.log(String(figure));
  * ```
  */
-export function bars(groups: readonly BarGroup[], words: Words): Figure {
-  settle("draw bars", wordsSettings, words);
+export function bars(groups: readonly BarGroup[], labels: AxisLabels): Figure {
+  settle("draw bars", labelSettings, labels);
   checkNamed("groups", groups);
   for (const { name, bars, baseline } of groups) {
     checkNamed(`bars of "${name}"`, bars);
@@ -61,24 +61,24 @@ export function bars(groups: readonly BarGroup[], words: Words): Figure {
   const names = [...new Set(groups.flatMap(({ bars }) => bars.map(({ name }) => name)))];
   const levels = groups.flatMap(({ baseline }, at) => baseline === undefined ? [] : [{ baseline, at }]);
   return figure(
-    words.title,
+    labels.title,
     [
       ...names.map((name) => {
         const { color, pattern } = armStyle(name);
         const own = groups.flatMap(({ bars }, at) =>
           bars.filter((bar) => bar.name === name).map((bar) => ({ ...bar, at }))
-        ).sort((a, b) => Number(bounded(b)) - Number(bounded(a)));
+        ).sort((a, b) => Number(hasInterval(b)) - Number(hasInterval(a)));
         return {
           type: "bar",
-          name: wrapped(name, 40),
+          name: wrapText(name, 40),
           x: own.map(({ at }) => at),
-          y: own.map(({ mean }) => seen(mean)),
+          y: own.map(({ mean }) => roundTo(mean)),
           marker: {
             color,
             line: { color: INK, width: 1 },
             pattern: { shape: pattern, bgcolor: color, fgcolor: "white", size: 12, solidity: 0.25 },
           },
-          error_y: whiskers(own, { color: INK, thickness: 2.5, width: 7 }),
+          error_y: errorBars(own, { color: INK, thickness: 2.5, width: 7 }),
         };
       }),
       ...(levels.length === 0 ? [] : [{
@@ -86,23 +86,23 @@ export function bars(groups: readonly BarGroup[], words: Words): Figure {
         mode: "lines",
         name: "baseline",
         x: levels.flatMap(({ at }) => [at - 0.46, at + 0.46, null]),
-        y: levels.flatMap(({ baseline }) => [seen(baseline), seen(baseline), null]),
+        y: levels.flatMap(({ baseline }) => [roundTo(baseline), roundTo(baseline), null]),
         line: { color: "black", width: 3, dash: "dot" },
       }]),
     ],
-    layout(words, {
+    layout(labels, {
       showlegend: true,
-      above: legendRoom([...names, ...(levels.length ? ["baseline"] : [])]),
+      above: legendHeight([...names, ...(levels.length ? ["baseline"] : [])]),
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" },
       bargap: names.length === 1 ? 0.5 : 0.2,
-      xaxis: named(groups.map(({ name }) => name)),
+      xaxis: categoryAxis(groups.map(({ name }) => name)),
       yaxis: { rangemode: "tozero", zeroline: true, zerolinecolor: INK },
     }),
     {
-      header: ["", "", words.y, ...(levels.length ? ["baseline"] : [])],
+      header: ["", "", labels.y, ...(levels.length ? ["baseline"] : [])],
       rows: groups.flatMap(({ name, bars, baseline }) => {
-        const level = baseline === undefined ? "" : told(baseline);
-        return bars.map((bar) => [name, bar.name, estimated(bar), ...(levels.length ? [level] : [])]);
+        const level = baseline === undefined ? "" : formatNumber(baseline);
+        return bars.map((bar) => [name, bar.name, formatEstimate(bar), ...(levels.length ? [level] : [])]);
       }),
     },
   );

@@ -11,53 +11,57 @@ import {
 } from "./figure.ts";
 import {
   armStyle,
-  bounded,
-  faint,
+  type AxisLabels,
+  formatNumber,
+  hasInterval,
+  labelSettings,
   layout,
-  type Mean,
-  room,
-  seen,
+  type PointEstimate,
+  roundTo,
   SIZE,
-  told,
-  type Words,
-  wordsSettings,
-  wrapped,
+  textWidth,
+  translucent,
+  wrapText,
 } from "./style.ts";
-import { thinned } from "./thinned.ts";
+import { downsample } from "./downsample.ts";
 
-/** One line of a {@linkcode curve}. */
-export interface Line {
-  /** The arm, which gives the line its look and its label. */
+/** One line in a {@linkcode curve}. */
+export interface Series {
+  /** The arm, which determines the line's style and label. */
   readonly name: string;
-  /** Where along the horizontal axis, ascending. */
+  /** Horizontal coordinates, ascending. */
   readonly x: readonly number[];
-  /** How high there: a number, or a mean, whose interval becomes a band. What is not a number leaves a gap. */
-  readonly y: readonly (number | Mean)[];
+  /** Values: numbers, or means, whose intervals become a band. NaN leaves a gap. */
+  readonly y: readonly (number | PointEstimate)[];
 }
 
-/** What a {@linkcode curve} must tell in words, and its horizontal axis. */
-export interface CurveOptions extends Words {
-  /** Whether the horizontal axis is logarithmic, as for updates 1, 2, 4, …; it is not unless given. */
+/** Options of {@linkcode curve}. */
+export interface CurveOptions extends AxisLabels {
+  /**
+   * Whether the horizontal axis is logarithmic, as for updates 1, 2, 4, ….
+   *
+   * @default false
+   */
   readonly log?: boolean;
 }
 
 /** The settings of {@linkcode CurveOptions}. */
 export const curveSettings = {
-  ...wordsSettings,
+  ...labelSettings,
   log: { ...flag, about: "whether the horizontal axis is logarithmic", default: false },
 } satisfies SchemaOf<CurveOptions>;
 
-/** Points that a line is drawn with at most: of more, neighbours are averaged. */
-const POINTS = 300;
+/** Maximum number of points per line: longer series are downsampled. */
+const MAX_POINTS = 300;
 
 /**
- * Lines over x, each with its name at its end: loss against updates, bits per character against the position in
- * the window. Of more than 300 points as many neighbours are averaged as leave 300.
+ * A line chart with a label at the end of each line: loss against updates, bits per character against the position
+ * in the window. More than 300 points are averaged in blocks.
  *
- * @param lines The lines
- * @param options Title and axes, with units
+ * @param lines The series
+ * @param options Title and axis labels, with units
  * @returns The figure
- * @throws {InputError} If an option is unknown, there is no line, a line has no number, or its lists differ in length
+ * @throws {InputError} If an option is unknown, there is no series, a series has no number, or its lists differ in length
  *
  * @example
  * ```ts
@@ -67,32 +71,33 @@ const POINTS = 300;
  * console.log(String(curve([line], { title: "Pre-training", x: "updates", y: "loss, nats" })));
  * ```
  */
-export function curve(lines: readonly Line[], options: CurveOptions): Figure {
-  const { log, ...words } = settle("draw a curve", curveSettings, options);
+export function curve(lines: readonly Series[], options: CurveOptions): Figure {
+  const { log, ...text } = settle("draw a curve", curveSettings, options);
   checkNamed("lines", lines);
   for (const { name, x, y } of lines) {
     checkList(`x of "${name}"`, x);
     checkList(`y of "${name}"`, y);
     const at = y.findIndex((at) =>
-      typeof at !== "number" && typeof (at as Partial<Mean> | null)?.mean !== "number"
+      typeof at !== "number" && typeof (at as Partial<PointEstimate> | null)?.mean !== "number"
     );
     if (at >= 0) throw new InputError(`Cannot draw y of "${name}" as number ${at + 1} is ${quoted(y[at])}`);
   }
-  const whole = lines.map(({ name, x, y }) => ({ name, x, y, means: y.map(meanOf) }));
-  for (const { name, x, means } of whole) {
+  const full = lines.map(({ name, x, y }) => ({ name, x, y, means: y.map(meanOf) }));
+  for (const { name, x, means } of full) {
     checkSome(`points of "${name}"`, means.filter(Number.isFinite));
     checkNumbers(`x of "${name}"`, x);
     checkLength(`y of "${name}"`, means, "x", x.length);
   }
-  const drawn = whole.map(({ name, x, y, means }) => {
-    const points = y.filter((at) => typeof at !== "number").some(bounded) ? y : []; // Else there is no band.
-    const few = (values: readonly number[]) => thinned([values], 1, Math.ceil(values.length / POINTS))[0]!;
+  const drawn = full.map(({ name, x, y, means }) => {
+    const points = y.filter((at) => typeof at !== "number").some(hasInterval) ? y : []; // Without intervals there is no band.
+    const reduce = (values: readonly number[]) =>
+      downsample([values], 1, Math.ceil(values.length / MAX_POINTS))[0]!;
     const ends = (end: "low" | "high") =>
-      few(points.map((at) => typeof at === "number" ? NaN : at[end] ?? NaN));
+      reduce(points.map((at) => typeof at === "number" ? NaN : at[end] ?? NaN));
     return {
       name,
-      x: few(x),
-      y: few(means),
+      x: reduce(x),
+      y: reduce(means),
       low: ends("low"),
       high: ends("high"),
       style: armStyle(name),
@@ -104,21 +109,21 @@ export function curve(lines: readonly Line[], options: CurveOptions): Figure {
   const margin = 0.05 * (top - bottom || Math.abs(top) || 1);
   const range = [bottom - margin, top + margin] as const;
 
-  // A label stands at its line's end, or as near as the others leave it: one line of text from each of them.
+  // A label is placed at the end of its line, or as near as possible without overlapping other labels.
   const labels = drawn.map(({ name, y, style }) => {
     const end = y.findLast(Number.isFinite)!;
-    return { text: wrapped(name, 20), ink: style.ink, at: (end - range[0]) / (range[1] - range[0]) };
+    return { text: wrapText(name, 20), ink: style.ink, at: (end - range[0]) / (range[1] - range[0]) };
   }).sort((a, b) => a.at - b.at);
   const lineHeight = 1.3 * SIZE / (height - 80);
   const half = ({ text }: { text: string }) => text.split("<br>").length * lineHeight / 2;
   const push = (a: typeof labels[number], b: typeof labels[number]) => {
-    const lack = half(a) + half(b) - (b.at - a.at);
-    if (lack > 0) [a.at, b.at] = [a.at - lack / 2, b.at + lack / 2];
+    const overlap = half(a) + half(b) - (b.at - a.at);
+    if (overlap > 0) [a.at, b.at] = [a.at - overlap / 2, b.at + overlap / 2];
   };
   for (let round = 0; round < 50; round++) labels.slice(1).forEach((label, i) => push(labels[i]!, label));
 
   return figure(
-    words.title,
+    text.title,
     [
       ...drawn.filter(({ low }) => low.length > 0).map(({ name, x, low, high, style }) => ({
         type: "scatter",
@@ -126,15 +131,15 @@ export function curve(lines: readonly Line[], options: CurveOptions): Figure {
         name: `${name}, band`,
         ...outline(x, low, high),
         fill: "toself",
-        fillcolor: faint(style.color),
+        fillcolor: translucent(style.color),
         line: { width: 0 },
         hoverinfo: "skip",
       })),
       ...drawn.map(({ name, x, y, style }) => ({
         type: "scatter",
         name,
-        x: x.map((value) => seen(value)),
-        y: y.map((value) => seen(value)),
+        x: x.map((value) => roundTo(value)),
+        y: y.map((value) => roundTo(value)),
         line: { color: style.color, dash: style.dash, width: 3 },
         ...(x.length > 30 ? { mode: "lines" } : {
           mode: "lines+markers",
@@ -142,16 +147,16 @@ export function curve(lines: readonly Line[], options: CurveOptions): Figure {
         }),
       })),
     ],
-    layout(words, {
+    layout(text, {
       height,
-      right: room(labels.map(({ text }) => text)) + 24,
+      right: textWidth(labels.map(({ text }) => text)) + 24,
       ...log && { xaxis: { type: "log", dtick: 1, exponentformat: "none", separatethousands: true } },
-      yaxis: { range: range.map((value) => seen(value)) },
+      yaxis: { range: range.map((value) => roundTo(value)) },
       annotations: labels.map(({ text, ink, at }) => ({
         xref: "paper",
         yref: "paper",
         x: 1,
-        y: seen(at),
+        y: roundTo(at),
         xanchor: "left",
         yanchor: "middle",
         xshift: 8,
@@ -162,22 +167,22 @@ export function curve(lines: readonly Line[], options: CurveOptions): Figure {
       })),
     }),
     {
-      header: ["", `first ${words.y}`, "last", "lowest", "points"],
-      rows: whole.map(({ name, means }) => {
-        const real = means.filter(Number.isFinite);
+      header: ["", `first ${text.y}`, "last", "lowest", "points"],
+      rows: full.map(({ name, means }) => {
+        const finite = means.filter(Number.isFinite);
         return [
           name,
-          ...[real[0]!, real.at(-1)!, real.reduce((a, b) => Math.min(a, b))].map(told),
-          String(real.length),
+          ...[finite[0]!, finite.at(-1)!, finite.reduce((a, b) => Math.min(a, b))].map(formatNumber),
+          String(finite.length),
         ];
       }),
     },
   );
 }
 
-const meanOf = (at: number | Mean): number => typeof at === "number" ? at : at.mean;
+const meanOf = (at: number | PointEstimate): number => typeof at === "number" ? at : at.mean;
 
-/** The band's edge: along the upper side and back along the lower one, a ring for each stretch without a gap. */
+/** Outline of a band: along the upper bound and back along the lower one, one ring per segment without a gap. */
 function outline(x: number[], low: number[], high: number[]) {
   const rings: number[][] = [[]];
   x.forEach((_, i) => {
@@ -185,8 +190,8 @@ function outline(x: number[], low: number[], high: number[]) {
     else if (rings.at(-1)!.length) rings.push([]);
   });
   const points = rings.filter(({ length }) => length).flatMap((ring) => [
-    ...ring.map((i) => [seen(x[i]!), seen(high[i]!)]),
-    ...ring.toReversed().map((i) => [seen(x[i]!), seen(low[i]!)]),
+    ...ring.map((i) => [roundTo(x[i]!), roundTo(high[i]!)]),
+    ...ring.toReversed().map((i) => [roundTo(x[i]!), roundTo(low[i]!)]),
     [null, null],
   ]).slice(0, -1);
   return { x: points.map(([x]) => x!), y: points.map(([, y]) => y!) };

@@ -4,44 +4,44 @@ import { checked, value } from "../settings.ts";
 import { aligned } from "./tables.ts";
 
 /**
- * A picture as plain Plotly JSON. As a notebook cell's last expression it shows itself: as a figure to be
- * explored, as a PNG and as text, of which each reader takes the best that it can show.
+ * A figure as plain Plotly JSON. As the last expression of a notebook cell it is displayed: as an interactive
+ * figure, a PNG and text, of which each viewer shows the richest that it supports.
  */
 export interface Figure {
   /** Plotly's traces. */
   readonly data: readonly Readonly<Record<string, unknown>>[];
   /** Plotly's layout. */
   readonly layout: Readonly<Record<string, unknown>> & { readonly width: number; readonly height: number };
-  /** Its title and its numbers, for readers without pictures. */
+  /** Title and numbers as text, for viewers without images. */
   toString(): string;
 }
 
-/** Figures, as what is to be drawn or shown. */
+/** Accepts figures. */
 export const isFigure = value("a figure, as curve or bars return it", (value): value is Figure => {
   const { data, layout } = (value ?? {}) as Partial<Figure>;
   return Array.isArray(data) && typeof layout?.width === "number" && typeof layout.height === "number";
 });
 
-/** Pixels of the PNG for one of the figure. */
+/** Resolution of the PNG relative to the figure's width and height. */
 const SCALE = 2;
 
-/** Makes a figure of Plotly's parts, and of the numbers that its text tells. */
+/** Creates a figure from Plotly's data and layout, and the table of numbers that its text shows. */
 export function figure(
   title: string,
   data: Figure["data"],
   layout: Figure["layout"],
   numbers: { readonly header: readonly string[]; readonly rows: readonly (readonly string[])[] },
 ): Figure {
-  const made = { data, layout };
+  const plot = { data, layout };
   const text = `${title}\n\n${aligned(numbers.header, numbers.rows)}`;
-  // Neither is enumerable: a figure's JSON is Plotly's and nothing else.
-  return Object.defineProperties(made, {
+  // Neither is enumerable: a figure's JSON is exactly Plotly's.
+  return Object.defineProperties(plot, {
     toString: { value: () => text },
-    [DISPLAY]: { value: () => bundle(made) },
+    [DISPLAY]: { value: () => bundle(plot) },
   });
 }
 
-/** What a cell puts out of a figure: each reader takes the best that it can show. */
+/** The output of a notebook cell for a figure, by media type. */
 export async function bundle(figure: Figure): Promise<Readonly<Record<string, unknown>>> {
   return {
     "application/vnd.plotly.v1+json": figure,
@@ -51,11 +51,11 @@ export async function bundle(figure: Figure): Promise<Readonly<Record<string, un
 }
 
 /**
- * A figure as a PNG, drawn without a browser by the same plotly.js that notebooks draw it with, at twice its
- * width and height. The first one takes a second or two more. Needs `--allow-read` for the font and
- * `--allow-env` for jsdom.
+ * Renders a figure as a PNG without a browser, with the same plotly.js as in notebooks, at twice its width and
+ * height. The first call takes a second or two longer. Needs `--allow-read` for the font and `--allow-env` for
+ * jsdom.
  *
- * @param figure What to draw
+ * @param figure The figure
  * @returns The PNG file's bytes
  *
  * @example
@@ -69,23 +69,23 @@ export async function bundle(figure: Figure): Promise<Readonly<Record<string, un
  */
 export async function png(figure: Pick<Figure, "data" | "layout">): Promise<Uint8Array> {
   checked("draw a PNG", "figure", isFigure, figure);
-  const { draw } = await import("./png.ts"); // Not before it is wanted: it brings a DOM and plotly.js along.
+  const { draw } = await import("./png.ts"); // Loaded on demand: it imports a DOM and plotly.js.
   return await draw(figure, SCALE);
 }
 
-/** Refuses what is not a list. */
+/** Throws if a value is not a list. */
 export function checkList(what: string, list: readonly unknown[]): void {
   if (Array.isArray(list)) return;
   throw new InputError(`Cannot draw ${what} ${quoted(list)} as they must be a list`);
 }
 
-/** Refuses what is not a list with something in it. */
+/** Throws if a value is not a list, or is empty. */
 export function checkSome(what: string, list: readonly unknown[]): void {
   checkList(what, list);
   if (list.length === 0) throw new InputError(`Cannot draw a figure of no ${what} as it needs at least one`);
 }
 
-/** Refuses what is not a list of objects, each with a text that names it. */
+/** Throws if a value is not a non-empty list of objects with a name each. */
 export function checkNamed(what: string, list: readonly unknown[], name = "name"): void {
   checkSome(what, list);
   const at = list.findIndex((row) => typeof (row as Record<string, unknown> | null)?.[name] !== "string");
@@ -98,7 +98,7 @@ export function checkNamed(what: string, list: readonly unknown[], name = "name"
   }
 }
 
-/** Refuses values among which one is no number. */
+/** Throws if a value is not a finite number. */
 export function checkNumbers(what: string, values: readonly number[]): void {
   checkList(what, values);
   const at = values.findIndex((value) => !Number.isFinite(value));
@@ -109,7 +109,7 @@ export function checkNumbers(what: string, values: readonly number[]): void {
   }
 }
 
-/** Refuses lists that do not go with one another. */
+/** Throws if a list does not have the expected length. */
 export function checkLength(what: string, list: readonly unknown[], of: string, length: number): void {
   if (list.length !== length) {
     throw new InputError(

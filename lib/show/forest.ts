@@ -1,58 +1,63 @@
 import { settle } from "../settings.ts";
 import { checkNamed, checkNumbers, type Figure, figure } from "./figure.ts";
 import {
-  bounded,
-  estimated,
+  type AxisLabels,
+  errorBars,
+  formatEstimate,
+  hasInterval,
   INK,
+  labelSettings,
   layout,
-  room,
-  seen,
+  roundTo,
   SIZE,
-  whiskers,
-  type Words,
-  wordsSettings,
-  wrapped,
+  textWidth,
+  wrapText,
 } from "./style.ts";
 
-/** An effect with its interval: one row of a {@linkcode forest}. */
+/** An effect with its confidence interval: one row of a {@linkcode forest}. */
 export interface Effect {
-  /** What is compared, in a few words. */
+  /** What is compared. */
   readonly label: string;
   /** The mean difference. */
   readonly mean: number;
-  /** Lower end of its interval; not a number where there is none, as of a single seed. */
+  /** Lower bound of its interval; NaN if there is none, as for a single seed. */
   readonly low: number;
-  /** Upper end. */
+  /** Upper bound of its interval. */
   readonly high: number;
   /** Number of seeds. */
   readonly n: number;
 }
 
-const { y: _, ...ownWords } = wordsSettings;
+const { y: _, ...ownLabels } = labelSettings;
 
-/** The words of a {@linkcode forest}. */
-export const forestSettings = ownWords;
+/** The settings of a {@linkcode forest}'s labels. */
+export const forestSettings = ownLabels;
 
-/** What an interval tells: marker, colour, width of its line, and words. */
+/** Marker, colour, line width and legend of each outcome. */
 const kinds = {
-  told: { symbol: "square", color: "#0072B2", width: 5, words: "■ interval excludes 0" },
-  untold: { symbol: "circle-open", color: "#767676", width: 2, words: "○ not distinguishable from 0" },
-  single: { symbol: "x-thin", color: INK, width: 2, words: "× no interval" },
+  significant: { symbol: "square", color: "#0072B2", width: 5, legend: "■ interval excludes 0" },
+  notSignificant: {
+    symbol: "circle-open",
+    color: "#767676",
+    width: 2,
+    legend: "○ not distinguishable from 0",
+  },
+  noInterval: { symbol: "x-thin", color: INK, width: 2, legend: "× no interval" },
 } as const;
 
-/** Equal values in all seeds are no proof that chance has no part: an interval without width tells nothing. */
+/** An interval of zero width is not significant: seeds may give equal values by chance. */
 function kindOf(effect: Effect): keyof typeof kinds {
   const { low, high } = effect;
-  if (!bounded(effect)) return "single";
-  return low !== high && (low > 0 || high < 0) ? "told" : "untold";
+  if (!hasInterval(effect)) return "noInterval";
+  return low !== high && (low > 0 || high < 0) ? "significant" : "notSignificant";
 }
 
 /**
- * Effects with their intervals, a row each in the order given, beside a line at 0: paired differences between
- * arms. Filled squares with thick lines are intervals that 0 lies outside of.
+ * A forest plot: effects with their confidence intervals, one row each, and a line at 0. Filled squares with thick
+ * lines are intervals that exclude 0.
  *
- * @param rows The effects
- * @param words Title and horizontal axis, with its unit; the rows are the vertical one
+ * @param rows The effects, from top to bottom
+ * @param text Title and label of the horizontal axis, with its unit
  * @returns The figure
  * @throws {InputError} If there is no row, or a mean is not a number
  *
@@ -64,14 +69,14 @@ function kindOf(effect: Effect): keyof typeof kinds {
  * console.log(String(forest([row], { title: "What pre-training buys", x: "difference, points" })));
  * ```
  */
-export function forest(rows: readonly Effect[], words: Omit<Words, "y">): Figure {
-  settle("draw a forest", forestSettings, words);
+export function forest(rows: readonly Effect[], text: Omit<AxisLabels, "y">): Figure {
+  settle("draw a forest", forestSettings, text);
   checkNamed("rows", rows, "label");
   checkNumbers("means", rows.map(({ mean }) => mean));
   const labels = rows.map(({ label }) =>
-    label.split(/(?<=:) /).map((part) => wrapped(part, 28)).join("<br>")
+    label.split(/(?<=:) /).map((part) => wrapText(part, 28)).join("<br>")
   );
-  const numbers = rows.map((row) => (row.mean > 0 ? "+" : "") + estimated(row));
+  const numbers = rows.map((row) => (row.mean > 0 ? "+" : "") + formatEstimate(row));
   const present = (Object.keys(kinds) as (keyof typeof kinds)[]).filter((kind) =>
     rows.some((row) => kindOf(row) === kind)
   );
@@ -80,31 +85,31 @@ export function forest(rows: readonly Effect[], words: Omit<Words, "y">): Figure
   const margin = 0.06 * (most - least || 1);
   const lines = Math.max(...labels.map((label) => label.split("<br>").length));
   const seeds = [...new Set(rows.map(({ n }) => n))].sort((a, b) => a - b);
-  const many = seeds.length === 1 ? `${seeds[0]}` : `${seeds[0]} to ${seeds.at(-1)}`;
+  const seedCount = seeds.length === 1 ? `${seeds[0]}` : `${seeds[0]} to ${seeds.at(-1)}`;
   return figure(
-    words.title,
+    text.title,
     present.map((kind) => {
       const { symbol, color, width } = kinds[kind];
       const own = rows.map((row, at) => ({ ...row, at })).filter((row) => kindOf(row) === kind);
       return {
         type: "scatter",
         mode: "markers",
-        name: kinds[kind].words,
-        x: own.map(({ mean }) => seen(mean)),
+        name: kinds[kind].legend,
+        x: own.map(({ mean }) => roundTo(mean)),
         y: own.map(({ at }) => at),
-        text: own.map(({ label, n }) => wrapped(`${label}, n = ${n}`, 40)),
-        marker: { symbol, color, size: 14, line: { color, width: kind === "told" ? 0 : 3 } },
-        error_x: whiskers(own, { color, thickness: width, width: kind === "told" ? 0 : 6 }),
+        text: own.map(({ label, n }) => wrapText(`${label}, n = ${n}`, 40)),
+        marker: { symbol, color, size: 14, line: { color, width: kind === "significant" ? 0 : 3 } },
+        error_x: errorBars(own, { color, thickness: width, width: kind === "significant" ? 0 : 6 }),
       };
     }),
-    layout({ ...words, y: "" }, {
+    layout({ ...text, y: "" }, {
       left: 20,
       height: rows.length * (lines * 25 + 10) + 110,
-      right: room(numbers) + 24,
-      subtitle: [...present.map((kind) => kinds[kind].words), `n = ${many}`].join("  ·  "),
+      right: textWidth(numbers) + 24,
+      subtitle: [...present.map((kind) => kinds[kind].legend), `n = ${seedCount}`].join("  ·  "),
       xaxis: {
-        range: [seen(least - margin), seen(most + margin)],
-        nticks: Math.max(3, Math.min(6, Math.floor((840 - room(labels) - room(numbers)) / 80))),
+        range: [roundTo(least - margin), roundTo(most + margin)],
+        nticks: Math.max(3, Math.min(6, Math.floor((840 - textWidth(labels) - textWidth(numbers)) / 80))),
       },
       yaxis: {
         range: [rows.length - 0.5, -0.5],
@@ -136,6 +141,6 @@ export function forest(rows: readonly Effect[], words: Omit<Words, "y">): Figure
         showarrow: false,
       })),
     }),
-    { header: ["", words.x, "n"], rows: rows.map(({ label, n }, i) => [label, numbers[i]!, String(n)]) },
+    { header: ["", text.x, "n"], rows: rows.map(({ label, n }, i) => [label, numbers[i]!, String(n)]) },
   );
 }

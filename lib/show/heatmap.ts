@@ -1,17 +1,17 @@
 import { oneOf, type SchemaOf, settle, value } from "../settings.ts";
 import { checkLength, checkList, checkSome, type Figure, figure } from "./figure.ts";
-import { layout, told, type Words, wordsSettings, wrapped } from "./style.ts";
-import { thinned } from "./thinned.ts";
+import { type AxisLabels, formatNumber, labelSettings, layout, wrapText } from "./style.ts";
+import { downsample } from "./downsample.ts";
 
-/** What a {@linkcode heatmap} must tell in words, and how it is coloured. */
-export interface HeatmapOptions extends Words {
-  /** What the colours measure, with its unit: `"attention, share"`. */
+/** Options of {@linkcode heatmap}. */
+export interface HeatmapOptions extends AxisLabels {
+  /** Label of the colour bar, with its unit: `"attention, share"`. */
   readonly z: string;
-  /** `sequential`: the more, the darker. `diverging`: blue below 0, white at 0, red above. */
+  /** `sequential`: larger values are darker. `diverging`: blue below 0, white at 0, red above. */
   readonly scale: "sequential" | "diverging";
-  /** Names of the columns, such as tokens; counted from 0 unless given. */
+  /** Names of the columns, such as tokens. Default: indices from 0. */
   readonly columns?: readonly string[];
-  /** Names of the rows. */
+  /** Names of the rows. Default: indices from 0. */
   readonly rows?: readonly string[];
 }
 
@@ -23,37 +23,37 @@ const names = value(
 
 /** The settings of {@linkcode HeatmapOptions}. */
 export const heatmapSettings = {
-  ...wordsSettings,
-  z: { ...wordsSettings.title, about: "what the colours measure, with its unit" },
-  scale: { ...oneOf(["sequential", "diverging"]), about: "how colours follow numbers" },
-  columns: { ...names, about: "names of the columns", otherwise: "counted from 0" },
-  rows: { ...names, about: "names of the rows", otherwise: "counted from 0" },
+  ...labelSettings,
+  z: { ...labelSettings.title, about: "label of the colour bar, with its unit" },
+  scale: { ...oneOf(["sequential", "diverging"]), about: "colour scale" },
+  columns: { ...names, about: "names of the columns", otherwise: "indices from 0" },
+  rows: { ...names, about: "names of the rows", otherwise: "indices from 0" },
 } satisfies SchemaOf<HeatmapOptions>;
 
-/** Cells a side at most: of more, neighbours are averaged. */
-const CELLS = 128;
+/** Maximum number of rows and of columns: larger matrices are downsampled. */
+const MAX_CELLS = 128;
 
-/** ColorBrewer's scales RdBu and Blues, which no common colour blindness confuses. */
+/** ColorBrewer's scales RdBu and Blues, which are safe for colour-blind readers. */
 const scales = {
   diverging: ["#053061", "#4393C3", "#F7F7F7", "#D6604D", "#67001F"].map((color, i) => [i / 4, color]),
   sequential: ["#F7FBFF", "#9ECAE1", "#4292C6", "#08519C", "#08306B"].map((color, i) => [i / 4, color]),
 };
 
 /**
- * A matrix as colours, its first row on top: attention maps, similarity of position embeddings. Cells that are
- * not numbers are grey. Of more than 128 rows or columns neighbours are averaged.
+ * A heatmap of a matrix, first row on top: attention maps, similarity of position embeddings. NaN cells are grey.
+ * More than 128 rows or columns are averaged in blocks.
  *
- * @param matrix Its rows
- * @param options Title, axes, scale, names of rows and columns
+ * @param matrix Rows of equal length
+ * @param options Title, axis labels, colour scale, names of rows and columns
  * @returns The figure
- * @throws {InputError} If an option is unknown, there is no number, rows differ in length, or names are not as many as rows or columns
+ * @throws {InputError} If an option is unknown, there is no number, rows differ in length, or the number of names is wrong
  *
  * @example
  * ```ts
  * import { heatmap } from "./mod.ts";
  *
- * const words = { title: "Head 1", x: "attended token", y: "token", z: "attention, share" };
- * const figure = heatmap([[1, NaN], [0.4, 0.6]], { ...words, scale: "sequential", columns: ["the", "sea"] });
+ * const labels = { title: "Head 1", x: "attended token", y: "token", z: "attention, share" };
+ * const figure = heatmap([[1, NaN], [0.4, 0.6]], { ...labels, scale: "sequential", columns: ["the", "sea"] });
  * console.log(String(figure));
  * ```
  */
@@ -61,7 +61,7 @@ export function heatmap(
   matrix: readonly (readonly number[])[],
   options: HeatmapOptions,
 ): Figure {
-  const { z, scale, columns, rows, ...words } = settle("draw a heatmap", heatmapSettings, options);
+  const { z, scale, columns, rows, ...labels } = settle("draw a heatmap", heatmapSettings, options);
   checkSome("rows", matrix);
   matrix.forEach((row, at) => checkList(`cells in row ${at + 1}`, row));
   const [high, wide] = [matrix.length, matrix[0]!.length];
@@ -73,9 +73,9 @@ export function heatmap(
     if (Number.isFinite(value)) [least, most] = [Math.min(least, value), Math.max(most, value)];
   }
   checkSome("numbers", least <= most ? [least] : []);
-  const [down, across] = [Math.ceil(high / CELLS), Math.ceil(wide / CELLS)];
+  const [down, across] = [Math.ceil(high / MAX_CELLS), Math.ceil(wide / MAX_CELLS)];
   const digits = Math.max(0, -Math.floor(Math.log10((most - least || Math.abs(most) || 1) / 80)));
-  const cells = thinned(matrix, down, across).map((row) =>
+  const cells = downsample(matrix, down, across).map((row) =>
     row.map((value) => Number.isFinite(value) ? Number(value.toFixed(digits)) : null)
   );
   const end = Math.max(-least, most) || 1;
@@ -86,7 +86,7 @@ export function heatmap(
   const height = square ? Math.min(side, side * high / wide) : 400;
   const width = square ? Math.min(side, side * wide / high) : side;
   return figure(
-    words.title,
+    labels.title,
     [{
       type: "heatmap",
       z: cells,
@@ -98,7 +98,7 @@ export function heatmap(
       ...(scale === "diverging" ? { zmin: -end, zmax: end } : {}),
       colorbar: { thickness: 24, outlinewidth: 0, len: 1, nticks: 6 },
     }],
-    layout(words, {
+    layout(labels, {
       height: height + 110,
       left: 100,
       right: 150,
@@ -113,14 +113,14 @@ export function heatmap(
         ...(square ? { scaleanchor: "x", constrain: "domain", constraintoward: "top" } : {}),
         range: [high - 0.5, -0.5],
       },
-      // Not the colour bar's own title, which plotly.js lays over the bar's numbers.
+      // Not the colour bar's own title, which plotly.js draws over the tick labels.
       annotations: [{
         xref: "paper",
         yref: "paper",
         x: 1,
         y: 0.5,
         xshift: 126,
-        text: wrapped(z, 50),
+        text: wrapText(z, 50),
         textangle: -90,
         font: { size: 24 },
         showarrow: false,
@@ -129,15 +129,15 @@ export function heatmap(
     {
       header: ["", z],
       rows: [
-        ["lowest", told(least)],
-        ["highest", told(most)],
+        ["lowest", formatNumber(least)],
+        ["highest", formatNumber(most)],
         ["rows × columns", `${high} × ${wide}`],
       ],
     },
   );
 }
 
-/** Ticks with names, as many as there is room for. */
+/** An axis with tick labels, as many as fit. */
 function axis(names: readonly string[] | undefined, count: number, length: number, upright = false) {
   const common = { showgrid: false, showline: false, ticks: "", ticklabelstandoff: 6 };
   if (!names) return { ...common, nticks: 8 };
@@ -147,7 +147,7 @@ function axis(names: readonly string[] | undefined, count: number, length: numbe
   return {
     ...common,
     tickvals: at,
-    ticktext: at.map((i) => wrapped(names[i]!, 40)),
+    ticktext: at.map((i) => wrapText(names[i]!, 40)),
     tickangle: flat ? 0 : -90,
   };
 }

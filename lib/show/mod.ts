@@ -1,22 +1,22 @@
 /**
- * What a person looks at: figures, their PNG without a browser, tables, progress. It knows numbers, not models.
+ * Figures, PNGs without a browser, tables and progress bars. It depends on numbers, not on models.
  *
- * Loading it has one effect elsewhere: arquero's tables show themselves ({@linkcode showTables}).
+ * Importing it has one side effect: notebooks display arquero's tables ({@linkcode showTables}).
  *
  * @module
  */
 import { showTables } from "./tables.ts";
 
 export { type Bar, type BarGroup, bars } from "./bars.ts";
-export { curve, type CurveOptions, type Line } from "./curve.ts";
+export { curve, type CurveOptions, type Series } from "./curve.ts";
 export { type Figure, png } from "./figure.ts";
 export { type Effect, forest } from "./forest.ts";
 export { heatmap, type HeatmapOptions } from "./heatmap.ts";
-export { duration, type Face, progress, type Step } from "./progress.ts";
+export { duration, progress, type ProgressDisplay, type ProgressEvent } from "./progress.ts";
 export { show } from "./show.ts";
 export { strip, type StripGroup } from "./strip.ts";
-export { type ArmStyle, armStyle, type Mean, type Words } from "./style.ts";
+export { type ArmStyle, armStyle, type AxisLabels, type PointEstimate } from "./style.ts";
 export { showTables } from "./tables.ts";
-export { type StudyStep, type Update, watch, type Watched } from "./watch.ts";
+export { type StudyStep, type TrainingStep, watch, type Watched } from "./watch.ts";
 
 showTables();

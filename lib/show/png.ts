@@ -1,19 +1,19 @@
 import { initWasm, Resvg } from "@resvg/resvg-wasm";
 import "dejavu-fonts-ttf/package.json" with { type: "json" }; // Packages that are not imported are not downloaded.
 import { encode } from "fast-png";
-import { JSDOM } from "jsdom"; // Not linkedom, which is smaller: it loses styles, and so markers their colours.
-// The bundle without maps and 3-D, a sixth of plotly.js-dist: it draws the same scatter, bar and heatmap traces.
+import { JSDOM } from "jsdom"; // Not linkedom, which is smaller but loses styles, and with them the markers' colours.
+// The bundle without maps and 3-D, a sixth of plotly.js-dist: its scatter, bar and heatmap traces are the same.
 import plotlyCode from "plotly.js-cartesian-dist-min/plotly-cartesian.min.js" with { type: "text" };
 import { escapeText } from "../markup.ts";
 import { FONT } from "./style.ts";
 
-/** What is used of plotly.js. */
+/** The part of plotly.js that is used. */
 interface Plotly {
   toImage(figure: unknown, options: { format: "svg"; width: number; height: number }): Promise<string>;
   validate(data: unknown, layout: unknown): { msg: string }[] | undefined;
 }
 
-/** What is used of the DOM, of which Deno has no types. */
+/** The part of the DOM that is used; Deno has no types of it. */
 interface Element {
   readonly nodeType: number;
   readonly localName: string;
@@ -29,17 +29,17 @@ interface Point {
   readonly y: number;
 }
 
-/** What draws, once it is loaded. */
+/** plotly.js and the font, loaded. */
 interface Drawer {
   readonly plotly: Plotly;
   readonly font: Uint8Array;
-  /** Width of a text, as a share of the font's size. */
+  /** Width of a text relative to the font size. */
   advance(text: string): number;
 }
 
 let started: Promise<Drawer> | undefined;
 
-/** plotly.js in a page of its own, without network and without scripts but this one. */
+/** Loads plotly.js into a jsdom page without network access or other scripts. */
 export function start(): Promise<Drawer> {
   return started ??= load();
 }
@@ -52,16 +52,16 @@ async function load(): Promise<Drawer> {
   ]);
   await initWasm(wasm);
   const { window } = new JSDOM("<!doctype html><body></body>", { runScripts: "outside-only" });
-  for (const way of ["XMLHttpRequest", "WebSocket", "EventSource", "fetch"]) delete window[way];
-  const advance = measurer(font);
-  supply(window, advance);
+  for (const name of ["XMLHttpRequest", "WebSocket", "EventSource", "fetch"]) delete window[name];
+  const advance = textMeasurer(font);
+  polyfill(window, advance);
   window.eval(plotlyCode);
   return { plotly: window.Plotly, font, advance };
 }
 
 /**
- * Draws a figure as a PNG, without a browser: with the same plotly.js that notebooks draw it with, in the same
- * font. Needs `--allow-read` and `--allow-env`.
+ * Renders a figure as a PNG without a browser, with the same plotly.js and font as in notebooks. Needs `--allow-read`
+ * and `--allow-env`.
  */
 export async function draw(
   figure: { readonly data: unknown; readonly layout: { readonly width: number; readonly height: number } },
@@ -69,11 +69,11 @@ export async function draw(
 ): Promise<Uint8Array> {
   const { plotly, font } = await start();
   const { width, height } = figure.layout;
-  const copy = JSON.parse(JSON.stringify(figure)); // plotly.js writes into what it is given.
+  const copy = JSON.parse(JSON.stringify(figure)); // plotly.js modifies its arguments.
   const uri = await plotly.toImage(copy, { format: "svg", width, height });
   const svg = decodeURIComponent(uri.slice(uri.indexOf(",") + 1))
-    .replaceAll(/url\((?:'|&quot;)(#[^)]*?)(?:'|&quot;)\)/g, "url($1)") // resvg knows neither the quotes
-    .replaceAll("image-rendering: pixelated", "image-rendering: optimizeSpeed") // nor this word,
+    .replaceAll(/url\((?:'|&quot;)(#[^)]*?)(?:'|&quot;)\)/g, "url($1)") // resvg supports neither the quotes
+    .replaceAll("image-rendering: pixelated", "image-rendering: optimizeSpeed") // nor this keyword,
     .replace("<svg ", '<svg xml:space="preserve" '); // nor `white-space: pre`.
   const drawing = new Resvg(svg, {
     font: { fontBuffers: [font], defaultFontFamily: FONT },
@@ -92,8 +92,8 @@ export async function draw(
 }
 
 /**
- * Pixels as numbers of at most 256 colours, which makes a third of the file. Where there are more, each channel
- * is rounded, by 4 of 255 in a usual heatmap.
+ * Pixels as indices into a palette of at most 256 colours, which reduces the file to a third. With more colours, each
+ * channel is quantised, to steps of 4 of 255 in a typical heatmap.
  */
 function indexed(pixels: Uint8Array) {
   for (let step = 1;; step *= 2) {
@@ -115,8 +115,8 @@ function indexed(pixels: Uint8Array) {
   }
 }
 
-/** Widths of texts in the font: the ink between two bars, as resvg itself sets it. */
-function measurer(font: Uint8Array): (text: string) => number {
+/** Measures the width of text in the font: the distance between two bars around it, as resvg lays it out. */
+function textMeasurer(font: Uint8Array): (text: string) => number {
   const options = { font: { fontBuffers: [font], defaultFontFamily: FONT } };
   const ink = (text: string) => {
     const svg = new Resvg(
@@ -137,9 +137,9 @@ function measurer(font: Uint8Array): (text: string) => number {
   };
 }
 
-/** Gives a jsdom window what it lacks and plotly.js asks for: sizes of text, and a canvas for heatmaps. */
+/** Adds what plotly.js needs and jsdom lacks: text sizes, and a canvas for heatmaps. */
 // deno-lint-ignore no-explicit-any
-function supply(window: any, advance: (text: string) => number): void {
+function polyfill(window: any, advance: (text: string) => number): void {
   const size = (node: Element | null): number =>
     node ? parseFloat(node.style?.["fontSize"] ?? "") || size(node.parentNode) : 16;
   const width = (node: Element): number =>
@@ -147,7 +147,7 @@ function supply(window: any, advance: (text: string) => number): void {
       ? advance(node.textContent) * size(node.parentNode)
       : [...node.childNodes].reduce((sum, child) => sum + width(child), 0);
 
-  /** Corners of each of a text's lines. */
+  /** Corners of each line of a text. */
   const lines = (text: Element): Point[] => {
     const anchor = text.style?.["textAnchor"] || text.getAttribute("text-anchor") || "start";
     const font = size(text);
@@ -159,7 +159,7 @@ function supply(window: any, advance: (text: string) => number): void {
       const wide = width(line);
       const left = x - wide * ({ middle: 0.5, end: 1 }[anchor] ?? 0);
       const base = y + dy * font;
-      // DejaVu's ascent and descent, in whole pixels as browsers have them.
+      // DejaVu's ascent and descent, rounded to pixels as in browsers.
       return [base - Math.round(0.928 * font), base + Math.round(0.236 * font)]
         .flatMap((y) => [{ x: left, y }, { x: left + wide, y }]);
     });
@@ -190,7 +190,7 @@ function supply(window: any, advance: (text: string) => number): void {
   window.URL.createObjectURL = () => "";
 }
 
-/** What an SVG `transform` of translations and rotations does; plotly.js measures inside of no other. */
+/** The matrix of an SVG `transform` of translations and rotations; plotly.js measures text inside no others. */
 function matrixOf(transform: string): DOMMatrix {
   const matrix = new DOMMatrix();
   for (const [, name, list] of transform.matchAll(/(translate|rotate)\(([^)]*)\)/g)) {
@@ -201,7 +201,7 @@ function matrixOf(transform: string): DOMMatrix {
   return matrix;
 }
 
-/** As much of a 2-D canvas as a heatmap of even cells is painted with: a pixel a cell. */
+/** The part of a 2-D canvas that a heatmap needs: one pixel per cell. */
 function canvas() {
   return {
     data: new Uint8ClampedArray(),

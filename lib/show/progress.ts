@@ -2,47 +2,47 @@
 import cliProgress from "cli-progress";
 import process from "node:process";
 
-/** What a progress line tells. */
-export interface Step {
-  /** From 0 to 1. */
+/** One update of a progress display. */
+export interface ProgressEvent {
+  /** Fraction of the work done, from 0 to 1. */
   readonly done: number;
-  /** Seconds that are left; not a number if nobody knows yet. */
+  /** Estimated seconds left; NaN if unknown. */
   readonly left: number;
-  /** What is under way, in a few words. */
+  /** What is running, in a few words. */
   readonly text: string;
-  /** The update and its loss, where a curve can be made of them. */
+  /** Update and loss, for a loss curve. */
   readonly point?: { readonly update: number; readonly loss: number };
 }
 
-/** What shows steps, and what they came to. */
-export interface Face {
-  /** Shows a step, or leaves it out if the last one was just now. */
-  show(step: Step): void | Promise<void>;
-  /** Shows the last step for good. */
+/** Displays progress: a bar, a loss curve or lines of text. */
+export interface ProgressDisplay {
+  /** Displays an event, or skips it if the last one was too recent. */
+  show(event: ProgressEvent): void | Promise<void>;
+  /** Displays the final state. */
   end(): void | Promise<void>;
 }
 
-/** Seconds from one line to the next where nobody watches. */
-const EVERY = 5;
+/** Seconds between lines when standard error is not a terminal. */
+const INTERVAL = 5;
 
 /**
- * Progress on standard error: a bar in a terminal, a plain line every few seconds in a pipe or a file.
- * Standard output is left to results.
+ * Progress on standard error: a bar in a terminal, a line every few seconds in a pipe or file. Standard output is
+ * reserved for results.
  */
-export function progress(): { show(step: Step): void; end(): void } {
+export function progress(): { show(event: ProgressEvent): void; end(): void } {
   if (!Deno.stderr.isTerminal()) {
     let last = -Infinity;
     return {
       show({ done, left, text }) {
         const now = performance.now() / 1e3;
-        if (now - last < EVERY) return;
+        if (now - last < INTERVAL) return;
         last = now;
         console.error(`${(100 * done).toFixed(0).padStart(3)} %  ${duration(left)} left  ${text}`);
       },
       end() {},
     };
   }
-  process.stderr.on("error", () => {}); // A terminal may be closed; what is under way is to be saved all the same.
+  process.stderr.on("error", () => {}); // The terminal may be closed while results still have to be saved.
   const bar = new cliProgress.SingleBar({
     format: "{bar} {percentage} %  {time} left  {text}",
     barsize: 24,
@@ -57,7 +57,7 @@ export function progress(): { show(step: Step): void; end(): void } {
   };
 }
 
-/** Seconds as a person says them: `48 s`, `3 min 5 s`, `2 h 10 min`. */
+/** Formats seconds: `48 s`, `3 min 5 s`, `2 h 10 min`. */
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "…";
   const whole = Math.round(seconds);

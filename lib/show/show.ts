@@ -4,14 +4,14 @@ import { checked, or, value as values } from "../settings.ts";
 import { type Figure, isFigure } from "./figure.ts";
 import { tableText } from "./tables.ts";
 
-/** A kernel may send an output after it has said that the cell is done, and then it is lost: this long it takes, in ms. */
-const PATIENCE = 30;
+/** Time to wait for the kernel to send the output, in ms: an output sent after the end of its cell is lost. */
+const FLUSH_DELAY = 30;
 
 const isTable = values("a table", (value): value is ColumnTable => value instanceof ColumnTable);
 
 /**
- * Shows a figure or a table in the middle of a notebook's cell; a cell's last expression shows itself. Outside a
- * notebook it prints the figure's or the table's text.
+ * Displays a figure or a table in the middle of a notebook cell; the cell's last expression is displayed without it.
+ * Outside a notebook it prints the text of the figure or table.
  *
  * @param value A figure or an arquero table
  *
@@ -28,5 +28,5 @@ export async function show(value: Figure | ColumnTable): Promise<void> {
   const kernel = jupyter();
   if (!kernel) return console.log(value instanceof ColumnTable ? tableText(value) : String(value));
   await kernel.display(value);
-  await new Promise((resume) => setTimeout(resume, PATIENCE));
+  await new Promise((resume) => setTimeout(resume, FLUSH_DELAY));
 }

@@ -2,30 +2,30 @@ import { settle } from "../settings.ts";
 import { checkNamed, checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
 import {
   armStyle,
-  estimated,
+  type AxisLabels,
+  categoryAxis,
+  errorBars,
+  formatEstimate,
+  labelSettings,
   layout,
-  type Mean,
-  named,
-  seen,
-  whiskers,
-  type Words,
-  wordsSettings,
+  type PointEstimate,
+  roundTo,
 } from "./style.ts";
 
-/** An arm of a {@linkcode strip}: its values, and what they say together. */
-export interface StripGroup extends Mean {
-  /** The arm, which gives the dots their look. */
+/** An arm of a {@linkcode strip}: its values, their mean and its confidence interval. */
+export interface StripGroup extends PointEstimate {
+  /** The arm, which determines the points' style. */
   readonly name: string;
-  /** One value a seed. */
+  /** One value per seed. */
   readonly values: readonly number[];
 }
 
 /**
- * One dot a seed, with mean and interval beside the dots. The same seed has the same place in each arm, so that
- * pairs can be followed with the eye.
+ * A strip plot: one point per seed, with the mean and its confidence interval beside the points. A seed has the same
+ * horizontal offset in each arm, so that pairs are visible.
  *
  * @param groups The arms, from left to right
- * @param words Title and axes, with units
+ * @param labels Title and axis labels, with units
  * @returns The figure
  * @throws {InputError} If there is no arm, an arm has no value, or a value or mean is not a number
  *
@@ -37,8 +37,8 @@ export interface StripGroup extends Mean {
  * console.log(String(strip([arm], { title: "Held-out text", x: "positions", y: "bits per character" })));
  * ```
  */
-export function strip(groups: readonly StripGroup[], words: Words): Figure {
-  settle("draw a strip", wordsSettings, words);
+export function strip(groups: readonly StripGroup[], labels: AxisLabels): Figure {
+  settle("draw a strip", labelSettings, labels);
   checkNamed("arms", groups);
   for (const { name, values, mean } of groups) {
     checkSome(`values of "${name}"`, values);
@@ -46,19 +46,19 @@ export function strip(groups: readonly StripGroup[], words: Words): Figure {
     checkNumbers(`the mean of "${name}"`, [mean]);
   }
   return figure(
-    words.title,
+    labels.title,
     groups.flatMap((group, at) => {
       const { name, values, mean } = group;
       const { color, ink, symbol } = armStyle(name);
-      const place = (seed: number) =>
+      const position = (seed: number) =>
         at - 0.12 + (values.length > 1 ? 0.24 * (seed / (values.length - 1) - 0.5) : 0);
       return [
         {
           type: "scatter",
           mode: "markers",
           name,
-          x: values.map((_, seed) => seen(place(seed))),
-          y: values.map((value) => seen(value)),
+          x: values.map((_, seed) => roundTo(position(seed))),
+          y: values.map((value) => roundTo(value)),
           marker: { color, symbol, size: 15, opacity: 0.85, line: { color: "white", width: 1 } },
         },
         {
@@ -66,19 +66,19 @@ export function strip(groups: readonly StripGroup[], words: Words): Figure {
           mode: "markers",
           name: `${name}, mean`,
           x: [at + 0.2],
-          y: [seen(mean)],
+          y: [roundTo(mean)],
           marker: { color: ink, symbol: "line-ew", size: 26, line: { color: ink, width: 5 } },
-          error_y: whiskers([group], { color: ink, thickness: 3, width: 8 }),
+          error_y: errorBars([group], { color: ink, thickness: 3, width: 8 }),
         },
       ];
     }),
-    layout(words, {
-      subtitle: "marks: one a seed; bars: mean and interval",
-      xaxis: named(groups.map(({ name }) => name)),
+    layout(labels, {
+      subtitle: "points: one per seed; bars: mean and confidence interval",
+      xaxis: categoryAxis(groups.map(({ name }) => name)),
     }),
     {
-      header: ["", words.y, "n"],
-      rows: groups.map((group) => [group.name, estimated(group), String(group.values.length)]),
+      header: ["", labels.y, "n"],
+      rows: groups.map((group) => [group.name, formatEstimate(group), String(group.values.length)]),
     },
   );
 }

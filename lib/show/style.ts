@@ -3,33 +3,33 @@ import { escapeText } from "../markup.ts";
 import { withInterval } from "../numbers.ts";
 import { type SchemaOf, value } from "../settings.ts";
 
-/** The font of pictures; a notebook's reader who lacks it gets one as wide. */
+/** Font of the figures; viewers that lack it use one of the same width. */
 export const FONT = "DejaVu Sans";
 
-/** Size of all text but the title, in px of a picture 900 wide: at half size it is still read. */
+/** Size of all text but the title, in px at a width of 900: readable at half size. */
 export const SIZE = 20;
 
-/** Width of a picture, in px. */
+/** Width of a figure, in px. */
 export const WIDTH = 900;
 
-/** Colour of lines and words that belong to no arm. */
+/** Colour of lines and text that belong to no arm. */
 export const INK = "#333333";
 
-/** How an arm is drawn, in every figure alike: colour, and for black-and-white print dash, marker and hatching. */
+/** Style of an arm in all figures: colour, and dash, marker and hatching for black-and-white print. */
 export interface ArmStyle {
   /** Colour of lines, markers and bars, as `#rrggbb`. */
   readonly color: string;
-  /** The same, dark enough to be read as text on white. */
+  /** The same colour, dark enough for text on white. */
   readonly ink: string;
-  /** Plotly's name of the line's dashes. */
+  /** Plotly's name of the line dash. */
   readonly dash: string;
   /** Plotly's name of the marker. */
   readonly symbol: string;
-  /** Plotly's name of the bar's hatching; empty for a plain bar. */
+  /** Plotly's name of the hatching; empty for a solid bar. */
   readonly pattern: string;
 }
 
-/** Okabe and Ito's palette, made for every kind of colour vision, less its yellow, which white paper swallows. */
+/** The colour-blind-safe palette of Okabe and Ito, without its yellow, which has too little contrast on white. */
 const palette = {
   blue: "#0072B2",
   vermillion: "#D55E00",
@@ -40,7 +40,7 @@ const palette = {
   black: "#222222",
 } as const;
 
-/** Dash, marker and hatching go together. */
+/** Combinations of dash, marker and hatching. */
 const shapes = [
   ["solid", "circle", ""],
   ["dash", "square", "/"],
@@ -50,7 +50,7 @@ const shapes = [
   ["longdashdot", "triangle-down", "\\"],
 ] as const;
 
-/** Blue and solid is what the paper does; position kinds of one hue begin alike, and only one of them is trained. */
+/** The paper's choice is blue and solid; position kinds with the same initialisation have similar hues. */
 const known: Readonly<Record<string, readonly [color: string, shape: number]>> = {
   learned: [palette.blue, 0],
   sinusoidal: [palette.vermillion, 1],
@@ -76,9 +76,9 @@ const known: Readonly<Record<string, readonly [color: string, shape: number]>> =
 };
 
 /**
- * How an arm is drawn: a function of its name alone, so that it looks the same in every figure, whatever stands
- * beside it. λ has an ordered scale, and `1000 examples`; of a name in parts, `learned, λ = 0.5`, the first gives
- * the colour and the last the shape; a name that is not known gets a stable style.
+ * The style of an arm. It depends on the name alone, so that an arm looks the same in every figure. Values of λ and
+ * numbers of examples (`1000 examples`) have a sequential colour scale. In a name with parts (`learned, λ = 0.5`) the
+ * first determines the colour and the last the shape. The style of an unknown name is derived from its hash.
  *
  * @param name The arm's name
  * @returns Its colour, dash, marker and hatching
@@ -92,21 +92,21 @@ const known: Readonly<Record<string, readonly [color: string, shape: number]>> =
  */
 export function armStyle(name: string): ArmStyle {
   const parts = name.split(", ");
-  const [color] = looks(parts[0]!);
-  const [dash, symbol, pattern] = shapes[looks(parts.at(-1)!)[1]]!;
-  return { color, ink: darkened(color), dash, symbol, pattern };
+  const [color] = colorAndShape(parts[0]!);
+  const [dash, symbol, pattern] = shapes[colorAndShape(parts.at(-1)!)[1]]!;
+  return { color, ink: darken(color), dash, symbol, pattern };
 }
 
-function looks(part: string): readonly [color: string, shape: number] {
+function colorAndShape(part: string): readonly [color: string, shape: number] {
   const lambda = part.match(/^λ\s*=?\s*([\d.]+)$/)?.[1];
   if (lambda !== undefined) {
     const value = Number(lambda);
-    return [ramp(value / (value + 0.5)), [0, 0.25, 0.5, 1].filter((step) => value > step).length];
+    return [viridis(value / (value + 0.5)), [0, 0.25, 0.5, 1].filter((step) => value > step).length];
   }
   const examples = part.match(/^(\d+) examples$/)?.[1];
   if (examples !== undefined) {
     const share = Math.max(0, Math.min(1, Math.log10(Number(examples)) / 2 - 1)); // From 100 to 10,000.
-    return [ramp(share), Math.round(4 * share)];
+    return [viridis(share), Math.round(4 * share)];
   }
   if (Object.hasOwn(known, part)) return known[part]!;
   const hash = fnv1a(new TextEncoder().encode(part));
@@ -114,8 +114,8 @@ function looks(part: string): readonly [color: string, shape: number] {
   return [colors[hash % colors.length]!, (hash >>> 8) % shapes.length];
 }
 
-/** Viridis, from its dark end: it grows lighter all the way, so that the order shows in grey, too. */
-function ramp(share: number): string {
+/** Viridis, from its dark end: its lightness increases, so that the order is visible in grey, too. */
+function viridis(share: number): string {
   const stops = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"].map(channels);
   const at = Math.min(share, 0.85) * (stops.length - 1);
   const [from, to] = [stops[Math.floor(at)]!, stops[Math.ceil(at)]!];
@@ -126,8 +126,8 @@ const channels = (color: string) => [1, 3, 5].map((at) => parseInt(color.slice(a
 const hex = (rgb: number[]) =>
   "#" + rgb.map((value) => Math.round(value).toString(16).padStart(2, "0")).join("");
 
-/** Made darker until its contrast with white is 4.5, what WCAG asks of text. */
-function darkened(color: string): string {
+/** Darkens a colour until its contrast with white is 4.5, as WCAG requires for text. */
+function darken(color: string): string {
   const linear = (value: number) => value <= 10 ? value / 3295 : ((value / 255 + 0.055) / 1.055) ** 2.4;
   for (let rgb = channels(color);; rgb = rgb.map((value) => value * 0.95)) {
     const [red, green, blue] = rgb.map(linear);
@@ -135,31 +135,31 @@ function darkened(color: string): string {
   }
 }
 
-/** The same colour, seen through. */
-export const faint = (color: string) => `rgba(${channels(color).join(",")},0.2)`;
+/** The same colour, with an opacity of 20 %. */
+export const translucent = (color: string) => `rgba(${channels(color).join(",")},0.2)`;
 
-/** What every figure must tell in words. */
-export interface Words {
-  /** What the figure shows. */
+/** Title and axis labels of a figure. */
+export interface AxisLabels {
+  /** Title of the figure. */
   readonly title: string;
-  /** What the horizontal axis measures, with its unit: `"position in the window, tokens"`. */
+  /** Label of the horizontal axis, with its unit: `"position in the window, tokens"`. */
   readonly x: string;
-  /** What the vertical axis measures, with its unit: `"loss, nats"`. */
+  /** Label of the vertical axis, with its unit: `"loss, nats"`. */
   readonly y: string;
 }
 
-const words = value("a text", (value): value is string => typeof value === "string");
+const string = value("a text", (value): value is string => typeof value === "string");
 
-/** The settings of {@linkcode Words}. */
-export const wordsSettings = {
-  title: { ...words, about: "what the figure shows" },
-  x: { ...words, about: "what the horizontal axis measures, with its unit" },
-  y: { ...words, about: "what the vertical axis measures, with its unit" },
-} satisfies SchemaOf<Words>;
+/** The settings of {@linkcode AxisLabels}. */
+export const labelSettings = {
+  title: { ...string, about: "title of the figure" },
+  x: { ...string, about: "label of the horizontal axis, with its unit" },
+  y: { ...string, about: "label of the vertical axis, with its unit" },
+} satisfies SchemaOf<AxisLabels>;
 
-/** The look that all figures share; what a figure adds to an axis is laid over it. */
+/** The layout that all figures share; a figure's own axis options override it. */
 export function layout(
-  words: Words,
+  labels: AxisLabels,
   {
     height = 470,
     subtitle = "",
@@ -184,11 +184,11 @@ export function layout(
     readonly [key: string]: unknown;
   },
 ) {
-  const title = wrapped(words.title, 54);
+  const title = wrapText(labels.title, 54);
   const lines = title.split("<br>").length;
   const top = 28 + 32 * lines + above;
   const axis = (text: string) => ({
-    title: { text: wrapped(text, 60), standoff: 14 },
+    title: { text: wrapText(text, 60), standoff: 14 },
     automargin: true,
     showline: true,
     linecolor: INK,
@@ -199,7 +199,7 @@ export function layout(
   });
   return {
     width: WIDTH,
-    height: height + top + (xaxis.tickangle && !xaxis["constrain"] ? room(xaxis.ticktext ?? []) : 0),
+    height: height + top + (xaxis.tickangle && !xaxis["constrain"] ? textWidth(xaxis.ticktext ?? []) : 0),
     font: { family: `${FONT}, Verdana, sans-serif`, size: SIZE, color: INK },
     title: {
       text: title,
@@ -207,7 +207,7 @@ export function layout(
       x: 0,
       xref: "container",
       xanchor: "left",
-      pad: { l: 20, t: lines > 1 ? 33 : 16 }, // plotly.js hangs a single line at its top, several at a baseline.
+      pad: { l: 20, t: lines > 1 ? 33 : 16 }, // plotly.js aligns a single line at its top, several at a baseline.
       y: 1,
       yref: "container",
       yanchor: "top",
@@ -218,63 +218,66 @@ export function layout(
     plot_bgcolor: "white",
     showlegend: false,
     hovermode: "closest",
-    xaxis: { ...axis(words.x), ...xaxis },
-    yaxis: { ...axis(words.y), ...yaxis },
+    xaxis: { ...axis(labels.x), ...xaxis },
+    yaxis: { ...axis(labels.y), ...yaxis },
     ...rest,
   };
 }
 
-/** An axis with a name at each of 0, 1, 2 …, such as tasks or arms; where they are too many, upright. */
-export function named(names: readonly string[]) {
-  const flat = names.map((name) => wrapped(name, Math.floor(65 / names.length)));
-  const upright = room(flat) > 760 / names.length;
+/** A categorical axis: a name at each of 0, 1, 2 …, such as tasks or arms; vertical labels if they do not fit. */
+export function categoryAxis(names: readonly string[]) {
+  const flat = names.map((name) => wrapText(name, Math.floor(65 / names.length)));
+  const upright = textWidth(flat) > 760 / names.length;
   return {
     range: [-0.55, names.length - 0.45],
     tickvals: names.map((_, at) => at),
-    ticktext: upright ? names.map((name) => wrapped(name, 20)) : flat,
+    ticktext: upright ? names.map((name) => wrapText(name, 20)) : flat,
     tickangle: upright ? -90 : 0,
     showgrid: false,
     ticks: "",
   };
 }
 
-/** Room above the plot for a legend of these names, in px: plotly.js sets those that need several rows in columns. */
-export function legendRoom(names: readonly string[]): number {
-  const widths = names.map((name) => room([name]) + 45);
+/** Height of a legend above the plot, in px: plotly.js arranges several rows in columns. */
+export function legendHeight(names: readonly string[]): number {
+  const widths = names.map((name) => textWidth([name]) + 45);
   const columns = Math.max(1, Math.floor(760 / Math.max(...widths)));
   const rows = widths.reduce((a, b) => a + b, 0) <= 760 ? 1 : Math.ceil(names.length / columns);
   return 27 * rows + 9;
 }
 
-/** A mean, with its interval where there is one. */
-export interface Mean {
+/** A mean with its confidence interval, if there is one. */
+export interface PointEstimate {
   /** The mean. */
   readonly mean: number;
-  /** Lower end of its interval; absent or not a number where there is none. */
+  /** Lower bound of its interval; absent or NaN if there is none. */
   readonly low?: number;
-  /** Upper end. */
+  /** Upper bound of its interval. */
   readonly high?: number;
 }
 
-/** Whether a mean has an interval. */
-export const bounded = ({ low = NaN, high = NaN }: Mean): boolean => Number.isFinite(low + high);
+/** Whether a mean has a confidence interval. */
+export const hasInterval = ({ low = NaN, high = NaN }: PointEstimate): boolean => Number.isFinite(low + high);
 
-/** Plotly's error bars from the lower to the upper ends. Of means without them there must be none before others. */
-export function whiskers(means: readonly Mean[], look: { color: string; thickness: number; width: number }) {
-  const sure = means.filter(bounded); // plotly.js would take a null for 0 and draw it.
+/** Plotly's error bars. Means without an interval must follow those with one. */
+export function errorBars(
+  means: readonly PointEstimate[],
+  style: { color: string; thickness: number; width: number },
+) {
+  const withIntervals = means.filter(hasInterval); // plotly.js draws null as 0.
   return {
     type: "data",
     symmetric: false,
-    array: sure.map(({ mean, high }) => seen(high! - mean)),
-    arrayminus: sure.map(({ mean, low }) => seen(mean - low!)),
-    ...look,
+    array: withIntervals.map(({ mean, high }) => roundTo(high! - mean)),
+    arrayminus: withIntervals.map(({ mean, low }) => roundTo(mean - low!)),
+    ...style,
   };
 }
 
-/** A text that plotly.js takes for what it says, broken into lines of at most so many characters, if it can be. */
-export function wrapped(text: string, characters: number): string {
+/** Escapes a text for plotly.js and breaks it into lines of at most so many characters, where possible. */
+export function wrapText(text: string, characters: number): string {
   const lines = [""];
-  // A sign stays with its number; a word is broken at its hyphens only if a line cannot hold it.
+  // A sign stays with its number; a word is broken at its hyphens only if it does not fit on a line.
   for (const word of text.match(/(?:λ = |− )?\S+\s*/g) ?? []) {
     for (const piece of word.trim().length > characters ? word.split(/(?<=-)/) : [word]) {
       if (lines.at(-1) && (lines.at(-1)! + piece).trim().length > characters) lines.push("");
@@ -284,30 +287,30 @@ export function wrapped(text: string, characters: number): string {
   return lines.map((line) => escapeText(line.trim())).join("<br>");
 }
 
-/** About how wide the widest of some texts is, in px: room to keep, before anything is drawn. */
-export function room(texts: readonly string[]): number {
-  const share = (character: string) =>
+/** Estimated width of the widest of some texts, in px. */
+export function textWidth(texts: readonly string[]): number {
+  const widthOf = (character: string) =>
     /[mwMW−+%]/.test(character) ? 0.9 : /[-iljtfr.,:;'| ()[\]]/.test(character) ? 0.39 : 0.63;
   const widths = texts.flatMap((text) => text.split("<br>"))
-    .map((line) => [...line].reduce((sum, character) => sum + share(character), 0));
+    .map((line) => [...line].reduce((sum, character) => sum + widthOf(character), 0));
   return Math.ceil(SIZE * Math.max(0, ...widths));
 }
 
-/** A number with so many significant digits, without the noise of binary fractions. */
-export function seen(value: number, digits = 5): number | null {
+/** A number rounded to so many significant digits. */
+export function roundTo(value: number, digits = 5): number | null {
   return Number.isFinite(value) ? Number(value.toPrecision(digits)) : null;
 }
 
 /** A number as text, with a true minus sign. */
-export function signed(text: string): string {
+export function withMinusSign(text: string): string {
   return text.replace(/^-(?=[0.]+$)/, "").replace(/^-/, "−");
 }
 
-/** A number as text, with as many digits as a reader wants of it. */
-export const told = (value: number): string => signed(String(seen(value, 4)));
+/** A number as text, with four significant digits. */
+export const formatNumber = (value: number): string => withMinusSign(String(roundTo(value, 4)));
 
-/** An estimate as text, with two digits of its interval's half width: `71.3 [69.6, 73.0]`. */
-export function estimated({ mean, low = NaN, high = NaN }: Mean): string {
-  if (!(high >= low)) return signed(String(seen(mean, 3)));
+/** An estimate as text, rounded to two digits of its interval's half width: `71.3 [69.6, 73.0]`. */
+export function formatEstimate({ mean, low = NaN, high = NaN }: PointEstimate): string {
+  if (!(high >= low)) return withMinusSign(String(roundTo(mean, 3)));
   return withInterval(mean, low, high).replaceAll("-", "−");
 }

@@ -1,32 +1,32 @@
 import { ColumnTable } from "arquero";
 import { DISPLAY } from "../kernel.ts";
 import { escapeText } from "../markup.ts";
-import { signed } from "./style.ts";
+import { withMinusSign } from "./style.ts";
 
-/** Rows that are shown; of the others their number is told. */
-const ROWS = 30;
+/** Maximum number of displayed rows. */
+const MAX_ROWS = 30;
 
-/** A table's cells as text, and which columns stand to the right. */
+/** A table's cells as text, and which columns are right-aligned. */
 interface Cells {
   readonly header: readonly string[];
   readonly rows: readonly (readonly string[])[];
   readonly right: readonly boolean[];
-  /** How many rows are left out, in words; empty where none is. */
+  /** A note on omitted rows; empty if there are none. */
   readonly more: string;
 }
 
-/** A number, or an estimate with its interval. */
+/** A number, or an estimate with its confidence interval. */
 const numeric = /^[+−-]?\d[\d.]*( ?%)?(e[+−-]?\d+)?( \[.*\])?$/;
 
 /**
- * Rounds the columns of a table to sensible digits and takes its first rows. Texts such as
- * `81.23 [80.39, 82.08]` stay as they are.
+ * The first rows of a table, with the numbers of each column rounded. Texts such as `81.23 [80.39, 82.08]` are
+ * unchanged.
  */
 function cellsOf(table: ColumnTable): Cells {
   const header = table.columnNames();
-  const count = Math.min(table.numRows(), ROWS);
+  const count = Math.min(table.numRows(), MAX_ROWS);
   const columns = header.map((name) =>
-    texts(Array.from({ length: count }, (_, row) => table.get(name, row)))
+    formatColumn(Array.from({ length: count }, (_, row) => table.get(name, row)))
   );
   return {
     header,
@@ -38,21 +38,21 @@ function cellsOf(table: ColumnTable): Cells {
 
 const ABSENT = "–";
 
-/** A column as text: its numbers with as many places as give the largest four digits. */
-function texts(values: readonly unknown[]): string[] {
+/** A column as text: its numbers have as many decimals as give the largest one four digits. */
+function formatColumn(values: readonly unknown[]): string[] {
   const numbers = values.filter((value) => typeof value === "number").filter(Number.isFinite);
   const largest = numbers.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const whole = numbers.every(Number.isInteger);
-  const places = whole || largest === 0 ? 0 : Math.min(8, Math.max(0, 3 - Math.floor(Math.log10(largest))));
+  const decimals = whole || largest === 0 ? 0 : Math.min(8, Math.max(0, 3 - Math.floor(Math.log10(largest))));
   return values.map((value) => {
     if (value === null || value === undefined || Number.isNaN(value)) return ABSENT;
     if (value instanceof Date) return value.toISOString();
     if (typeof value !== "number") return typeof value === "object" ? JSON.stringify(value) : String(value);
-    return signed(Number.isFinite(value) ? value.toFixed(places) : value > 0 ? "∞" : "-∞");
+    return withMinusSign(Number.isFinite(value) ? value.toFixed(decimals) : value > 0 ? "∞" : "-∞");
   });
 }
 
-/** Rows in columns as wide as their widest cell, for a terminal. */
+/** Aligns rows in columns, for a terminal. */
 export function aligned(
   header: readonly string[],
   rows: readonly (readonly string[])[],
@@ -67,7 +67,7 @@ export function aligned(
   return [header, ...rows].map(line).join("\n");
 }
 
-/** A table as text: what {@linkcode showTables} gives readers without HTML. */
+/** A table as text, for viewers without HTML. */
 export function tableText(table: ColumnTable): string {
   const { header, rows, right, more } = cellsOf(table);
   return [aligned(header, rows, right), ...(more ? [more] : [])].join("\n");
@@ -81,7 +81,7 @@ function tableMarkdown(table: ColumnTable): string {
   return [line(header), rule, ...rows.map(line), ...(more ? ["", more] : [])].join("\n");
 }
 
-/** GitHub drops styles and keeps `align`; JupyterLab has styles of its own, which only a style overrides. */
+/** GitHub removes styles and keeps `align`; JupyterLab's own styles are overridden only by a style. */
 function tableHtml(table: ColumnTable): string {
   const { header, rows, right, more } = cellsOf(table);
   const row = (tag: string, cells: readonly string[]) =>
@@ -106,9 +106,9 @@ function tableHtml(table: ColumnTable): string {
 const escaped = (text: string): string => escapeText(text).replace(/\s*\n\s*/g, " ");
 
 /**
- * Lets arquero's tables show themselves as a notebook cell's last expression: the first 30 rows as HTML,
- * Markdown and text, numbers to the right and rounded to four digits of the column's largest. Called when
- * `lib/show/mod.ts` is loaded, as a study's tables are arquero's own and are not made here.
+ * Makes notebooks display arquero's tables: the first 30 rows as HTML, Markdown and text, numbers right-aligned and
+ * rounded to four digits of the column's largest. Called when `lib/show/mod.ts` is imported, as a study's tables are
+ * plain arquero tables.
  */
 export function showTables(): void {
   Object.defineProperty(ColumnTable.prototype, DISPLAY, {

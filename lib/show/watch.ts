@@ -1,50 +1,52 @@
-import { type Face, progress, type Step } from "./progress.ts";
+import { progress, type ProgressDisplay, type ProgressEvent } from "./progress.ts";
 import { checked, value } from "../settings.ts";
 import { liveProgress } from "./live.ts";
 import { jupyter } from "../kernel.ts";
 
-/** What is shown of an update; a training's records have it. */
-export interface Update {
-  /** Updates made, this one included. */
+/** One update of a training run, as far as it is displayed; training records have these fields. */
+export interface TrainingStep {
+  /** Number of this update, from 1. */
   readonly update: number;
-  /** Updates that there will be. */
+  /** Total number of updates. */
   readonly updates: number;
-  /** What was minimised, in nats. */
+  /** Training loss, in nats. */
   readonly loss: number;
-  /** Seconds of the run so far, those before an interruption included. */
+  /** Training time so far in seconds, including time before an interruption. */
   readonly seconds: number;
 }
 
-/** What is shown of a study's update; a study's records have it. */
+/** Progress of a study; its records have these fields. */
 export interface StudyStep {
-  /** The run that made the update; or what is waited for. */
+  /** The current run, or what the study waits for. */
   readonly run: string;
-  /** Runs that are through. */
+  /** Number of finished runs. */
   readonly finished: number;
-  /** Runs of the study. */
+  /** Number of runs. */
   readonly runs: number;
-  /** Share of the work that is done, from 0 to 1. */
+  /** Fraction of the work done, from 0 to 1. */
   readonly done: number;
-  /** Seconds that are left. */
+  /** Estimated seconds left. */
   readonly left: number;
-  /** The update; none while other processes are waited for. */
-  readonly record?: Update;
+  /** The update; absent while the study waits for other processes. */
+  readonly record?: TrainingStep;
 }
 
-/** A run under way, whose records are updates or steps of a study, and which ends in a result. */
-export type Watched<Result, Step extends Update | StudyStep> = AsyncIterable<Step> & PromiseLike<Result>;
+/** A run: an asynchronous iterable of its steps, and a promise of its result. */
+export type Watched<Result, Step extends TrainingStep | StudyStep> =
+  & AsyncIterable<Step>
+  & PromiseLike<Result>;
 
 const isRun = value(
-  "what a training or a study returns",
+  "what pretrain, finetune or a study returns",
   (value): value is AsyncIterable<unknown> => typeof (value as never)?.[Symbol.asyncIterator] === "function",
 );
 
 /**
- * Carries a run out and shows how far it is and how long it will take: in a notebook by a bar and a curve of the loss
- * that grow in place, in a terminal by a bar, elsewhere by a line every few seconds.
+ * Executes a run and displays its progress and remaining time: a loss curve or a progress bar in a notebook, a bar in a
+ * terminal, or a line every few seconds elsewhere.
  *
- * @param run What a training or a study returns.
- * @param each Called with each record, to keep what is wanted of it.
+ * @param run The return value of `pretrain`, `finetune` or a study.
+ * @param each Called with each record.
  * @returns The run's result.
  *
  * @example
@@ -52,12 +54,12 @@ const isRun = value(
  * import { backend, corpus, gpt, presets, pretrain, trainBpe, watch } from "../mod.ts";
  *
  * await backend();
- * const books = await corpus("moby-dick");
- * const lm = gpt(presets.mini, { tokenizer: trainBpe(books.train, { merges: 4000 }) });
- * await watch(pretrain(lm, books, { updates: 500, checkpoint: "mini.part" }));
+ * const text = await corpus("moby-dick");
+ * const lm = gpt(presets.mini, { tokenizer: trainBpe(text.train, { merges: 4000 }) });
+ * await watch(pretrain(lm, text, { updates: 500, checkpoint: "mini.part" }));
  * ```
  */
-export function watch<Result, Step extends Update | StudyStep>(
+export function watch<Result, Step extends TrainingStep | StudyStep>(
   run: Watched<Result, Step>,
   each?: (record: Step) => void,
 ): Promise<Result> {
@@ -66,34 +68,36 @@ export function watch<Result, Step extends Update | StudyStep>(
   return follow(run, kernel ? liveProgress(kernel) : progress(), each);
 }
 
-/** Shows a run's steps by a face, to its end. */
-export async function follow<Result, Step extends Update | StudyStep>(
+/** Displays a run's progress until it ends. */
+export async function follow<Result, Step extends TrainingStep | StudyStep>(
   run: Watched<Result, Step>,
-  face: Face,
+  display: ProgressDisplay,
   each?: (record: Step) => void,
 ): Promise<Result> {
-  const stepOf = stepper();
+  const eventOf = progressEvents();
   try {
     for await (const record of run) {
       each?.(record);
-      await face.show(stepOf(record));
+      await display.show(eventOf(record));
     }
   } finally {
-    await face.end();
+    await display.end();
   }
   return await run;
 }
 
-/** Turns records into steps. The pace of a run that was resumed is that of its part from there on. */
-function stepper(): (record: Update | StudyStep) => Step {
-  let begin: Pick<Update, "update" | "seconds"> | undefined;
+/** Converts records to progress events. The speed of a resumed run is measured from where it resumed. */
+function progressEvents(): (record: TrainingStep | StudyStep) => ProgressEvent {
+  let begin: Pick<TrainingStep, "update" | "seconds"> | undefined;
   return (record) => {
     if ("runs" in record) {
       const { run, finished, runs, done, left, record: update } = record;
       return {
         done,
         left,
-        text: `${finished} of ${runs} runs made, ${run}${update ? `, loss ${update.loss.toFixed(3)}` : ""}`,
+        text: `${finished} of ${runs} runs finished, ${run}${
+          update ? `, loss ${update.loss.toFixed(3)}` : ""
+        }`,
       };
     }
     const { update, updates, loss, seconds } = record;

@@ -1,75 +1,74 @@
 /**
- * Byte-pair encoding as GPT-1 uses it (Radford et al. 2018, section 4.1): over characters, with `</w>` at the
- * end of each word. Training, encoding and decoding; the vocabulary's files are in `files.ts`.
+ * Byte-pair encoding (BPE) as in GPT-1 (Radford et al. 2018, section 4.1): over characters, with `</w>` at the end of
+ * each word. Training, encoding and decoding; reading and writing vocabulary files is in `files.ts`.
  */
 import { InputError, quoted } from "../errors.ts";
-import { heap } from "./heap.ts";
+import { priorityQueue } from "./priority-queue.ts";
 import { type SchemaOf, settle, value, whole } from "../settings.ts";
 import { fixText, standardize } from "./normalise.ts";
 import { forEachChunk, splitChunk } from "./pretokenize.ts";
 
-/** What a tokenizer is made of, as plain JSON: a checkpoint keeps this. */
+/** The state of a tokenizer as plain JSON, as stored in checkpoints. */
 export interface TokenizerState {
-  /** The piece of each id. A piece that ends a word ends in `</w>`. */
+  /** The vocabulary: the piece of each id. A piece at the end of a word ends in `</w>`. */
   readonly pieces: readonly string[];
-  /** The pairs of pieces to join, the first learned first. */
+  /** The pairs of pieces to merge, in the order in which they were learned. */
   readonly merges: readonly (readonly [string, string])[];
 }
 
 /**
- * Text to ids and back. `JSON.stringify` of it is its state, of which {@linkcode tokenizerFrom} makes it
- * again.
+ * Encodes text to ids and decodes ids to text. `JSON.stringify` gives its state; {@linkcode tokenizerFrom} restores it.
  */
 export interface Tokenizer extends TokenizerState {
-  /** Number of ids. The three special tokens are not among them; they follow: start, delimiter, extract. */
+  /** Vocabulary size, without the three special tokens, whose ids follow: start, delimiter, extract. */
   readonly size: number;
   /** The id of each piece. */
   readonly encoder: ReadonlyMap<string, number>;
   /**
-   * The ids of a text: `fixText`, `standardize`, `pretokenize`, lower case, BPE. Unknown pieces are 0.
+   * Encodes a text: `fixText`, `standardize`, `pretokenize`, lower case, BPE. Unknown characters get id 0.
    *
    * @throws {InputError} If the text is not a string.
    */
   encode(text: string): Int32Array;
   /**
-   * The text of ids: pieces joined, each `</w>` a space, one space at the end trimmed. The special ids are
-   * shown as `<start>`, `<delim>` and `<extract>`.
+   * Decodes ids: joins the pieces, replaces each `</w>` by a space and trims one space at the end. The special tokens
+   * become `<start>`, `<delim>` and `<extract>`.
    *
-   * @throws {InputError} If an id is neither a piece's nor a special token's.
+   * @throws {InputError} If an id is not in the vocabulary.
    */
   decode(ids: Iterable<number>): string;
-  /** The state alone, for `JSON.stringify`. */
+  /** The state, for `JSON.stringify`. */
   toJSON(): TokenizerState;
 }
 
 const END = "</w>";
 const NEWLINE = "\n" + END;
-/** As many characters as OpenAI's vocabulary has. */
+/** Number of characters in the vocabulary, as in OpenAI's. */
 const ALPHABET = 238;
-/** A longer "word" is no word but data, such as a picture in base64; nothing is learned from it. */
+/** Maximum length of a word in training: a longer one is data, such as an image in base64. */
 const LONGEST_WORD = 256;
-/** Longer than any piece that training makes, in UTF-16 units: a word of 256 characters and its end. */
+/** Maximum length of a piece, in UTF-16 units: longer than a word of 256 characters and its end. */
 const LONGEST_PIECE = 1024;
-/** A pair of ids as one number: `left * PAIR + right`, exact as ids stay below it. */
+/** A pair of ids as one number: `left * PAIR + right`; ids are smaller than this. */
 const PAIR = 2 ** 26;
-/** Chunks whose ids a tokenizer remembers. */
+/** Maximum number of chunks whose ids are cached. */
 const CACHE_SIZE = 1 << 18;
 
-/** How a message names a part of the state: the vocabulary, and one merge by its index. */
+/** Names of the parts of the state in messages. */
 export interface StateNames {
-  /** Where the pieces come from. */
+  /** The vocabulary. */
   readonly pieces: string;
-  /** Where merge number `index` comes from. */
+  /** The merge at `index`. */
   merge(index: number): string;
 }
 
 /**
- * A tokenizer from its state: a checkpoint's, or one written by hand.
+ * Creates a tokenizer from its state, such as that of a checkpoint.
  *
  * @param state Pieces in the order of their ids, and merges.
- * @param names What messages call the parts; files give their names and lines.
- * @throws {InputError} If pieces are not distinct strings of whole characters, or a merge is not two pieces whose
- * product is one.
+ * @param names Names of the parts in messages, such as file and line.
+ * @throws {InputError} If pieces are not distinct, well-formed strings, or a merge is not two pieces whose concatenation
+ * is a piece.
  *
  * @example
  * ```ts
@@ -90,9 +89,9 @@ export function tokenizerFrom(
   const newline = encoder.get(NEWLINE) ?? 0;
   const cache = new Map<string, readonly number[]>();
 
-  /** The ids of a word in lower case. */
+  /** Encodes a lower-case word. */
   function encodeWord(word: string): readonly number[] {
-    // OpenAI's special case: the newline comes with the space after it, and both are one piece.
+    // OpenAI's special case: a newline and the space after it are one piece.
     if (word === "\n ") return [newline];
     const chars = Array.from(word);
     const ids = Int32Array.from(
@@ -113,13 +112,13 @@ export function tokenizerFrom(
       }
       const ids: number[] = [];
       forEachChunk(standardize(fixText(text)), (chunk) => {
-        let known = cache.get(chunk);
-        if (!known) {
-          known = splitChunk(chunk).flatMap((token) => encodeWord(token.toLowerCase()));
+        let encoded = cache.get(chunk);
+        if (!encoded) {
+          encoded = splitChunk(chunk).flatMap((token) => encodeWord(token.toLowerCase()));
           if (cache.size >= CACHE_SIZE) cache.clear();
-          if (chunk.length <= LONGEST_WORD) cache.set(chunk, known);
+          if (chunk.length <= LONGEST_WORD) cache.set(chunk, encoded);
         }
-        for (const id of known) ids.push(id);
+        for (const id of encoded) ids.push(id);
       });
       return Int32Array.from(ids);
     },
@@ -141,8 +140,8 @@ export function tokenizerFrom(
 }
 
 /**
- * Merges the symbols of a word: the adjacent pair of the lowest rank, all its occurrences from left to right,
- * until no pair has a rank. The rank of each pair is kept, so that a pass only compares numbers.
+ * Merges the symbols of a word: all occurrences of the adjacent pair with the lowest rank, from left to right, until no
+ * pair has a rank. The rank of each pair is cached, so that a pass only compares numbers.
  */
 function join(ids: Int32Array, ranks: ReadonlyMap<number, number>, products: Int32Array): Int32Array {
   const NONE = products.length;
@@ -160,7 +159,7 @@ function join(ids: Int32Array, ranks: ReadonlyMap<number, number>, products: Int
     for (let from = 0; from < length; from++, to++) {
       const merged = rank[from] === best;
       ids[to] = (merged ? products[best] : ids[from]) ?? -1;
-      // NONE + 1 marks what has a new neighbour, and needs a new rank.
+      // NONE + 1 marks pairs with a new neighbour, whose rank must be updated.
       rank[to] = merged ? NONE + 1 : rank[from] ?? NONE;
       if (!merged) continue;
       if (to > 0) rank[to - 1] = NONE + 1;
@@ -171,7 +170,7 @@ function join(ids: Int32Array, ranks: ReadonlyMap<number, number>, products: Int
   }
 }
 
-/** What encoding needs, after a check of the state, which may come from an untrusted file. */
+/** Validates a state, which may be untrusted, and builds the tables that encoding needs. */
 function check(state: TokenizerState, names: StateNames): {
   pieces: readonly string[];
   merges: readonly (readonly [string, string])[];
@@ -191,10 +190,10 @@ function check(state: TokenizerState, names: StateNames): {
   for (const piece of pieces) {
     const id = encoder.size;
     if (typeof piece !== "string" || piece === "") {
-      fail(`piece ${id} of ${names.pieces} must be a string of some length`);
+      fail(`piece ${id} of ${names.pieces} must be a string that is not empty`);
     }
     if (!piece.isWellFormed()) {
-      fail(`piece ${id} of ${names.pieces} must be whole characters: current piece is ${quoted(piece)}`);
+      fail(`piece ${id} of ${names.pieces} must be well-formed Unicode: current piece is ${quoted(piece)}`);
     }
     if (piece.length > LONGEST_PIECE) {
       fail(
@@ -217,12 +216,12 @@ function check(state: TokenizerState, names: StateNames): {
     const [a, b, product] = [left, right, left + right].map((piece) =>
       encoder.get(piece) ??
         fail(
-          `${names.merge(rank)} must join two pieces to a third: current one without an id is ` +
+          `${names.merge(rank)} must join two pieces to a third: the piece without an id is ` +
             quoted(piece),
         )
     ) as [number, number, number];
     if (ranks.has(a * PAIR + b)) {
-      fail(`${names.merge(rank)} must differ from those before it: current pair came before`);
+      fail(`${names.merge(rank)} must differ from those before it: the same pair occurs earlier`);
     }
     ranks.set(a * PAIR + b, rank);
     products[rank] = product;
@@ -240,16 +239,16 @@ function check(state: TokenizerState, names: StateNames): {
 interface Pair {
   readonly left: number;
   readonly right: number;
-  /** Occurrences in the text, now. */
+  /** Current number of occurrences in the text. */
   count: number;
-  /** Words that hold the pair, or held it. */
+  /** Words that contain the pair, or did before a merge. */
   readonly words: number[];
 }
 
-/** How text is read. */
+/** A setting for the tokenizer. */
 export const tokenizerSetting = {
   ...value("a tokenizer, as trainBpe and loadBpe return it", isTokenizer),
-  about: "how text is read",
+  about: "tokenizer of the text",
 };
 
 function isTokenizer(value: unknown): value is Tokenizer {
@@ -259,30 +258,29 @@ function isTokenizer(value: unknown): value is Tokenizer {
 
 /** The options of {@linkcode trainBpe}. */
 export interface BpeOptions {
-  /** How many merges to learn; fewer, if the text has fewer. */
+  /** Number of merges to learn; fewer are learned if the text has no more pairs. */
   readonly merges: number;
 }
 
 /** The settings of {@linkcode BpeOptions}. */
 export const bpeSettings = {
-  merges: { ...whole({ from: 0, to: 1e6 }), about: "BPE merges to learn" },
+  merges: { ...whole({ from: 0, to: 1e6 }), about: "number of BPE merges to learn" },
 } satisfies SchemaOf<BpeOptions>;
 
 /**
- * Learns a vocabulary from a text (Sennrich et al. 2016; GPT-1 has 40,000 merges).
+ * Trains a BPE tokenizer on a text (Sennrich et al. 2016; GPT-1 has 40,000 merges).
  *
- * Ids are laid out as in OpenAI's: 0 is `<unk>`; then the characters; the same characters with `</w>`; what
- * each merge gives, in order (once, if two merges give the same); last `\n</w>`. The characters are the 238
- * most frequent, as many as OpenAI's vocabulary has (of equally frequent ones those of the lower code
- * points), sorted by code point. Words with other characters are learned from too, without those; "words" of
- * more than 256 characters are not.
+ * Ids have OpenAI's order: 0 is `<unk>`; then the characters; the same characters with `</w>`; the result of each merge
+ * (once, if two merges have the same result); and `\n</w>`. The characters are the 238 most frequent ones, as many as in
+ * OpenAI's vocabulary, sorted by code point (ties go to the lower code point). Other characters are ignored in training,
+ * and so are words of more than 256 characters.
  *
- * Half a surrogate pair counts as U+FFFD, so that every vocabulary can be written to a file and read back.
+ * A lone surrogate counts as U+FFFD, so that every vocabulary can be written to a file and read back.
  *
- * Each merge joins the most frequent pair; of equally frequent ones that whose left piece has the lower id,
- * then the right one. The same text thus always gives the same vocabulary.
+ * Each merge joins the most frequent pair (ties go to the lower id of the left piece, then of the right one), so that
+ * the same text always gives the same vocabulary.
  *
- * @param text At least one word; several texts joined with newlines.
+ * @param text At least one word; join several texts with newlines.
  * @throws {InputError} If the text has no word, or `merges` is not a non-negative integer.
  *
  * @example
@@ -294,7 +292,7 @@ export const bpeSettings = {
  * ```
  */
 export function trainBpe(text: string, options: BpeOptions): Tokenizer {
-  const { merges: wanted } = settle("train BPE", bpeSettings, options);
+  const { merges: mergeCount } = settle("train BPE", bpeSettings, options);
   if (typeof text !== "string") {
     throw new InputError(`Cannot train BPE as the text must be a string: current type is ${typeof text}`);
   }
@@ -317,7 +315,7 @@ export function trainBpe(text: string, options: BpeOptions): Tokenizer {
   }
 
   const pairs = new Map<number, Pair>();
-  /** Adds `sign` times a word's frequency to each of its pairs. Id 0, an unknown character, joins nothing. */
+  /** Adds `sign` times a word's frequency to each of its pairs. Id 0, an unknown character, is never merged. */
   const count = (word: number, symbols: Uint32Array, sign: 1 | -1, touched?: Set<Pair>) => {
     for (let i = 0; i + 1 < symbols.length; i++) {
       const left = symbols[i] ?? 0, right = symbols[i + 1] ?? 0;
@@ -332,8 +330,8 @@ export function trainBpe(text: string, options: BpeOptions): Tokenizer {
   };
   words.forEach((symbols, word) => count(word, symbols, 1));
 
-  // The queue is lazy: an entry whose count is no longer its pair's is put back with the new count.
-  const queue = heap<{ pair: Pair; count: number }>((a, b) =>
+  // Lazy updates: an entry with an outdated count is pushed again with the new one.
+  const queue = priorityQueue<{ pair: Pair; count: number }>((a, b) =>
     a.count !== b.count
       ? a.count > b.count
       : a.pair.left !== b.pair.left
@@ -343,7 +341,7 @@ export function trainBpe(text: string, options: BpeOptions): Tokenizer {
   for (const pair of pairs.values()) queue.push({ pair, count: pair.count });
 
   const merges: [string, string][] = [];
-  for (let top = queue.pop(); top && merges.length < wanted; top = queue.pop()) {
+  for (let top = queue.pop(); top && merges.length < mergeCount; top = queue.pop()) {
     const { pair } = top;
     if (pair.count !== top.count) {
       if (pair.count > 0 && pair.count < top.count) queue.push({ pair, count: pair.count });
@@ -367,7 +365,7 @@ export function trainBpe(text: string, options: BpeOptions): Tokenizer {
   return tokenizerFrom({ pieces: [...pieces, NEWLINE], merges });
 }
 
-/** How often each word, in lower case, is in a text; white space is no word. */
+/** Counts the lower-case words of a text, without white space. */
 function countWords(text: string): Map<string, number> {
   const chunks = new Map<string, number>();
   forEachChunk(standardize(fixText(text)), (chunk) => chunks.set(chunk, (chunks.get(chunk) ?? 0) + 1));
@@ -395,7 +393,7 @@ function alphabetOf(words: ReadonlyMap<string, number>): string[] {
     .sort(byCodePoint);
 }
 
-/** The symbols with each occurrence of a pair, from left to right, replaced by its product. */
+/** Replaces each occurrence of a pair, from left to right, by the merged symbol. */
 function replace(symbols: Uint32Array, { left, right }: Pair, product: number): Uint32Array {
   const result = new Uint32Array(symbols.length);
   let length = 0;

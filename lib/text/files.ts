@@ -1,5 +1,5 @@
 /**
- * OpenAI's two files of a vocabulary: `encoder_bpe_*.json`, piece to id, and `vocab_*.bpe`, a merge a line.
+ * OpenAI's two vocabulary files: `encoder_bpe_*.json` maps pieces to ids, `vocab_*.bpe` has one merge per line.
  */
 import { InputError, named, quoted } from "../errors.ts";
 import { fileError, writeWhole } from "../files.ts";
@@ -7,20 +7,19 @@ import { decodeUtf8, isRecord, parseJson } from "../foreign.ts";
 import { checked, text } from "../settings.ts";
 import { type Tokenizer, tokenizerFrom, tokenizerSetting } from "./bpe.ts";
 
-/** OpenAI's own are below 1 MB. */
-const LARGEST_FILE = 64 * 2 ** 20;
+/** Maximum size of a file, in bytes; OpenAI's have less than 1 MB. */
+const MAX_FILE = 64 * 2 ** 20;
 const ENCODER = /^encoder_bpe_(.*)\.json$/;
 const MERGES = /^vocab_(.*)\.bpe$/;
 
 /**
- * Reads a vocabulary in OpenAI's format, such as the released one of GPT-1. The files are not trusted: each is named
- * after its number of merges, which must be there, and every piece must be a character or what a merge gives, so that
- * a file that was cut short is no smaller vocabulary.
+ * Loads a tokenizer from OpenAI's vocabulary files, such as the released ones of GPT-1. The files are not trusted: the
+ * number of merges must match the file names, and every piece must be a character or the result of a merge, so that a
+ * truncated file is rejected.
  *
  * @param folder A folder with exactly one `encoder_bpe_N.json` and one `vocab_N.bpe` of N merges, each of at most
  * 64 MB.
- * @throws {InputError} If a file is missing, too large, cut short or not of the format; the message names file and
- * line.
+ * @throws {InputError} If a file is missing, too large, truncated or malformed; the message names file and line.
  *
  * @example
  * ```ts
@@ -62,33 +61,32 @@ export async function loadBpe(folder: string): Promise<Tokenizer> {
       } as it must be named after its number of merges: current number is ${merges.length}`,
     );
   }
-  checkWhole(tokenizer, `load ${named(encoder.file)}`);
+  checkComplete(tokenizer, `load ${named(encoder.file)}`);
   return tokenizer;
 }
 
-/** Refuses pieces that no merge gives: their merges are missing, so that text would be read in smaller pieces. */
-function checkWhole({ pieces, merges }: Tokenizer, action: string): void {
-  const given = new Set(merges.map(([left, right]) => left + right));
+/** Throws if a piece is not the result of a merge: its merge is missing, and text would be split into smaller pieces. */
+function checkComplete({ pieces, merges }: Tokenizer, action: string): void {
+  const merged = new Set(merges.map(([left, right]) => left + right));
   const orphan = pieces.find((piece) =>
-    piece !== "<unk>" && !/^.(<\/w>)?$/su.test(piece) && !given.has(piece)
+    piece !== "<unk>" && !/^.(<\/w>)?$/su.test(piece) && !merged.has(piece)
   );
   if (orphan === undefined) return;
   throw new InputError(
-    `Cannot ${action} as each piece must be one character or what a merge gives: current piece is ${
+    `Cannot ${action} as each piece must be one character or the result of a merge: current piece is ${
       quoted(orphan)
     }`,
   );
 }
 
 /**
- * Writes a vocabulary in OpenAI's format: `encoder_bpe_N.json` and `vocab_N.bpe` for N merges. Each file is
- * written under a temporary name, flushed to the disk and then renamed, so that no reader ever sees half of
- * one.
+ * Saves a tokenizer as OpenAI's vocabulary files: `encoder_bpe_N.json` and `vocab_N.bpe` for N merges. Each file is
+ * written atomically.
  *
- * @param tokenizer What to save.
- * @param folder Where to; it is made if it is not there. Files of the same names are replaced.
- * @throws {InputError} If the folder holds a vocabulary of another number of merges, or is a file; or the format cannot
- * hold the vocabulary, as no merge gives one of its pieces, or a merge's piece has white space in it.
+ * @param tokenizer The tokenizer.
+ * @param folder Created if missing. Files of the same names are replaced.
+ * @throws {InputError} If the folder has a vocabulary with another number of merges, or is a file; or if the format
+ * cannot represent the vocabulary, as a piece is not the result of a merge or a merge contains white space.
  *
  * @example
  * ```ts
@@ -105,7 +103,7 @@ export async function saveBpe(tokenizer: Tokenizer, folder: string): Promise<voi
   checked("save a vocabulary", "tokenizer", tokenizerSetting, tokenizer);
   checked("save a vocabulary", "folder", text, folder);
   const { merges, encoder } = tokenizer;
-  checkWhole(tokenizer, "save a vocabulary");
+  checkComplete(tokenizer, "save a vocabulary");
   const spaced = merges.flat().find((piece) => /[ \r\n]/.test(piece));
   if (spaced !== undefined) {
     throw new InputError(
@@ -154,7 +152,7 @@ async function filesOf(folder: string): Promise<string[]> {
   }
 }
 
-/** The text of a file of sensible size. */
+/** Reads a text file, up to the maximum size. */
 async function read(file: string): Promise<string> {
   let bytes: Uint8Array;
   try {
@@ -166,9 +164,9 @@ async function read(file: string): Promise<string> {
         }`,
       );
     }
-    if (size > LARGEST_FILE) {
+    if (size > MAX_FILE) {
       throw new InputError(
-        `Cannot load ${named(file)} as it must have at most ${LARGEST_FILE} bytes: current size is ${size}`,
+        `Cannot load ${named(file)} as it must have at most ${MAX_FILE} bytes: current size is ${size}`,
       );
     }
     bytes = await Deno.readFile(file);
@@ -203,10 +201,10 @@ function parseEncoder(text: string, file: string): string[] {
     }
     pieces[id] = piece;
   }
-  return pieces as string[]; // as many ids as pieces, each in range and once: none is missing
+  return pieces as string[]; // each id is in range and unique, so none is missing
 }
 
-/** The merges of the lines after the first. */
+/** The merges, one per line after the first. */
 function parseMerges(text: string, file: string): [string, string][] {
   const lines = text.split("\n").map((line) => line.replace(/\r$/, ""));
   if (!lines[0]?.startsWith("#version")) {
@@ -218,7 +216,7 @@ function parseMerges(text: string, file: string): [string, string][] {
   }
   if (lines.pop() !== "") {
     throw new InputError(
-      `Cannot load ${named(file)} as it must end with a line break: its last line may be cut short`,
+      `Cannot load ${named(file)} as it must end with a line break: its last line may be truncated`,
     );
   }
   return lines.slice(1).map((line, i) => {

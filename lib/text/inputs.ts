@@ -1,50 +1,49 @@
 /**
- * The input transformations of the paper: Radford et al. 2018, section 3.3 and Figure 1, as a table of data.
+ * The task-specific input transformations of the paper (Radford et al. 2018, section 3.3 and Figure 1) as a table.
  */
 import { InputError } from "../errors.ts";
 import { checked, oneOf, whole } from "../settings.ts";
 import { type Tokenizer, tokenizerSetting } from "./bpe.ts";
 
-/** The four kinds of task that the paper has an input transformation for. */
+/** The four kinds of task with an input transformation in the paper. */
 export type Kind = "classification" | "entailment" | "similarity" | "choice";
 
 /**
- * The fields of an example of each kind. A label is an index: into the task's labels, or of the right choice;
- * a grade may stand between two labels.
+ * The fields of an example of each kind. A label is an index into the task's labels, or of the correct choice; a grade
+ * need not be an integer.
  */
 export interface Examples {
   /** One text and its class. */
   classification: { readonly text: string; readonly label: number };
-  /** Two texts in an order that matters. */
+  /** Two texts whose order matters. */
   entailment: { readonly premise: string; readonly hypothesis: string; readonly label: number };
-  /** Two texts in no order, and their class or how alike they are. */
+  /** Two texts without an order, and their class or similarity. */
   similarity: { readonly first: string; readonly second: string; readonly label: number };
   /** A context (a story, or a document and a question) and at least two continuations or answers. */
   choice: { readonly context: string; readonly choices: readonly string[]; readonly label: number };
 }
 
-/** An example of a kind; without a type argument, of any kind. */
+/** An example of a kind. Default: of any kind. */
 export type Example<K extends Kind = Kind> = Examples[K];
 
-/** What a kind's examples are made of, and how they become sequences. */
+/** The input transformation of a kind. */
 export interface Input {
-  /** The fields beside the label: a text, or a list of at least two. */
+  /** The fields apart from the label: a text, or a list of at least two. */
   readonly fields: Readonly<Record<string, "text" | "texts">>;
   /**
-   * The sequences: special tokens and fields in order. A sequence with a field of several texts stands for as
-   * many sequences, one for each text.
+   * The sequences: special tokens and fields in order. A field with several texts gives one sequence per text.
    */
   readonly sequences: readonly (readonly string[])[];
   /**
-   * How the state at [Extract] of each sequence is read: the one state, or the sum of the states, goes
-   * through a linear layer with an output for each label; or each state through one with a single output, its
-   * choice's score.
+   * How logits are computed from the final hidden state at the extract token of each sequence. `state`: a linear layer
+   * with one output per label. `sum`: the same, on the sum of the states. `scores`: a linear layer with a single output,
+   * the logit of each choice.
    */
   readonly read: "state" | "sum" | "scores";
 }
 
 /**
- * Figure 1, a row for each kind.
+ * Figure 1 of the paper: one input transformation per kind.
  *
  * @example
  * ```ts
@@ -79,28 +78,28 @@ export const inputs: Readonly<Record<Kind, Input>> = {
   },
 };
 
-/** The special tokens, in the order in which their ids follow the tokenizer's. */
+/** The special tokens, in the order of their ids after the vocabulary. */
 const specials = ["<start>", "<delim>", "<extract>"];
 
-/** What {@linkcode transform} gives. */
+/** The result of {@linkcode transform}. */
 export interface Transformed {
   /** The ids of each sequence, none longer than the context. */
   readonly sequences: Int32Array[];
-  /** How many of the example's texts were cut to fit. */
+  /** How many of the example's texts were truncated. */
   readonly cut: number;
 }
 
 /**
- * The token sequences of an example: the texts between start, delimiter and extract tokens, whose ids are the
- * tokenizer's size and the two after it.
+ * Converts an example to token sequences: its texts between start, delimiter and extract tokens, whose ids follow the
+ * vocabulary.
  *
- * Texts are cut as OpenAI's code cuts them: of a pair each text keeps its first `floor(context / 2) - 2`
- * tokens, a single text its first `context - 2`.
+ * Texts are truncated as in OpenAI's code: each text of a pair keeps its first `floor(context / 2) - 2` tokens, a single
+ * text its first `context - 2`.
  *
- * @param lm The model that is to read them: its tokenizer, and its context, which no sequence exceeds.
- * @param example The fields of the kind; its label is checked, too.
- * @param kind A row of {@linkcode inputs}.
- * @throws {InputError} If a field is not what the kind needs, or the context has no room for each text.
+ * @param lm The model that is to read them: its tokenizer, and its context, which is the maximum length.
+ * @param example The example; its label is checked, too.
+ * @param kind The kind of task.
+ * @throws {InputError} If a field is missing or has the wrong type, or the context is too short for each text.
  *
  * @example
  * ```ts
@@ -153,7 +152,7 @@ export function transform<K extends Kind>(
 
 const noIds = new Int32Array();
 
-/** One array of several. */
+/** Concatenates arrays. */
 function concatenate(parts: readonly Int32Array[]): Int32Array {
   const whole = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -164,11 +163,11 @@ function concatenate(parts: readonly Int32Array[]): Int32Array {
   return whole;
 }
 
-/** The texts of each field, after a check of all that a user may have got wrong. */
+/** The texts of each field, after validation. */
 function textsOf(example: unknown, kind: Kind, fields: Input["fields"]): Map<string, readonly string[]> {
   const fail = (why: string, current: unknown): never => {
-    const shown = Array.isArray(current) ? "a list" : current === null ? "null" : typeof current;
-    throw new InputError(`Cannot build an example of kind ${kind} as ${why}: current one is ${shown}`);
+    const type = Array.isArray(current) ? "a list" : current === null ? "null" : typeof current;
+    throw new InputError(`Cannot build an example of kind ${kind} as ${why}: current one is ${type}`);
   };
   if (typeof example !== "object" || example === null) {
     const names = [...Object.keys(fields), "label"].join(", ");
@@ -195,11 +194,13 @@ function textsOf(example: unknown, kind: Kind, fields: Input["fields"]): Map<str
   }
   const { label } = values as { label?: unknown };
   const choices = Math.min(...[...texts.values()].map((list) => list.length > 1 ? list.length : Infinity));
-  const index = choices < Infinity; // A label of other kinds may be a grade.
-  if (typeof label !== "number" || !(label >= 0 && label < choices) || (index && !Number.isInteger(label))) {
+  const isIndex = choices < Infinity; // A label of other kinds may be a grade.
+  if (
+    typeof label !== "number" || !(label >= 0 && label < choices) || (isIndex && !Number.isInteger(label))
+  ) {
     throw new InputError(
       `Cannot build an example of kind ${kind} as label must be ` +
-        `${index ? `an integer from 0 to ${choices - 1}` : "a number from 0"}: current label is ${label}`,
+        `${isIndex ? `an integer from 0 to ${choices - 1}` : "a number from 0"}: current label is ${label}`,
     );
   }
   return texts;

@@ -1,5 +1,5 @@
 /**
- * Text to ids and back: normalisation, words, BPE, and the four input transformations of the paper.
+ * Tokenization: normalisation, word splitting, BPE, and the four input transformations of the paper.
  *
  * @module
  */

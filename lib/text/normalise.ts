@@ -1,14 +1,14 @@
 /**
- * The two clean-ups that a text goes through before it is split into words: {@linkcode fixText} for what
- * `ftfy` repairs, {@linkcode standardize} for what OpenAI's `text_standardize` does.
+ * Normalisation of a text before it is split into words: {@linkcode fixText} corresponds to `ftfy`,
+ * {@linkcode standardize} to OpenAI's `text_standardize`.
  */
 
 /**
- * Printable ASCII and newlines without an ampersand: nothing to repair, and most English text is like that.
+ * Printable ASCII and newlines without an ampersand: the usual English text, in which nothing needs repair.
  */
 const PLAIN = /^[\n\x20-\x25\x27-\x7e]*$/;
 
-/** Names of the characters U+00A0 to U+00FF in HTML, in order. */
+/** HTML names of the characters U+00A0 to U+00FF, in order. */
 const LATIN_1 =
   "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 " +
   "acute micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde " +
@@ -25,40 +25,39 @@ const ENTITIES: ReadonlyMap<string, string> = new Map([
   ...Object.entries({ lsquo: "‘", rsquo: "’", sbquo: "‚", ldquo: "“", rdquo: "”", bdquo: "„", prime: "′" }),
 ]);
 
-/** Entities inside entities are decoded this deep, so that `&amp;amp;amp;…` cannot keep the loop busy. */
+/** Maximum nesting of entities, so that `&amp;amp;amp;…` cannot take quadratic time. */
 const ENTITY_DEPTH = 5;
 
 /**
- * An "ANSI" colour or cursor sequence of a terminal; built from a string as it starts with a control
- * character.
+ * An ANSI escape sequence of a terminal; built from a string as it starts with a control character.
  */
 const TERMINAL_ESCAPE = new RegExp(`${String.fromCharCode(27)}\\[[\\d;]*[a-zA-Z]`, "g");
 
 /**
- * The byte-order mark, deprecated format characters, and the control characters but tab, newline, form feed,
- * CR.
+ * The byte-order mark, deprecated format characters, and control characters except tab, newline, form feed and CR.
  */
 const INVISIBLE = /[[\p{Cc}&&\p{ASCII}]--[\t\n\f\r]]|[\u206a-\u206f\ufeff\ufff9-\ufffc]/gv;
 
-/** Latin ligatures, the ideographic space, and full- or half-width forms: NFKC gives the usual characters. */
+/** Latin ligatures, the ideographic space, and full- or half-width forms: NFKC replaces them by the usual characters. */
 const COMPATIBLE = /[\u0132\u0133\u3000\ufb00-\ufb06\uff01-\uffef]/g;
 
 /**
- * Repairs the common faults of text from the web and from typesetting. It is the part of `ftfy.fix_text`
- * (GPT-1's first step: Radford et al. 2018, section 4.1) that needs no model of mojibake:
+ * Repairs common defects of text from the web and from typesetting. It implements `ftfy.fix_text`, GPT-1's first step
+ * (Radford et al. 2018, section 4.1), except for the repair of mojibake:
  *
  * - full-width and half-width forms, and Latin ligatures, become the usual characters;
  * - HTML entities are decoded if the text has no `<`: numeric ones, Latin-1's and the usual punctuation;
  * - curly quotes become straight;
  * - every line break (CRLF, CR, U+0085, U+2028, U+2029) becomes `\n`;
- * - terminal escapes, control characters and byte-order marks go;
- * - half a surrogate pair, which no file of text can hold, becomes U+FFFD;
- * - the result is in Unicode's normal form C.
+ * - terminal escapes, control characters and byte-order marks are removed;
+ * - a lone surrogate becomes U+FFFD;
+ * - the result is in Unicode normal form C.
  *
- * Not done: undoing text that was decoded with the wrong encoding (`Ã©` stays), entities of rarer names. `ftfy` decides about entities line by line, this function once for the whole text.
+ * Not implemented: repair of text that was decoded with the wrong encoding (`Ã©` stays), and rare named entities. `ftfy`
+ * decides about entities line by line, this function once for the whole text.
  *
  * @param text Any text.
- * @returns The repaired text; plain ASCII comes back as it is.
+ * @returns The repaired text; plain ASCII is unchanged.
  *
  * @example
  * ```ts
@@ -79,7 +78,7 @@ export function fixText(text: string): string {
     .normalize("NFC");
 }
 
-/** Decodes `&name;`, `&#123;` and `&#x7b;`; what is not known stays as it is. */
+/** Decodes `&name;`, `&#123;` and `&#x7b;`; unknown entities are unchanged. */
 function decodeEntities(text: string): string {
   for (let depth = 0; depth < ENTITY_DEPTH && text.includes("&"); depth++) {
     const decoded = text.replace(
@@ -87,7 +86,7 @@ function decodeEntities(text: string): string {
       (entity, decimal, hex, name) => {
         if (name !== undefined) return ENTITIES.get(name) ?? entity;
         const code = decimal === undefined ? parseInt(hex, 16) : parseInt(decimal);
-        // HTML reads 128 to 159 as Windows-1252, where old pages have their quotes and dashes.
+        // HTML interprets 128 to 159 as Windows-1252: the quotes and dashes of old pages.
         if (code >= 0x80 && code < 0xa0) return new TextDecoder("windows-1252").decode(Uint8Array.of(code));
         return code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? entity : String.fromCodePoint(code);
       },
@@ -103,18 +102,16 @@ function decodeEntities(text: string): string {
  */
 const ODD_SPACE = "\\t-\\r\\x1c-\\x1f\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 
-/** Every run of white space but a lone plain space. */
+/** Every run of white space except a single plain space. */
 const SPACES = new RegExp(`[${ODD_SPACE}][ ${ODD_SPACE}]*| [ ${ODD_SPACE}]+`, "g");
 
 /**
- * OpenAI's `text_standardize`, character for character: dashes become `-`, an ellipsis `...`, an acute accent
- * `'`; each run of one of `- ~ ! " ; ? + , ) ( / * [ ] } { | _` gets a space on both sides; white space
- * around a newline becomes `" \n "` (one newline, however many there were), any other run of it one space;
- * the ends are stripped.
+ * OpenAI's `text_standardize`, character for character: dashes become `-`, an ellipsis `...`, an acute accent `'`; each
+ * run of one of `- ~ ! " ; ? + , ) ( / * [ ] } { | _` gets a space on both sides; white space with newlines becomes
+ * `" \n "`, any other run one space; the ends are stripped.
  *
- * A backslash is *not* padded. OpenAI's pattern stands in a plain Python string, where its `\\+` reaches the
- * regular expression as `\+`, a plus; ports that copied it into a raw string pad backslashes and give other
- * ids. White space is what Python's `\s` says.
+ * A backslash is *not* padded. In OpenAI's plain Python string, `\\+` reaches the regular expression as `\+`, a plus;
+ * ports that use a raw string pad backslashes and get different ids. White space is defined as Python's `\s`.
  *
  * @param text Any text, usually the result of {@linkcode fixText}.
  * @returns Text in which the only white space is single spaces, and newlines between two spaces.

@@ -1,16 +1,16 @@
 /**
- * Words and punctuation marks out of a text: the rules of spaCy 2.0 for English, which GPT-1's tokenizer
- * applies before BPE. What is cut where is spaCy's (Explosion AI, MIT licence), since other words would be other
- * ids; the rules are written down here as data, and {@linkcode splitChunk} interprets them.
+ * Splits a text into words and punctuation marks with the English rules of spaCy 2.0 (Explosion AI, MIT licence), which
+ * GPT-1's tokenizer applies before BPE. The rules must be spaCy's, as a different split gives different ids. They are
+ * tables here, which {@linkcode splitChunk} interprets.
  */
 
-/** Letters with and without case, as spaCy 2.0 counts them: Latin, Russian; Bengali, Hebrew, Arabic. */
+/** Letters with and without case, as in spaCy 2.0: Latin, Russian; Bengali, Hebrew, Arabic. */
 const UNCASED = "[\\p{L}&&[\\p{Script=Bengali}\\p{Script=Hebrew}\\p{Script=Arabic}]]";
 const LOWER = `[[\\p{Ll}&&\\p{Script=Latin}]ёа-я${UNCASED}]`;
 const UPPER = `[[\\p{Lu}&&\\p{Script=Latin}]ЁА-Я${UNCASED}]`;
 const ALPHA = `[${LOWER}${UPPER}]`;
 
-/** Alternatives of a regular expression from a list with spaces; each item may have escapes of its own. */
+/** Alternatives of a regular expression from a space-separated list; items may contain escapes. */
 const list = (items: string): string[] => items.split(" ");
 
 const PUNCTUATION = list(
@@ -28,8 +28,7 @@ const UNITS = list(
 );
 
 /**
- * What is cut off a chunk's start and end, and where its middle is split: alternatives, the first that fits
- * wins.
+ * Prefixes and suffixes that are split off a chunk, and infixes where its middle is split; the first match counts.
  */
 const rules = {
   prefixes: ["§", "%", "=", "\\+", ...PUNCTUATION, ...ELLIPSES, ...QUOTES, ...CURRENCY, ...SYMBOLS],
@@ -57,8 +56,8 @@ const rules = {
     `(?<=[${ALPHA}"])[:<>=\\/](?=${ALPHA})`,
   ],
   /**
-   * A web or mail address in lower case stays whole; spaCy lets anything follow the domain. Numeric hosts are
-   * left out.
+   * A lower-case web or mail address is not split; as in spaCy, anything may follow the domain. Numeric hosts are not
+   * included.
    */
   address:
     "^(?=[\\p{L}\\p{Nd}_])(?:(?:https?|ftp|mailto):\\/\\/)?(?:\\S+@)?(?:[a-z0-9\\-]*[a-z0-9]\\.)+[a-z]{2}" +
@@ -70,7 +69,7 @@ const SUFFIX = new RegExp(rules.suffixes.map((suffix) => suffix + "$").join("|")
 const INFIX = new RegExp(rules.infixes.join("|"), "gv");
 const ADDRESS = new RegExp(rules.address, "v");
 
-/** Words and the endings that are split from them: with an apostrophe and without, capitalised and not. */
+/** Words and the endings that are split off: with and without apostrophe, capitalised or not. */
 const contractions: readonly (readonly [words: string, endings: readonly string[]])[] = [
   ["i", ["'m", "'m a"]],
   ["i you he she it we they", ["'ll", "'ll 've", "'d", "'d 've"]],
@@ -83,10 +82,10 @@ const contractions: readonly (readonly [words: string, endings: readonly string[
   ["ai are is was were have has dare", ["n't"]],
 ];
 
-/** Words that a contraction without its apostrophe would be mistaken for. */
+/** Words that equal a contraction without its apostrophe. */
 const notContractions = "Ill ill Its its Hell hell Shell shell Shed shed were Were Well well Whore whore";
 
-/** Other chunks that are split in a way of their own; a space marks the cut. */
+/** Other chunks with a special split, marked by spaces. */
 const splits = [
   ..."y' all,y all,how 'd 'y,How 'd 'y,not 've,not ve,Not 've,Not ve,can not,Can not".split(","),
   ..."gon na,Gon na,got ta,Got ta,let 's,Let 's".split(","),
@@ -95,8 +94,8 @@ const splits = [
 ];
 
 /**
- * Chunks that stay whole. spaCy's own table has more emoticons, and `and/or`, `w/o`, `C++`: they hold a
- * character that `standardize` pads with spaces, so they can never come whole to this step, and are left out.
+ * Chunks that are not split. spaCy's table has more emoticons, and `and/or`, `w/o`, `C++`: they contain a character that
+ * `standardize` pads with spaces, so they cannot occur here.
  */
 const wholes = list(
   "a. b. c. d. e. f. g. h. i. j. k. l. m. n. o. p. q. r. s. t. u. v. w. x. y. z. ä. ö. ü. ' '' \\n \\t " +
@@ -112,12 +111,12 @@ const wholes = list(
     "<.< v.v V.V o.o o.O O.o O.O 0.0 0.o o.0",
 );
 
-/** Chunk to tokens, for all the exceptions above. */
+/** Maps chunks to tokens, for all exceptions above. */
 const exceptions: ReadonlyMap<string, readonly string[]> = (() => {
   const table = new Map<string, readonly string[]>();
   const add = (cut: string) => {
     table.set(cut.replaceAll(" ", ""), cut.split(" "));
-    // Also with the curly apostrophe, which only text that did not go through `fixText` has.
+    // Also with a curly apostrophe, for text without `fixText`.
     if (cut.includes("'")) {
       table.set(cut.replaceAll(" ", "").replaceAll("'", "’"), cut.replaceAll("'", "’").split(" "));
     }
@@ -137,23 +136,23 @@ const exceptions: ReadonlyMap<string, readonly string[]> = (() => {
   return table;
 })();
 
-/** Beyond this a chunk is no word: it is not cached, and never taken for an address. */
+/** Maximum length of a chunk that is cached or recognised as an address. */
 const LONGEST_CHUNK = 256;
-/** No exception is longer; looking up a slice of a long chunk would hash all of it. */
+/** Maximum length of an exception; looking up a longer slice would waste time on hashing it. */
 const LONGEST_EXCEPTION = 16;
-/** The suffix rules look at no more than this, so that peeling a long run takes linear time. */
+/** Maximum length that the suffix rules examine, so that a long run takes linear time. */
 const TAIL = 64;
 
-/** What the table of exceptions says of a chunk, if anything. */
+/** The tokens of a chunk in the table of exceptions, if it is one. */
 function exception(chunk: string): readonly string[] | undefined {
   return chunk.length <= LONGEST_EXCEPTION ? exceptions.get(chunk) : undefined;
 }
 
 /**
- * The tokens of one chunk: a run of characters without white space, or white space alone.
+ * The tokens of one chunk: a run of characters without white space, or of white space.
  *
- * An exception stays what the table says. Otherwise prefixes and suffixes are peeled, one of each at a time,
- * until an exception, an address or nothing to peel is left; and what is left is split at its infixes.
+ * An exception is split as in the table. Otherwise prefixes and suffixes are split off, one of each at a time, until an
+ * exception or an address is left or none matches; the rest is split at its infixes.
  *
  * @example
  * ```ts
@@ -190,7 +189,7 @@ export function splitChunk(chunk: string): readonly string[] {
   return [...before, ...splitMiddle(rest), ...after.reverse()];
 }
 
-/** The tokens of what prefixes and suffixes were peeled from. */
+/** The tokens of a chunk without its prefixes and suffixes. */
 function splitMiddle(text: string): readonly string[] {
   if (text === "") return [];
   const special = exception(text);
@@ -199,7 +198,7 @@ function splitMiddle(text: string): readonly string[] {
   const tokens: string[] = [];
   let start = 0;
   for (const { 0: infix, index } of text.matchAll(INFIX)) {
-    if (index === start) continue; // as spaCy does: an infix right after another stays with what follows
+    if (index === start) continue; // as in spaCy: an infix right after another is not split off
     tokens.push(text.slice(start, index), infix);
     start = index + infix.length;
   }
@@ -212,7 +211,7 @@ function isAddress(chunk: string): boolean {
   return chunk.length <= LONGEST_CHUNK && chunk.includes(".") && ADDRESS.test(chunk);
 }
 
-/** Python's `str.isspace` for one UTF-16 unit; all white space is in the basic plane. */
+/** Python's `str.isspace` for one UTF-16 unit; all white space is in the Basic Multilingual Plane. */
 function isSpace(code: number): boolean {
   if (code <= 32) return code === 32 || (code >= 9 && code <= 13) || code >= 28;
   if (code < 0x1680) return code === 0x85 || code === 0xa0;
@@ -221,9 +220,8 @@ function isSpace(code: number): boolean {
 }
 
 /**
- * Visits the chunks of a text in order: words between white space, and white space of its own. One plain
- * space after a word belongs to the word and is dropped; what white space remains is a chunk, so that
- * the `" \n "` of a paragraph break comes out as `"\n "`.
+ * Visits the chunks of a text in order: runs without white space, and runs of white space. The single space after a word
+ * is dropped; the remaining white space is a chunk, so that `" \n "` at a paragraph break becomes `"\n "`.
  *
  * @example
  * ```ts
@@ -246,21 +244,21 @@ export function forEachChunk(text: string, visit: (chunk: string) => void): void
   if (start < text.length) visit(text.slice(start));
 }
 
-/** Chunks recur: an English text of a million words has about 50,000 of them. */
+/** Cached splits: an English text of a million words has about 50,000 different chunks. */
 const cache = new Map<string, readonly string[]>();
 const CACHE_SIZE = 1 << 16;
 
 /**
- * Splits a text into words, punctuation marks and runs of white space, by the English rules of spaCy 2.0
- * (Radford et al. 2018, section 4.1, uses spaCy's tokenizer). Case is kept: GPT-1 lowers it afterwards.
+ * Splits a text into words, punctuation marks and runs of white space with the English rules of spaCy 2.0, the tokenizer
+ * of GPT-1 (Radford et al. 2018, section 4.1). Case is kept; GPT-1 lower-cases afterwards.
  *
- * The text is cut at white space, and each chunk goes through, in this order: a table of exceptions (`can't`
- * → `ca n't`, `cannot` → `can not`, `7am` → `7 am`, `Mr.` stays), punctuation, quotes, brackets and currency
- * at both ends (`'s`, units after digits and a sentence's full stop at the end only), and marks between
- * letters or digits in the middle (`well-known` → `well - known`, `end.Next` → `end . Next`).
+ * The text is split at white space. Each chunk is then matched against a table of exceptions (`can't` → `ca n't`,
+ * `cannot` → `can not`, `7am` → `7 am`, `Mr.` unchanged); punctuation, quotes, brackets and currency at both ends (`'s`,
+ * units after digits and a full stop at the end only); and marks between letters or digits (`well-known` →
+ * `well - known`, `end.Next` → `end . Next`).
  *
  * @param text Usually the result of {@linkcode standardize}.
- * @returns The tokens. Joined, they give the text without the single spaces between words.
+ * @returns The tokens; concatenated, they are the text without single spaces between words.
  *
  * @example
  * ```ts

@@ -1,11 +1,11 @@
 import type { Tokenizer } from "./bpe.ts";
 
 /**
- * A text's tokens; each tokenizer encodes a text once.
+ * Encodes a text, and caches the result per tokenizer.
  *
  * @param text Any text
- * @param tokenizer What encodes it
- * @returns The ids, which all callers share: they must not be changed
+ * @param tokenizer The tokenizer
+ * @returns Token ids; do not modify them, as the array is shared
  *
  * @example
  * ```ts
@@ -17,19 +17,19 @@ import type { Tokenizer } from "./bpe.ts";
  * ```
  */
 export function tokensOf(text: string, tokenizer: Tokenizer): Int32Array {
-  let texts = known.get(tokenizer);
-  if (!texts) known.set(tokenizer, texts = new Map());
+  let texts = cache.get(tokenizer);
+  if (!texts) cache.set(tokenizer, texts = new Map());
   let ids = texts.get(text);
   if (!ids) texts.set(text, ids = tokenizer.encode(text));
   return ids;
 }
-const known = new WeakMap<Tokenizer, Map<string, Int32Array>>();
+const cache = new WeakMap<Tokenizer, Map<string, Int32Array>>();
 
 /**
- * How many of a text's tokens are `<unk>`, which stands for all characters that the tokenizer does not know.
+ * Counts the `<unk>` tokens of a text, which replace characters outside the vocabulary.
  *
- * @param ids The text's tokens
- * @param tokenizer What encoded it
+ * @param ids Token ids of the text
+ * @param tokenizer The tokenizer that encoded it
  *
  * @example
  * ```ts

@@ -1,8 +1,8 @@
 /**
- * The words of a text, in lower case. Surface cues are counted in words; models read tokens.
+ * The lower-case words of a text, for surface-cue baselines. Models use tokens instead.
  *
  * @param text Any text
- * @returns Its words in their order
+ * @returns The words in order
  *
  * @example
  * ```ts

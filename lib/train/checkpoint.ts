@@ -154,7 +154,9 @@ function notesOf(metadata: Archive["metadata"]): Notes {
   const json = (name: string) => parseJson(own(name) ?? "", `its ${name}`);
   const one = <T>(name: string, kind: Kind<T>, found: unknown): T => {
     if (kind.accepts(found)) return found;
-    throw new InputError(`its ${name} must be ${kind.wanted}: current ${name} is ${quoted(found, "absent")}`);
+    throw new InputError(
+      `its ${name} must be ${kind.expected}: current ${name} is ${quoted(found, "absent")}`,
+    );
   };
   const read = <T>(name: string, kind: Kind<T>) => one(name, kind, kind.read(own(name) ?? ""));
 

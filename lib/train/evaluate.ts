@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { checkTask, isGraded, type Measure, type Split, type Task } from "../data/mod.ts";
 import { started } from "../engine/mod.ts";
 import { InputError, quoted } from "../errors.ts";
-import { shownAs } from "../kernel.ts";
+import { displayAs } from "../kernel.ts";
 import {
   checkCausal,
   checkModel,
@@ -103,7 +103,7 @@ export function textScore(
   };
   const line = (name: keyof TextMeasures, words: string) =>
     `${words} ${interval({ value: score[name], low: score.low[name], high: score.high[name] })}`;
-  return shownAs(score, () =>
+  return displayAs(score, () =>
     [
       line("bitsPerCharacter", "bits per character"),
       line("perplexity", "perplexity"),
@@ -312,7 +312,7 @@ export function scoreOf(asked: Asked, predictions: readonly number[]): TaskScore
     examples: predictions.length,
     baseline: majorityBaseline(asked, truth),
   };
-  return shownAs(found, () => linesOf(asked, found).join("\n"));
+  return displayAs(found, () => linesOf(asked, found).join("\n"));
 }
 
 /** A score in a few lines: all but the predictions. */
@@ -428,7 +428,7 @@ export async function evaluate(
     unknown: unknown / Math.max(1, tokens),
     logits,
   };
-  return shownAs(found, () =>
+  return displayAs(found, () =>
     [
       ...linesOf(asked, found),
       `loss ${found.loss.toFixed(4)}`,

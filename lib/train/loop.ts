@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { started } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { allFinite } from "../foreign.ts";
-import { shownAs } from "../kernel.ts";
+import { displayAs } from "../kernel.ts";
 import { giveWay, stopSignal } from "../stop.ts";
 import { type AdamOptions, type AdamState, adamUpdate, globalNorm, rateAt } from "./adam.ts";
 import type { Losses } from "./objectives.ts";
@@ -186,7 +186,7 @@ export function training<Result, Step = TrainingRecord>(
     },
     then: (fulfilled, rejected) => (result ??= drain()).then(fulfilled, rejected),
   };
-  return shownAs(
+  return displayAs(
     run,
     () =>
       iterator

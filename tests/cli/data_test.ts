@@ -52,7 +52,7 @@ const refused: [sentence: RegExp, ...args: string[]][] = [
     "--from",
     `${top}/mine/hostile.zip`,
   ],
-  [/^Cannot make .*cloze\.zip: /, "cola", "--folder", `${top}/mine/cloze.zip`],
+  [/^Cannot create .*cloze\.zip: /, "cola", "--folder", `${top}/mine/cloze.zip`],
 ];
 for (const [sentence, ...args] of refused) {
   Deno.test(`data ${args.join(" ").replaceAll(top, "…")} is refused with exit code 2 and no stack`, async () => {
@@ -78,7 +78,7 @@ Deno.test("data reads no pipe and no device: it says so at once", async () => {
       const { code, out, err } = await run([name, "--from", path, "--folder", cache]);
       assertEquals([code, out], [2, ""], err);
       assert(
-        /^Cannot (read|take) \P{Cc}*( as (it is no file|there is no \P{Cc}*)|Requires all access \P{Cc}*)$/u
+        /^Cannot (read|take) \P{Cc}*( as (it is not a file|there is no \P{Cc}*)|Requires all access \P{Cc}*)$/u
           .test(err),
         err,
       );

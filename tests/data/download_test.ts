@@ -395,10 +395,10 @@ Deno.test("redirections without end, and to where the network may not be used, a
   });
 });
 
-Deno.test("what is no plain file is neither taken for a part, nor written through, nor read", async () => {
+Deno.test("what is not a regular file is neither taken for a part, nor written through, nor read", async () => {
   await served(ranges, async (pinned, path, asked) => {
     const victim = `${path}.victim`, part = `${path}.part`;
-    const refused = /^Cannot go on with .*a\.zip\.part as it is no plain file: remove it$/;
+    const refused = /^Cannot go on with .*a\.zip\.part as it is not a regular file: remove it$/;
     await Deno.writeTextFile(victim, "mine");
     await Deno.symlink(victim, part);
     await assertRefused(() => download(pinned, path), refused);
@@ -412,8 +412,8 @@ Deno.test("what is no plain file is neither taken for a part, nor written throug
     if (await outputOf("mkfifo", part) === undefined) return;
     await assertRefused(() => download(pinned, path), refused);
     await Deno.rename(part, path);
-    await assertRefused(() => download(pinned, path), /^Cannot read .*a\.zip as it is no file$/);
-    await assertRefused(() => verify(pinned, "/dev/zero"), /^Cannot read \/dev\/zero as it is no file$/);
+    await assertRefused(() => download(pinned, path), /^Cannot read .*a\.zip as it is not a file$/);
+    await assertRefused(() => verify(pinned, "/dev/zero"), /^Cannot read \/dev\/zero as it is not a file$/);
     assertEquals(asked, []);
   });
 });

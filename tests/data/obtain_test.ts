@@ -366,7 +366,7 @@ Deno.test("a link where a download goes is refused, and not followed", async () 
     await Deno.symlink(`${elsewhere}/victim`, part(folder));
     await assertRefused(
       () => obtain(set, folder),
-      /^Cannot go on with .*\.part as it is no plain file: remove it$/,
+      /^Cannot go on with .*\.part as it is not a regular file: remove it$/,
     );
     assertEquals([namesIn(elsewhere), namesIn(folder)], [[], ["elsewhere", "packed.download"]]);
   });
@@ -405,7 +405,7 @@ Deno.test("pipes and devices are no copy of one's own, and are refused at once",
     await Deno.rename(`${from}/SST-2.zip`, `${from}/a.csv`);
     await Deno.mkdir(`${from}/in`);
     await outputOf("mkfifo", `${from}/in/SST-2.zip`);
-    const noFile = /^Cannot read .* as it is no file$/;
+    const noFile = /^Cannot read .* as it is not a file$/;
     for (const path of [`${from}/in`, `${from}/in/SST-2.zip`, "/dev/zero", "/dev/null"]) {
       await assertRefused(() => obtain(packed, folder, { from: path }), noFile);
       if (path.endsWith("in")) continue;

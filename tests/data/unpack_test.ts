@@ -125,7 +125,7 @@ for (const [format, make] of formats) {
       await unpack(path, folder);
       assertEquals(contents(folder), { a: "new" });
       await Deno.writeTextFile(`${folder}/a`, "mine");
-      await assertRefused(() => unpack(path, folder), /^Cannot make .*data as it is there already/);
+      await assertRefused(() => unpack(path, folder), /^Cannot create .*data as it already exists/);
       assertEquals(contents(folder), { a: "mine" });
     });
   });
@@ -219,7 +219,7 @@ for (const [format, make] of formats) {
       await laid(make({ name: "a", text: "x" }, { name: "b", text }), async (path) => {
         await assertRefused(
           () => unpack(path, `${top}/data`),
-          /^Cannot make .*data: No space left on device/,
+          /^Cannot create .*data: No space left on device/,
         );
         assertEquals(contents(top), {});
       });

@@ -7,9 +7,9 @@ import {
   type CodeCell,
   format,
   formatNotebook,
-  type Made,
   type Notebook,
   type Output,
+  type RunMetadata,
   sourcesHash,
 } from "../../lib/notebook/mod.ts";
 
@@ -61,7 +61,7 @@ export function problems(notebook: Notebook, smoke = false): string[] {
   const { cells, metadata } = notebook;
   const bytes = new TextEncoder().encode(formatNotebook(notebook)).length;
   if (bytes > LARGEST) wrong.push(`it has ${bytes} bytes, more than ${LARGEST}`);
-  const made = (metadata["gpt1"] ?? {}) as Partial<Made>;
+  const made = (metadata["gpt1"] ?? {}) as Partial<RunMetadata>;
   if (made.sources !== sourcesHash(notebook)) {
     wrong.push("its outputs were made by other code: run it again");
   }

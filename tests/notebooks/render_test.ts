@@ -4,8 +4,8 @@ import {
   nameOf,
   type Notebook,
   type Output,
-  type Place,
-  placeOf,
+  type PageContext,
+  pageContext,
   render,
 } from "../../lib/notebook/mod.ts";
 import { exists } from "../../lib/files.ts";
@@ -173,7 +173,11 @@ Deno.test("a page without figures has no script, and links to other pages", asyn
 
 Deno.test("a formula that cannot be parsed stays as its source, and all else is there", async () => {
   const warnings: string[] = [];
-  const place: Place = { link: (href) => href, image: () => undefined, warn: (text) => warnings.push(text) };
+  const context: PageContext = {
+    link: (href) => href,
+    image: () => undefined,
+    warn: (text) => warnings.push(text),
+  };
   const deep = "{".repeat(20000), many = "\\def\\a{\\a\\a}\\a";
   const page = await render(
     notebook(
@@ -182,7 +186,7 @@ Deno.test("a formula that cannot be parsed stays as its source, and all else is 
       text("## Last", "last"),
     ),
     "formulas",
-    place,
+    context,
   );
   assertEquals(page.match(/<math/g)?.length, 2);
   assertEquals(page.match(/class="source"/g)?.length, 5);
@@ -267,7 +271,7 @@ Deno.test(
     );
     assert(tallest as number <= 2000, `a figure is ${tallest} high`);
     await new Promise((go) => setTimeout(go, 11e3)); // After which a figure that is still to be drawn is given up.
-    assertEquals(it.complaints.filter((text) => !text.includes("A figure is shown as a picture: ")), []);
+    assertEquals(it.complaints.filter((text) => !text.includes("A figure is shown as an image: ")), []);
   },
 );
 
@@ -283,7 +287,7 @@ Deno.test("links lead from the page to files, pages and headings, and what leads
   await Deno.writeTextFile(`${base}/notebooks/02_next.ipynb`, "");
   await Deno.writeTextFile(`${base}/notebooks/03_other.ipynb`, "");
   const warnings: string[] = [];
-  const place = placeOf(
+  const context = pageContext(
     `${base}/notebooks/01_one.ipynb`,
     `${base}/out/html/01_one.html`,
     new Map([[`${base}/notebooks/02_next.ipynb`, `${base}/out/html/02_next.html`]]),
@@ -308,7 +312,7 @@ Deno.test("links lead from the page to files, pages and headings, and what leads
       const cell = html
         ? code("a", shown({ "text/html": `<a href="${href}">x</a>` }))
         : text(`[x](<${href}>)`, "a");
-      const page = await render(notebook(text("# One `*two*`", "title"), cell), "01_one", place);
+      const page = await render(notebook(text("# One `*two*`", "title"), cell), "01_one", context);
       assert(page.includes(`href="${there}"`), `${href}: ${page.match(/href="[^"]*"/)?.[0]}`);
       assertEquals(warnings.length, warning ? 1 : 0, warnings.join());
       if (warning) assert(warning.test(warnings[0]!), warnings[0]);
@@ -325,7 +329,7 @@ Deno.test("links lead from the page to files, pages and headings, and what leads
   ];
   const attachments = { "one.png": { "image/png": "iVBORw0KGgo=" } };
   for (const [src, shown] of images) {
-    const page = await render(notebook({ ...text(`![x](<${src}>)`, "a"), attachments }), "01_one", place);
+    const page = await render(notebook({ ...text(`![x](<${src}>)`, "a"), attachments }), "01_one", context);
     assert(shown.test(page), `${src}: ${page.match(/<section class="text">[^]*<\/section>/)?.[0]}`);
   }
   await Deno.remove(base, { recursive: true });

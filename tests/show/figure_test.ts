@@ -4,7 +4,7 @@ import { start } from "../../lib/show/png.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 import { figures } from "./figures.ts";
 
-const words = { title: "T", x: "updates", y: "loss, nats" };
+const labels = { title: "T", x: "updates", y: "loss, nats" };
 const z = { z: "share", scale: "sequential" } as const;
 
 /** A trace or a part of a layout, as the JSON that it becomes. */
@@ -83,8 +83,8 @@ Deno.test("an arm looks the same wherever it stands, and arms of one factor diff
   const colorsOf = (figure: Figure) =>
     json(figure.data).map((trace: { name: string; line: { color: string } }) => trace.line.color);
   const line = (name: string) => ({ name, x: [1], y: [1] });
-  assertEquals(colorsOf(curve([line("none"), line("learned")], words)), ["#222222", "#0072B2"]);
-  assertEquals(colorsOf(curve([line("learned")], words)), ["#0072B2"]);
+  assertEquals(colorsOf(curve([line("none"), line("learned")], labels)), ["#222222", "#0072B2"]);
+  assertEquals(colorsOf(curve([line("learned")], labels)), ["#0072B2"]);
 });
 
 Deno.test("an unknown arm's look follows from FNV-1a of its name, λ's and a number's of examples from its value", () => {
@@ -109,37 +109,37 @@ Deno.test("words in an arm's colour have contrast enough on white", () => {
 
 Deno.test("a curve of many points is drawn with means of neighbours, gaps stay", () => {
   const x = Array.from({ length: 600 }, (_, i) => i);
-  const [line] = json(curve([{ name: "a", x, y: x.map((x) => x === 3 ? NaN : 2 * x) }], words).data);
+  const [line] = json(curve([{ name: "a", x, y: x.map((x) => x === 3 ? NaN : 2 * x) }], labels).data);
   assertEquals(line.x.slice(0, 3), [0.5, 2.5, 4.5]);
   assertEquals(line.y.slice(0, 3), [1, 4, 9]);
   assertEquals(line.x.length, 300);
-  const [gap] = json(curve([{ name: "a", x: [1, 2, 3], y: [5, NaN, 6] }], words).data);
+  const [gap] = json(curve([{ name: "a", x: [1, 2, 3], y: [5, NaN, 6] }], labels).data);
   assertEquals(gap.y, [5, null, 6]);
 });
 
 Deno.test("a curve's horizontal axis is logarithmic where that is asked for", () => {
   const line = { name: "loss", x: [1, 10, 100], y: [3, 2, 1] };
-  assertEquals(json(curve([line], { ...words, log: true }).layout).xaxis.type, "log");
-  assertEquals(json(curve([line], words).layout).xaxis.type, undefined);
+  assertEquals(json(curve([line], { ...labels, log: true }).layout).xaxis.type, "log");
+  assertEquals(json(curve([line], labels).layout).xaxis.type, undefined);
 });
 
 Deno.test("a band runs along its upper edge and back along the lower one, around gaps", () => {
   const y = [{ mean: 5, low: 4, high: 6 }, { mean: 5, low: 4, high: 7 }, 5, { mean: 5, low: 4, high: 8 }];
-  const [band, line] = json(curve([{ name: "a", x: [1, 2, 3, 4], y }], words).data);
+  const [band, line] = json(curve([{ name: "a", x: [1, 2, 3, 4], y }], labels).data);
   assertEquals(band.x, [1, 2, 2, 1, null, 4, 4]);
   assertEquals(band.y, [6, 7, 4, 4, null, 8, 4]);
   assertEquals(line.y, [5, 5, 5, 5]);
   const alone = json(
-    curve([{ name: "a", x: [1, 2], y: [{ mean: 1 }, { mean: 2, low: NaN, high: NaN }] }], words).data,
+    curve([{ name: "a", x: [1, 2], y: [{ mean: 1 }, { mean: 2, low: NaN, high: NaN }] }], labels).data,
   );
   assertEquals(alone.length, 1); // No interval, no band.
 });
 
 Deno.test("labels at the ends of lines stand in the lines' order and do not touch", () => {
   const lines = ["b", "c", "a", "d"].map((name, i) => ({ name, x: [0, 1], y: [i, 1 + i / 1000] }));
-  const labels = json(curve(lines, words).layout).annotations;
-  assertEquals(labels.map(({ text }: { text: string }) => text), ["b", "c", "a", "d"]);
-  for (let i = 1; i < 4; i++) assert(labels[i].y - labels[i - 1].y > 20 / 470);
+  const drawn = json(curve(lines, labels).layout).annotations;
+  assertEquals(drawn.map(({ text }: { text: string }) => text), ["b", "c", "a", "d"]);
+  for (let i = 1; i < 4; i++) assert(drawn[i].y - drawn[i - 1].y > 20 / 470);
 });
 
 Deno.test("a forest tells intervals that exclude 0 by their marker", () => {
@@ -165,17 +165,17 @@ Deno.test("a heatmap averages blocks of a large matrix and leaves cells without 
     { length: 256 },
     (_, row) => Array.from({ length: 256 }, (_, column) => row + column / 256),
   );
-  const [map] = json(heatmap(large, { ...words, ...z }).data);
+  const [map] = json(heatmap(large, { ...labels, ...z }).data);
   assertEquals([map.z.length, map.z[0].length, map.x0, map.dx], [128, 128, 0.5, 2]);
   assertClose(map.z[1].slice(0, 2), [2.5 + 0.5 / 256, 2.5 + 2.5 / 256], "blocks", { relative: 0.5 });
-  const [small] = json(heatmap([[-0.5, NaN], [0.25, 2]], { ...words, z: "score", scale: "diverging" }).data);
+  const [small] = json(heatmap([[-0.5, NaN], [0.25, 2]], { ...labels, z: "score", scale: "diverging" }).data);
   assertEquals(small.z, [[-0.5, null], [0.25, 2]]);
   assertEquals([small.zmin, small.zmax], [-2, 2]);
 });
 
 Deno.test("words that look like markup are shown as they are", () => {
   const rows = ["<start>", "a & b"];
-  const figure = heatmap([[1], [2]], { ...words, ...z, title: '<a href="x">T</a>', rows });
+  const figure = heatmap([[1], [2]], { ...labels, ...z, title: '<a href="x">T</a>', rows });
   assertEquals(json(figure.layout).yaxis.ticktext, ["&lt;start&gt;", "a &amp; b"]);
   assert(!/<(?!br>)/.test(JSON.stringify(figure)));
 });
@@ -184,7 +184,7 @@ Deno.test("bars without an interval have no error bar, and an absent arm leaves 
   const figure = bars([
     { name: "imdb", bars: [{ name: "gpt1", mean: 80 }, { name: "lstm", mean: 70, low: 68, high: 73 }] },
     { name: "kind", bars: [{ name: "gpt1", mean: 50, low: 48, high: 51 }], baseline: 25 },
-  ], words);
+  ], labels);
   const [gpt1, lstm, baseline] = json(figure.data);
   assertEquals([gpt1.x, gpt1.y, gpt1.error_y.array, gpt1.error_y.arrayminus], [[1, 0], [50, 80], [1], [2]]);
   assertEquals([lstm.x, lstm.y, lstm.error_y.array], [[0], [70], [3]]);
@@ -193,8 +193,8 @@ Deno.test("bars without an interval have no error bar, and an absent arm leaves 
 
 Deno.test("a seed has the same place in every arm of a strip", () => {
   const arm = (name: string, values: number[]) => ({ name, values, mean: 2, low: 1, high: 3 });
-  const [a, mean, b] = json(strip([arm("a", [1, 2, 3]), arm("b", [3, 2, 1])], words).data);
-  assertClose(b.x, a.x.map((x: number) => x + 1), "places");
+  const [a, mean, b] = json(strip([arm("a", [1, 2, 3]), arm("b", [3, 2, 1])], labels).data);
+  assertClose(b.x, a.x.map((x: number) => x + 1), "positions");
   assertEquals([mean.y, mean.error_y.array], [[2], [1]]);
 });
 
@@ -202,51 +202,51 @@ Deno.test("figures refuse what they cannot draw", async () => {
   const row = { label: "a", mean: NaN, low: 1, high: 2, n: 3 };
   for (
     const [call, message] of [
-      [() => curve([], words), /^Cannot draw a figure of no lines as it needs at least one$/],
-      [() => curve([{ name: "a", x: [], y: [] }], words), /no points of "a"/],
-      [() => curve([{ name: "a", x: [1], y: [NaN] }], words), /no points of "a"/],
+      [() => curve([], labels), /^Cannot draw a figure of no lines as it needs at least one$/],
+      [() => curve([{ name: "a", x: [], y: [] }], labels), /no points of "a"/],
+      [() => curve([{ name: "a", x: [1], y: [NaN] }], labels), /no points of "a"/],
       [
-        () => curve([{ name: "a", x: [1, NaN], y: [1, 2] }], words),
+        () => curve([{ name: "a", x: [1, NaN], y: [1, 2] }], labels),
         /^Cannot draw x of "a" as number 2 of 2 is NaN$/,
       ],
       [
-        () => curve([{ name: "a", x: [1], y: [1, 2] }], words),
+        () => curve([{ name: "a", x: [1], y: [1, 2] }], labels),
         /^Cannot draw 2 y of "a" with 1 x as there must be/,
       ],
-      [() => curve([{ name: "a", x: [1], y: [{ mean: NaN, low: 1, high: 2 }] }], words), /no points of "a"/],
+      [() => curve([{ name: "a", x: [1], y: [{ mean: NaN, low: 1, high: 2 }] }], labels), /no points of "a"/],
       [() => forest([], { title: "T", x: "points" }), /no rows/],
       [() => forest([row], { title: "T", x: "points" }), /^Cannot draw means as number 1 of 1 is NaN$/],
-      [() => heatmap([], { ...words, ...z }), /no rows/],
-      [() => heatmap([[NaN]], { ...words, ...z }), /no numbers/],
-      [() => heatmap([[1], [1, 2]], { ...words, ...z }), /2 cells in row 2 with 1 in the first/],
-      [() => heatmap([[1]], { ...words, ...z, columns: ["a", "b"] }), /2 names of columns with 1 columns/],
-      [() => bars([], words), /no groups/],
-      [() => bars([{ name: "a", bars: [] }], words), /no bars of "a"/],
+      [() => heatmap([], { ...labels, ...z }), /no rows/],
+      [() => heatmap([[NaN]], { ...labels, ...z }), /no numbers/],
+      [() => heatmap([[1], [1, 2]], { ...labels, ...z }), /2 cells in row 2 with 1 in the first/],
+      [() => heatmap([[1]], { ...labels, ...z, columns: ["a", "b"] }), /2 names of columns with 1 columns/],
+      [() => bars([], labels), /no groups/],
+      [() => bars([{ name: "a", bars: [] }], labels), /no bars of "a"/],
       [
-        () => bars([{ name: "a", bars: [{ name: "b", mean: Infinity }] }], words),
+        () => bars([{ name: "a", bars: [{ name: "b", mean: Infinity }] }], labels),
         /number 1 of 1 is Infinity/,
       ],
-      [() => strip([], words), /no arms/],
-      [() => strip(5 as never, words), /^Cannot draw arms 5 as they must be a list$/],
+      [() => strip([], labels), /no arms/],
+      [() => strip(5 as never, labels), /^Cannot draw arms 5 as they must be a list$/],
       [
-        () => bars([null as never], words),
+        () => bars([null as never], labels),
         /^Cannot draw groups as each needs a name: number 1 of 1 is null$/,
       ],
       [
-        () => curve([{ name: "a", x: [1], y: [null as never] }], words),
+        () => curve([{ name: "a", x: [1], y: [null as never] }], labels),
         /^Cannot draw y of "a" as number 1 is null$/,
       ],
       [
-        () => strip([], { ...words, titel: "T" } as never),
+        () => strip([], { ...labels, titel: "T" } as never),
         /titel as there is no such option: did you mean title\?$/,
       ],
       [
-        () => curve([{ name: "a", x: [1], y: [1] }], { ...words, log: "yes" } as never),
+        () => curve([{ name: "a", x: [1], y: [1] }], { ...labels, log: "yes" } as never),
         /^Cannot draw a curve with log "yes" as it must be true or false$/,
       ],
-      [() => strip([{ name: "a", values: [], mean: 1 }], words), /no values of "a"/],
+      [() => strip([{ name: "a", values: [], mean: 1 }], labels), /no values of "a"/],
       [
-        () => strip([{ name: "a", values: [1, NaN], mean: 1 }], words),
+        () => strip([{ name: "a", values: [1, NaN], mean: 1 }], labels),
         /values of "a" as number 2 of 2 is NaN/,
       ],
     ] as const

@@ -1,5 +1,5 @@
 import { liveProgress } from "../../lib/show/live.ts";
-import { type StudyStep, type Update, watch, type Watched } from "../../lib/show/mod.ts";
+import { type StudyStep, type TrainingStep, watch, type Watched } from "../../lib/show/mod.ts";
 import { follow } from "../../lib/show/watch.ts";
 import { type Training, training, type TrainingRecord } from "../../lib/train/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
@@ -27,7 +27,7 @@ type Figure = {
 type Shown = { bundle: Record<string, string> & { [plotly]: Figure }; options: Options; at: number };
 
 /** What a notebook's kernel is shown of a run. */
-async function shownOf<Step extends Update | StudyStep>(run: Watched<unknown, Step>): Promise<Shown[]> {
+async function shownOf<Step extends TrainingStep | StudyStep>(run: Watched<unknown, Step>): Promise<Shown[]> {
   const shown: Shown[] = [];
   const display = (bundle: unknown, options?: object) => {
     const plain = JSON.parse(JSON.stringify({ bundle, options: options! }));
@@ -90,7 +90,7 @@ Deno.test("in a notebook a study is a bar with the run under way", async () => {
   }());
   const shown = await shownOf(study);
   assertEquals(await study, "found");
-  const text = "0 of 2 runs made, a&lt;b, loss 4.500";
+  const text = "0 of 2 runs finished, a&lt;b, loss 4.500";
   assertEquals(
     shown[0]!.bundle["text/html"],
     `<progress value="0.2500" max="1"></progress> 25 %, 1 min 1 s left: ${text}`,

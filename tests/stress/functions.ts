@@ -22,7 +22,7 @@ import { curveSettings } from "../../lib/show/curve.ts";
 import { isFigure } from "../../lib/show/figure.ts";
 import { forestSettings } from "../../lib/show/forest.ts";
 import { heatmapSettings } from "../../lib/show/heatmap.ts";
-import { wordsSettings } from "../../lib/show/style.ts";
+import { labelSettings } from "../../lib/show/style.ts";
 import { studySettings } from "../../lib/study/settings.ts";
 import { bpeSettings } from "../../lib/text/bpe.ts";
 import { saveBpe } from "../../lib/text/mod.ts";
@@ -152,7 +152,7 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
     verdict: [listed("estimate", mean)],
     bars: [
       listed("groups", [{ name: "a", bars: [{ name: "b", mean: 1 }] }]),
-      argument("words", axes, wordsSettings),
+      argument("words", axes, labelSettings),
     ],
     curve: [listed("lines", [line]), argument("options", axes, curveSettings)],
     forest: [
@@ -165,7 +165,7 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
     ],
     png: [argument("figure", kit.curve([line], axes), isFigure)],
     show: [listed("value", kit.curve([line], axes))],
-    strip: [listed("groups", [{ name: "a", values: [1], mean: 1 }]), argument("words", axes, wordsSettings)],
+    strip: [listed("groups", [{ name: "a", values: [1], mean: 1 }]), argument("words", axes, labelSettings)],
     watch: [listed("run", kit.pretrain(lm, { train: running }, { updates: 1 }))],
   };
 }

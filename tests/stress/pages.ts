@@ -1,7 +1,7 @@
 import { JSDOM } from "jsdom";
 import { keyOf, permutation, uniforms } from "../../lib/engine/mod.ts";
 import { InputError } from "../../lib/errors.ts";
-import { type CodeCell, parseNotebook, placeOf, render, type TextCell } from "../../lib/notebook/mod.ts";
+import { type CodeCell, pageContext, parseNotebook, render, type TextCell } from "../../lib/notebook/mod.ts";
 import { open, until } from "../notebooks/chromium.ts";
 import { chromium } from "../programs.ts";
 import { faultOf } from "./functions.ts";
@@ -238,8 +238,13 @@ async function attack(
   const said: string[] = [];
   const begin = performance.now();
   try {
-    const place = placeOf(file.replace("html", "ipynb"), file, new Map(), (message) => said.push(message));
-    const page = await render(parseNotebook(text, "it"), `</title>"`, place);
+    const context = pageContext(
+      file.replace("html", "ipynb"),
+      file,
+      new Map(),
+      (message) => said.push(message),
+    );
+    const page = await render(parseNotebook(text, "it"), `</title>"`, context);
     const took = performance.now() - begin;
     if (took > 60e3) return { name, wrong: `it took ${took.toFixed(0)} ms` };
     const unprintable = said.find((message) => /\p{Cc}/u.test(message) || message.length > 290);

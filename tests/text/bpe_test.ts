@@ -165,12 +165,12 @@ Deno.test("a state that is no vocabulary is refused", () => {
     [{ pieces: ["a", "a"], merges: [] }, /must be distinct: current piece 1 is "a" again/],
     [{ pieces: ["a"], merges: ["aa"] }, /merge 0 must hold two pieces/],
     [{ pieces: ["a"], merges: [["a", { toString: 1 }]] }, /merge 0 must hold two pieces/],
-    [{ pieces: ["a", "\ud83d"], merges: [] }, /piece 1 of its pieces must be whole characters/],
+    [{ pieces: ["a", "\ud83d"], merges: [] }, /piece 1 of its pieces must be well-formed Unicode/],
     [
       { pieces: ["a", "b".repeat(1025)], merges: [] },
       /must have at most 1024 characters: current number is 1025/,
     ],
-    [{ pieces: ["a", "b"], merges: [["a", "b"]] }, /current one without an id is "ab"/],
+    [{ pieces: ["a", "b"], merges: [["a", "b"]] }, /the piece without an id is "ab"/],
     [{ pieces: ["a", "aa"], merges: [["a", "a"], ["a", "a"]] }, /merge 1 must differ/],
   ];
   for (const [state, message] of bad) {

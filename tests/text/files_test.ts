@@ -154,7 +154,7 @@ Deno.test("hostile files are refused with their name and line", async () => {
   });
 });
 
-Deno.test("a merges file that was cut short is refused, at a line's end and within a line", async () => {
+Deno.test("a truncated merges file is rejected, at a line's end and within a line", async () => {
   await inFolder(async (folder) => {
     await saveBpe(bpe, folder);
     const path = `${folder}/vocab_12.bpe`, whole = await Deno.readTextFile(path);
@@ -168,7 +168,7 @@ Deno.test("a merges file that was cut short is refused, at a line's end and with
     await Deno.writeTextFile(path, whole.slice(0, -1)); // As far as can be told, the last line may go on.
     await refused(
       loadBpe(folder),
-      /vocab_12\.bpe as it must end with a line break: its last line may be cut short$/,
+      /vocab_12\.bpe as it must end with a line break: its last line may be truncated$/,
     );
     // Under the name of what is left of it, it lacks what gives the other pieces.
     const lines = whole.split("\n");
@@ -181,7 +181,7 @@ Deno.test("a merges file that was cut short is refused, at a line's end and with
     );
     await refused(
       loadBpe(folder),
-      /encoder_bpe_11\.json as each piece must be one character or what a merge gives: current piece is "/,
+      /encoder_bpe_11\.json as each piece must be one character or the result of a merge: current piece is "/,
     );
   });
 });

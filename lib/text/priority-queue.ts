@@ -1,26 +1,26 @@
-/** A priority queue: what comes before all else is popped first. */
-export interface Heap<T> {
+/** A priority queue: the first item in the order is popped first. */
+export interface PriorityQueue<T> {
   /** Adds an item, in logarithmic time. */
   push(item: T): void;
-  /** Takes out the first item, or gives `undefined` if there is none. */
+  /** Removes and returns the first item; `undefined` if the queue is empty. */
   pop(): T | undefined;
 }
 
 /**
- * An empty binary heap.
+ * Creates an empty priority queue, a binary heap.
  *
- * @param before Whether `a` comes before `b`: a strict order.
+ * @param before Whether `a` comes before `b`, in a strict order.
  *
  * @example
  * ```ts
- * import { heap } from "./heap.ts";
+ * import { priorityQueue } from "./priority-queue.ts";
  *
- * const queue = heap<number>((a, b) => a > b);
+ * const queue = priorityQueue<number>((a, b) => a > b);
  * for (const n of [3, 9, 4]) queue.push(n);
  * console.log(queue.pop(), queue.pop()); // 9 4
  * ```
  */
-export function heap<T>(before: (a: T, b: T) => boolean): Heap<T> {
+export function priorityQueue<T>(before: (a: T, b: T) => boolean): PriorityQueue<T> {
   const items: T[] = [];
   const at = (i: number): T => items[i] as T;
   return {

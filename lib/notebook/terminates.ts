@@ -1,0 +1,51 @@
+import { Worker } from "node:worker_threads";
+
+/** Time limit per figure in ms; a typical one takes 100. It is longer if the worker was slow to start. */
+const FIGURE_TIMEOUT = 8e3;
+
+/** Time limit for starting the worker in ms, on a busy machine. */
+const START_TIMEOUT = 60e3;
+
+let worker: Promise<{ readonly own: Worker; readonly limit: number }> | undefined;
+
+/**
+ * Whether plotly.js terminates on a figure: some figures make it loop forever, which would freeze the page.
+ *
+ * @param json The figure.
+ * @returns Whether it drew or rejected the figure within the time limit.
+ *
+ * @example
+ * ```ts
+ * import { terminates } from "./terminates.ts";
+ *
+ * console.log(await terminates('{ "data": [{ "y": [1, 2] }], "layout": {} }')); // true
+ * ```
+ */
+export async function terminates(json: string): Promise<boolean> {
+  const { own, limit } = await (worker ??= start());
+  own.postMessage(json);
+  if (await responds(own, limit)) return true;
+  worker = undefined;
+  await own.terminate();
+  return false;
+}
+
+async function start(): Promise<{ own: Worker; limit: number }> {
+  const begin = performance.now();
+  const own = new Worker(new URL("./drawing-worker.ts", import.meta.url));
+  own.unref(); // Unlike a Web Worker, it then does not keep the program alive.
+  if (!await responds(own, START_TIMEOUT)) throw new Error("The drawing worker did not start");
+  return { own, limit: Math.max(FIGURE_TIMEOUT, 4 * (performance.now() - begin)) };
+}
+
+/** Whether a worker sends a message within the time limit; out of memory, it sends none. */
+async function responds(worker: Worker, milliseconds: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const isAlive = await new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, milliseconds, false);
+    worker.once("message", () => resolve(true)).once("error", () => resolve(false));
+  });
+  clearTimeout(timer);
+  worker.removeAllListeners();
+  return isAlive;
+}
