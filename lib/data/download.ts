@@ -3,35 +3,35 @@ import { InputError, messageOf, shortened } from "../errors.ts";
 import { checkFile, exists, fileError } from "../files.ts";
 import type { Pinned } from "./downloads.ts";
 
-/** Settings of {@linkcode download}. */
+/** Options of {@linkcode download}. */
 export interface DownloadOptions {
-  /** Ends the download; what has come stays, and the next call goes on from there. */
+  /** Stops the download; the next call resumes it. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told how many bytes of the file are there. */
+  /** Called with the number of bytes downloaded so far. */
   readonly onProgress?: ((bytes: number) => void) | undefined;
 }
 
-/** How long a server may let one wait, in seconds. */
-export interface Patience {
-  /** For its answer: the connection, redirections and all headers. */
-  readonly answer: number;
+/** Timeouts, in seconds. */
+export interface Timeouts {
+  /** For the response: connection, redirections and all headers. */
+  readonly response: number;
   /** For the next bytes. */
   readonly bytes: number;
 }
 
-const patience: Patience = { answer: 30, bytes: 60 };
+const defaultTimeouts: Timeouts = { response: 30, bytes: 60 };
 
 /**
  * Downloads a file whose size and SHA-256 are known.
  *
- * It comes to `<path>.part`, from where an earlier call ended, and gets its name when it is right.
+ * It is downloaded to `<path>.part`, where an interrupted download resumes, and renamed after its checksum is verified.
  *
- * @param pinned From where, and what it must be.
- * @param path Where it goes; its folder must be there. A right file there is not fetched again.
+ * @param pinned URL, size and checksum.
+ * @param path Path of the file; its folder must exist. A correct file is not downloaded again.
  * @param options Signal and progress.
- * @throws {InputError} If the server refuses, goes away, does not answer for 30 seconds or sends nothing for 60; or
- * if what it sends is not that file: then it is removed.
- * @throws What the signal says, if it is aborted.
+ * @throws {InputError} If the server reports an error, the connection breaks, there is no response for 30 seconds or no
+ * data for 60, or the file has another checksum: then it is removed.
+ * @throws The signal's reason, if it is aborted.
  *
  * @example
  * ```ts
@@ -44,36 +44,36 @@ const patience: Patience = { answer: 30, bytes: 60 };
  * ```
  */
 export async function download(pinned: Pinned, path: string, options: DownloadOptions = {}): Promise<void> {
-  await downloadWithin(patience, pinned, path, options);
+  await downloadWithin(defaultTimeouts, pinned, path, options);
 }
 
-/** {@linkcode download}, with a patience of one's own. */
+/** {@linkcode download} with other timeouts. */
 export async function downloadWithin(
-  patience: Patience,
+  timeouts: Timeouts,
   pinned: Pinned,
   path: string,
   options: DownloadOptions,
 ): Promise<void> {
   const part = `${path}.part`;
-  const there = await exists(path);
+  const isComplete = await exists(path);
   try {
-    if (!there) await receive(patience, pinned, part, options);
-    await verify(pinned, there ? path : part, pinned.url);
-    if (!there) await Deno.rename(part, path);
+    if (!isComplete) await receive(timeouts, pinned, part, options);
+    await verify(pinned, isComplete ? path : part, pinned.url);
+    if (!isComplete) await Deno.rename(part, path);
   } catch (error) {
-    if (error instanceof Mismatch) await Deno.remove(there ? path : part);
-    else if (!there && await isEmpty(part)) await Deno.remove(part); // There is nothing to go on from.
+    if (error instanceof Mismatch) await Deno.remove(isComplete ? path : part);
+    else if (!isComplete && await isEmpty(part)) await Deno.remove(part); // Nothing to resume from.
     throw fileError("write", path, error);
   }
 }
 
 /**
- * Compares a file with its pin.
+ * Verifies the size and SHA-256 of a file.
  *
- * @param pinned What it must be.
- * @param path Where it is.
- * @param name What an error calls it: the path unless told.
- * @throws {InputError} If it cannot be read, or its size or SHA-256 is another one.
+ * @param pinned Expected size and checksum.
+ * @param path Path of the file.
+ * @param name Name in messages. Default: the path.
+ * @throws {InputError} If it cannot be read, or its size or SHA-256 differs.
  *
  * @example
  * ```ts
@@ -100,46 +100,46 @@ export async function verify({ bytes, sha256 }: Pinned, path: string, name: stri
   if (found !== sha256) throw mismatch(name, `SHA-256 ${sha256}`, found);
 }
 
-/** What came is not what is pinned, so that going on from it is no use. */
+/** The file is not the expected one, so that resuming the download is useless. */
 class Mismatch extends InputError {}
 
 function mismatch(name: string, expected: string, found: string): Mismatch {
   return new Mismatch(
-    `Cannot use ${name} as it is not the file that is known: expected ${expected}, found ${found}`,
+    `Cannot use ${name} as it is not the known file: expected ${expected}, found ${found}`,
   );
 }
 
-/** Bytes of a part that is there; what is no plain file is neither read nor written to. */
+/** Size of a partial download, 0 if there is none; throws if it is not a regular file. */
 async function sizeOf(part: string): Promise<number> {
-  const there = await Deno.lstat(part).catch((error) => {
+  const info = await Deno.lstat(part).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   });
-  if (there && !there.isFile) {
-    throw new InputError(`Cannot go on with ${part} as it is not a regular file: remove it`);
+  if (info && !info.isFile) {
+    throw new InputError(`Cannot resume ${part} as it is not a regular file: remove it`);
   }
-  return there?.size ?? 0;
+  return info?.size ?? 0;
 }
 
 async function isEmpty(part: string): Promise<boolean> {
   return await Deno.lstat(part).then(({ isFile, size }) => isFile && size === 0, () => false);
 }
 
-/** Why a step failed: what fetch says itself is no reason, but what caused it is. */
+/** The reason of a network error: the innermost cause, as fetch's own message is uninformative. */
 function reasonOf(error: unknown, url: string): string {
   let reason = error;
   while (reason instanceof Error && reason.cause) reason = reason.cause;
   return brief(messageOf(reason).replace(` for url (${url})`, ""));
 }
 
-/** A few printable words, whatever a server says. */
-function brief(words: string): string {
-  return shortened(words.replace(/[\p{C}\p{Z}]+/gu, " ").trim(), 120);
+/** Makes a server's text short and printable. */
+function brief(text: string): string {
+  return shortened(text.replace(/[\p{C}\p{Z}]+/gu, " ").trim(), 120);
 }
 
-/** Appends to a part what it lacks. */
+/** Downloads the missing bytes of a partial download. */
 async function receive(
-  patience: Patience,
+  timeouts: Timeouts,
   { url, bytes }: Pinned,
   part: string,
   options: DownloadOptions,
@@ -149,63 +149,65 @@ async function receive(
   if (at === bytes) return;
   if (at > bytes) at = 0;
 
-  const lost = (reason: string, cause?: unknown) =>
+  const interrupted = (reason: string, cause?: unknown) =>
     new InputError(
-      `Cannot download ${url}: ${reason}: ${at} of ${bytes} bytes are there, and the same command goes on`,
+      `Cannot download ${url}: ${reason}: ${at} of ${bytes} bytes were downloaded, and the same command resumes`,
       { cause },
     );
-  const silence = new AbortController();
-  /** Waits for the server, but not forever. */
-  const network = async <T>(step: Promise<T>, seconds: number, silent: string): Promise<T> => {
+  const timeout = new AbortController();
+  /** Waits for the server until a timeout. */
+  const network = async <T>(step: Promise<T>, seconds: number, what: string): Promise<T> => {
     const timer = setTimeout(
-      () => silence.abort(new Error(`${silent} for ${seconds} seconds`)),
+      () => timeout.abort(new Error(`${what} for ${seconds} seconds`)),
       1e3 * seconds,
     );
     try {
       return await step;
     } catch (error) {
       signal?.throwIfAborted();
-      throw lost(reasonOf(error, url), error);
+      throw interrupted(reasonOf(error, url), error);
     } finally {
       clearTimeout(timer);
     }
   };
-  // Unasked, fetch unpacks what a server calls encoded, and some call every .gz that.
-  const ask = (from: number) => {
-    const answer = fetch(url, {
+  // By default fetch decompresses encoded responses, and some servers declare every .gz file as encoded.
+  const request = (from: number) => {
+    const response = fetch(url, {
       headers: { "accept-encoding": "identity", ...(from > 0 ? { range: `bytes=${from}-` } : {}) },
-      signal: AbortSignal.any([silence.signal, ...signal ? [signal] : []]),
+      signal: AbortSignal.any([timeout.signal, ...signal ? [signal] : []]),
     });
-    return network(answer, patience.answer, "the server does not answer");
+    return network(response, timeouts.response, "the server does not answer");
   };
 
-  let response = await ask(at);
+  let response = await request(at);
   if (response.status === 416 && at > 0) {
     await response.body?.cancel();
-    response = await ask(at = 0);
+    response = await request(at = 0);
   }
   const reader = (response.body ?? new Blob().stream()).getReader();
   try {
     const { status, statusText, headers } = response;
     const [, from, total] = headers.get("content-range")?.match(/^bytes (\d+)-\d+\/(\d+|\*)$/) ?? [];
-    const announced = Number((status === 206 ? total : headers.get("content-length")) ?? NaN); // "*" is unknown, too.
-    // What is there stays: it may be a page that asks to log in, which another time does not come.
-    if (status !== 200 && status !== 206) throw lost(brief(`the server says ${status} ${statusText}`));
-    if (status === 206 && Number(from) !== at) throw lost("the server sends another part than was asked for");
+    const announced = Number((status === 206 ? total : headers.get("content-length")) ?? NaN); // "*" means unknown.
+    // The partial download is kept: the response may be a login page, and a later request may succeed.
+    if (status !== 200 && status !== 206) throw interrupted(brief(`the server says ${status} ${statusText}`));
+    if (status === 206 && Number(from) !== at) {
+      throw interrupted("the server sends another range than requested");
+    }
     if (announced >= 0 && announced !== bytes) {
       throw new InputError(
-        `Cannot download ${url} as what the server has is not the file that is known: ` +
+        `Cannot download ${url} as the server has another file than the known one: ` +
           `expected ${bytes} bytes, found ${announced}`,
       );
     }
-    if (status === 200) at = 0; // Ranges are a server's choice.
+    if (status === 200) at = 0; // The server ignores ranges.
 
-    await sizeOf(part); // Nobody has put another thing there meanwhile.
+    await sizeOf(part); // It may have been replaced meanwhile.
     using file = await Deno.open(part, { write: true, create: true });
     await file.truncate(at);
     await file.seek(at, Deno.SeekMode.Start);
     onProgress?.(at);
-    const next = () => network(reader.read(), patience.bytes, "the server sends nothing");
+    const next = () => network(reader.read(), timeouts.bytes, "the server sends nothing");
     for (let step = await next(); !step.done; step = await next()) {
       const chunk = step.value;
       if (at + chunk.length > bytes) throw mismatch(url, `${bytes} bytes`, "more");
@@ -214,8 +216,8 @@ async function receive(
       onProgress?.(at);
     }
     await file.sync();
-    if (at < bytes) throw lost("the connection ended early");
+    if (at < bytes) throw interrupted("the connection ended early");
   } finally {
-    await reader.cancel().catch(() => {}); // Or the server would go on sending.
+    await reader.cancel().catch(() => {}); // Otherwise the server continues to send.
   }
 }

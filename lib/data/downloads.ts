@@ -1,31 +1,31 @@
-/** A file that anybody may fetch, and what it must be. */
+/** A publicly available file with its size and checksum. */
 export interface Pinned {
-  /** Where its authors, or the benchmark that took it over, keep it. */
+  /** URL at its authors or at the benchmark that includes it. */
   readonly url: string;
-  /** Its size. */
+  /** Size in bytes. */
   readonly bytes: number;
-  /** Its SHA-256, in hexadecimal digits. */
+  /** SHA-256, in hexadecimal. */
   readonly sha256: string;
-  /** What it is called, unless it is an archive to unpack. */
+  /** File name, if it is not an archive to unpack. */
   readonly as?: string;
 }
 
-/** A data set's files; its licence and citation stand beside the tasks that read it. */
+/** The files of a data set; licence and citation are listed with the tasks that use it. */
 export interface Download {
-  /** As the command and the task call it. */
+  /** Name, as used by the command and the task. */
   readonly name: string;
-  /** One archive, or files as they are; none if no file may be fetched without asking first. */
+  /** One archive, or individual files; empty if the files are available on request only. */
   readonly files: readonly Pinned[];
-  /** A copy that is taken unchecked, as no checksum of it is known. */
+  /** A copy of the user's that is accepted without a known checksum. */
   readonly own?: {
-    /** How the names of its files end. */
-    readonly ending: string;
-    /** Which files they are and where one asks for them. */
+    /** Extension of its files. */
+    readonly extension: string;
+    /** Which files they are and where they are available. */
     readonly about: string;
   };
 }
 
-/** The file's own name: the last of its address, unless it is told. */
+/** Name of the file. Default: the last part of its URL. */
 export function fileName({ url, as }: Pinned): string {
   return as ?? new URL(url).pathname.split("/").at(-1)!;
 }
@@ -34,11 +34,11 @@ const GLUE = "https://dl.fbaipublicfiles.com/glue/data";
 const SENTEVAL = "https://dl.fbaipublicfiles.com/senteval/senteval_data";
 
 /**
- * The data sets that `deno task data` knows, most of them those of the paper's section 4.2.
+ * The data sets that `deno task data` provides, most of them from the paper's section 4.2.
  *
- * Sizes and checksums are those of Hugging Face's datasets 1.17.0 (`dataset_infos.json`). The table of
- * TensorFlow Datasets has the same for GLUE, except `qqp`, and for `snli`; others publish the same for `qqp`,
- * `race` and `scitail`. For `copa`, `sick` and `winograd` there is this one witness.
+ * Sizes and checksums are from Hugging Face's datasets 1.17.0 (`dataset_infos.json`). TensorFlow Datasets has the same
+ * for GLUE, except `qqp`, and for `snli`; other sources confirm `qqp`, `race` and `scitail`. `copa`, `sick` and
+ * `winograd` have only this source.
  */
 export const downloads: readonly Download[] = [
   {
@@ -168,7 +168,7 @@ export const downloads: readonly Download[] = [
       sha256: "405906cddac74bc1e1ce8220f1107d1025b66a25ef10149d91b10bb30651125f",
     }],
     own: {
-      ending: ".xml",
+      extension: ".xml",
       about: "the original's copa-dev.xml and copa-test.xml, from people.ict.usc.edu/~gordon/copa.html",
     },
   },
@@ -185,9 +185,9 @@ export const downloads: readonly Download[] = [
     name: "story-cloze",
     files: [],
     own: {
-      ending: ".csv",
+      extension: ".csv",
       about:
-        "the files that its authors send to whoever signs the form on cs.rochester.edu/nlp/rocstories, " +
+        "the files that its authors send on request, after the form on cs.rochester.edu/nlp/rocstories, " +
         'such as "cloze_test_val__spring2016 - cloze_test_ALL_val.csv"',
     },
   },

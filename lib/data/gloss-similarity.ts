@@ -4,19 +4,19 @@ import { npmText } from "./npm.ts";
 import type { TaskOf } from "./task.ts";
 import { NOUNS, type Synset, synsets, WORDNET, WORDNET_LICENCE } from "./wordnet.ts";
 
-/** A definition, and where in WordNet it stands. */
+/** A definition and its position in WordNet. */
 interface Item {
   readonly gloss: string;
-  /** The synsets from the topmost one down to its own. */
+  /** The synsets from the root down to its own. */
   readonly path: readonly string[];
-  /** The synset right above its own: what is held apart between splits. */
+  /** The direct hypernym: each group is in one split only. */
   readonly group: string;
   readonly words: ReadonlySet<string>;
 }
 
 const LENGTH = { least: 5, most: 20 };
-/** So deep that all grades can occur. */
-const DEPTH = 6;
+/** Minimum depth, at which all grades are possible. */
+const MIN_DEPTH = 6;
 const GRADES = 5;
 const PER_GROUP = 8;
 const PER_SYNSET = 40;
@@ -24,13 +24,13 @@ const OVERLAP = 0.03;
 const ANCHORS = { train: 2000, validation: 200, test: 300 };
 
 /**
- * Builds task `gloss-similarity`: graded similarity, as in STS-B (section 3.3 of the paper), from WordNet. How
- * alike are the things that two definitions describe, from 0 to 5?
+ * Builds task `gloss-similarity` from WordNet: graded similarity, as in STS-B (section 3.3 of the paper). How similar are
+ * the things that two definitions describe, from 0 to 5?
  *
- * The grade is Wu and Palmer's measure, 2·d/(a + b), five times: a and b are the depths of the two synsets, d is
- * that of the deepest one that is above both, the topmost having depth 1. Each definition that is asked about is
- * asked five times, once in each fifth of the scale and against definitions that stand as deep, give or take
- * one, and share as many words with it: neither one text nor the words in common give the grade away.
+ * The grade is five times the Wu–Palmer similarity, 2·d/(a + b), where a and b are the depths of the two synsets and d is
+ * that of their deepest common hypernym (the root has depth 1). Each anchor definition is paired with five others, one in
+ * each fifth of the scale, of about the same depth and with about the same word overlap: neither a single text nor the
+ * overlap predicts the grade.
  *
  * @returns The task
  * @throws {InputError} If WordNet cannot be downloaded
@@ -57,16 +57,16 @@ export async function glossSimilarity(): Promise<TaskOf<"similarity">> {
     source: WORDNET,
     licence: WORDNET_LICENCE,
     about:
-      "How alike are the things that two definitions describe (Wu and Palmer 1994), from 0 to 5? Each of the five " +
-      "fifths is as frequent, pairs of all share as many words, and no direct hypernym is in two splits",
+      "How similar are the things that two definitions describe (Wu and Palmer 1994), from 0 to 5? Each fifth of the " +
+      "scale is equally frequent, with equal word overlap, and no direct hypernym is in two splits",
   };
 }
 
 /**
- * How alike two synsets are, after Wu and Palmer.
+ * The Wu–Palmer similarity of two synsets.
  *
- * @param a The synsets from the topmost one down to the first
- * @param b The same of the second
+ * @param a Path of the first synset, from the root
+ * @param b Path of the second synset, from the root
  * @returns From 0, nothing in common, to 1, the same synset
  *
  * @example
@@ -82,35 +82,35 @@ export function wuPalmer(a: readonly string[], b: readonly string[]): number {
   return 2 * common / (a.length + b.length);
 }
 
-/** Definitions to which a single path leads, no two alike, in the order of a hash. */
+/** Unique definitions whose synset has a single path from the root, ordered by hash. */
 function itemsOf(nouns: ReadonlyMap<string, Synset>): Item[] {
   const items = new Map<string, Item>();
-  const seen = new Map<string, number>();
+  const groupSizes = new Map<string, number>();
   for (const [id, { gloss }] of byHash([...nouns], ([, { gloss }]) => gloss)) {
     const path = pathTo(id, nouns);
     const group = path?.at(-2);
     const length = gloss.split(" ").length;
-    if (path === undefined || group === undefined || path.length < DEPTH) continue;
+    if (path === undefined || group === undefined || path.length < MIN_DEPTH) continue;
     if (length < LENGTH.least || length > LENGTH.most || items.has(gloss)) continue;
-    const count = seen.get(group) ?? 0;
-    seen.set(group, count + 1);
+    const count = groupSizes.get(group) ?? 0;
+    groupSizes.set(group, count + 1);
     if (count < PER_GROUP) items.set(gloss, { gloss, path, group, words: new Set(wordsOf(gloss)) });
   }
   return [...items.values()];
 }
 
-/** The synsets from the topmost one down, if each has a single one above it. */
+/** The path of a synset from the root; undefined if a synset on it has several hypernyms. */
 function pathTo(id: string, nouns: ReadonlyMap<string, Synset>): string[] | undefined {
   const synset = nouns.get(id);
-  if (synset === undefined || synset.instance || synset.up.length > 1) return undefined;
-  const [up] = synset.up;
-  if (up === undefined) return [id];
-  const path = pathTo(up, nouns);
+  if (synset === undefined || synset.instance || synset.hypernyms.length > 1) return undefined;
+  const [hypernym] = synset.hypernyms;
+  if (hypernym === undefined) return [id];
+  const path = pathTo(hypernym, nouns);
   path?.push(id);
   return path;
 }
 
-/** Five pairs for each of so many definitions. */
+/** Five pairs for each anchor definition. */
 function pairs(items: readonly Item[], anchors: number): Example<"similarity">[] {
   const below = new Map<string, Item[]>();
   for (const item of items) {
@@ -120,13 +120,13 @@ function pairs(items: readonly Item[], anchors: number): Example<"similarity">[]
       else list.push(item);
     }
   }
-  const asked = new Set<Item>();
+  const used = new Set<Item>();
   const examples: Example<"similarity">[] = [];
   for (const item of items) {
     if (examples.length === anchors * GRADES) break;
     const partners = partnersOf(item, below);
-    if (partners.some(({ other }) => asked.has(other))) continue; // or a pair might come twice
-    asked.add(item);
+    if (partners.some(({ other }) => used.has(other))) continue; // Otherwise a pair could occur twice.
+    used.add(item);
     for (const { other, label } of partners) {
       const swapped = hash(`${item.gloss} ${other.gloss}`) % 2 === 1;
       const [first, second] = swapped ? [other.gloss, item.gloss] : [item.gloss, other.gloss];
@@ -136,7 +136,7 @@ function pairs(items: readonly Item[], anchors: number): Example<"similarity">[]
   return byHash(examples, ({ first, second }) => `${first} ${second}`);
 }
 
-/** One of each grade, all with about the same overlap, which is drawn; none if that cannot be had. */
+/** One partner per grade, all with about the same overlap, whose target is random; empty if there are none. */
 function partnersOf(item: Item, below: ReadonlyMap<string, readonly Item[]>) {
   const bins: { other: Item; label: number; overlap: number }[][] = Array.from({ length: GRADES }, () => []);
   for (const id of item.path.slice(0, -1)) {
@@ -150,16 +150,16 @@ function partnersOf(item: Item, below: ReadonlyMap<string, readonly Item[]>) {
     }
   }
   const most = Math.min(...bins.map((bin) => Math.max(0, ...bin.map(({ overlap }) => overlap))));
-  const goal = most * hash(item.gloss, 1) / 2 ** 32;
+  const target = most * hash(item.gloss, 1) / 2 ** 32;
   const partners = bins.flatMap((bin) =>
-    bin.toSorted((a, b) => Math.abs(a.overlap - goal) - Math.abs(b.overlap - goal)).slice(0, 1)
+    bin.toSorted((a, b) => Math.abs(a.overlap - target) - Math.abs(b.overlap - target)).slice(0, 1)
   );
   const overlaps = partners.map(({ overlap }) => overlap);
-  const even = Math.max(...overlaps) - Math.min(...overlaps) <= OVERLAP;
-  return partners.length === GRADES && even ? partners : [];
+  const isBalanced = Math.max(...overlaps) - Math.min(...overlaps) <= OVERLAP;
+  return partners.length === GRADES && isBalanced ? partners : [];
 }
 
-/** How many words two definitions have in common, as a share of those that either has. */
+/** Word overlap (Jaccard index) of two definitions. */
 function overlap(a: Item, b: Item): number {
   const both = a.words.intersection(b.words).size;
   return both / (a.words.size + b.words.size - both);

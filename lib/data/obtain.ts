@@ -5,31 +5,32 @@ import { download, verify } from "./download.ts";
 import { type Download, fileName, type Pinned } from "./downloads.ts";
 import { unpack, unpackInto } from "./unpack.ts";
 
-/** Settings of {@linkcode obtain}. */
+/** Options of {@linkcode obtain}. */
 export interface ObtainOptions {
-  /** A copy of one's own, an archive or a folder, instead of a download. */
+  /** A local copy, an archive or a folder, to use instead of a download. */
   readonly from?: string | undefined;
-  /** Ends the work; the next call goes on from there. */
+  /** Stops the work; the next call resumes it. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told how many bytes of which file are there. */
+  /** Called with a file and the number of its bytes downloaded so far. */
   readonly onProgress?: ((file: Pinned, bytes: number) => void) | undefined;
 }
 
-/** Files of a copy of one's own. */
-const MANY = 10_000;
+/** Maximum number of files in a local copy. */
+const MAX_FILES = 10_000;
 
 /**
- * Brings a data set into a folder of its name: downloaded or copied, checked, unpacked; whole or not at all.
+ * Downloads or copies a data set, verifies and unpacks it into a folder of its name, atomically.
  *
- * One process at a time is at it, which a file `<name>.claim` beside the folder holds for it. What has come of a
- * download stays in `<name>.download` until all has.
+ * A claim file `<name>.claim` next to the folder makes sure that only one process does this at a time. Downloaded files
+ * are kept in `<name>.download` until all are complete.
  *
- * @param set Which.
- * @param folder The folder that its folder goes to.
- * @param options A copy of one's own, signal, progress.
- * @returns Whether it was checked against a known checksum.
- * @throws {InputError} If it is there already, cannot be had, is not what is known, or another process is at it.
- * @throws What the signal says, if it is aborted.
+ * @param set The data set.
+ * @param folder The parent folder.
+ * @param options Local copy, signal, progress.
+ * @returns Whether it was verified against a known checksum.
+ * @throws {InputError} If the folder already exists, the files are not available or not the expected ones, or another
+ * process is working on them.
+ * @throws The signal's reason, if it is aborted.
  *
  * @example
  * ```ts
@@ -50,28 +51,30 @@ export async function obtain(set: Download, folder: string, options: ObtainOptio
   if (from === undefined) {
     if (files.length === 0) {
       throw new InputError(
-        `Cannot download ${name} as nobody may pass it on: give with --from ${own!.about}`,
+        `Cannot download ${name} as its licence forbids redistribution: provide with --from ${own!.about}`,
       );
     }
-    await alone(name, target, signal, (signal) => fetchAll(set, target, { ...options, signal }));
+    await exclusively(name, target, signal, (signal) => fetchAll(set, target, { ...options, signal }));
     return true;
   }
   const known = await knownFiles(set, from);
-  await alone(name, target, signal, async (signal) => {
-    if (!known) return await takeOwn(set, from, target, signal);
+  await exclusively(name, target, signal, async (signal) => {
+    if (!known) return await copyOwn(set, from, target, signal);
     for (const [i, path] of known.entries()) await verify(files[i]!, path);
-    await settle(files, known, target, signal);
+    await install(files, known, target, signal);
   });
   return known !== undefined;
 }
 
 async function checkFree(name: string, target: string): Promise<void> {
   if (!await exists(target)) return;
-  throw new InputError(`Cannot bring ${name} to ${target} as it is there already: remove it to have it anew`);
+  throw new InputError(
+    `Cannot create ${target} for ${name} as it already exists: remove it to create it again`,
+  );
 }
 
-/** Does work on a set's folder while no other process does: two would tear each other's downloads. */
-async function alone(
+/** Works on a set's folder exclusively: two processes would damage each other's downloads. */
+async function exclusively(
   name: string,
   target: string,
   signal: AbortSignal | undefined,
@@ -81,17 +84,19 @@ async function alone(
   const claimed = await claim(`${target}.claim`);
   if (!("release" in claimed)) {
     throw new InputError(
-      `Cannot bring ${name} to ${target} as ${holderName(claimed)} is at it: wait for it, or end it`,
+      `Cannot create ${target} for ${name} as ${
+        holderName(claimed)
+      } is working on it: wait for it, or stop it`,
     );
   }
   try {
-    await checkFree(name, target); // Another process may just have brought it.
-    await sweep(target, 0); // Who holds the claim is alone: what is half filled is a killed process'.
+    await checkFree(name, target); // Another process may just have created it.
+    await sweep(target, 0); // Under an exclusive claim, temporary files are those of a killed process.
     await work(AbortSignal.any([claimed.lost, ...signal ? [signal] : []]));
   } catch (error) {
     if (!claimed.lost.aborted || signal?.aborted) throw error;
     throw new InputError(
-      `Cannot bring ${name} to ${target} as this process stood still for minutes, and another is at it`,
+      `Cannot create ${target} for ${name} as this process was suspended for minutes, and another one took over`,
     );
   } finally {
     await claimed.release();
@@ -106,7 +111,7 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** Downloads a set's files, checks and settles them; until then what has come stays. */
+/** Downloads and verifies a set's files and installs them; partial downloads are kept until then. */
 async function fetchAll({ files }: Download, target: string, options: ObtainOptions): Promise<void> {
   const { signal, onProgress } = options;
   const incoming = `${target}.download`;
@@ -119,33 +124,31 @@ async function fetchAll({ files }: Download, target: string, options: ObtainOpti
     for (const [i, file] of files.entries()) {
       await download(file, paths[i]!, { signal, onProgress: (bytes) => onProgress?.(file, bytes) });
     }
-    await settle(files, paths, target, signal);
+    await install(files, paths, target, signal);
     await Deno.remove(incoming, { recursive: true });
   } finally {
-    await Deno.remove(incoming).catch(() => {}); // Unless something is in it to go on from.
+    await Deno.remove(incoming).catch(() => {}); // Fails if it has files to resume from.
   }
 }
 
-/** The set's known files at a place, or nothing if what is there is a copy of another kind that may be taken. */
+/** Paths of the set's known files in a local copy; undefined if it is another copy that is accepted. */
 async function knownFiles({ name, files, own }: Download, from: string): Promise<string[] | undefined> {
-  const wanted = files.map(fileName);
+  const names = files.map(fileName);
   const { isDirectory } = await stat(from);
-  if (!isDirectory && files.length === 1 && (!own || from.endsWith(wanted[0]!))) return [from];
-  const paths = wanted.map((file) => `${from}/${file}`);
-  const there = await Promise.all(paths.map(exists));
-  if (isDirectory && files.length > 0 && there.every(Boolean)) return paths;
+  if (!isDirectory && files.length === 1 && (!own || from.endsWith(names[0]!))) return [from];
+  const paths = names.map((file) => `${from}/${file}`);
+  const found = await Promise.all(paths.map(exists));
+  if (isDirectory && files.length > 0 && found.every(Boolean)) return paths;
   if (own) return;
-  const missing = wanted.filter((_, i) => !there[i]);
+  const missing = names.filter((_, i) => !found[i]);
   throw new InputError(
-    `Cannot take ${name} from ${from} as there is no ${
-      missing.join(" and no ")
-    } in it: its files are known, ` +
-      "and only as they were published",
+    `Cannot copy ${name} from ${from} as there is no ${missing.join(" and no ")} in it: expected the files ` +
+      "as they were published",
   );
 }
 
-/** Puts checked files into the set's folder. */
-async function settle(
+/** Unpacks or copies verified files into the set's folder. */
+async function install(
   files: readonly Pinned[],
   paths: readonly string[],
   target: string,
@@ -159,31 +162,31 @@ async function settle(
 
 const isArchive = (path: string) => /\.(zip|tgz|tar\.gz)$/i.test(path);
 
-/** What to say of a copy in which there is nothing of the set. */
-const nothing = ({ name, own }: Download, from: string): InputError => {
-  const { ending, about } = own!;
+/** The error for a local copy without files of the set. */
+const noFiles = ({ name, own }: Download, from: string): InputError => {
+  const { extension, about } = own!;
   return new InputError(
-    `Cannot take ${name} from ${from} as there is no ${ending} file in it: expected ${about}`,
+    `Cannot copy ${name} from ${from} as there is no ${extension} file in it: expected ${about}`,
   );
 };
 
-/** Takes what nobody knows the checksum of: an archive, a folder's files of the right ending, or one such file. */
-async function takeOwn(
+/** Copies files without a known checksum: an archive, a folder's files with the extension, or one such file. */
+async function copyOwn(
   set: Download,
   from: string,
   target: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { ending } = set.own!;
+  const { extension } = set.own!;
   const { isDirectory } = await stat(from);
   await fillWhole(target, async (temporary) => {
     if (!isDirectory && isArchive(from)) {
       await unpackInto(from, temporary, signal);
-      if ((await below(temporary, ending)).length === 0) throw nothing(set, from);
+      if ((await filesBelow(temporary, extension)).length === 0) throw noFiles(set, from);
       return;
     }
-    const found = isDirectory ? await below(from, ending) : from.endsWith(ending) ? [""] : [];
-    if (found.length === 0) throw nothing(set, from);
+    const found = isDirectory ? await filesBelow(from, extension) : from.endsWith(extension) ? [""] : [];
+    if (found.length === 0) throw noFiles(set, from);
     for (const path of found) {
       signal?.throwIfAborted();
       const to = `${temporary}/${path || from.split(/[/\\]/).at(-1)}`;
@@ -193,16 +196,18 @@ async function takeOwn(
   });
 }
 
-/** Paths of the files below a folder whose names end so; links are not followed. */
-async function below(folder: string, ending: string): Promise<string[]> {
+/** Relative paths of the files with an extension in a folder, recursively; links are not followed. */
+async function filesBelow(folder: string, extension: string): Promise<string[]> {
   const found: string[] = [];
-  let seen = 0;
+  let count = 0;
   const walk = async (path: string): Promise<void> => {
     for await (const { name, isFile, isDirectory } of Deno.readDir(`${folder}/${path}`)) {
-      if (++seen > MANY) throw new InputError(`Cannot take ${folder} as it holds more than ${MANY} files`);
+      if (++count > MAX_FILES) {
+        throw new InputError(`Cannot copy ${folder} as it holds more than ${MAX_FILES} files`);
+      }
       if (name.startsWith(".")) continue;
       if (isDirectory) await walk(`${path}${name}/`);
-      else if (isFile && name.endsWith(ending)) found.push(path + name);
+      else if (isFile && name.endsWith(extension)) found.push(path + name);
     }
   };
   try {
@@ -213,7 +218,7 @@ async function below(folder: string, ending: string): Promise<string[]> {
   return found;
 }
 
-/** What is at a place, which is a file or a folder: a pipe would be waited for, a device may have no end. */
+/** File info of a file or folder; throws for a pipe, which would block, or a device, which may be endless. */
 async function stat(path: string): Promise<Deno.FileInfo> {
   try {
     return await checkFile(path);

@@ -1,9 +1,8 @@
 /**
- * Joins hard-wrapped lines: one paragraph a line. Paragraphs are what blank lines separate; runs of white
- * space inside one become a space.
+ * Splits a hard-wrapped text into paragraphs at blank lines; other white space becomes single spaces.
  *
- * @param text Text with `\n`, `\r\n` or `\r` line ends
- * @returns The paragraphs in their order, none of them empty
+ * @param text Text with `\n`, `\r\n` or `\r` line breaks
+ * @returns The paragraphs in order, without empty ones
  *
  * @example
  * ```ts
@@ -18,14 +17,13 @@ export function paragraphs(text: string): string[] {
 }
 
 /**
- * Makes a book of Project Gutenberg plain prose: its headers and footers, title line, headings, footnotes,
- * picture captions and lines of asterisks go, the underscores of italics too; `--` stays. What was
- * hard-wrapped becomes one paragraph a line.
+ * Extracts the prose of a Project Gutenberg book, one paragraph per line: removes headers and footers, title line,
+ * headings, footnotes, captions, lines of asterisks and underscores of italics; keeps `--`.
  *
- * A heading is a paragraph without a lower-case letter, one that starts with "Chapter" or a Roman numeral and
- * is short, or a book's last word.
+ * A heading is a paragraph without lower-case letters, a short one that starts with "Chapter" or a Roman numeral, or
+ * "The End" and similar.
  *
- * @param text The file
+ * @param text Text of the file
  * @returns Paragraphs, separated by `\n`
  *
  * @example
@@ -48,13 +46,13 @@ const HEADING =
   /^(chapter [\divxlc]+\b.{0,60}|volume [ivx]+\.?|[IVXLC]+\. .{0,60}|finis|the end|epilogue)\.?$/i;
 
 /**
- * Makes a user's text plain paragraphs without touching what stands in them: the byte order mark and
- * Project Gutenberg's header and footer go, line ends become `\n`, empty lines go. Lines are joined only when
- * the text is hard-wrapped for certain: it has blank lines between paragraphs, no line over 100 characters,
- * and of the lines that go on in the next one at least four fifths are 50 characters or longer.
+ * Normalises a user's text to one paragraph per line without changing its content: removes the byte-order mark, Project
+ * Gutenberg's header and footer and empty lines; line breaks become `\n`. Lines are joined only if the text is clearly
+ * hard-wrapped: it has blank lines, no line over 100 characters, and of the lines followed by a non-empty line at least
+ * four fifths have 50 characters or more.
  *
- * @param text The file
- * @returns Paragraphs, separated by `\n`; empty for a text of white space
+ * @param text Text of the file
+ * @returns Paragraphs, separated by `\n`; empty if there is only white space
  *
  * @example
  * ```ts

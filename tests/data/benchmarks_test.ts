@@ -187,9 +187,9 @@ Deno.test("the parts of an archive's path may be missing", async () => {
 
 Deno.test("what is left out is counted", async () => {
   const about = async (name: string) => (await task(name, { folder: fixtures + name })).about;
-  assert(/Left out: 1 without an agreed label/.test(await about("snli")));
-  assert(/Left out: 3 without/.test(await about("qqp")), await about("qqp"));
-  assert(!/Left out/.test(await about("rte")));
+  assert(/Skipped: 1 without an agreed label/.test(await about("snli")));
+  assert(/Skipped: 3 without/.test(await about("qqp")), await about("qqp"));
+  assert(!/Skipped/.test(await about("rte")));
 });
 
 Deno.test("validation shares no first text with train", async () => {
@@ -238,8 +238,8 @@ Deno.test("missing files are named, and what would bring them", async () => {
   const folder = await Deno.makeTempDir();
   for (const { name, archive, form } of listTasks().filter(({ archive }) => archive !== undefined)) {
     const help = form === undefined
-      ? new RegExp(`: deno task data ${archive} puts it there$`)
-      : /: ask .* form at https:\S+, and deno task data story-cloze --from FOLDER puts it there$/;
+      ? new RegExp(`: deno task data ${archive} downloads it$`)
+      : /: request .* form at https:\S+, then run deno task data story-cloze --from FOLDER$/;
     await assertRefused(() => task(name, { folder }), help);
     await assertRefused(
       () => task(name, { folder }),
@@ -343,10 +343,14 @@ Deno.test("a broken file is refused by file, line and what is wrong", async () =
     [
       "sick",
       "sentence_A\tsentence_B\tentailment_label\tSemEval_set\na\tb\tNEUTRAL\tDEV\n",
-      /its SemEval_set must tell the split: current one is "DEV"/,
+      /its SemEval_set must name a split: current one is "DEV"/,
     ],
     ["race", JSON.stringify(race).slice(0, -5), /line 1, as it must be JSON/],
-    ["race", JSON.stringify({ ...race, answers: [] }), /as many questions, .* numbers are 1, 1 and 0/],
+    [
+      "race",
+      JSON.stringify({ ...race, answers: [] }),
+      /equal numbers of questions, .* numbers are 1, 1 and 0/,
+    ],
     [
       "race",
       JSON.stringify({ ...race, options: [["a", "b", "c"]] }),
@@ -360,7 +364,7 @@ Deno.test("a broken file is refused by file, line and what is wrong", async () =
     ],
     ["copa", `<x>${item.replace("<p>A.</p>", "")}</x>`, /must have a text or texts premise/],
     ["copa", `<x>${item}`, /line 1, as it must be XML: "Missing end tag/],
-    ["copa", `<x>${item.replace('"7"', '"x"')}</x>`, /its id must tell the split/],
+    ["copa", `<x>${item.replace('"7"', '"x"')}</x>`, /its id must name a split/],
     ["copa", "<x>".repeat(30_000), /line 1, as it must be XML/],
     [
       "copa",

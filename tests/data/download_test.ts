@@ -88,7 +88,7 @@ Deno.test("a broken download keeps what came, and the next call asks for the res
   }, async (pinned, path, asked) => {
     await assertRefused(
       () => download(pinned, path),
-      /^Cannot download http:.*a\.zip: .*: 120000 of 300000 bytes are there, and the same command goes on$/,
+      /^Cannot download http:.*a\.zip: .*: 120000 of 300000 bytes were downloaded, and the same command resumes$/,
     );
     assertEquals(names(path), ["a.zip.part"]);
     await download(pinned, path);
@@ -102,7 +102,7 @@ Deno.test("a server that closes early and says nothing is found out", async () =
   await served(() => new Response(stream([bytes.slice(0, 5000)])), async (pinned, path) => {
     await assertRefused(
       () => download(pinned, path),
-      /the connection ended early: 5000 of 300000 bytes are there/,
+      /the connection ended early: 5000 of 300000 bytes were downloaded/,
     );
     assertEquals(names(path), ["a.zip.part"]);
   });
@@ -148,7 +148,7 @@ Deno.test("another part than was asked for is refused, and what is there stays",
     await Deno.writeFile(`${path}.part`, bytes.slice(0, 70_000));
     await assertRefused(
       () => download(pinned, path),
-      /another part than was asked for: 70000 of 300000 bytes/,
+      /another range than requested: 70000 of 300000 bytes/,
     );
     assertEquals((await Deno.stat(`${path}.part`)).size, 70_000);
   });
@@ -163,7 +163,7 @@ for (
       if (start > 0) await Deno.writeFile(`${path}.part`, bytes.slice(0, start));
       await assertRefused(
         () => download(pinned, path),
-        /^Cannot download .* as what the server has is not .* known: expected 300000 bytes, found 200000$/,
+        /^Cannot download .* as the server has another .* known one: expected 300000 bytes, found 200000$/,
       );
       assertEquals(asked.map(({ range }) => range), [range]);
       assertEquals(names(path), start > 0 ? ["a.zip.part"] : []);
@@ -179,7 +179,7 @@ Deno.test("a stream that goes on beyond the size is cut off and refused", async 
   await served(() => new Response(stream(endless())), async (pinned, path) => {
     await assertRefused(
       () => download(pinned, path),
-      /^Cannot use http:.*a\.zip as it is not the file that is known: expected 300000 bytes, found more$/,
+      /^Cannot use http:.*a\.zip as it is not the known file: expected 300000 bytes, found more$/,
     );
     assertEquals(names(path), []);
   });
@@ -264,7 +264,7 @@ Deno.test("aborted, a download ends with the signal's reason, and the next call 
   });
 });
 
-const short = { answer: 0.3, bytes: 0.3 };
+const short = { response: 0.3, bytes: 0.3 };
 
 Deno.test("a server that stalls is left, what came stays, and the next call goes on", async () => {
   for (const came of [0, 40_000]) {
@@ -280,7 +280,7 @@ Deno.test("a server that stalls is left, what came stays, and the next call goes
         () => downloadWithin(short, pinned, path, {}),
         new RegExp(
           "^Cannot download http:.*a\\.zip: the server sends nothing for 0\\.3 seconds: " +
-            `${came} of 300000 bytes are there, and the same command goes on$`,
+            `${came} of 300000 bytes were downloaded, and the same command resumes$`,
         ),
       );
       assertEquals(names(path), came > 0 ? ["a.zip.part"] : []);
@@ -300,7 +300,7 @@ Deno.test("a server that is slow, but sends, is waited for", async () => {
     },
   });
   await served(() => new Response(slowly), async (pinned, path) => {
-    await downloadWithin({ answer: 0.4, bytes: 0.4 }, pinned, path, {});
+    await downloadWithin({ response: 0.4, bytes: 0.4 }, pinned, path, {});
     assertEquals(await Deno.readFile(path), bytes);
   });
 });
@@ -334,7 +334,7 @@ async function speaking(
 }
 
 Deno.test("a server that does not answer, or whose headers have no end, is left", async () => {
-  const silent = /: the server does not answer for 0\.3 seconds: 0 of 300000 bytes are there/;
+  const silent = /: the server does not answer for 0\.3 seconds: 0 of 300000 bytes were downloaded/;
   const encode = (text: string) => new TextEncoder().encode(text);
   await speaking(() => Promise.resolve(), async (pinned, path) => {
     await assertRefused(() => downloadWithin(short, pinned, path, {}), silent);
@@ -369,7 +369,7 @@ Deno.test("a server that does not answer, or whose headers have no end, is left"
 Deno.test("redirections without end, and to where the network may not be used, are one sentence", async () => {
   const to = (location: string) => () => new Response(null, { status: 302, headers: { location } });
   const left =
-    /^Cannot download http:\P{Cc}{1,180}: 0 of 300000 bytes are there, and the same command goes on$/u;
+    /^Cannot download http:\P{Cc}{1,180}: 0 of 300000 bytes were downloaded, and the same command resumes$/u;
   for (
     const location of [
       "/a.zip",
@@ -398,7 +398,7 @@ Deno.test("redirections without end, and to where the network may not be used, a
 Deno.test("what is not a regular file is neither taken for a part, nor written through, nor read", async () => {
   await served(ranges, async (pinned, path, asked) => {
     const victim = `${path}.victim`, part = `${path}.part`;
-    const refused = /^Cannot go on with .*a\.zip\.part as it is not a regular file: remove it$/;
+    const refused = /^Cannot resume .*a\.zip\.part as it is not a regular file: remove it$/;
     await Deno.writeTextFile(victim, "mine");
     await Deno.symlink(victim, part);
     await assertRefused(() => download(pinned, path), refused);

@@ -32,12 +32,12 @@ const plain: Download = {
 const both: Download = {
   ...packed,
   name: "both",
-  own: { ending: ".xml", about: "the original's a.xml" },
+  own: { extension: ".xml", about: "the original's a.xml" },
 };
 const form: Download = {
   name: "form",
   files: [],
-  own: { ending: ".csv", about: "the files that come by mail" },
+  own: { extension: ".csv", about: "the files that come by mail" },
 };
 
 /** A folder with files, and where the data goes. */
@@ -122,7 +122,7 @@ Deno.test("a set is downloaded, checked, unpacked, and its archive thrown away",
       assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["packed", "plain"]);
       await assertRefused(
         () => obtain(at(packed), folder),
-        /^Cannot bring packed to .* is there already: remove it/,
+        /^Cannot create .* for packed as it already exists: remove it/,
       );
 
       const [file] = at(packed).files;
@@ -152,7 +152,7 @@ Deno.test("one's own copy of single files is taken from a folder that has them a
   await laid({ "one.txt": "one" }, async (from, folder) => {
     await assertRefused(
       () => obtain(plain, folder, { from }),
-      /^Cannot take plain from .*from as there is no two\.txt in it: its files are known, and only as they were published$/,
+      /^Cannot copy plain from .*from as there is no two\.txt in it: expected the files as they were published$/,
     );
     await assertRefused(
       () => obtain(plain, folder, { from: `${from}/one.txt` }),
@@ -170,7 +170,7 @@ Deno.test("one's own copy that is another file is refused", async () => {
     async (from, folder) => {
       await assertRefused(
         () => obtain(packed, folder, { from }),
-        /SST-2\.zip as it is not the file that is known: expected SHA/,
+        /SST-2\.zip as it is not the known file: expected SHA/,
       );
       await assertRefused(
         () => obtain(packed, folder, { from: `${from}/short` }),
@@ -178,7 +178,7 @@ Deno.test("one's own copy that is another file is refused", async () => {
       );
       await assertRefused(
         () => obtain(plain, folder, { from }),
-        /two\.txt as it is not the file that is known: expected SHA/,
+        /two\.txt as it is not the known file: expected SHA/,
       );
       await assertRefused(() => obtain(packed, folder, { from: `${from}/none` }), /^Cannot read .*none/);
       nothing(folder);
@@ -193,7 +193,7 @@ Deno.test("what is given out on request cannot be downloaded, and is taken unche
     async (from, folder) => {
       await assertRefused(
         () => obtain(form, folder),
-        /^Cannot download form as nobody may pass it on: give with --from the files that come by mail$/,
+        /^Cannot download form as its licence forbids redistribution: provide with --from the files that come by mail$/,
       );
       assertEquals(await obtain(form, folder, { from }), false);
       assertEquals(contents(`${folder}/form`), { "deep/": "", "deep/val.csv": "1,2", "test.csv": "3" });
@@ -205,7 +205,7 @@ Deno.test("what is given out on request cannot be downloaded, and is taken unche
       for (const path of ["b.zip", "letter.txt", "a.zip/no"]) {
         await assertRefused(
           () => obtain(form, folder, { from: `${from}/${path}` }),
-          /^Cannot (take form|read)/,
+          /^Cannot (copy form|read)/,
         );
         nothing(folder);
       }
@@ -214,7 +214,7 @@ Deno.test("what is given out on request cannot be downloaded, and is taken unche
   await laid({ "letter.txt": "dear" }, async (from, folder) => {
     await assertRefused(
       () => obtain(form, folder, { from }),
-      /^Cannot take form from .*from as there is no \.csv file in it: expected the files that come by mail$/,
+      /^Cannot copy form from .*from as there is no \.csv file in it: expected the files that come by mail$/,
     );
     nothing(folder);
   });
@@ -310,7 +310,7 @@ Deno.test("of two that bring the same set one does, and the other is told who is
     await assertRefused(
       () => obtain(set, folder),
       new RegExp(
-        `^Cannot bring packed to .*packed as process ${Deno.pid}( on \\S+)? is at it: wait for it, or end it$`,
+        `^Cannot create .*packed for packed as process ${Deno.pid}( on \\S+)? is working on it: wait for it, or stop it$`,
       ),
     );
     assertEquals(namesIn(folder), ["packed.claim", "packed.download"]);
@@ -366,7 +366,7 @@ Deno.test("a link where a download goes is refused, and not followed", async () 
     await Deno.symlink(`${elsewhere}/victim`, part(folder));
     await assertRefused(
       () => obtain(set, folder),
-      /^Cannot go on with .*\.part as it is not a regular file: remove it$/,
+      /^Cannot resume .*\.part as it is not a regular file: remove it$/,
     );
     assertEquals([namesIn(elsewhere), namesIn(folder)], [[], ["elsewhere", "packed.download"]]);
   });

@@ -64,7 +64,7 @@ Deno.test("splits that are not given are drawn, always the same, with equal inpu
   assertEquals([half.train.length, half.validation.length, half.test.length], [9, 1, 4]);
   await assertRefused(
     () => readTask(rows.slice(0, 2), columns),
-    /^Cannot divide 2 different rows of table as /,
+    /^Cannot split 2 different rows of table as /,
   );
 });
 
@@ -130,7 +130,7 @@ Deno.test("pairs and choices are read by the columns that are named, or that hav
   assertEquals((await readTask(lists)).train, choice.train);
   await assertRefused(
     () => readTask(asked.map((row) => ({ ...row, x: "2" })), options),
-    /its label must name one choice: current label "2" is the text of one and the number of another$/,
+    /its label must name one choice: current label "2" is the text of one choice and the index of another$/,
   );
   await assertRefused(
     () => readTask(asked.map((row) => ({ ...row, right: 3 })), options),
@@ -190,7 +190,7 @@ Deno.test("what cannot be read is refused by file, line and column, before anyth
     ],
     [
       () => readTask(rows, { ...columns, measures: ["f1", "matthews"], labels: ["pan", "praise", "none"] }),
-      /by f1 as that is of exactly 2 labels/,
+      /by f1 as it needs exactly 2 labels/,
     ],
     [
       () => readTask([null, 3] as unknown as Rows),

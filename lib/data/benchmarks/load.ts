@@ -8,41 +8,41 @@ import { checkTask, type Split, type Task } from "../task.ts";
 import { type Entry, tsv } from "./readers.ts";
 import type { Benchmark, Layout } from "./table.ts";
 
-/** Settings of {@linkcode loadBenchmark}. */
+/** Options of {@linkcode loadBenchmark}. */
 export interface BenchmarkOptions {
-  /** Where the files are, instead of `data/cache/<name>`. */
+  /** Folder of the files. Default: `data/cache/<name>`. */
   readonly folder?: string;
-  /** How many words of a passage's end are kept. */
+  /** Number of words kept from the end of a passage. Default: that of the benchmark. */
   readonly words?: number;
 }
 
-/** The settings of {@linkcode BenchmarkOptions}, and of every task that has any. */
+/** The settings of {@linkcode BenchmarkOptions}, and of all tasks with options. */
 export const benchmarkSettings = {
-  folder: { ...text, about: "where a benchmark's files are", unit: "folder", otherwise: "data/cache/<name>" },
+  folder: { ...text, about: "folder of a benchmark's files", unit: "folder", otherwise: "data/cache/<name>" },
   words: { ...wordsSetting, otherwise: "90 of a review, 180 of a passage" },
 } satisfies SchemaOf<BenchmarkOptions>;
 
-/** An example as a file has it. */
+/** An example from a file. */
 export interface Row {
-  /** The example, its label an index or a grade. */
+  /** The example; its label is an index or a grade. */
   readonly example: Example;
-  /** In which split it is, where the file says it. */
+  /** Its split, if the file contains it. */
   readonly split?: Split;
-  /** What a list of the validation split calls it. */
+  /** Its id in a list of the validation split. */
   readonly id?: string;
 }
 
 /**
- * Reads the examples of one file. What has no agreed label or an empty text counts as left out: genuine files
- * have such lines.
+ * Parses the examples of one file. Examples without an agreed label or with an empty text, which occur in official files,
+ * are skipped and counted.
  *
  * @param benchmark A row of the table
  * @param layout One of its layouts
- * @param bytes The file
- * @param file Its name, for errors
- * @param words How many words of a context's first part are kept, its last ones
- * @returns The rows, and how many were left out
- * @throws {InputError} If the file is not what the layout says; it names the line
+ * @param bytes Content of the file
+ * @param file Name of the file, for messages
+ * @param words Number of words kept from the end of the first part of a context. Default: all.
+ * @returns The rows, and the number of skipped examples
+ * @throws {InputError} If the file does not match the layout; the message names the line
  *
  * @example
  * ```ts
@@ -61,14 +61,14 @@ export function parse(
   bytes: Uint8Array,
   file: string,
   words: number = Infinity,
-): { rows: Row[]; left: number } {
+): { rows: Row[]; skipped: number } {
   const rows: Row[] = [];
-  let left = 0;
+  let skipped = 0;
   for (const entry of layout.read(bytes, file)) {
     const label = labelOf(entry, benchmark, layout);
     const example = label === undefined ? undefined : exampleOf(entry, label, benchmark, layout, words);
     if (example === undefined) {
-      left++;
+      skipped++;
       continue;
     }
     const { split, held } = layout;
@@ -78,10 +78,10 @@ export function parse(
       ...held && { id: held.parts.map((part) => entry.get(part)).join(" ") },
     });
   }
-  return { rows, left };
+  return { rows, skipped };
 }
 
-/** The index of a label, or a grade; nothing where it is to be left out. */
+/** The index of a label, or a grade; undefined if the example is skipped. */
 function labelOf(entry: Entry, { labels }: Benchmark, { label, values, drop }: Layout): number | undefined {
   const value = entry.get(label);
   if (value === drop) return undefined;
@@ -98,7 +98,7 @@ function labelOf(entry: Entry, { labels }: Benchmark, { label, values, drop }: L
   return entry.refuse(`its ${label} must be one of ${values.join(", ")}: current one is ${quoted(value)}`);
 }
 
-/** The example of an entry; nothing where a text is empty. */
+/** The example of an entry; undefined if a text is empty. */
 function exampleOf(
   entry: Entry,
   label: number,
@@ -139,16 +139,16 @@ function exampleOf(
 
 function splitOf(entry: Entry, { part, of }: NonNullable<Layout["split"]>): Split {
   const value = String(entry.get(part));
-  return of(value) ?? entry.refuse(`its ${part} must tell the split: current one is ${quoted(value)}`);
+  return of(value) ?? entry.refuse(`its ${part} must name a split: current one is ${quoted(value)}`);
 }
 
 /**
  * Loads a benchmark from its official files.
  *
  * @param benchmark A row of the table
- * @param options Where the files are
- * @returns The task, the examples of each split in the order of the files
- * @throws {InputError} If a file is missing or not what it should be
+ * @param options Folder of the files
+ * @returns The task, with the examples of each split in the order of the files
+ * @throws {InputError} If a file is missing or malformed
  *
  * @example
  * ```ts
@@ -173,29 +173,29 @@ export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOpti
   const layout = await firstLayout(benchmark, folder);
   const splits: Record<Split, Row[]> = { train: [], validation: [], test: [] };
   const names: string[] = [];
-  let left = 0;
+  let skipped = 0;
   for (const split of ["train", "validation", "test"] as const) {
-    for (const wanted of layout.files[split] ?? []) {
-      names.push(wanted);
-      for (const file of await files(benchmark, folder, wanted)) {
+    for (const entry of layout.files[split] ?? []) {
+      names.push(entry);
+      for (const file of await files(benchmark, folder, entry)) {
         const bytes = await readWhole(`${folder}/${file}`, `a file of task "${name}"`);
         const parsed = parse(benchmark, layout, bytes, file, words);
-        left += parsed.left;
+        skipped += parsed.skipped;
         for (const row of parsed.rows) splits[row.split ?? split].push(row);
       }
     }
   }
   if (layout.held) {
     const [file = ""] = await files(benchmark, folder, layout.held.file);
-    const ids = listed(await readWhole(`${folder}/${file}`, `a file of task "${name}"`), file, splits.train);
+    const ids = readIds(await readWhole(`${folder}/${file}`, `a file of task "${name}"`), file, splits.train);
     moveTo(splits, ({ id = "" }) => ids.has(id));
   } else if (layout.oneIn !== undefined) {
-    const held = drawn(splits.train, layout.oneIn);
+    const held = sample(splits.train, layout.oneIn);
     moveTo(splits, (row) => held.has(row));
   }
   const examples = (split: Split) => splits[split].map(({ example }) => example);
-  const out = left > 0
-    ? ` Left out: ${left} without an agreed label, with an empty text or on a torn line.`
+  const skippedNote = skipped > 0
+    ? ` Skipped: ${skipped} without an agreed label, with an empty text or on a broken line.`
     : "";
   return checkTask({
     name,
@@ -208,8 +208,8 @@ export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOpti
     ...zeroShot && { zeroShot },
     source: `${names.join(", ")} (${citation})`,
     licence,
-    about: `${about} ${layout.splits}${out}`,
-  } as Task); // the kind of the row is the kind of its examples
+    about: `${about} ${layout.splits}${skippedNote}`,
+  } as Task); // The kind of the row is the kind of its examples.
 }
 
 /** Moves rows of the training split to the validation split. */
@@ -222,8 +222,8 @@ function moveTo(splits: Record<Split, Row[]>, held: (row: Row) => boolean): void
   splits.validation = validation;
 }
 
-/** The ids in a list of the validation split, each of which must be one of the training file's. */
-function listed(bytes: Uint8Array, file: string, train: readonly Row[]): Set<string> {
+/** The ids in a list of the validation split, which must be in the training file. */
+function readIds(bytes: Uint8Array, file: string, train: readonly Row[]): Set<string> {
   const known = new Set(train.map(({ id }) => id));
   const ids = new Set<string>();
   for (const entry of tsv(["first", "second"])(bytes, file)) {
@@ -236,20 +236,20 @@ function listed(bytes: Uint8Array, file: string, train: readonly Row[]): Set<str
   return ids;
 }
 
-/** One in so many rows, drawn by a hash of the first text: examples that share it stay together. */
-function drawn(train: readonly Row[], oneIn: number): Set<Row> {
+/** Samples one in so many rows by a hash of the first text: examples with the same first text stay together. */
+function sample(train: readonly Row[], oneIn: number): Set<Row> {
   const firstText = ({ example }: Row) => String(Object.values(example)[0]);
   const groups = [...Map.groupBy(train, firstText)];
-  const wanted = Math.max(1, Math.floor(train.length / oneIn));
+  const target = Math.max(1, Math.floor(train.length / oneIn));
   const held = new Set<Row>();
   for (const [, group] of byHash(groups, ([text]) => text)) {
-    if (held.size >= wanted) break;
+    if (held.size >= target) break;
     for (const row of group) held.add(row);
   }
   return held;
 }
 
-/** The first layout of which the folder has a file. */
+/** The first layout that matches the files in the folder. */
 async function firstLayout(benchmark: Benchmark, folder: string): Promise<Layout> {
   for (const layout of benchmark.layouts) {
     if (await find(folder, layout.files.train?.[0] ?? "") !== undefined) return layout;
@@ -257,10 +257,10 @@ async function firstLayout(benchmark: Benchmark, folder: string): Promise<Layout
   return missing(benchmark, folder, benchmark.layouts[0]?.files.train?.[0] ?? "");
 }
 
-/** The files that a name of a layout stands for, seen from the folder. */
-async function files(benchmark: Benchmark, folder: string, wanted: string): Promise<string[]> {
-  const found = await find(folder, wanted) ?? missing(benchmark, folder, wanted);
-  if (!wanted.endsWith("/")) return [found];
+/** Paths of the files of a layout's entry, relative to the folder. */
+async function files(benchmark: Benchmark, folder: string, entry: string): Promise<string[]> {
+  const found = await find(folder, entry) ?? missing(benchmark, folder, entry);
+  if (!entry.endsWith("/")) return [found];
   const names: string[] = [];
   try {
     for await (const { name, isFile } of Deno.readDir(`${folder}/${found}`)) {
@@ -272,24 +272,24 @@ async function files(benchmark: Benchmark, folder: string, wanted: string): Prom
   return names.sort().map((name) => found + name);
 }
 
-/** A file with the folders of its archive, or without the outer ones. */
-async function find(folder: string, wanted: string): Promise<string | undefined> {
-  const parts = wanted.split("/");
+/** Finds a file, with all folders of its archive or without the outer ones. */
+async function find(folder: string, entry: string): Promise<string | undefined> {
+  const parts = entry.split("/");
   // RACE has a folder "high" in each split.
-  const least = wanted.endsWith("/") ? 3 : 1;
+  const least = entry.endsWith("/") ? 3 : 1;
   for (let from = 0; parts.length - from >= least; from++) {
     const path = parts.slice(from).join("/");
-    // What cannot be looked at is read, and refused with its reason then.
-    const there = await Deno.stat(`${folder}/${path}`)
+    // An inaccessible file counts as found: reading it reports the reason.
+    const found = await Deno.stat(`${folder}/${path}`)
       .then(() => true, (error) => !(error instanceof Deno.errors.NotFound));
-    if (there) return path;
+    if (found) return path;
   }
   return undefined;
 }
 
 function missing({ name, archive = name, form }: Benchmark, folder: string, file: string): never {
   const help = form === undefined
-    ? `deno task data ${archive} puts it there`
-    : `ask for it with the form at ${form}, and deno task data ${archive} --from FOLDER puts it there`;
+    ? `deno task data ${archive} downloads it`
+    : `request it with the form at ${form}, then run deno task data ${archive} --from FOLDER`;
   throw new InputError(`Cannot load task "${name}" as folder ${folder} has no ${file}: ${help}`);
 }

@@ -1,35 +1,34 @@
 /**
- * The file formats of the benchmarks: each reader gives a file's entries one after the other, and refuses what
- * is broken by file and line.
+ * Readers for the file formats of the benchmarks. A reader yields the entries of a file; errors name file and line.
  */
 import { parseXml, type XmlDocument, XmlElement, XmlError } from "@rgrove/parse-xml";
 import { CsvError, parse as parseCsv } from "csv-parse/sync";
 import { InputError, named, quoted } from "../../errors.ts";
 import { decodeUtf8, parseJson as parse } from "../../foreign.ts";
 
-/** One entry of a file, its parts by the names that the format gives them. */
+/** An entry of a file, with parts by name. */
 export interface Entry {
   /**
-   * Reads a part, without space around it.
+   * Reads a part, trimmed.
    *
-   * @throws {InputError} If there is none of that name, or it is not text.
+   * @throws {InputError} If there is no such part, or it is not text.
    */
   get(name: string): string | readonly string[];
-  /** Refuses the file for what this entry is. */
+  /** Throws an error about this entry. */
   refuse(why: string): never;
 }
 
-/** Gives the entries of a file; the name is for errors. */
+/** Yields the entries of a file; the name is for messages. */
 export type Reader = (bytes: Uint8Array, file: string) => Iterable<Entry>;
 
-/** Refuses a file: `at` is where, `why` what must be and what is, without what a terminal would obey. */
+/** Throws an error about a file; control characters in the reason are removed. */
 export function refuse(file: string, at: string, why: string, cause?: unknown): never {
   throw new InputError(`Cannot read ${named(file)}, ${at}, as ${why.replace(/[\s\p{Cc}]+/gu, " ")}`, {
     cause,
   });
 }
 
-/** Where a line of a file stands, and its bytes without the line break. */
+/** A line of a file: its number, for messages, and its bytes without the line break. */
 interface Line {
   readonly at: string;
   readonly line: Uint8Array;
@@ -37,9 +36,9 @@ interface Line {
 
 const [TAB, LF, CR] = [9, 10, 13];
 const BOM = [0xef, 0xbb, 0xbf];
-const NOTHING = new Uint8Array();
+const EMPTY = new Uint8Array();
 
-/** Lines that are not empty. Bytes, as the largest files are longer than a string can be. */
+/** The lines that are not empty, as bytes: the largest files exceed the maximum length of a string. */
 function* lines(bytes: Uint8Array): Generator<Line> {
   let from = BOM.every((byte, i) => bytes[i] === byte) ? BOM.length : 0;
   for (let n = 1; from < bytes.length; n++) {
@@ -56,19 +55,19 @@ function decode(bytes: Uint8Array, file: string, at: string): string {
   return text.includes("\0") ? refuse(file, at, "it must be text: it has a NUL character") : text.trim();
 }
 
-/** Largest file that is one text; the largest genuine one has 2 MB. */
-const LARGEST = 2 ** 28;
+/** Maximum size of a file that is decoded at once, in bytes; the largest official one has 2 MB. */
+const MAX_BYTES = 2 ** 28;
 
-/** A whole file as text. */
+/** Decodes a file. */
 function decodeAll(bytes: Uint8Array, file: string): string {
-  if (bytes.length > LARGEST) {
-    refuse(file, "line 1", `it must have at most ${LARGEST} bytes: current size is ${bytes.length}`);
+  if (bytes.length > MAX_BYTES) {
+    refuse(file, "line 1", `it must have at most ${MAX_BYTES} bytes: current size is ${bytes.length}`);
   }
   for (const { at, line } of lines(bytes)) decode(line, file, at);
   return new TextDecoder().decode(bytes);
 }
 
-/** Looks up a column by name, where the names stand in line 1 or are given. */
+/** Index of a column by name; the names are in line 1 or given. */
 function column(names: readonly string[], name: string, file: string): number {
   const i = names.indexOf(name);
   return i === -1
@@ -77,11 +76,11 @@ function column(names: readonly string[], name: string, file: string): number {
 }
 
 /**
- * Reads values between tabs, where a quote is a character like any other.
+ * Reads tab-separated values without quoting.
  *
- * @param columns Names of the columns, where no first line names them
- * @param range How few and how many columns a line may have, where not as many as have names; and whether all parts
- * of a line of another number are read as empty
+ * @param columns Names of the columns. Default: the first line.
+ * @param range Allowed number of columns. Default: the number of names. With `torn`, all parts of a line with another
+ * number of columns are empty.
  */
 export function tsv(
   columns?: readonly string[],
@@ -107,23 +106,23 @@ export function tsv(
           yield { get: () => "", refuse: (why) => refuse(file, at, why) };
           continue;
         }
-        const wanted = least < most ? `${least} to ${most}` : least;
-        refuse(file, at, `it must have ${wanted} columns: current number is ${cells.length}`);
+        const expected = least < most ? `${least} to ${most}` : least;
+        refuse(file, at, `it must have ${expected} columns: current number is ${cells.length}`);
       }
-      // Only what is asked for is decoded: most of MNLI is parse trees.
+      // Decodes only the requested columns: most of MNLI is parse trees.
       yield {
-        get: (name) => decode(cells[column(known, name, file)] ?? NOTHING, file, at),
+        get: (name) => decode(cells[column(known, name, file)] ?? EMPTY, file, at),
         refuse: (why) => refuse(file, at, why),
       };
     }
   };
 }
 
-/** Reads values between commas, quoted where they contain one; the first line names the columns. */
+/** Reads comma-separated values with quoting; the first line names the columns. */
 export const csv: Reader = function* (bytes, file) {
   let records: { record: string[]; info: { lines: number } }[];
   try {
-    // The types do not say what `info` does.
+    // csv-parse's types do not reflect `info`.
     records = parseCsv(decodeAll(bytes, file), {
       info: true,
       skipEmptyLines: true,
@@ -141,12 +140,12 @@ export const csv: Reader = function* (bytes, file) {
   }
 };
 
-/** Reads a JSON object of each line. */
+/** Reads JSON lines. */
 export const jsonLines: Reader = function* (bytes, file) {
   for (const { at, line } of lines(bytes)) yield entry(parseJson(decode(line, file, at), file, at), file, at);
 };
 
-/** Reads a file that is one JSON value. */
+/** Reads a JSON file. */
 export function json(bytes: Uint8Array, file: string): unknown {
   return parseJson(decodeAll(bytes, file), file, "line 1");
 }
@@ -155,7 +154,7 @@ function parseJson(text: string, file: string, at: string): unknown {
   return parse(text, "it must be JSON: current text", (why) => refuse(file, at, why));
 }
 
-/** An entry of an object's own texts, numbers, truth values and lists of texts. */
+/** An entry from an object whose fields are texts, numbers, booleans or lists of texts. */
 export function entry(value: unknown, file: string, at: string): Entry {
   return {
     refuse: (why) => refuse(file, at, why),
@@ -177,15 +176,15 @@ export function entry(value: unknown, file: string, at: string): Entry {
 
 /** An element of an XML file and where it starts. */
 export interface Item {
-  /** Where, as an error says it. */
+  /** Its line, for messages. */
   readonly at: string;
   /** Its attributes. */
   readonly attributes: Readonly<Record<string, string>>;
-  /** The texts of the elements at a path below it: `texts("answers/answer")`. */
+  /** The texts of its descendants at a path: `texts("answers/answer")`. */
   texts(path: string): string[];
 }
 
-/** Gives the elements of a name that stand right below the root. */
+/** Yields the children of the root element with a name. */
 export function* xml(bytes: Uint8Array, file: string, name: string): Generator<Item> {
   const start = new TextDecoder("latin1").decode(bytes.subarray(0, 100));
   const latin = /^<\?xml[^>]*encoding=["'](iso-8859-1|windows-1252)["']/i.test(start);
@@ -205,7 +204,7 @@ export function* xml(bytes: Uint8Array, file: string, name: string): Generator<I
   }
   let [line, from] = [1, 0];
   for (const element of below(document.root, name)) {
-    line += text.slice(from, element.start).split("\n").length - 1; // Counted on, as a file may have many.
+    line += text.slice(from, element.start).split("\n").length - 1; // Counts incrementally, as a file may have many elements.
     from = element.start;
     yield {
       at: `line ${line}`,

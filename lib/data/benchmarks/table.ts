@@ -1,6 +1,6 @@
 /**
- * The benchmarks of the paper's section 4 and some beside them, as a table of data: what each asks, in which
- * files its official release has the examples, and what their parts are called there.
+ * The benchmarks of the paper's section 4 and some others as a table: the question of each, the files of its official
+ * release, and the names of their columns.
  */
 import { quoted } from "../../errors.ts";
 import { hash } from "../hash.ts";
@@ -9,36 +9,36 @@ import { csv, entry, json, jsonLines, type Reader, refuse, tsv, xml } from "./re
 
 /** A benchmark: a row of {@linkcode benchmarks}. */
 export interface Benchmark extends TaskEntry, Pick<Task, "labels" | "measures" | "zeroShot"> {
-  /** Whom to cite when it is used. */
+  /** Citation. */
   readonly citation: string;
-  /** The forms in which the files are around, the preferred one first. */
+  /** The known layouts of the files, the preferred one first. */
   readonly layouts: readonly Layout[];
-  /** How many words of a context's first part are kept, its last ones, unless told. */
+  /** Default number of words kept from the end of the first part of a context. */
   readonly words?: number;
 }
 
-/** A form of a benchmark's files. */
+/** A layout of a benchmark's files. */
 export interface Layout {
   /**
-   * The files of each split, with the folders of the official archive; a final slash stands for the `.txt`
-   * files of a folder.
+   * The files of each split, with the folders of the official archive; a trailing slash means the `.txt` files in a
+   * folder.
    */
   readonly files: Readonly<Partial<Record<Split, readonly string[]>>>;
-  /** How they are read. */
+  /** Reader of the files. */
   readonly read: Reader;
-  /** The entry's part or parts that make each field: joined to one text, or a list of texts. */
+  /** The part or parts of an entry for each field: joined to one text, or a list of texts. */
   readonly fields: Readonly<Record<string, string | readonly string[]>>;
-  /** Which part is the label. */
+  /** The part with the label. */
   readonly label: string;
-  /** How the file writes each label, in their order; or its grade for grade 0. */
+  /** The file's value of each label, in order; or its value of grade 0. */
   readonly values: readonly string[] | number;
-  /** The label of entries that are left out, as annotators did not agree or the line is torn. */
+  /** The label of entries that are skipped, as annotators did not agree or the line is broken. */
   readonly drop?: string;
-  /** A part that says in which split the entry is, where the file does not. */
+  /** The part with the split of an entry, if one file has several splits. */
   readonly split?: { readonly part: string; of(value: string): Split | undefined };
-  /** A file that lists the validation split's entries among those of `train`, and the parts it names them by. */
+  /** A file that lists which training entries are the validation split, and the parts that identify them. */
   readonly held?: { readonly file: string; readonly parts: readonly string[] };
-  /** Validation is one in so many examples of `train`, where it has neither files nor a list. */
+  /** The validation split is one in so many training examples, if there is neither a file nor a list. */
   readonly oneIn?: number;
   /** How the splits were made, in a sentence. */
   readonly splits: string;
@@ -48,7 +48,7 @@ const OFFICIAL = "The splits are the official ones.";
 const GLUE = {
   oneIn: 20,
   splits: "Test is the official development set, as the labels of the official test set are not public; " +
-    "validation is a twentieth of the official training set, drawn by hash.",
+    "validation is a twentieth of the official training set, sampled by hash.",
 } as const;
 const GLUE_PAPER =
   "Wang et al. 2019, GLUE: A multi-task benchmark and analysis platform for natural language " +
@@ -87,7 +87,7 @@ const mrpc = {
   values: ["0", "1"],
 };
 
-/** MNLI is reported on two development sets, of the training set's genres and of others. */
+/** MNLI has two development sets: of the training set's genres (matched) and of others. */
 const mnli = (set: "matched" | "mismatched") =>
   ({
     kind: "entailment",
@@ -114,7 +114,7 @@ const mnli = (set: "matched" | "mismatched") =>
     ],
   }) as const satisfies Partial<Benchmark>;
 
-/** SICK has a class and a grade for each pair of sentences; its files once in three, once in one. */
+/** SICK has a class and a grade for each pair of sentences; its release is in one or in three files. */
 const sick = (fields: Layout["fields"], labels: readonly [string, string], values: Layout["values"]) =>
   ({
     licence: "CC BY-NC-SA 3.0",
@@ -162,7 +162,7 @@ const race: Reader = function* (bytes, file) {
     refuse(
       file,
       "line 1",
-      `it must have as many questions, options and answers, and at least 1: current numbers are ${q?.length}, ` +
+      `it must have equal numbers of questions, options and answers, at least 1: current numbers are ${q?.length}, ` +
         `${o?.length} and ${a?.length}`,
     );
   }
@@ -171,7 +171,7 @@ const race: Reader = function* (bytes, file) {
   }
 };
 
-/** COPA asks for a cause or an effect: a conjunction that asks the same ends the context. */
+/** COPA asks for a cause or an effect: the context ends with the corresponding conjunction. */
 const causal = (read: Reader): Reader =>
   function* (bytes, file) {
     for (const one of read(bytes, file)) {
@@ -203,8 +203,8 @@ const copaItems: Reader = function* (bytes, file) {
 };
 
 /**
- * A Winograd schema with each referent in the pronoun's place. Schemas that follow each other and share a
- * referent are one family: they differ in a word or two.
+ * A Winograd schema with the pronoun replaced by each referent. Successive schemas with a common referent are one
+ * family: they differ in a word or two.
  */
 const schemas: Reader = function* (bytes, file) {
   let [family, before]: [string, readonly string[]] = ["", []];
@@ -217,7 +217,7 @@ const schemas: Reader = function* (bytes, file) {
     if (!names.some((name) => before.includes(name))) family = `${start} ${rest}`;
     before = names;
     const choices = answers.map((name) => {
-      // A referent may stand as it does in the text: "Ann's".
+      // A referent may be as in the text: "Ann's".
       const own = /^(his|her|its|their)$/i.test(pronoun) ? "'s" : "";
       return `${name.replace(/'s$/, "")}${own}${/^[.,;:!?]/.test(rest) ? "" : " "}${rest}`;
     });
@@ -270,7 +270,7 @@ export const benchmarks: readonly Benchmark[] = [
   {
     name: "mrpc",
     kind: "similarity",
-    about: "Do two sentences of the news say the same?",
+    about: "Do two sentences from the news have the same meaning?",
     licence: "Microsoft's terms, for research",
     citation: "Dolan, Brockett 2005, Automatically constructing a corpus of sentential paraphrases, IWP; " +
       GLUE_PAPER,
@@ -294,7 +294,7 @@ export const benchmarks: readonly Benchmark[] = [
   {
     name: "stsb",
     kind: "similarity",
-    about: "How alike in meaning are two sentences, from 0 to 5?",
+    about: "How similar in meaning are two sentences, from 0 to 5?",
     licence: "CC BY-SA 4.0 and the licences of its parts",
     citation:
       "Cer et al. 2017, SemEval-2017 task 1: Semantic textual similarity multilingual and crosslingual " +
@@ -304,7 +304,7 @@ export const benchmarks: readonly Benchmark[] = [
     measures: ["pearson", "spearman"],
     layouts: [
       threeFiles((split) => `STS-B/original/sts-${split}.tsv`),
-      threeFiles((split) => `stsbenchmark/sts-${split}.csv`), // between tabs all the same
+      threeFiles((split) => `stsbenchmark/sts-${split}.csv`), // tab-separated despite the extension
     ].map((files): Layout => ({
       ...files,
       read: tsv(["genre", "file", "year", "id", "score", "sentence1", "sentence2"], { most: 9 }),
@@ -316,7 +316,7 @@ export const benchmarks: readonly Benchmark[] = [
   {
     name: "qqp",
     kind: "similarity",
-    about: "Do two questions asked at Quora ask the same?",
+    about: "Do two questions on Quora have the same meaning?",
     licence: "Quora's terms of service, non-commercial",
     citation: `Iyer, Dandekar, Csernai 2017, First Quora dataset release: Question pairs; ${GLUE_PAPER}`,
     megabytes: 41.7,
@@ -331,18 +331,19 @@ export const benchmarks: readonly Benchmark[] = [
   {
     ...mnli("matched"),
     name: "mnli",
-    about: "Does a sentence follow from another, contradict it, or neither, in genres that training has?",
+    about: "Does a sentence follow from another, contradict it, or neither, in genres of the training set?",
   },
   {
     ...mnli("mismatched"),
     name: "mnli-mismatched",
-    about: "Does a sentence follow from another, contradict it, or neither, in genres that training lacks?",
+    about:
+      "Does a sentence follow from another, contradict it, or neither, in genres not in the training set?",
     archive: "mnli",
   },
   {
     name: "qnli",
     kind: "entailment",
-    about: "Does a sentence of Wikipedia hold the answer to a question?",
+    about: "Does a sentence from Wikipedia contain the answer to a question?",
     licence: "CC BY-SA 4.0",
     citation: "Rajpurkar et al. 2016, SQuAD: 100,000+ questions for machine comprehension of text, EMNLP; " +
       GLUE_PAPER,
@@ -354,7 +355,7 @@ export const benchmarks: readonly Benchmark[] = [
   {
     name: "rte",
     kind: "entailment",
-    about: "Does a sentence follow from a text of the news or Wikipedia?",
+    about: "Does a sentence follow from a text from the news or Wikipedia?",
     licence: "no explicit one; released by PASCAL and NIST for research",
     citation:
       "Dagan, Glickman, Magnini 2006; Bar Haim et al. 2006; Giampiccolo et al. 2007; Bentivogli et al. " +
@@ -398,7 +399,7 @@ export const benchmarks: readonly Benchmark[] = [
   {
     name: "scitail",
     kind: "entailment",
-    about: "Does a sentence of a textbook or the web entail an answer to a question of science?",
+    about: "Does a sentence from a textbook or the web entail an answer to a science question?",
     licence: "Apache 2.0, as its card at Hugging Face says",
     citation: "Khot, Sabharwal, Clark 2018, SciTail: A textual entailment dataset from science question " +
       "answering, AAAI",
@@ -450,7 +451,7 @@ export const benchmarks: readonly Benchmark[] = [
   {
     name: "race",
     kind: "choice",
-    about: "Which of four answers to a question of a school's English examination is right?",
+    about: "Which of four answers to a question in a school English exam is correct?",
     licence: "non-commercial research only",
     citation: "Lai et al. 2017, RACE: Large-scale reading comprehension dataset from examinations, EMNLP",
     megabytes: 25.4,
@@ -513,8 +514,8 @@ export const benchmarks: readonly Benchmark[] = [
   {
     name: "story-cloze",
     kind: "choice",
-    about: "Which of two sentences ends a story of four?",
-    licence: "for research, after a signed form; not to be passed on",
+    about: "Which of two sentences is the correct ending of a story, given its first four?",
+    licence: "for research, on request; redistribution is not allowed",
     form: "https://cs.rochester.edu/nlp/rocstories/",
     citation:
       "Mostafazadeh et al. 2016, A corpus and cloze evaluation for deeper understanding of commonsense " +
@@ -541,13 +542,13 @@ export const benchmarks: readonly Benchmark[] = [
       oneIn: 5,
       splits:
         "Train and validation are the official validation set of spring 2016, as in the paper's code, a " +
-        "fifth for validation, drawn by hash; test is the official test set of spring 2016.",
+        "fifth for validation, sampled by hash; test is the official test set of spring 2016.",
     })),
   },
   {
     name: "winograd",
     kind: "choice",
-    about: "Which of two persons or things does a pronoun stand for?",
+    about: "Which of two persons or things does a pronoun refer to?",
     licence: "CC BY 4.0",
     citation: "Levesque, Davis, Morgenstern 2012, The Winograd schema challenge, KR",
     megabytes: 0.1,
