@@ -1,23 +1,23 @@
 /**
  * A research kit for GPT-1 (Radford et al. 2018, "Improving Language Understanding by Generative
- * Pre-Training"): the model, its pre-training and fine-tuning, and the ablations that the paper left out.
+ * Pre-Training"): the model, its pre-training and fine-tuning, and ablations that are not in the paper.
  *
  * @example
  * ```ts ignore
  * import { backend, corpus, finetune, gpt, presets, pretrain, task, trainBpe } from "./mod.ts";
  *
  * await backend();
- * const books = await corpus("moby-dick");
- * const tokenizer = trainBpe(books.train, { merges: 4000 });
+ * const text = await corpus("moby-dick");
+ * const tokenizer = trainBpe(text.train, { merges: 4000 });
  * const lm = gpt({ ...presets.mini, positions: { kind: "sinusoidal" } }, { tokenizer, seed: 1 });
- * for await (const { update, loss } of pretrain(lm, books, { updates: 500 })) console.log(update, loss);
+ * for await (const { update, loss } of pretrain(lm, text, { updates: 500 })) console.log(update, loss);
  * const tuned = await finetune(lm, await task("kind"), { lambda: 0.5, rate: 1e-3 });
  * ```
  *
  * @module
  */
 
-// Where it computes
+// Backend
 export { backend, provenance } from "./lib/engine/mod.ts";
 export type {
   Backend,
@@ -146,12 +146,11 @@ export {
   verdict,
 } from "./lib/study/mod.ts";
 export type {
-  Answered,
-  Answers,
   ArmDifference,
   ArmScore,
   Estimate,
   Finetuned,
+  Predictions,
   Pretrained,
   Study,
   StudyChanges,
@@ -159,10 +158,11 @@ export type {
   StudyOptions,
   StudyRecord,
   StudySettings,
-  Took,
+  TaskResult,
+  TrainingBudget,
 } from "./lib/study/mod.ts";
 
-// What a cell shows
+// Display in notebooks
 export { bars, curve, forest, heatmap, png, show, strip, watch } from "./lib/show/mod.ts";
 export type {
   AxisLabels,
@@ -180,5 +180,5 @@ export type {
   Watched,
 } from "./lib/show/mod.ts";
 
-// What a user got wrong
+// Errors
 export { InputError } from "./lib/errors.ts";

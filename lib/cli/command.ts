@@ -12,17 +12,17 @@ import { stop } from "../stop.ts";
 import { type CheckpointOptions, encodeModel, type Interval } from "../train/mod.ts";
 
 /**
- * Runs a command on this process' arguments. Bad input is one sentence on standard error and exit code 2,
- * nothing else; a bug keeps its stack and exits with 1.
+ * Runs a command with this process' arguments. An input error is printed as one sentence to standard error, with exit
+ * code 2; a bug prints its stack, with exit code 1.
  */
 export async function run(command: Command): Promise<void> {
-  for (const each of [command, ...command.commands]) {
-    each.exitOverride().configureOutput({ outputError: () => {} }); // What is wrong is said below.
+  for (const cmd of [command, ...command.commands]) {
+    cmd.exitOverride().configureOutput({ outputError: () => {} }); // Errors are printed below.
   }
   try {
     await command.parseAsync(Deno.args, { from: "user" });
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) Deno.exit(0); // It was asked for help.
+    if (error instanceof CommanderError && error.exitCode === 0) Deno.exit(0); // Help was printed.
     if (error instanceof DOMException && error.name === "AbortError") return interrupted(error.message);
     if (!(error instanceof InputError || error instanceof CommanderError)) throw error;
     console.error(printable(error instanceof InputError ? error.message : sentenceOf(error, command)));
@@ -30,9 +30,9 @@ export async function run(command: Command): Promise<void> {
   }
 }
 
-/** What is wrong with a command line, in the words of our own errors. */
+/** The message of a command-line error, in the style of this project. */
 function sentenceOf({ code, message }: CommanderError, command: Command): string {
-  const asked = command.commands.find((each) => each.name() === Deno.args[0]);
+  const asked = command.commands.find((cmd) => cmd.name() === Deno.args[0]);
   const { options } = asked ?? command;
   const name = asked ? `${command.name()} ${asked.name()}` : command.name();
   const what = /'(.*)'/s.exec(message)?.[1] ?? "";
@@ -51,16 +51,16 @@ function sentenceOf({ code, message }: CommanderError, command: Command): string
   }
 }
 
-/** A group whose settings have no prefix on the command line. */
-const BARE = "size";
+/** A group of settings without a prefix on the command line. */
+const UNPREFIXED = "size";
 
-/** An option's flag: that of `finetune.rate` is `--finetune-rate`. */
+/** The flag of an option: `finetune.rate` has `--finetune-rate`. */
 export function flagOf(path: readonly string[]): string {
-  const parts = path[0] === BARE ? path.slice(1) : path;
+  const parts = path[0] === UNPREFIXED ? path.slice(1) : path;
   return `--${parts.join("-").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** A schema's settings with where they stand. */
+/** A schema's settings with their paths. */
 export function settingsOf(
   schema: Schema,
   path: readonly string[] = [],
@@ -70,7 +70,7 @@ export function settingsOf(
   );
 }
 
-/** Adds a schema's settings to a command, as options that check their values. */
+/** Adds a schema's settings to a command as options that are checked. */
 export function addSettings(command: Command, schema: Schema): Command {
   for (const { path, setting } of settingsOf(schema)) {
     const flag = flagOf(path);
@@ -80,7 +80,7 @@ export function addSettings(command: Command, schema: Schema): Command {
     );
     if (setting.form !== "") {
       option.argParser((text, before) => {
-        if (before !== undefined) throw new InputError(`Cannot use ${flag} twice: one value is used`);
+        if (before !== undefined) throw new InputError(`Cannot use ${flag} twice: it has one value`);
         return read(flag, setting, text);
       });
     }
@@ -90,24 +90,26 @@ export function addSettings(command: Command, schema: Schema): Command {
   return command;
 }
 
-/** A value from the command line. */
+/** Parses and checks a value from the command line. */
 function read(flag: string, setting: Setting<unknown>, text: string): unknown {
   const value = setting.read(text);
   if (setting.accepts(value)) return value;
   throw new InputError(`Cannot use ${flag} ${refusal(setting, value)}`);
 }
 
-/** A setting in a command's help. */
-function helpOf({ about, expected, form, default: usual, otherwise, why }: Setting<unknown>): string {
-  const shown = (value: unknown): string =>
-    value === Infinity ? "all" : Array.isArray(value) ? value.map(shown).join(",") : String(value);
+/** The help text of a setting. */
+function helpOf({ about, expected, form, default: defaultValue, otherwise, why }: Setting<unknown>): string {
+  const format = (value: unknown): string =>
+    value === Infinity ? "all" : Array.isArray(value) ? value.map(format).join(",") : String(value);
   const range = form === "" || form === "text" ? "" : `: ${expected}`;
-  if (form === "" || (usual === undefined && otherwise === undefined)) return `${about}${range}`;
+  if (form === "" || (defaultValue === undefined && otherwise === undefined)) return `${about}${range}`;
   const reason = why === undefined || why.length > 60 ? "" : `; ${why}`;
-  return `${about}${range} (default: ${usual === undefined ? otherwise : shown(usual)}${reason})`;
+  return `${about}${range} (default: ${
+    defaultValue === undefined ? otherwise : format(defaultValue)
+  }${reason})`;
 }
 
-/** The values of a schema's settings that were given on the command line. */
+/** The values of a schema's settings that are set on the command line. */
 export function given(schema: Schema, options: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const values: Record<string, unknown> = {};
   for (const { path, setting } of settingsOf(schema)) {
@@ -122,55 +124,57 @@ export function given(schema: Schema, options: Readonly<Record<string, unknown>>
   return values;
 }
 
-/** Signals that ask a command to end, and the codes with which it then exits, as shells expect. */
+/** Signals that stop a command, and its exit codes. */
 const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
-/** Milliseconds in which two signals are one Ctrl-C: npx passes on what its command has from the terminal already. */
-const TWICE = 1000;
+/** Milliseconds within which repeated signals count as one Ctrl-C, as npx forwards signals to its child. */
+const REPEAT_INTERVAL = 1000;
 
-/** The code of the signal that came. */
-let code: number = CODES.SIGINT;
+/** Exit code of the received signal. */
+let exitCode: number = CODES.SIGINT;
 
 /**
- * From now on Ctrl-C, SIGTERM and SIGHUP do not end this process but its work, so that what was reached is saved; a
- * second Ctrl-C leaves at once. Before there is anything to save, a command need not call this.
+ * From now on Ctrl-C, SIGTERM and SIGHUP stop the command with a checkpoint instead of killing the process; a second
+ * Ctrl-C exits immediately. A command calls this as soon as there is something to save.
  *
- * @param after What is done first.
- * @param controller What is aborted, beside all work that heeds {@linkcode stopSignal}.
+ * @param after When it stops, for the message.
+ * @param controller Aborted on a signal, in addition to {@linkcode stopSignal}.
  */
 export function interruptible(after = " after this update", controller = new AbortController()): AbortSignal {
   let first = 0;
   for (const signal of Object.keys(CODES) as (keyof typeof CODES)[]) {
     if (Deno.build.os === "windows" && signal !== "SIGINT") continue;
-    const heard = () => {
+    const onSignal = () => {
       if (controller.signal.aborted) {
-        if (signal === "SIGINT" && performance.now() - first > TWICE) Deno.exit(code);
+        if (signal === "SIGINT" && performance.now() - first > REPEAT_INTERVAL) Deno.exit(exitCode);
         return;
       }
       first = performance.now();
-      code = CODES[signal];
-      say(`\nStopping${after}${signal === "SIGINT" ? "; press Ctrl-C again to leave at once" : ""}`);
+      exitCode = CODES[signal];
+      printError(
+        `\nStopping${after}${signal === "SIGINT" ? "; press Ctrl-C again to exit immediately" : ""}`,
+      );
       controller.abort();
       stop();
     };
-    Deno.addSignalListener(signal, heard);
-    listeners.push([signal, heard]);
+    Deno.addSignalListener(signal, onSignal);
+    listeners.push([signal, onSignal]);
   }
   return controller.signal;
 }
 
-/** What listens, so that it can be taken away. */
-const listeners: [signal: Deno.Signal, heard: () => void][] = [];
+/** The registered signal listeners. */
+const listeners: [signal: Deno.Signal, onSignal: () => void][] = [];
 
-/** From now on a signal ends this process at once: there is nothing to save before what is under way has ended. */
-export function endAtOnce(): void {
-  for (const [signal, heard] of listeners.splice(0)) Deno.removeSignalListener(signal, heard);
+/** From now on a signal kills this process, as the current work cannot be interrupted or saved. */
+export function removeSignalListeners(): void {
+  for (const [signal, onSignal] of listeners.splice(0)) Deno.removeSignalListener(signal, onSignal);
 }
 
-/** Where a command computes. */
-export const placeSettings = { backend: backendSetting, threads: backendSettings.threads };
+/** Settings of the backend. */
+export const computeSettings = { backend: backendSetting, threads: backendSettings.threads };
 
-/** Starts a backend and says which it is and why. */
+/** Starts a backend and prints its name. */
 export async function start(
   { backend: chosen, threads }: { readonly backend?: BackendName; readonly threads?: number },
 ): Promise<void> {
@@ -179,49 +183,49 @@ export async function start(
   if (faster) console.error(faster[0]!.toUpperCase() + faster.slice(1));
 }
 
-/** Says that the command was ended by a signal, in words and by the exit code that shells expect. */
+/** Reports that the command was stopped by a signal, with a message and an exit code. */
 export function interrupted(message: string): void {
-  say(message);
-  Deno.exitCode = code;
+  printError(message);
+  Deno.exitCode = exitCode;
 }
 
-/** Writes a line to standard error, if there is one: with its terminal a command's outputs are gone, too. */
-function say(line: string): void {
+/** Prints a line to standard error, unless the terminal was closed. */
+function printError(line: string): void {
   try {
     console.error(line);
-  } catch { /* Nobody reads it. */ }
+  } catch { /* The terminal was closed. */ }
 }
 
 /**
- * Makes sure that a result can be written where it shall go, before the work begins.
+ * Checks that an output file can be written, before the work begins.
  *
- * @param goesOn Whether it may be there already, as a command left it that was killed at its end.
- * @throws {InputError} If it cannot, or there is a file already: what took hours is not replaced in silence.
+ * @param isResumed Whether the file may exist, as when a command was killed just before its end.
+ * @throws {InputError} If it cannot be written, or exists: results are not overwritten silently.
  */
-export async function checkOut(path: string, goesOn = false): Promise<void> {
-  if (!goesOn && await exists(path)) {
-    throw new InputError(`Cannot write ${path} as it is there already: remove it or name another file`);
+export async function checkOut(path: string, isResumed = false): Promise<void> {
+  if (!isResumed && await exists(path)) {
+    throw new InputError(`Cannot write ${path} as it exists already: remove it or choose another file`);
   }
   await checkWritable(path);
 }
 
 /**
- * Claims what a command writes for this process.
+ * Claims an output file for this process.
  *
- * @throws {InputError} If another process is at it.
+ * @throws {InputError} If another process is writing it.
  */
 export async function claimOut(path: string): Promise<Claim> {
   const claimed = await claim(`${path}.claim`);
   if ("release" in claimed) return claimed;
   throw new InputError(
-    `Cannot write ${path} as ${holderName(claimed)} is at it: wait for its end or name another file`,
+    `Cannot write ${path} as ${holderName(claimed)} is writing it: wait for its end or choose another file`,
   );
 }
 
 /**
- * Writes a model where none is, or this one.
+ * Writes a model, unless another model is there.
  *
- * @throws {InputError} If another is there.
+ * @throws {InputError} If the file exists and is another model.
  */
 export async function putModel(
   path: string,
@@ -231,7 +235,7 @@ export async function putModel(
   const model = await encodeModel(lm, options);
   if (await exists(path) && !isSame(await readWhole(path, "a model"), model)) {
     throw new InputError(
-      `Cannot write ${path} as another model is there by now: remove it or name another file`,
+      `Cannot write ${path} as another model was written there meanwhile: remove it or choose another file`,
     );
   }
   await writeWhole(path, model);
@@ -245,35 +249,38 @@ function isSame(bytes: Uint8Array, chunks: readonly Uint8Array[]): boolean {
   }) && at === bytes.length;
 }
 
-/** A share and its interval in percent: `71.3 [69.6, 73.0] %`. */
+/** Formats a share and its interval in percent: `71.3 [69.6, 73.0] %`. */
 export function inPercent({ value, low, high }: Interval): string {
   return `${withInterval(100 * value, 100 * low, 100 * high)} %`;
 }
 
-/** A model's size and kind as options; what is not given is the preset's. */
-export function modelSettings(usual: Preset) {
-  const own = <S>(setting: S, value: unknown) => ({ ...setting, otherwise: `the preset's, as ${value}` });
+/** Options for a model's configuration; defaults are the preset's. */
+export function modelSettings(defaultValue: Preset) {
+  const withDefault = <S>(setting: S, value: unknown) => ({
+    ...setting,
+    otherwise: `the preset's, such as ${value}`,
+  });
   const { layers, heads, width, context, variant, positions } = presetSettings;
   return {
     preset: {
       ...oneOf(Object.keys(presets) as (keyof typeof presets)[]),
-      about: "model size to begin with",
-      otherwise: "the sizes below",
+      about: "preset of the model size",
+      otherwise: "the defaults below",
     },
-    [BARE]: {
-      layers: own(layers, usual.layers),
-      heads: own(heads, usual.heads),
-      width: own(width, usual.width),
-      context: own(context, usual.context),
-      variant: own(variant, usual.variant),
+    [UNPREFIXED]: {
+      layers: withDefault(layers, defaultValue.layers),
+      heads: withDefault(heads, defaultValue.heads),
+      width: withDefault(width, defaultValue.width),
+      context: withDefault(context, defaultValue.context),
+      variant: withDefault(variant, defaultValue.variant),
       scale: positions.scale,
     },
   };
 }
 
-/** A configuration from these options. */
+/** The preset from these options. */
 export function chosenPreset(
-  { preset: name, [BARE]: { scale, ...size } }: ValuesOf<ReturnType<typeof modelSettings>>,
+  { preset: name, [UNPREFIXED]: { scale, ...size } }: ValuesOf<ReturnType<typeof modelSettings>>,
   fallback: Preset,
 ): Preset {
   const base = name === undefined ? fallback : preset(name);
@@ -281,12 +288,12 @@ export function chosenPreset(
 }
 
 /**
- * Makes sure that a file or folder that is to be read is there, before anything is computed.
+ * Checks that an input file or folder can be read, before anything is computed.
  *
- * @param what What it is, as in "a model".
- * @throws {InputError} If it is not.
+ * @param what What it is, such as "a model".
+ * @throws {InputError} If it cannot be read.
  */
-export async function checkThere(what: string, path: string): Promise<void> {
+export async function checkReadable(what: string, path: string): Promise<void> {
   try {
     const { isDirectory } = await checkFile(path);
     if (!isDirectory) (await Deno.open(path)).close();

@@ -4,19 +4,19 @@ import { obtain } from "../data/obtain.ts";
 import { InputError } from "../errors.ts";
 import { exists } from "../files.ts";
 import { checked, flag, oneOf, settle, text } from "../settings.ts";
-import { addSettings, checkThere, given, interrupted, interruptible, run } from "./command.ts";
+import { addSettings, checkReadable, given, interrupted, interruptible, run } from "./command.ts";
 import { progress } from "../show/mod.ts";
 
-/** What `deno task data` takes. */
+/** The settings of `deno task data`. */
 export const settings = {
-  folder: { ...text, about: "where they go", unit: "folder", default: "data/cache" },
+  folder: { ...text, about: "folder of the data sets", unit: "folder", default: "data/cache" },
   from: {
     ...text,
-    about: "your own copy: the published files, in a folder or as they are",
+    about: "your own copy of the published files, a folder or an archive",
     unit: "path",
-    otherwise: "a download",
+    otherwise: "download",
   },
-  list: { ...flag, about: "tell all names, sizes and licences, and which are there" },
+  list: { ...flag, about: "list names, sizes and licences, and which are downloaded" },
 };
 
 const setNames = oneOf(downloads.map(({ name }) => name));
@@ -25,48 +25,48 @@ const setNames = oneOf(downloads.map(({ name }) => name));
 export const command = addSettings(
   new Command("deno task data")
     .description(
-      "Brings the original files of benchmarks to data/cache/<name>: downloads them, checks size and SHA-256, unpacks " +
-        "them. Stopped, it goes on when called again. Without a network, or for what is given out on request only, " +
-        "--from takes a copy of your own.",
+      "Downloads the original files of benchmarks to data/cache/<name>, checks size and SHA-256, and unpacks them. An " +
+        "interrupted download resumes when called again. Without a network, or for data that are available on request " +
+        "only, --from uses your own copy.",
     )
-    .argument("[names...]", `which data sets: ${setNames.names!.join(", ")}`),
+    .argument("[names...]", `names of data sets: ${setNames.names!.join(", ")}`),
   settings,
 ).action(main);
 
 async function main(names: string[], options: Record<string, unknown>): Promise<void> {
   const { folder, from, list } = settle("download data sets", settings, given(settings, options));
   for (const name of names) checked("download data sets", "name", setNames, name);
-  if (from !== undefined) await checkThere("your own copy", from);
-  if (list) return await tell(folder);
+  if (from !== undefined) await checkReadable("your own copy", from);
+  if (list) return await printList(folder);
   if (names.length === 0) {
-    throw new InputError("Cannot tell which data sets are wanted as none is named: --list tells all of them");
+    throw new InputError("Cannot download data sets as none is named: --list shows all names");
   }
   const signal = interruptible("");
   for (const set of downloads.filter(({ name }) => names.includes(name))) {
     const target = `${folder}/${set.name}`;
     if (await exists(target)) {
-      console.error(`${target} is there already: remove it to have it anew`);
+      console.error(`${target} exists already: remove it to download it again`);
       continue;
     }
     try {
-      const checked = await bring(set, folder, from, signal);
-      console.log(`${set.name}: ${target}${checked ? "" : ", not checked as no checksum of it is known"}`);
+      const checked = await obtainWithProgress(set, folder, from, signal);
+      console.log(`${set.name}: ${target}${checked ? "" : ", not verified as no checksum is known"}`);
       const { licence, citation } = termsOf(set);
       console.log(`  licence: ${licence}\n  cite: ${citation}`);
     } catch (error) {
       if (!signal.aborted) throw error;
-      return interrupted("Stopped before the end: the same command goes on from there");
+      return interrupted("Stopped before the end: the same command resumes from there");
     }
   }
 }
 
-/** Licence and citation, which stand beside the tasks. */
+/** Licence and citation, which are listed with the tasks. */
 function termsOf({ name }: Download): TaskEntry {
   return listTasks().find(({ archive }) => archive === name)!;
 }
 
-/** Obtains a set and shows how far it is. */
-async function bring(
+/** Downloads a data set with a progress bar. */
+async function obtainWithProgress(
   set: Download,
   folder: string,
   from: string | undefined,
@@ -96,9 +96,9 @@ async function bring(
   }
 }
 
-/** All data sets as a table. */
-async function tell(folder: string): Promise<void> {
-  const rows = [["name", "MB", "there", "licence"]];
+/** Prints a table of all data sets. */
+async function printList(folder: string): Promise<void> {
+  const rows = [["name", "MB", "local", "licence"]];
   for (const set of downloads) {
     const { name, files } = set;
     const size = files.reduce((sum, { bytes }) => sum + bytes, 0);

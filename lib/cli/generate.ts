@@ -6,16 +6,15 @@ import { backend } from "../engine/mod.ts";
 import { settle, text } from "../settings.ts";
 import { loadBpe } from "../text/mod.ts";
 import { loadModel, modelFile } from "../train/mod.ts";
-import { addSettings, checkThere, given, interruptible, placeSettings, run } from "./command.ts";
+import { addSettings, checkReadable, computeSettings, given, interruptible, run } from "./command.ts";
 
 const { signal: _, ...sampling } = generateSettings;
 
-/** What `deno task generate` takes. */
+/** The settings of `deno task generate`. */
 export const settings = {
   model: {
     ...text,
-    about:
-      "a model: mini, mini-sinusoidal, a file that `deno task pretrain` wrote, or with --bpe released weights",
+    about: "a model: mini, mini-sinusoidal, a file from `deno task pretrain`, or with --bpe released weights",
     unit: "path",
   },
   bpe: {
@@ -25,7 +24,7 @@ export const settings = {
     otherwise: "none",
   },
   ...sampling,
-  ...placeSettings,
+  ...computeSettings,
 };
 
 /** `deno task generate`. */
@@ -42,11 +41,11 @@ async function main(prompt: string, options: Record<string, unknown>): Promise<v
     given(settings, options),
   );
   if (prompt === "") {
-    throw new InputError("Cannot continue an empty prompt as the model needs a token to read");
+    throw new InputError("Cannot continue an empty prompt as the model needs at least one token");
   }
   const model = modelFile(named);
-  await checkThere("a model", model);
-  if (bpe !== undefined) await checkThere("a vocabulary", bpe);
+  await checkReadable("a model", model);
+  if (bpe !== undefined) await checkReadable("a vocabulary", bpe);
   const signal = interruptible();
   await backend(name, threads === undefined ? {} : { threads });
   const lm = bpe ? await loadReleased(model, { tokenizer: await loadBpe(bpe) }) : await loadModel(model);

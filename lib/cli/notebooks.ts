@@ -15,30 +15,30 @@ import {
 import { flag, number, settle, text } from "../settings.ts";
 import { addSettings, given, interrupted, interruptible, run } from "./command.ts";
 
-/** What `deno task notebooks` takes. */
+/** The settings of `deno task notebooks`. */
 export const settings = {
   smoke: {
     ...flag,
-    about: "run in small, to show that everything works; nothing is written without --out",
+    about: "run at a small scale to test that everything works; nothing is written without --out",
   },
-  out: { ...text, about: "where they are written", unit: "folder", otherwise: "their own place" },
+  out: { ...text, about: "output folder", unit: "folder", otherwise: "the notebooks' own folder" },
   timeout: {
     ...number({ from: 1, to: 1e6 }),
-    about: "limit of each cell",
+    about: "time limit of each cell",
     unit: "seconds",
     otherwise: "3600, or 60 with --smoke",
   },
-  python: { ...text, about: "a Python that has nbclient", unit: "path", otherwise: "the first that has" },
+  python: { ...text, about: "a Python with nbclient", unit: "path", otherwise: "the first one found" },
 };
 
 /** `deno task notebooks`. */
 export const command = addSettings(
   new Command("deno task notebooks")
     .description(
-      "Runs notebooks on Deno's kernel, all or those named, and writes them formatted, with their outputs. One that " +
-        "fails stays as it was, and the others are run. A notebook's code may do whatever you may do.",
+      "Runs all notebooks, or those named, with Deno's Jupyter kernel, and writes them formatted, with their outputs. A " +
+        "notebook that fails is not changed, and the others are run. A notebook's code has all your permissions.",
     )
-    .argument("[names...]", "of notebooks, as 01_tokens or 01, or paths of files"),
+    .argument("[names...]", "names of notebooks, such as 01_tokens or 01, or paths"),
   settings,
 ).action(main);
 
@@ -55,21 +55,21 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
     const other = targets.get(target);
     if (other !== undefined) {
       throw new InputError(
-        `Cannot run ${named(path)} as it would be written over ${named(other)}: rename one of them`,
+        `Cannot run ${named(path)} as it would overwrite ${named(other)}: rename one of them`,
       );
     }
     targets.set(target, path);
   }
   const signal = interruptible("");
   const refused = (action: string, path: string, error: unknown) => {
-    const told = fileError(action, path, error);
-    if (!(told instanceof InputError)) throw told;
-    console.error(told.message);
+    const failure = fileError(action, path, error);
+    if (!(failure instanceof InputError)) throw failure;
+    console.error(failure.message);
     Deno.exitCode = 2;
   };
   const notebooks: { path: string; target: string | undefined; read: Notebook }[] = [];
-  for (const [place, path] of targets) {
-    const target = out === undefined && smoke ? undefined : place;
+  for (const [destination, path] of targets) {
+    const target = out === undefined && smoke ? undefined : destination;
     try {
       const read = await readNotebook(path);
       if (target) await checkWritable(target);
@@ -101,12 +101,12 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
         continue;
       }
       if (target === path && formatNotebook(await readNotebook(path)) !== formatNotebook(read)) {
-        throw new InputError(`Cannot write ${named(path)} as it was changed while it ran`);
+        throw new InputError(`Cannot write ${named(path)} as it was changed during the run`);
       }
       if (target) await writeWhole(target, [formatNotebook(ran)]);
       console.log(`${name}: ${took}${target ? `, written to ${named(target)}` : ""}`);
     } catch (error) {
-      if (signal.aborted) return interrupted(`${name}: stopped, and left as it was`);
+      if (signal.aborted) return interrupted(`${name}: stopped, and not changed`);
       refused("run", path, error);
     }
   }

@@ -31,25 +31,25 @@ import {
   checkOut,
   chosenPreset,
   claimOut,
-  endAtOnce,
+  computeSettings,
   given,
   inPercent,
   interrupted,
   interruptible,
   modelSettings,
-  placeSettings,
   putModel,
+  removeSignalListeners,
   run,
   start,
 } from "./command.ts";
 
 const { checkpoint: _, signal: __, ...pretraining } = pretrainSettings;
 
-/** What `deno task pretrain` takes. */
+/** The settings of `deno task pretrain`. */
 export const settings = {
   out: {
     ...text,
-    about: "where the model goes, such as data/results/mini.safetensors, beside it its scores",
+    about: "file of the model, such as data/results/mini.safetensors; its scores are written next to it",
     unit: "file",
   },
   corpus: {
@@ -58,31 +58,30 @@ export const settings = {
     unit: "name",
     default: "books",
   },
-  merges: { ...bpeSettings.merges, about: "BPE merges, learned from the corpus", default: 4000 },
+  merges: { ...bpeSettings.merges, about: "number of BPE merges, learned from the corpus", default: 4000 },
   positions: { ...presetSettings.positions.kind, default: "learned" as const },
   zeroShot: {
     ...list(taskName),
-    about:
-      "scores these tasks without fine-tuning at updates 1, 2, 4, … (Figure 2), into <file>.zeroshot.json",
+    about: "tasks for zero-shot evaluation at updates 1, 2, 4, … (Figure 2), written to <file>.zeroshot.json",
     unit: "names",
     otherwise: "none",
   },
   zeroShotExamples: {
     ...limitSetting,
-    about: "of each of these tasks' test examples, at the most",
+    about: "maximum number of test examples of each of these tasks",
     default: 500,
   },
   ...pretraining,
   seed: { ...seedSetting, about: "seed of initialisation, data order and dropout" },
-  half: { ...flag, about: "writes the model in half precision" },
+  half: { ...flag, about: "write the model in float16" },
   ...modelSettings(presets.mini),
-  ...placeSettings,
+  ...computeSettings,
 };
 
 /** `deno task pretrain`. */
 export const command = addSettings(
   new Command("deno task pretrain").description(
-    "Pre-trains a GPT on running text and writes the model to a file. Stopped, it goes on when called again.",
+    "Pre-trains a GPT on text and writes the model to a file. An interrupted run resumes when called again.",
   ),
   settings,
 ).action(main);
@@ -94,8 +93,8 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const name = out.replace(/\.safetensors$/, "");
   await checkCorpus(chosen.corpus);
   const checkpoint = `${out}.part`, file = `${name}.json`;
-  const goesOn = await exists(checkpoint); // It stays until everything is written.
-  for (const path of [out, file]) await checkOut(path, goesOn);
+  const isResumed = await exists(checkpoint); // It is kept until everything is written.
+  for (const path of [out, file]) await checkOut(path, isResumed);
   const preset = chosenPreset(chosen, presets.mini);
   checkConfig({ ...preset, vocabulary: 1 });
   await using claimed = await claimOut(out);
@@ -114,56 +113,63 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const adam = { rate, schedule, warmup, decay, clip, ...dropout !== undefined && { dropout } };
   const whole = await Promise.all((chosen.zeroShot ?? []).map((name) => task(name)));
   const tasks = whole.map((task) => atMost(task, { test: chosen.zeroShotExamples }));
-  const how = { ...adam, updates, batch };
-  const reads = { run: "pretrain", preset: lm.config, seed, tokenizer, text: text.train, options: how };
+  const pretrainOptions = { ...adam, updates, batch };
+  const inputs = {
+    run: "pretrain",
+    preset: lm.config,
+    seed,
+    tokenizer,
+    text: text.train,
+    options: pretrainOptions,
+  };
   const keyOf = keys();
-  const trained = keyOf(reads);
-  const about = { ...summary(reads) as object, corpus: text.name, merges };
+  const trained = keyOf(inputs);
+  const about = { ...summary(inputs) as object, corpus: text.name, merges };
   const curve = await zeroShotCurve(tasks, `${name}.zeroshot.json`, {
     key: keyOf({ trained, tasks }),
     settings: { ...about, tasks: summary(tasks) },
   });
-  const asked = { key: keyOf({ trained, heldout: text.heldout, half }), settings: about };
-  const known = await stored<Scores>(file, asked.key);
+  const runKey = { key: keyOf({ trained, heldout: text.heldout, half }), settings: about };
+  const previous = await stored<Scores>(file, runKey.key);
 
   const signal = interruptible();
   try {
-    const records = pretrain(lm, text, { ...how, checkpoint, saveEvery, signal });
+    const records = pretrain(lm, text, { ...pretrainOptions, checkpoint, saveEvery, signal });
     await watch(training(curve.during(records, lm, checkpoint)));
     signal.throwIfAborted();
     await putModel(out, lm, { half });
-    const { heldout, baselines } = known?.result ?? await scores();
+    const { heldout, baselines } = previous?.result ?? await scores();
     for (const { update, task, measure, ...score } of curve.points) {
       console.log(`${task} without fine-tuning at update ${update}: ${measure} ${inPercent(score)}`);
     }
     console.log(`Held-out text of ${text.name}:`);
-    tell("unigram", baselines.unigram);
-    tell("bigram", baselines.bigram);
-    tell("Kneser–Ney", baselines.kneserNey);
-    tell("model", heldout);
+    printScore("unigram", baselines.unigram);
+    printScore("bigram", baselines.bigram);
+    printScore("Kneser–Ney", baselines.kneserNey);
+    printScore("model", heldout);
   } catch (error) {
     if (!signal.aborted) throw error;
-    return interrupted(`Stopped before the end: the same command goes on from ${checkpoint}`);
+    return interrupted(`Stopped before the end: the same command resumes from ${checkpoint}`);
   }
-  await claimed.release(); // Before that: what is left to do shows that a kill came before the end.
+  await claimed.release(); // Before the checkpoint is removed: it marks an unfinished command.
   await Deno.remove(checkpoint);
   console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
 
-  /** The model's scores on the held-out text beside those of models that count. */
+  /** Held-out scores of the model and of n-gram baselines. */
   async function scores(): Promise<Scores> {
-    const heldout = await scoreText(half ? await loadModel(out) : lm, text.heldout); // As it was written.
+    const heldout = await scoreText(half ? await loadModel(out) : lm, text.heldout); // The model as saved.
     await giveWay(stopSignal());
-    endAtOnce(); // Counting is one long turn, in which no signal is heard.
+    removeSignalListeners(); // Counting is synchronous: signals would not be handled.
     const baselines = ngramBaselines(lm, text);
-    const { seconds, batch: used } = (await progressOf(checkpoint))!;
-    const found = { heldout, baselines, trained: { updates, batch: used } };
-    await store(file, asked, found, seconds);
+    const { seconds, batch: batchSize } = (await progressOf(checkpoint))!;
+    const found = { heldout, baselines, trained: { updates, batch: batchSize } };
+    await store(file, runKey, found, seconds);
     return found;
   }
 }
 
-/** A line on a score of the held-out text. */
-function tell(name: string, { loss, perplexity, bitsPerCharacter, low, high }: TextScore): void {
+/** Prints a held-out score. */
+function printScore(name: string, { loss, perplexity, bitsPerCharacter, low, high }: TextScore): void {
   console.log(
     `${name.padEnd(10)} ${bitsPerCharacter.toFixed(3)} [${low.bitsPerCharacter.toFixed(3)}, ` +
       `${high.bitsPerCharacter.toFixed(3)}] bits per character, ` +
@@ -171,7 +177,7 @@ function tell(name: string, { loss, perplexity, bitsPerCharacter, low, high }: T
   );
 }
 
-/** What is found of a model. */
+/** Held-out scores of a model and of baselines. */
 interface Scores {
   readonly heldout: TextScore;
   readonly baselines: NgramBaselines;

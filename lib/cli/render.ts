@@ -6,19 +6,19 @@ import { findNotebooks, nameOf, pageContext, readNotebook, render } from "../not
 import { settle, text } from "../settings.ts";
 import { addSettings, given, run } from "./command.ts";
 
-/** What `deno task render` takes. */
+/** The settings of `deno task render`. */
 export const settings = {
-  out: { ...text, about: "where the pages go", unit: "folder", default: "data/results/html" },
+  out: { ...text, about: "output folder", unit: "folder", default: "data/results/html" },
 };
 
 /** `deno task render`. */
 export const command = addSettings(
   new Command("deno task render")
     .description(
-      "Makes pages of notebooks, all or those named: each one HTML file that needs no network, with live figures. " +
-        "One that cannot be read does not keep the others from being made.",
+      "Renders all notebooks, or those named, as HTML: one file each, with interactive figures, usable offline. A " +
+        "notebook that cannot be read does not prevent the others from being rendered.",
     )
-    .argument("[names...]", "of notebooks, as 01_tokens or 01, or paths of files"),
+    .argument("[names...]", "names of notebooks, such as 01_tokens or 01, or paths"),
   settings,
 ).action(main);
 
@@ -36,7 +36,7 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
     }
     pages.set(path, page);
   }
-  // Those made before are there, too.
+  // Links may also lead to pages that were rendered before.
   for (const path of await findNotebooks([]).catch(() => [])) {
     const page = resolve(out, `${nameOf(path)}.html`);
     if (!pages.has(resolve(path)) && await exists(page)) pages.set(resolve(path), page);

@@ -11,6 +11,7 @@ import {
   ablate,
   listRuns,
   report,
+  type RunState,
   smoke,
   studies,
   type StudyOptions,
@@ -20,54 +21,58 @@ import { settleStudy, studySettings } from "../study/settings.ts";
 import {
   addSettings,
   chosenPreset,
+  computeSettings,
   flagOf,
   given,
   interrupted,
   interruptible,
   modelSettings,
-  placeSettings,
   run,
   start,
 } from "./command.ts";
 
 const about: { readonly [name in keyof typeof studies]: string } = {
-  ablate: "Pre-trains GPT-1 and fine-tunes it in every arm, positions × λ, and says what can be told apart.",
-  compare: "Pre-trains and fine-tunes GPT-1 and other language models of its size under the same loop.",
+  ablate: "Pre-trains and fine-tunes GPT-1 in every arm, positions × λ, and reports significant differences.",
+  compare:
+    "Pre-trains and fine-tunes GPT-1 and other language models of its size with the same training loop.",
   suite: "Fine-tunes GPT-1 on a task of every kind, pre-trained and from scratch.",
 };
 
-/** What the command of a study takes. */
+/** The settings of a study's command. */
 export function settingsFor(name: keyof typeof studies) {
-  const usual = studies[name];
-  const { preset: _, signal: __, ...own } = withDefaults(studySettings, usual);
+  const defaults = studies[name];
+  const { preset: _, signal: __, ...inherited } = withDefaults(studySettings, defaults);
   return {
-    smoke: { ...flag, about: "a minute's run that shows that everything works, and finds out nothing" },
-    list: { ...flag, about: "says which runs are made, under way and left, and begins none" },
-    ...own,
-    tasks: { ...own.tasks, ...list(taskName) },
-    zeroShot: { ...own.zeroShot, ...list(taskName) },
-    corpus: { ...own.corpus, ...text },
-    ...modelSettings(usual.preset),
-    backend: placeSettings.backend, // An arm has one thread: they run side by side.
+    smoke: { ...flag, about: "a one-minute test that everything works; its results are meaningless" },
+    list: { ...flag, about: "list which runs are done, running and pending, and start none" },
+    ...inherited,
+    tasks: { ...inherited.tasks, ...list(taskName) },
+    zeroShot: { ...inherited.zeroShot, ...list(taskName) },
+    corpus: { ...inherited.corpus, ...text },
+    ...modelSettings(defaults.preset),
+    backend: computeSettings.backend, // Each arm has one thread, as arms run in parallel.
   } satisfies Schema;
 }
 
-/** The command of a study: its name, and its settings as options. */
+/** The command of a study. */
 function commandOf(name: keyof typeof studies): Command {
   const command = new Command(name).description(
-    `${about[name]} Each run's result is kept: a study that was stopped goes on where it stood.`,
+    `${about[name]} Each run's result is stored: an interrupted study resumes where it was stopped.`,
   );
   return addSettings(command, settingsFor(name)).action((options) => main(name, options));
 }
 
 async function main(name: keyof typeof studies, options: Record<string, unknown>): Promise<void> {
-  const { smoke: small, list, preset, size = {}, backend, ...own } = given(settingsFor(name), options) as
+  const { smoke: isSmoke, list, preset, size = {}, backend, ...changes } = given(
+    settingsFor(name),
+    options,
+  ) as
     & StudyOptions
     & Partial<Parameters<typeof chosenPreset>[0]>
     & { readonly smoke?: boolean; readonly list?: boolean; readonly backend?: BackendName };
-  if (own.pretrained !== undefined) {
-    const { corpus, merges, pretrain, heldoutWindows } = own;
-    const passedOver = Object.entries({
+  if (changes.pretrained !== undefined) {
+    const { corpus, merges, pretrain, heldoutWindows } = changes;
+    const ignored = Object.entries({
       preset,
       corpus,
       merges,
@@ -76,66 +81,70 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
       ...prefixed(pretrain),
     })
       .find(([, value]) => value !== undefined);
-    if (passedOver) {
+    if (ignored) {
       throw new InputError(
-        `Cannot use ${flagOf([passedOver[0]])} with --pretrained as ${own.pretrained} is pre-trained already`,
+        `Cannot use ${
+          flagOf([ignored[0]])
+        } with --pretrained as ${changes.pretrained} is pre-trained already`,
       );
     }
   }
-  const base = small ? smoke(studies[name]) : studies[name];
+  const base = isSmoke ? smoke(studies[name]) : studies[name];
   const study = settleStudy(base, {
-    ...own,
+    ...changes,
     preset: chosenPreset({ ...preset && { preset }, size }, base.preset),
   });
   if (study.pretrained === undefined && typeof study.corpus === "string") await checkCorpus(study.corpus);
-  if (list) return await tell(study);
+  if (list) return await printRuns(study);
   await checkWritable(`${study.folder}/study.json`);
   await start({ threads: 1, ...backend && { backend } });
 
   const begin = performance.now();
   const controller = new AbortController();
-  let listens = false;
-  // Before the first update there is nothing to save: Ctrl-C ends the command at once.
+  let isListening = false;
+  // Before the first update there is nothing to save: Ctrl-C exits immediately.
   const found = await watch(ablate({ ...study, signal: controller.signal }), () => {
-    if (!listens) interruptible(undefined, controller);
-    listens = true;
+    if (!isListening) interruptible(undefined, controller);
+    isListening = true;
   });
   for (const failure of found.failures) console.error(failure);
   if (found.failures.length > 0) {
-    console.error("The same command tries these again; the others are kept");
+    console.error("The same command retries these; results of the others are kept");
     Deno.exitCode = 1;
   } else if (!found.complete) {
-    return interrupted("Stopped before the end: the same command goes on from here");
+    return interrupted("Stopped before the end: the same command resumes from here");
   }
   console.log(`\n${report(found)}`);
   console.error(`Done in ${duration((performance.now() - begin) / 1e3)}`);
 }
 
-/** How far a study is, a run a line, and how long the rest will take. */
-async function tell(
+/** Prints the state of each run of a study, and how long the rest will take. */
+async function printRuns(
   { workers = navigator.hardwareConcurrency, ...study }: StudySettings & { workers?: number },
 ) {
   const runs = await listRuns(study);
   const width = Math.max(...runs.map(({ run }) => run.length));
   for (const { run, state, share, seconds, holder } of runs) {
-    const percent = share > 0 && share < 1 ? `, ${Math.floor(100 * share)} % of its updates made` : "";
+    const percent = share > 0 && share < 1 ? `, ${Math.floor(100 * share)} % of its updates done` : "";
     const by = holder ? `, by ${holderName(holder)} since ${holder.since}` : "";
-    const took = seconds === undefined ? "" : `, ${state === "made" ? "" : "about "}${duration(seconds)}`;
-    console.log(`${run.padEnd(width)}  ${state}${took}${percent}${by}`);
+    const time = seconds === undefined ? "" : `, ${state === "done" ? "" : "about "}${duration(seconds)}`;
+    console.log(`${run.padEnd(width)}  ${state}${time}${percent}${by}`);
   }
-  const of = (wanted: string) => runs.filter(({ state }) => state === wanted).length;
+  const count = (state: RunState["state"]) => runs.filter((run) => run.state === state).length;
   const left = runs.reduce((sum, { share, seconds = NaN }) => sum + (1 - share) * seconds, 0);
-  const estimate = of("made") === runs.length
+  const estimate = count("done") === runs.length
     ? ""
     : Number.isNaN(left)
-    ? "; how long they take is known when one is made"
-    : `; about ${duration(left / workers)} for ${workers} side by side`;
+    ? "; their time is known when one is done"
+    : `; about ${duration(left / workers)} with ${workers} in parallel`;
   console.log(
-    `${of("made")} of ${runs.length} runs made, ${of("under way")} under way, ${of("left")} left${estimate}`,
+    `${count("done")} of ${runs.length} runs done, ${count("running")} running, ${
+      count("pending")
+    } pending${estimate}`,
   );
 }
 
-/** Settings of a group by the names that they have outside of it. */
+/** The settings of `pretrain` with a prefix. */
 function prefixed(pretrain: StudyOptions["pretrain"] = {}): Record<string, unknown> {
   return Object.fromEntries(Object.entries(pretrain).map(([name, value]) => [`pretrain-${name}`, value]));
 }

@@ -4,81 +4,85 @@ import type { Config, Preset, Variant } from "./config.ts";
 import { DEVIATION, type Leaf, linearLeaves, normLeaves, sizeOf } from "./leaf.ts";
 
 /**
- * The language models that are compared: `gpt1`, the paper's Transformer; `gpt2`, whose blocks begin with their norms
- * (Radford et al. 2019, §2.3); `bert`, the same blocks as `gpt1`'s with attention in both directions, which learns to
- * fill in masked tokens (Devlin et al. 2018, §3.1); `lstm`, one layer of an LSTM (§5, Table 5).
+ * The language models: `gpt1`, the paper's Transformer decoder (post-LN); `gpt2`, with layer norm before each sublayer
+ * (pre-LN; Radford et al. 2019, §2.3); `bert`, the blocks of `gpt1` with bidirectional attention, trained to predict
+ * masked tokens (Devlin et al. 2018, §3.1); `lstm`, one LSTM layer (§5, Table 5).
  */
 export type Architecture = "gpt1" | "gpt2" | "bert" | "lstm";
 
-/** What an architecture is. */
+/** The definition of an architecture. */
 export interface ArchitectureRule {
-  /** What stands between embeddings and output. */
+  /** The network between embeddings and output layer. */
   readonly body: "transformer" | "lstm";
-  /** Where a block's norms stand: after each residual sum, or before each sublayer. */
+  /** Where layer norm is applied: after the residual connection (post-LN), or before the sublayer (pre-LN). */
   readonly residual: "post" | "pre";
-  /** Whether a token sees only those before it, and the next one is predicted; else masked ones are filled in. */
+  /** Whether it predicts the next token from those before it, with a causal mask. If not: masked tokens from both sides. */
   readonly causal: boolean;
-  /** Whether the input's embeddings are multiplied by √d. Default: no. */
+  /** Whether input embeddings are multiplied by √d. @default false */
   readonly scaled?: boolean;
-  /** Where the paper is silent. */
+  /** The supported values of {@linkcode Config.variant}. */
   readonly variants: readonly Variant[];
-  /** Parameters between embeddings and output, in their order. */
+  /** Parameters between embeddings and output layer, in order. */
   readonly leaves: (config: Config) => Record<string, Leaf>;
-  /** What it changes in the preset of another architecture, for a comparison. Default: nothing. */
+  /** Changes to another architecture's preset, for a comparison. Default: none. */
   readonly adapt?: (preset: Preset, units: number | undefined) => Partial<Preset>;
-  /** Why a configuration is refused. */
+  /** What is wrong with a configuration, if anything. */
   readonly fault: (config: Config) => string | undefined;
   /**
-   * Numbers that an update of N sequences of T tokens keeps for its backward pass, those of the network's ends, and the
-   * most that the backward pass has in hand.
+   * Memory of an update of N sequences of T tokens, in numbers: activations saved for the backward pass, those of
+   * embeddings and output layer, and the largest workspace of the backward pass.
    */
-  readonly memory: (config: Config, N: number, T: number) => { kept: number; ends: number; hand: number };
+  readonly memory: (
+    config: Config,
+    N: number,
+    T: number,
+  ) => { activations: number; embeddings: number; workspace: number };
 }
 
-/** What each architecture is: to add one, add its name to {@linkcode Architecture} and its line here. */
+/** All architectures. To add one, add its name to {@linkcode Architecture} and an entry here. */
 export const architectureRules: Readonly<Record<Architecture, ArchitectureRule>> = {
   gpt1: transformer({ residual: "post", causal: true, variants: ["paper", "clean"] }),
   gpt2: transformer({ residual: "pre", causal: true, variants: ["clean"] }),
   bert: transformer({ residual: "post", causal: false, variants: ["clean"] }),
   lstm: {
     body: "lstm",
-    residual: "post", // Of the blocks that it does not have.
+    residual: "post", // Unused: it has no blocks.
     causal: true,
-    scaled: true, // Vaswani et al. (2017, §3.4), where they are tied to the output.
+    scaled: true, // As Vaswani et al. (2017, §3.4) do with tied embeddings.
     variants: ["clean"],
     leaves: lstmLeaves,
-    adapt: (preset, units = unitsLike(preset)) => ({
+    adapt: (preset, units = matchingUnits(preset)) => ({
       ...{ layers: 1, heads: 1, positions: { kind: "none" }, units },
     }),
     fault: ({ units, layers, positions: { kind, scale = "matched" } }) =>
       units === undefined
         ? "its units must be given: current units is undefined"
         : layers !== 1 || kind !== "none" || scale !== "matched"
-        ? `it must have 1 layer, positions "none" and no scale of them: current ones are ${layers}, ${
+        ? `it must have 1 layer, positions "none" and no position scale: current ones are ${layers}, ${
           quoted(kind)
         } and ${quoted(scale)}`
         : undefined,
-    // Gates, cells and states; embeddings and the map to the width, each as it is and with its dropout mask applied.
+    // Gates, cells and states; embeddings and projection to the width, each before and after dropout.
     memory: ({ width: d, units: u = 0 }, N, T) => ({
-      kept: N * T * (6 * u + 5 * d),
-      ends: N * T * (4 * d + u),
-      hand: N * T * (4 * u + 2 * d), // Above all the gates' gradients.
+      activations: N * T * (6 * u + 5 * d),
+      embeddings: N * T * (4 * d + u),
+      workspace: N * T * (4 * u + 2 * d), // Mostly the gates' gradients.
     }),
   },
 };
 
-/** The paper's own, which a configuration that names none has. */
+/** The paper's architecture, the default. */
 export const PAPER: Architecture = "gpt1";
 
-/** Each {@linkcode Architecture}. */
+/** All names of architectures. */
 export const architectures: readonly Architecture[] = Object.keys(architectureRules) as Architecture[];
 
-/** What a configuration's architecture is. */
+/** The architecture of a configuration. */
 export function architectureOf({ architecture = PAPER }: Pick<Config, "architecture">): ArchitectureRule {
   return architectureRules[architecture];
 }
 
-/** GPT-1's Transformer (§3.1, §4.1), or one that differs in the order of its residuals or in what a token sees. */
+/** GPT-1's Transformer (§3.1, §4.1), or one that differs in the place of layer norm or in the attention mask. */
 function transformer(
   rule: Pick<ArchitectureRule, "residual" | "causal" | "variants">,
 ): ArchitectureRule {
@@ -87,7 +91,7 @@ function transformer(
     ...rule,
     body: "transformer",
     leaves: ({ layers, width: d }) => {
-      // GPT-2's maps into the residual start smaller, so that their sum over blocks is no larger (2019, §2.3).
+      // GPT-2 scales the initial residual projections by 1/√(number of residual layers) (2019, §2.3).
       const deviation = isPre ? DEVIATION / Math.sqrt(2 * layers) : DEVIATION;
       const block = (i: number) => ({
         ...linearLeaves(`h.${i}.attn.c_attn`, d, 3 * d),
@@ -102,25 +106,25 @@ function transformer(
     },
     fault: ({ units }) =>
       units === undefined ? undefined : `its units must be absent: current units is ${units}`,
-    // Of each block: queries, keys and values, 3; attention's result, and the map after it; the residual's norm, with
-    // and without gain; GELU's input and result, 4 each; the map after it; its norm. And the probabilities. Where the
-    // norms stand before: both of their results, sums, and what dropout is applied to, 4 more.
+    // Per block: queries, keys and values, 3; attention's output and its projection; layer norm, with and without gain;
+    // GELU's input and output, 4 each; the projection after it; its layer norm. And the attention probabilities. With
+    // pre-LN 4 more: the outputs of both norms, residual sums, and the inputs of dropout.
     memory: ({ layers, heads, width: d }, N, T) => ({
-      kept: layers * ((isPre ? 22 : 18) * N * T * d + heads * N * T * T),
-      ends: 8 * N * T * d,
-      hand: 16 * N * T * d,
+      activations: layers * ((isPre ? 22 : 18) * N * T * d + heads * N * T * T),
+      embeddings: 8 * N * T * d,
+      workspace: 16 * N * T * d,
     }),
   };
 }
 
 /**
- * An LSTM has no norms to make good so small a start as the Transformer's, at which it does not leave the unigram plateau:
- * its maps start such that the gates' sums and its states have about unit variance, and the forget gate's bias is 1
- * (Jozefowicz et al. 2015). d is the width, u the units.
+ * The parameters of an LSTM; d is the width, u the number of units. Without layer norm, weights as small as the
+ * Transformer's do not leave the unigram plateau. So they are initialised such that the gates' pre-activations and the
+ * states have about unit variance, and the forget gate's bias is 1 (Jozefowicz et al. 2015).
  */
 function lstmLeaves({ units: u = 0, width: d }: Config): Record<string, Leaf> {
   const gates = (seed: number) => {
-    // Inputs are d embeddings of 0.02·√d, the states before are about 1/5 in each of the units.
+    // Embeddings have standard deviation 0.02·√d, previous states about 1/5.
     const inputs = normals(keyOf(seed, "lstm.gates.read"), d * 4 * u, 1 / (DEVIATION * d));
     const states = normals(keyOf(seed, "lstm.gates.before"), u * 4 * u, 1 / Math.sqrt(u));
     const weight = new Float32Array(inputs.length + states.length);
@@ -129,14 +133,14 @@ function lstmLeaves({ units: u = 0, width: d }: Config): Record<string, Leaf> {
     return weight;
   };
   return {
-    "lstm.gates.weight": { shape: [d + u, 4 * u], start: gates },
-    "lstm.gates.bias": { shape: [4 * u], start: () => new Float32Array(4 * u).fill(1, u, 2 * u) },
+    "lstm.gates.weight": { shape: [d + u, 4 * u], init: gates },
+    "lstm.gates.bias": { shape: [4 * u], init: () => new Float32Array(4 * u).fill(1, u, 2 * u) },
     ...u === d ? {} : linearLeaves("lstm.proj", u, d, 5 / Math.sqrt(u)),
   };
 }
 
-/** Units at which an LSTM has about as many parameters as a preset's blocks: 4u(d + u + 1) + (u + 1)d = that. */
-function unitsLike(preset: Preset): number {
+/** Number of LSTM units that matches the parameter count of a preset's blocks: it solves 4u(d + u + 1) + (u + 1)d. */
+function matchingUnits(preset: Preset): number {
   const { width: d } = preset, b = 5 * d + 4;
   const { ["ln_f.weight"]: _, ["ln_f.bias"]: __, ...leaves } = architectureOf(preset).leaves({
     ...preset,

@@ -4,20 +4,19 @@ import { InputError } from "../errors.ts";
 import { forward } from "./forward.ts";
 import { checkModel, type LanguageModel } from "./gpt.ts";
 
-/** Where a model looks. */
+/** Attention weights on a text. */
 export interface AttentionMaps {
-  /** The text's tokens, as they are read. */
+  /** The text's tokens. */
   readonly tokens: readonly string[];
-  /** How much a token attends to another, by block, head, the token that looks and the one that is looked at. */
+  /** Attention weights, indexed by block, head, query token and key token. */
   readonly maps: readonly (readonly (readonly (readonly number[])[])[])[];
 }
 
 /**
- * How much each token of a text attends to each that it may see, in every head of every block; a token's weights sum
- * to 1.
+ * The attention weights of each head of each block on a text, without dropout. The weights of a query sum to 1.
  *
- * @param lm The model, without dropout.
- * @param text What it reads.
+ * @param lm The model.
+ * @param text The text.
  * @throws {InputError} If it is no model, the text has no tokens or more than the context, or the model is an LSTM.
  *
  * @example

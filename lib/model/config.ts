@@ -17,80 +17,80 @@ import {
 } from "./positions.ts";
 import { shapes } from "./shapes.ts";
 
-/** Where the paper is silent: `paper` does as OpenAI's code does, `clean` leaves its two oddities out. */
+/** Details that the paper leaves open: `paper` follows OpenAI's code, `clean` omits its two peculiarities. */
 export const variants: readonly Variant[] = ["paper", "clean"];
 
 /** One of {@linkcode variants}. */
 export type Variant = "paper" | "clean";
 
-/** Everything that distinguishes one language model from another. */
+/** The configuration of a language model. */
 export interface Config {
-  /** What stands between embeddings and output. Default: `gpt1`. */
+  /** The network between the input embeddings and the output layer. @default "gpt1" */
   readonly architecture?: Architecture;
-  /** Units of an LSTM's layer (§5: 2048), which others do not have. */
+  /** Number of units of an LSTM (§5: 2048); absent for other architectures. */
   readonly units?: number;
-  /** Number of blocks (§4.1: 12). */
+  /** Number of Transformer blocks (§4.1: 12). */
   readonly layers: number;
-  /** Attention heads of a block; they share the width evenly (§4.1: 12). */
+  /** Number of attention heads of a block (§4.1: 12); the width must be divisible by it. */
   readonly heads: number;
-  /** Width of the states, d (§4.1: 768); the feed-forward layer is four times as wide. */
+  /** Size of the hidden states, d (§4.1: 768); the feed-forward layer is four times as wide. */
   readonly width: number;
-  /** Longest sequence in tokens (§4.1: 512). */
+  /** Context length: the longest sequence in tokens (§4.1: 512). */
   readonly context: number;
-  /** Number of BPE tokens; [Start], [Delim] and [Extract] follow as three more rows. */
+  /** Number of BPE tokens; the embedding matrix has three more rows, for [Start], [Delim] and [Extract]. */
   readonly vocabulary: number;
-  /** How a token knows its position. */
+  /** Position encoding. */
   readonly positions: {
     readonly kind: PositionKind;
-    /** How large the table is at the start. Default: `matched`. */
+    /** Initial scale of the position table. @default "matched" */
     readonly scale?: PositionScale;
   };
   /**
-   * `paper`: dropout acts on the embedding matrix itself, which the output shares, and trained positions
-   * take part in the softmax, as in OpenAI's code. `clean`: dropout acts on the sum of token and position,
-   * and the softmax is over tokens.
+   * `paper`: dropout is applied to the embedding matrix itself, which is tied to the output layer, and the softmax
+   * includes trained position embeddings, as in OpenAI's code. `clean`: dropout is applied to the sum of token and
+   * position embedding, and the softmax is over tokens only.
    */
   readonly variant: Variant;
-  /** Share of elements dropped at each of the paper's sites (§4.1: 0.1). */
+  /** Dropout probability at each of the paper's dropout sites (§4.1: 0.1). */
   readonly dropout: number;
 }
 
-/** A configuration that awaits its tokenizer, which settles the vocabulary. */
+/** A configuration without the vocabulary size, which the tokenizer determines. */
 export type Preset = Omit<Config, "vocabulary">;
 
 /** The settings of a {@linkcode Preset}. */
 export const presetSettings = {
   layers: { ...whole({ from: 1, to: 1000 }), about: "blocks" },
   heads: { ...whole({ from: 1, to: 1000 }), about: "attention heads" },
-  width: { ...whole({ from: 1, to: 2 ** 16 }), about: "width of the states" },
-  context: { ...whole({ from: 2, to: 2 ** 16 }), about: "longest sequence", unit: "tokens" },
+  width: { ...whole({ from: 1, to: 2 ** 16 }), about: "size of the hidden states" },
+  context: { ...whole({ from: 2, to: 2 ** 16 }), about: "context length", unit: "tokens" },
   positions: {
-    kind: { ...oneOf(positionKinds), about: "positions: how a token knows its position" },
+    kind: { ...oneOf(positionKinds), about: "position encoding" },
     scale: {
       ...oneOf(positionScales),
-      about: "size of the position table at the start",
+      about: "initial scale of the position table",
       otherwise: "matched",
     },
   },
-  variant: { ...oneOf(variants), about: "softmax and dropout where the paper is silent" },
-  dropout: { ...share, about: "share dropped at each site" },
+  variant: { ...oneOf(variants), about: "softmax and dropout: as in OpenAI's code, or simplified" },
+  dropout: { ...share, about: "dropout probability at each site" },
   architecture: {
     ...oneOf(architectures),
-    about: "what stands between embeddings and output",
+    about: "network between embeddings and output layer",
     otherwise: PAPER,
   },
-  units: { ...whole({ from: 1, to: 2 ** 16 }), about: "units of an LSTM's layer", otherwise: "none" },
+  units: { ...whole({ from: 1, to: 2 ** 16 }), about: "number of units of an LSTM", otherwise: "none" },
 } satisfies SchemaOf<Preset>;
 
-/** The settings of a {@linkcode Config}: the memory's end bounds the vocabulary. */
+/** The settings of a {@linkcode Config}; available memory limits the vocabulary. */
 export const configSettings = {
   ...presetSettings,
   vocabulary: { ...whole({ from: 1, to: 2 ** 26 }), about: "number of BPE tokens" },
 } satisfies SchemaOf<Config>;
 
 /**
- * Sizes by name. `gpt1` is the paper's (§4.1); `mini` learns English and tasks on a laptop; `smoke` shows in
- * seconds that everything works, and learns next to nothing.
+ * Model sizes by name. `gpt1` is the paper's (§4.1); `mini` trains on a laptop; `smoke` is for tests that take seconds
+ * and learns almost nothing.
  */
 export const presets: { readonly gpt1: Preset; readonly mini: Preset; readonly smoke: Preset } = {
   gpt1: {
@@ -123,9 +123,9 @@ export const presets: { readonly gpt1: Preset; readonly mini: Preset; readonly s
 };
 
 /**
- * A preset by its name.
+ * Looks up a preset by name.
  *
- * @throws {InputError} If there is none of that name.
+ * @throws {InputError} If there is no preset of that name.
  *
  * @example
  * ```ts
@@ -141,13 +141,12 @@ export function preset(name: string): Preset {
 const presetNames = Object.keys(presets) as (keyof typeof presets)[];
 
 /**
- * The preset of another architecture of the same width, context and dropout, for a comparison. A Transformer keeps
- * layers, heads and positions. An LSTM has one layer and no positions, and as many units as give it the number of
- * parameters that the Transformer's blocks have, or those that are given.
+ * Converts a preset to another architecture of the same width, context and dropout, for a comparison. A Transformer
+ * keeps layers, heads and positions. An LSTM has one layer and no positions.
  *
- * @param options.units Of an LSTM.
- * @throws {InputError} If the architecture is unknown, units are asked for where there are none, or a variant other
- * than `clean` where that is the only one.
+ * @param options.units Number of units of an LSTM. Default: as many as match the parameter count of the preset's
+ * blocks.
+ * @throws {InputError} If the architecture is unknown or does not support the units or the variant.
  *
  * @example
  * ```ts
@@ -177,11 +176,11 @@ export function withArchitecture(
   return other;
 }
 
-/** WebAssembly addresses 4 GiB, which is this many float32 numbers. */
-const MOST = 2 ** 30;
+/** WebAssembly addresses 4 GiB: this many float32 numbers. */
+const MAX_PARAMETERS = 2 ** 30;
 
 /**
- * Checks a configuration, from whatever source it came.
+ * Checks a configuration.
  *
  * @throws {InputError} If a number is out of its range or a name is unknown.
  *
@@ -213,30 +212,32 @@ export function checkConfig(config: Config): void {
     throw new InputError(`Cannot build a model of architecture "${architecture}" as ${architectureFault}`);
   }
   const size = [...shapes(config).values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  if (size > MOST) {
-    throw new InputError(`Cannot build a model of ${size} parameters as memory holds at most ${MOST}`);
+  if (size > MAX_PARAMETERS) {
+    throw new InputError(
+      `Cannot build a model of ${size} parameters as memory holds at most ${MAX_PARAMETERS}`,
+    );
   }
 }
 
 /**
- * Refuses what a model that sees both sides cannot do: its states depend on what follows them.
+ * Throws if a model is not causal, as `bert` with its bidirectional attention: it does not predict the next token.
  *
- * @param action What was asked for: `continue a text`.
+ * @param action The action for the error message, such as `continue a text`.
  * @throws {InputError} If the architecture is not causal.
  */
 export function checkCausal(config: Pick<Config, "architecture">, action: string): void {
   if (architectureOf(config).causal) return;
   const others = architectures.filter((name) => architectureRules[name].causal);
   throw new InputError(
-    `Cannot ${action} with architecture "${config.architecture}" as it fills in masked tokens and predicts no next ` +
-      `token: ${others.join(", ")} do`,
+    `Cannot ${action} with architecture "${config.architecture}" as it predicts masked tokens, not the next ` +
+      `token: ${others.join(", ")} predict the next token`,
   );
 }
 
-/** The seed of a model or of a run. */
+/** Random seed of a model or of a run. */
 export const seedSetting = {
   ...seeds,
-  about: "seed of all that is random",
+  about: "random seed",
   default: 1,
 };
 

@@ -29,44 +29,44 @@ import type { Parameters } from "./parameters.ts";
 import { positionRows, positionRule } from "./positions.ts";
 import { SPECIALS } from "./shapes.ts";
 
-/** A model as the forward pass needs it. */
+/** The part of a model that the forward pass needs. */
 export interface Model {
-  /** What it is. */
+  /** Its configuration. */
   readonly config: Config;
-  /** Its parameters, as {@linkcode init} makes them of its configuration. */
+  /** Its parameters, as {@linkcode init} creates them. */
   readonly parameters: Parameters;
 }
 
-/** Which elements an update drops: a function of seed, update and site, so that arms share their masks. */
+/** Dropout of an update. Masks are a function of seed, update and site, so that arms of a study share them. */
 export interface Dropout {
-  /** Share of elements, in [0, 1). */
+  /** Dropout probability, in [0, 1). */
   readonly rate: number;
-  /** Of the run. */
+  /** Seed of the run. */
   readonly seed: number;
-  /** Updates completed. */
+  /** Number of updates completed. */
   readonly update: number;
 }
 
-/** What a model keeps of the tokens that it has read. */
+/** The key–value cache of previous tokens, or the LSTM's state after them. */
 export interface Cache {
   /** Number of tokens. */
   readonly tokens: number;
-  /** Keys and values of each block, or the state of the LSTM; nothing before the first token. */
+  /** Keys and values of each block, or the LSTM's state; empty before the first token. */
   readonly layers: readonly (KeyValues | LstmState)[];
 }
 
-/** The cache before the first token. */
+/** An empty cache, for the first token. */
 export const emptyCache: Cache = { tokens: 0, layers: [] };
 
 /** The options of {@linkcode forward}. */
 export interface ForwardOptions {
   /** Dropout of an update. Default: none. */
   readonly dropout?: Dropout | undefined;
-  /** What was read before, when a text is read piece by piece; {@linkcode emptyCache} begins. Default: no cache. */
+  /** Cache of the previous tokens; start with {@linkcode emptyCache}. Default: no cache. */
   readonly cache?: Cache | undefined;
-  /** Tokens of each sequence (N), which `bert` alone needs to know. Default: T. */
+  /** Length of each sequence (N), so that `bert` does not attend to padding. Default: T. */
   readonly lengths?: Int32Array | undefined;
-  /** Gets the attention weights of each block (N, H, T, S), before dropout. Default: nothing does. */
+  /** Called with the attention weights of each block (N, H, T, S), before dropout. Default: none. */
   readonly onAttention?: ((block: number, weights: Tensor4D) => void) | undefined;
 }
 
@@ -82,51 +82,51 @@ export const forwardSettings = {
   },
   cache: {
     ...value(
-      "a cache as forward gives it, or emptyCache",
+      "a cache that forward returned, or emptyCache",
       (given): given is Cache => Number.isFinite(Object(given).tokens) && Array.isArray(Object(given).layers),
     ),
-    ...{ about: "what was read before", otherwise: "none" },
+    ...{ about: "cache of the previous tokens", otherwise: "none" },
   },
   lengths: {
     ...value("an Int32Array", (given): given is Int32Array => given instanceof Int32Array),
-    ...{ about: "tokens of each sequence", otherwise: "all" },
+    ...{ about: "length of each sequence", otherwise: "all" },
   },
   onAttention: {
     ...value(
       "a function",
       (given): given is NonNullable<ForwardOptions["onAttention"]> => typeof given === "function",
     ),
-    ...{ about: "gets the attention weights of each block", otherwise: "none" },
+    ...{ about: "called with the attention weights of each block", otherwise: "none" },
   },
 } satisfies SchemaOf<ForwardOptions>;
 
 /** The result of the forward pass. */
 export interface States {
-  /** The last block's states (N, T, d). */
+  /** Hidden states of the last block (N, T, d). */
   readonly h: Tensor3D;
-  /** The output's rows (V, d): tokens, specials and, in `paper`, trained positions. Made when first asked for. */
+  /** Output embeddings (V, d): tokens, special tokens and, in `paper`, trained positions. Computed on first access. */
   readonly table: Tensor2D;
-  /** The cache with these T tokens, if one was given. */
+  /** The cache including these T tokens, if a cache was given. */
   readonly cache?: Cache;
 }
 
 /**
- * The mask of a dropout site. Sites of block i: 1 + 3i the attention probabilities, 2 + 3i attention's output,
- * 3 + 3i the feed-forward output; 0 the embedding, 1 + 3·blocks the head's input. Of an LSTM: 0 the embedding, 1 the
- * head's input, 2 its output.
+ * The dropout mask of a site. Sites of a Transformer: 0 the embedding; of block i, 1 + 3i the attention probabilities,
+ * 2 + 3i attention's output, 3 + 3i the feed-forward output; 1 + 3·blocks the input of the task's head. Sites of an LSTM:
+ * 0 the embedding, 1 the input of the task's head, 2 the LSTM's output.
  */
 export function dropoutAt(dropout: Dropout | undefined, site: number): DropoutMask | undefined {
   return dropout && { rate: dropout.rate, key: threefry([dropout.seed, 0], dropout.update, site) };
 }
 
 /**
- * The forward pass: N sequences of T tokens, d = width, H heads. GPT-1's blocks (§3.1, eq. 2) end in their norms; those
- * of `gpt2` begin with them, and one more follows the last; those of `bert` attend in both directions. `lstm` has one
- * layer in their place, which is in `lstm.ts`.
+ * The forward pass: N sequences of T tokens, d = width, H heads. `gpt1` (§3.1, eq. 2) applies layer norm after each
+ * sublayer; `gpt2` before each, and once more after the last block; `bert` attends in both directions; `lstm` has an
+ * LSTM layer instead of the blocks (`lstm.ts`).
  *
  * @param lm The model.
- * @param ids Tokens (N, T), int32; T plus the tokens in the cache must not exceed the context.
- * @throws {InputError} If an argument is none, the tokens exceed the context, or `bert` is given a cache.
+ * @param ids Token ids (N, T), int32; T plus the tokens in the cache must not exceed the context.
+ * @throws {InputError} If an argument is invalid, the tokens exceed the context, or `bert` is given a cache.
  *
  * @example
  * ```ts
@@ -145,17 +145,17 @@ export function forward(lm: Model, ids: Tensor2D, options: ForwardOptions = {}):
   const pass = passOf(lm, ids, options);
   const states = bodies[architectureOf(config).body](x as tf.Tensor3D, pass); // (N, T, d)
   const h = ln_f ? layerNorm(states, ln_f) as tf.Tensor3D : states; // (N, T, d)
-  const grown = cache && { cache: { tokens: cache.tokens + ids.shape[1], layers: pass.layers } };
+  const newCache = cache && { cache: { tokens: cache.tokens + ids.shape[1], layers: pass.layers } };
   return {
     h,
     get table() {
       return table();
     },
-    ...grown,
+    ...newCache,
   };
 }
 
-/** GPT-1's Transformer (§3.1, eq. 2): each block is attention, then a feed-forward layer, each with its residual. */
+/** GPT-1's Transformer (§3.1, eq. 2): each block is self-attention, then a feed-forward layer, both with a residual. */
 function transformer(x: tf.Tensor3D, { parameters, config, attend, maskAt }: Pass): tf.Tensor3D {
   const add = residual[architectureOf(config).residual];
   for (const [i, { attn, ln_1, mlp, ln_2 }] of parameters.h.entries()) {
@@ -165,7 +165,7 @@ function transformer(x: tf.Tensor3D, { parameters, config, attend, maskAt }: Pas
   return x;
 }
 
-/** Where the norm of a sublayer f stands: after the residual's sum (GPT-1, BERT), or before the sublayer (GPT-2). */
+/** A sublayer f with its residual connection: post-LN (GPT-1, BERT) or pre-LN (GPT-2). */
 const residual = {
   post: (x: tf.Tensor, f: Sublayer, ln: Norm, mask?: DropoutMask) =>
     residualNorm(x, f(x), ln, mask) as tf.Tensor3D,
@@ -174,25 +174,25 @@ const residual = {
 };
 type Sublayer = (x: tf.Tensor) => tf.Tensor;
 
-/** What stands between embeddings and output. */
+/** The networks between embeddings and output layer. */
 const bodies: Readonly<Record<ArchitectureRule["body"], (x: tf.Tensor3D, pass: Pass) => tf.Tensor3D>> = {
   transformer,
   lstm: lstmBody,
 };
 
-/** What a body needs of its pass. */
+/** The context of one forward pass. */
 export interface Pass extends Model {
-  /** The mask of a dropout site. */
+  /** The dropout mask of a site. */
   maskAt(site: number): DropoutMask | undefined;
-  /** Attention of a block: queries, keys and values (N, T, 3d) to the heads' values merged (N, T, d). */
+  /** Attention of a block: from queries, keys and values (N, T, 3d) to the merged heads (N, T, d). */
   attend(qkv: tf.Tensor, block: number): tf.Tensor3D;
-  /** What was read before, if the pass keeps a cache. */
+  /** Cache of the previous tokens, if there is one. */
   readonly cache: Cache | undefined;
-  /** Gets each layer's part of the new cache. */
+  /** Collects each layer's part of the new cache. */
   readonly layers: (KeyValues | LstmState)[];
 }
 
-/** A pass over T tokens. Tokens meet in its `attend` alone: positions, the cache and a look at attention enter there. */
+/** Prepares a forward pass over T tokens. Relative positions, cache and `onAttention` are handled in `attend`. */
 function passOf(
   lm: Model,
   ids: tf.Tensor2D,
@@ -200,8 +200,8 @@ function passOf(
 ): Pass {
   const { parameters, config } = lm, { heads } = config;
   const [N, T] = ids.shape, past = cache?.tokens ?? 0;
-  const { turns, bias } = positionRule(config);
-  const factors = turns?.(config, past, T); // (T, d/H)
+  const { rotations, bias } = positionRule(config);
+  const factors = rotations?.(config, past, T); // (T, d/H)
   const biases = bias?.(parameters, config, past + T); // (2S − 1, H)
   const lengths = architectureOf(config).causal ? undefined : options.lengths ?? new Int32Array(N).fill(T);
   const maskAt = (site: number) => dropoutAt(dropout, site);
@@ -209,17 +209,17 @@ function passOf(
   const attend = (x: tf.Tensor, i: number) => {
     const qkv = factors ? rotary(x as tf.Tensor3D, heads, factors) : x as tf.Tensor3D; // (N, T, 3d)
     const before = cache?.layers[i] as KeyValues | undefined;
-    const given = { bias: biases, lengths, dropout: maskAt(1 + 3 * i), past: before };
-    onAttention?.(i, attentionWeights(qkv, heads, given).weights);
-    if (!cache) return attention(qkv, heads, given); // (N, T, d)
-    const { a, k, v } = attentionWithCache(qkv, heads, given);
-    layers.push({ k, v }); // Without `a`, which nobody would free.
+    const settings = { bias: biases, lengths, dropout: maskAt(1 + 3 * i), past: before };
+    onAttention?.(i, attentionWeights(qkv, heads, settings).weights);
+    if (!cache) return attention(qkv, heads, settings); // (N, T, d)
+    const { a, k, v } = attentionWithCache(qkv, heads, settings);
+    layers.push({ k, v }); // Without `a`, which would never be freed.
     return a; // (N, T, d)
   };
   return { parameters, config, maskAt, attend, cache, layers };
 }
 
-/** The input's states (N, T, d), and the output's rows (V, d), which are made when they are asked for. */
+/** Input embeddings (N, T, d), and the output embeddings (V, d), computed on demand. */
 function embed({ parameters, config }: Model, ids: tf.Tensor2D, { cache, ...options }: ForwardOptions) {
   const [N, T] = ids.shape, { width: d, variant, positions: { scale = "matched" } } = config;
   const tokens: tf.Tensor2D = parameters.tokens_embed.weight; // (V, d)
@@ -227,13 +227,13 @@ function embed({ parameters, config }: Model, ids: tf.Tensor2D, { cache, ...opti
   const positions = positionRows(parameters, config, cache?.tokens ?? 0, T); // (T, d)
   const all = positions ? [tokens, positions] : [tokens];
   const mask = dropoutAt(options.dropout, 0);
-  // `paper` applies dropout to the matrix itself: one mask for every use of a row and for the output alike.
+  // `paper` applies dropout to the matrix itself: one mask for every use of a row and for the output layer.
   const we = variant === "paper" && mask ? stackedDropout(all, mask) : undefined; // (V + T, d)
 
   let [x, added]: [tf.Tensor, tf.Tensor | undefined] = [tokens, positions];
   if (we) {
     const rows = tf.concat([ids.flatten(), tf.range(V, we.shape[0], 1, "int32")]);
-    const found = embedding(we, rows); // (N·T + T, d): one lookup, as the gradient of each is a matrix
+    const found = embedding(we, rows); // (N·T + T, d): one lookup, as each has a gradient of the matrix's size
     x = found.slice([0, 0], [N * T, d]).reshape([N, T, d]); // (N, T, d)
     added &&= found.slice([N * T, 0], [T, d]); // (T, d)
   } else x = embedding(tokens, ids); // (N, T, d)
@@ -242,20 +242,21 @@ function embed({ parameters, config }: Model, ids: tf.Tensor2D, { cache, ...opti
   if (variant === "clean") x = dropout(x, mask);
 
   const withPositions = variant === "paper" && positionRule(config).inSoftmax;
-  let made: tf.Tensor2D | undefined;
-  // At GPT-1's size the matrix is 125 MB, which need not be copied for the states alone.
-  const table = () => made ??= withPositions ? we ?? tf.concat(all) : we ? we.slice([0, 0], [V, d]) : tokens;
+  let cachedTable: tf.Tensor2D | undefined;
+  // At GPT-1's size the matrix is 125 MB: not copied where only the states are needed.
+  const table = () =>
+    cachedTable ??= withPositions ? we ?? tf.concat(all) : we ? we.slice([0, 0], [V, d]) : tokens;
   return { x, table };
 }
 
-/** Refuses, in words, what would fail in an operation far from here. */
+/** Checks arguments here, as an operation's own error would be hard to understand. */
 function checkForward(lm: Model, ids: tf.Tensor2D, options: ForwardOptions): void {
   const { parameters, config } = Object(lm) as Model;
   const refuse = (expected: string, value: unknown): never => {
     throw new InputError(`Cannot read tokens: expected ${expected}: current value is ${quoted(value)}`);
   };
   if (!(parameters?.tokens_embed?.weight instanceof tf.Variable)) {
-    refuse("parameters as init makes them", parameters);
+    refuse("parameters that init returned", parameters);
   }
   if (typeof config?.context !== "number") refuse("the parameters' configuration", config);
   if (!(ids instanceof tf.Tensor) || ids.rank !== 2) {
@@ -269,7 +270,7 @@ function checkForward(lm: Model, ids: tf.Tensor2D, options: ForwardOptions): voi
   }
 }
 
-/** Scores of the next token (rows, V): states against the token rows, specials and positions left out. */
+/** Next-token logits (rows, V), without special tokens and positions. */
 export function tokenLogits(parameters: Parameters, h: tf.Tensor2D): tf.Tensor2D {
   const table = parameters.tokens_embed.weight;
   const logits = tf.matMul<tf.Tensor2D>(h, table, false, true); // (rows, V + 3)

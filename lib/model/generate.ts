@@ -5,43 +5,43 @@ import { limit, number, type SchemaOf, settle, signal as signals, whole } from "
 import { giveWay, stopSignal } from "../stop.ts";
 import { checkCausal, seedSetting } from "./config.ts";
 import { type Cache, emptyCache, forward, tokenLogits } from "./forward.ts";
-import { checkModel, type LanguageModel, whileRead } from "./gpt.ts";
+import { checkModel, type LanguageModel, withReadLock } from "./gpt.ts";
 
-/** How a text is continued. */
+/** The options of {@linkcode generate}. */
 export interface GenerateOptions {
-  /** Number of tokens to add. @default 40 */
+  /** Number of tokens to generate. @default 40 */
   tokens?: number;
-  /** 0 takes the likeliest token, 1 samples from the model's own probabilities. @default 1 */
+  /** Sampling temperature: 0 for greedy decoding, 1 for the model's probabilities. @default 1 */
   temperature?: number;
-  /** Samples from the k likeliest tokens only. Default: all. */
+  /** Top-k sampling: from the k most likely tokens only. Default: all. */
   topK?: number;
-  /** Seed of the sampling, a whole number from 0 to 2³² − 1. @default 1 */
+  /** Seed of sampling, a whole number from 0 to 2³² − 1. @default 1 */
   seed?: number;
-  /** Stops before the next token, with the text so far. */
+  /** Stops before the next token and returns the text so far. Default: none. */
   signal?: AbortSignal;
 }
 
 /** The settings of {@linkcode GenerateOptions}. */
 export const generateSettings = {
-  tokens: { ...whole({ from: 0, to: 1e6 }), about: "number of tokens to add", default: 40 },
+  tokens: { ...whole({ from: 0, to: 1e6 }), about: "number of tokens to generate", default: 40 },
   temperature: {
     ...number({ from: 0, to: 1e6 }),
-    about: "0 takes the likeliest token, 1 samples from the model's own probabilities",
+    about: "sampling temperature: 0 for greedy decoding, 1 for the model's probabilities",
     default: 1,
   },
-  topK: { ...limit, about: "samples from the k likeliest only", default: Infinity },
-  seed: { ...seedSetting, about: "seed of the sampling" },
-  signal: { ...signals, about: "stops before the next token", otherwise: "nothing stops it" },
+  topK: { ...limit, about: "samples from the k most likely tokens only", default: Infinity },
+  seed: { ...seedSetting, about: "seed of sampling" },
+  signal: { ...signals, about: "stops before the next token", otherwise: "none" },
 } satisfies SchemaOf<GenerateOptions>;
 
 /**
- * Continues a prompt. Keys and values of the tokens so far are cached, so that a token costs one pass over itself;
- * when the context is full, its later half is read again and the text goes on. Of a prompt that is longer than
- * the context, the last half context is read.
+ * Continues a prompt. Keys and values of previous tokens are cached, so that each new token takes a forward pass over
+ * one token. When the context is full, generation continues from its second half. Of a prompt longer than the context,
+ * the last half context is used.
  *
- * @returns The prompt's tokens and the new ones, decoded.
- * @throws {InputError} If it is no model, the prompt has no tokens, an option is unknown or out of its range, or the model's scores are not
- * finite, or its architecture is `bert`.
+ * @returns Prompt and generated tokens, decoded.
+ * @throws {InputError} If it is no model, the prompt has no tokens, an option is unknown or out of its range, the logits
+ * are not finite, or the architecture is `bert`.
  *
  * @example
  * ```ts
@@ -62,40 +62,40 @@ export async function generate(
   checkCausal(lm.config, "continue a text");
   const ids = [...lm.tokenizer.encode(prompt)];
   if (ids.length === 0) {
-    throw new InputError("Cannot continue an empty prompt as the model needs a token to read");
+    throw new InputError("Cannot continue an empty prompt as the model needs at least one token");
   }
   await started();
 
   const key = keyOf(seed, "generate");
   const { context } = lm.config;
-  let read = 0; // ids[..read] are in the cache, or before what it holds
+  let processed = 0; // ids[..processed] are in the cache, or before it
   let cache = emptyCache;
-  const general = signal ? undefined : stopSignal();
-  await whileRead(lm, async () => {
+  const globalSignal = signal ? undefined : stopSignal();
+  await withReadLock(lm, async () => {
     try {
       for (let i = 0; i < tokens && !signal?.aborted; i++) {
-        if (cache.tokens + ids.length - read > context) {
-          read = ids.length - (context >> 1);
+        if (cache.tokens + ids.length - processed > context) {
+          processed = ids.length - (context >> 1);
           free(cache);
           cache = emptyCache;
         }
-        const [scores, grown] = tf.tidy(() => {
-          const next = tf.tensor2d([ids.slice(read)], undefined, "int32"); // (1, T)
-          const { h, cache: grown } = forward(lm, next, { cache });
+        const [scores, newCache] = tf.tidy(() => {
+          const next = tf.tensor2d([ids.slice(processed)], undefined, "int32"); // (1, T)
+          const { h, cache: newCache } = forward(lm, next, { cache });
           const last = h.slice([0, next.shape[1] - 1, 0], [1, 1, -1]).reshape([1, -1]) as tf.Tensor2D; // (1, d)
-          return [tokenLogits(lm.parameters, last), grown as unknown as tf.TensorContainerObject];
+          return [tokenLogits(lm.parameters, last), newCache as unknown as tf.TensorContainerObject];
         }) as unknown as [tf.Tensor2D, Cache];
         free(cache);
-        cache = grown;
-        read = ids.length;
+        cache = newCache;
+        processed = ids.length;
         const logits = await scores.data<"float32">().finally(() => scores.dispose());
         if (!logits.every(Number.isFinite)) {
-          throw new InputError("Cannot continue the text as the model's scores are not finite numbers");
+          throw new InputError("Cannot continue the text as the model's logits are not finite numbers");
         }
         // Word i of the stream, in [0, 1).
         const draw = threefry(key, i >>> 1, 0)[i & 1]! / 2 ** 32;
         ids.push(pick(logits, temperature, topK, draw));
-        await giveWay(general);
+        await giveWay(globalSignal);
       }
     } finally {
       free(cache);
@@ -108,7 +108,7 @@ function free(cache: Cache): void {
   tf.dispose(cache as unknown as tf.TensorContainerObject);
 }
 
-/** The token that a uniform draw picks from the k likeliest at a temperature. */
+/** Samples from the k most likely tokens at a temperature, given a uniform random number. */
 function pick(logits: Float32Array, temperature: number, topK: number, draw: number): number {
   if (temperature === 0) return logits.indexOf(logits.reduce((best, logit) => Math.max(best, logit)));
   const order = Uint32Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b);

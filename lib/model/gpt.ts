@@ -7,17 +7,17 @@ import { type SchemaOf, settle } from "../settings.ts";
 import { presetSettings, seedSetting } from "./config.ts";
 import { init, type Parameters } from "./parameters.ts";
 
-/** A GPT: what it is, what it has learned, and how it reads text. A plain value. */
+/** A language model: a plain object. */
 export interface LanguageModel {
-  /** What it is. */
+  /** Its configuration. */
   readonly config: Config;
-  /** What it has learned. */
+  /** Its parameters. */
   readonly parameters: Parameters;
-  /** How it reads text. */
+  /** Its tokenizer. */
   readonly tokenizer: Tokenizer;
-  /** What its random start was made from. */
+  /** Seed of its initialisation. */
   readonly seed: number;
-  /** What it was fine-tuned to do; then `parameters.clf` is the head. */
+  /** The task that it was fine-tuned on, if any; its head is `parameters.clf`. */
   readonly task?: { readonly name: string; readonly kind: Kind; readonly labels: readonly string[] };
 }
 
@@ -27,9 +27,9 @@ export const gptSettings = { tokenizer: tokenizerSetting, seed: seedSetting } sa
 >;
 
 /**
- * A GPT at its random start, as in {@linkcode init}.
+ * A model with randomly initialised parameters ({@linkcode init}).
  *
- * @param preset Its size and variant; the vocabulary is the tokenizer's.
+ * @param preset Its configuration; the vocabulary is the tokenizer's.
  * @throws {InputError} If the configuration cannot be built or the seed is not a whole number below 2³².
  *
  * @example
@@ -59,11 +59,11 @@ export function gpt(
 }
 
 /**
- * Refuses what is no model, or none that can be used.
+ * Checks that a value is a model that can be used.
  *
- * @param lm What was given for a model.
- * @param action What was asked for: `continue a text`.
- * @throws {InputError} If it is a promise or a run, something else, or was disposed.
+ * @param lm The value.
+ * @param action The action for the error message, such as `continue a text`.
+ * @throws {InputError} If it is a promise, a run or anything else than a model, or a disposed model.
  *
  * @example
  * ```ts
@@ -83,26 +83,26 @@ export function checkModel(lm: LanguageModel, action: string): void {
   const weight: unknown = parameters?.tokens_embed?.weight;
   if (!config || !(weight instanceof tf.Variable) || typeof tokenizer?.encode !== "function") {
     throw new InputError(
-      `Cannot ${action}: expected a model as gpt(), loadModel() or pretrained() give it: current value is ` +
+      `Cannot ${action}: expected a model from gpt(), loadModel() or pretrained(): current value is ` +
         quoted(lm),
     );
   }
   if (weight.isDisposed) {
-    throw new InputError(`Cannot ${action} as the model was disposed: make or load it again`);
+    throw new InputError(`Cannot ${action} as the model was disposed: create or load it again`);
   }
 }
 
-/** What reads each model's parameters at the moment. */
+/** Read locks: the operations that are reading a model's parameters. */
 const readers = new WeakMap<Parameters, Set<Promise<unknown>>>();
 
 /**
- * Reads a model's parameters as they are now: a training of it that goes on at the same time waits before its next
- * update, so that no score or file is of two states of the model.
+ * Runs an operation with a read lock on the model's parameters: a concurrent training run waits before its next update,
+ * so that no score or file mixes two states of the model.
  *
  * @param lm The model.
- * @param read What is done with it.
+ * @param read The operation.
  */
-export async function whileRead<T>({ parameters }: LanguageModel, read: () => Promise<T>): Promise<T> {
+export async function withReadLock<T>({ parameters }: LanguageModel, read: () => Promise<T>): Promise<T> {
   const reading = readers.get(parameters) ?? new Set();
   readers.set(parameters, reading);
   const promise = read();
@@ -114,8 +114,8 @@ export async function whileRead<T>({ parameters }: LanguageModel, read: () => Pr
   }
 }
 
-/** Waits until nobody reads a model's parameters. */
-export async function untilUnread({ parameters }: LanguageModel): Promise<void> {
+/** Waits until no operation holds a read lock on a model's parameters. */
+export async function waitForReadLocks({ parameters }: LanguageModel): Promise<void> {
   const reading = readers.get(parameters);
   while (reading?.size) await Promise.allSettled([...reading]);
 }

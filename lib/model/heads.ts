@@ -8,11 +8,11 @@ import { type Parameters, treeOf } from "./parameters.ts";
 import { headLeaves } from "./shapes.ts";
 
 /**
- * Gives a model the head of a task (§3.2, `W_y`), or replaces the one that it has: N(0, 0.02), bias 0.
+ * Adds a task's head to a model (§3.2, `W_y`), or replaces its head: weights N(0, 0.02), bias 0.
  *
- * @param classes Number of labels; a head that scores choices has one output, whatever their number.
+ * @param classes Number of labels; a head for multiple choice has one output, whatever the number of choices.
  * @param seed A whole number from 0 to 2³² − 1.
- * @throws {InputError} If the kind is unknown or the number of labels or the seed cannot be; the old head then stays.
+ * @throws {InputError} If the kind is unknown, or the number of labels or the seed is invalid; the old head is kept.
  */
 export function addHead(parameters: Parameters, kind: Kind, classes: number, seed: number): void {
   if (!Object.hasOwn(inputs, kind)) {
@@ -22,7 +22,7 @@ export function addHead(parameters: Parameters, kind: Kind, classes: number, see
   }
   if (!Number.isSafeInteger(classes) || classes < 1) {
     throw new InputError(
-      `Cannot add a head for ${classes} labels as their number must be a whole one from 1`,
+      `Cannot add a head for ${classes} labels as their number must be a positive whole number`,
     );
   }
   checkSeed(seed);
@@ -31,23 +31,21 @@ export function addHead(parameters: Parameters, kind: Kind, classes: number, see
   if (old) tf.dispose([old.weight, old.bias]);
 }
 
-/** Outputs of the head of a kind of task with so many labels. */
+/** Number of outputs of a task's head. */
 export function outputsOf(kind: Kind, classes: number): number {
   return inputs[kind].read === "scores" ? 1 : classes;
 }
 
 /**
- * A task's scores, read from the states at [Extract] (§3.3, Figure 1).
+ * A task's logits, from the hidden states at [Extract] (§3.3, Figure 1).
  *
- * @param parameters With a head.
- * @param kind How the states of an example's sequences are read.
- * @param h States (N, T, d); the sequences of one example stand together.
- * @param lengths Tokens of each sequence (N), [Extract] being the last.
- * @param examples How many examples the N sequences make, B; or where they have different numbers of choices, how many
- * each has.
- * @param drop What to drop from the head's input: the same elements for all choices of an example.
- * @returns (B, classes), or (B, choices); of an example with fewer choices than others the rest is −1e9, of which no
- * probability is left.
+ * @param parameters Parameters with a head.
+ * @param kind The kind of task.
+ * @param h Hidden states (N, T, d); sequences of one example are adjacent.
+ * @param lengths Length of each sequence (N); its last token is [Extract].
+ * @param examples Number of examples, B; or, if they have different numbers of choices, the number of choices of each.
+ * @param dropoutOptions Dropout on the head's input; all choices of an example share a mask. Default: none.
+ * @returns (B, classes), or (B, choices); missing choices of an example are −1e9, so that their probability is 0.
  */
 export function classify(
   parameters: Parameters,
@@ -55,12 +53,12 @@ export function classify(
   h: tf.Tensor3D,
   lengths: Int32Array,
   examples: number | readonly number[],
-  drop?: Dropout,
+  dropoutOptions?: Dropout,
 ): tf.Tensor2D {
   const [N, T, d] = h.shape;
   const at = tf.tensor1d(lengths.map((length, n) => n * T + length - 1), "int32"); // (N)
   const states = embedding(h.reshape([N * T, d]) as tf.Tensor2D, at); // (N, d)
-  const site = dropoutAt(drop, 1 + 3 * parameters.h.length);
+  const site = dropoutAt(dropoutOptions, 1 + 3 * parameters.h.length);
   if (typeof examples !== "number") return scoresOf(states as tf.Tensor2D, parameters.clf!, examples, site);
   const grouped = states.reshape([examples, N / examples, d]); // (B, sequences, d)
   if (inputs[kind].read === "scores") {
@@ -70,24 +68,24 @@ export function classify(
   return linear(dropout(grouped.sum(1), site), parameters.clf!) as tf.Tensor2D; // (B, classes)
 }
 
-/** What a choice scores that an example does not have. */
-const ABSENT = -1e9;
+/** Logit of a choice that an example does not have. */
+const MISSING_CHOICE = -1e9;
 
-/** Scores of examples with different numbers of choices. */
+/** Logits of examples with different numbers of choices. */
 function scoresOf(
   states: tf.Tensor2D,
   head: Linear,
   counts: readonly number[],
-  drop: DropoutMask | undefined,
+  dropoutMask: DropoutMask | undefined,
 ): tf.Tensor2D {
   const [B, C, d] = [counts.length, Math.max(...counts), states.shape[1]];
   const exampleOf = counts.flatMap((count, example) => new Array<number>(count).fill(example)); // (N)
-  const mask = embedding(dropout(tf.ones<tf.Rank.R2>([B, d]), drop), tf.tensor1d(exampleOf, "int32")); // (N, d)
+  const mask = embedding(dropout(tf.ones<tf.Rank.R2>([B, d]), dropoutMask), tf.tensor1d(exampleOf, "int32")); // (N, d)
   const scores = linear(states.mul(mask), head) as tf.Tensor2D; // (N, 1)
   let next = 0;
   const cells = counts.map((count) => Array.from({ length: C }, (_, c) => c < count ? next++ : -1));
   const here = tf.tensor2d(cells.map((row) => row.map((n) => Math.max(0, n))), [B, C], "int32");
   const found = embedding(scores, here).squeeze<tf.Tensor2D>([2]); // (B, C)
   const has = tf.tensor2d(cells.map((row) => row.map((n) => Number(n >= 0)))); // (B, C)
-  return found.mul(has).add(has.sub(1).mul(-ABSENT)) as tf.Tensor2D; // Nothing reaches the one that stands in.
+  return found.mul(has).add(has.sub(1).mul(-MISSING_CHOICE)) as tf.Tensor2D; // The mask keeps the gradient from the placeholder.
 }

@@ -1,22 +1,22 @@
 import { keyOf, normals } from "../engine/mod.ts";
 
-/** What a parameter is before it is made. */
+/** The specification of a parameter. */
 export interface Leaf {
   /** Its shape. */
   readonly shape: readonly number[];
   /**
-   * Its values at the start: the standard deviation of N(0, ·), drawn from a stream of the leaf's own name; one value for
-   * all; or a function of the seed.
+   * Its initial values: the standard deviation of N(0, ·), drawn from a random stream of the parameter's name; one
+   * constant; or a function of the seed.
    */
-  readonly start: number | { readonly fill: number } | ((seed: number) => Float32Array);
-  /** Whether updates leave it as it is. Default: no. */
+  readonly init: number | { readonly fill: number } | ((seed: number) => Float32Array);
+  /** Whether it is not trained. @default false */
   readonly fixed?: boolean;
 }
 
-/** Standard deviation of kernels and embeddings at the start (§4.1). */
+/** Standard deviation of initial weights and embeddings (§4.1). */
 export const DEVIATION = 0.02;
 
-/** An affine map: weight N(0, deviation²), bias 0. */
+/** A linear layer: weight N(0, deviation²), bias 0. */
 export function linearLeaves(
   name: string,
   from: number,
@@ -24,25 +24,25 @@ export function linearLeaves(
   deviation = DEVIATION,
 ): Record<string, Leaf> {
   return {
-    [`${name}.weight`]: { shape: [from, to], start: deviation },
-    [`${name}.bias`]: { shape: [to], start: { fill: 0 } },
+    [`${name}.weight`]: { shape: [from, to], init: deviation },
+    [`${name}.bias`]: { shape: [to], init: { fill: 0 } },
   };
 }
 
-/** A layer norm: gain 1, bias 0. */
+/** A layer norm: weight (gain) 1, bias 0. */
 export function normLeaves(name: string, width: number): Record<string, Leaf> {
   return {
-    [`${name}.weight`]: { shape: [width], start: { fill: 1 } },
-    [`${name}.bias`]: { shape: [width], start: { fill: 0 } },
+    [`${name}.weight`]: { shape: [width], init: { fill: 1 } },
+    [`${name}.bias`]: { shape: [width], init: { fill: 0 } },
   };
 }
 
-/** A leaf's values at the start. */
-export function startOf(name: string, { shape, start }: Leaf, seed: number): Float32Array {
-  if (typeof start === "function") return start(seed);
+/** A parameter's initial values. */
+export function initialValues(name: string, { shape, init }: Leaf, seed: number): Float32Array {
+  if (typeof init === "function") return init(seed);
   const size = sizeOf(shape);
-  if (typeof start === "number") return normals(keyOf(seed, name), size, start);
-  return new Float32Array(size).fill(start.fill);
+  if (typeof init === "number") return normals(keyOf(seed, name), size, init);
+  return new Float32Array(size).fill(init.fill);
 }
 
 /** Number of elements of a shape. */

@@ -1,6 +1,6 @@
 /**
- * What GPT-1 is, and what it is compared with: configuration and presets, parameters, forward pass, positions, heads,
- * released weights.
+ * GPT-1 and the models that it is compared with: configuration and presets, parameters, forward pass, position
+ * encodings, task heads, released weights.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export {
   tokenLogits,
 } from "./forward.ts";
 export { generate, type GenerateOptions } from "./generate.ts";
-export { checkModel, gpt, type LanguageModel, untilUnread, whileRead } from "./gpt.ts";
+export { checkModel, gpt, type LanguageModel, waitForReadLocks, withReadLock } from "./gpt.ts";
 export { addHead, classify, outputsOf } from "./heads.ts";
 export { type Leaf, sizeOf } from "./leaf.ts";
 export {
@@ -68,6 +68,6 @@ export {
   decodeSafetensors,
   encodeSafetensors,
   readSafetensors,
-  type Stored,
-  type Writable,
+  type StoredTensor,
+  type WritableTensor,
 } from "./safetensors.ts";

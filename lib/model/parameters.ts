@@ -2,55 +2,55 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError, isThenable, quoted } from "../errors.ts";
 import type { Linear, Norm, Variable, Variable2D } from "../engine/mod.ts";
 import { checkConfig, checkSeed, type Config } from "./config.ts";
-import { type Leaf, startOf } from "./leaf.ts";
+import { initialValues, type Leaf } from "./leaf.ts";
 import { shapes } from "./shapes.ts";
 
-/** One block's parameters; d is the width. */
+/** Parameters of a Transformer block; d is the width. */
 export interface Block {
-  /** Attention: queries, keys and values in one map (d, 3d), then the merged heads' (d, d). */
+  /** Self-attention: projections to queries, keys and values (d, 3d), and of the merged heads (d, d). */
   attn: { c_attn: Linear; c_proj: Linear };
-  /** Norm after attention's residual; of `gpt2`, before attention. */
+  /** Layer norm after attention's residual connection; in `gpt2`, before attention. */
   ln_1: Norm;
-  /** Feed-forward: (d, 4d), GELU, (4d, d). */
+  /** Feed-forward layer: (d, 4d), GELU, (4d, d). */
   mlp: { c_fc: Linear; c_proj: Linear };
-  /** Norm after the feed-forward residual; of `gpt2`, before the feed-forward layer. */
+  /** Layer norm after the feed-forward residual connection; in `gpt2`, before the feed-forward layer. */
   ln_2: Norm;
 }
 
-/** An LSTM's parameters; d is the width, u the units. */
+/** Parameters of an LSTM; d is the width, u the number of units. */
 export interface Lstm {
-  /** Input, forget, candidate and output of what is read and what was before: (d + u, 4u). */
+  /** Input gate, forget gate, candidate and output gate, of input and previous state: (d + u, 4u). */
   gates: Linear;
-  /** To the width, so that the output can be tied to the embeddings: (u, d); absent where u = d. */
+  /** Projection to the width, so that the output layer can be tied to the embeddings: (u, d); absent if u = d. */
   proj?: Linear;
 }
 
-/** A language model's parameters as a plain tree; a leaf's path is its name in Hugging Face's `openai-gpt`. */
+/** A language model's parameters as a tree; their paths are the names in Hugging Face's `openai-gpt`. */
 export interface Parameters {
-  /** Token rows and three more for [Start], [Delim] and [Extract]: (vocabulary + 3, d). */
+  /** Token embeddings, and three more for [Start], [Delim] and [Extract]: (vocabulary + 3, d). */
   tokens_embed: { weight: Variable2D };
-  /** The table of positions (context, d); absent for kinds without one, not trainable for fixed ones. */
+  /** Position embeddings (context, d), if the position kind has a table; not trainable if it is fixed. */
   positions_embed?: { weight: Variable2D };
-  /** Of positions `relative`, the bias of each bucket of distances (32, H). */
+  /** Attention bias of each bucket of distances (32, H), for positions `relative`. */
   relative_attention_bias?: { weight: Variable2D };
-  /** The blocks, first to last; none of an LSTM. */
+  /** The blocks, first to last; empty for an LSTM. */
   h: Block[];
-  /** Of `lstm`, its layer. */
+  /** The LSTM layer of architecture `lstm`. */
   lstm?: Lstm;
-  /** Of `gpt2`, the norm after the last block. */
+  /** Layer norm after the last block of `gpt2`. */
   ln_f?: Norm;
   /** A task's head (d, classes); absent before fine-tuning. */
   clf?: Linear;
 }
 
 /**
- * Parameters at their start: kernels and embeddings N(0, 0.02), biases 0, gains 1 (§4.1), or what
- * {@linkcode shapes} says of GPT-2's blocks and an LSTM.
+ * Initialises parameters: weights and embeddings N(0, 0.02), biases 0, layer-norm gains 1 (§4.1). GPT-2's residual
+ * projections and the LSTM differ, see {@linkcode shapes}.
  *
- * Each leaf draws from a stream of its own name, so that two configurations of one seed start alike in all
- * that they share.
+ * Each parameter has a random stream of its own name, so that two configurations with the same seed have the same
+ * initial values in all parameters that they share.
  *
- * @param config Checked first.
+ * @param config The configuration.
  * @param seed A whole number from 0 to 2³² − 1.
  * @throws {InputError} If the configuration cannot be built or the seed is not such a number.
  *
@@ -71,7 +71,7 @@ export function init(config: Config, seed: number): Parameters {
   return { ...tree, h: tree["h"] ?? [] } as unknown as Parameters;
 }
 
-/** Leaves at their start as a tree: `h.0.ln_1.weight` is at `tree.h[0].ln_1.weight`. */
+/** Initialised parameters as a tree: `h.0.ln_1.weight` is `tree.h[0].ln_1.weight`. */
 export function treeOf(leaves: Record<string, Leaf>, seed: number): Record<string, unknown> {
   const tree: Record<string, unknown> = {};
   for (const [name, leaf] of Object.entries(leaves)) {
@@ -80,12 +80,12 @@ export function treeOf(leaves: Record<string, Leaf>, seed: number): Record<strin
       const child = node[key] ??= /^\d+$/.test(path[i + 1] ?? last) ? [] : {};
       return child as Record<string, unknown>;
     }, tree);
-    node[last] = variable(startOf(name, leaf, seed), [...leaf.shape] as [number, number], !leaf.fixed);
+    node[last] = variable(initialValues(name, leaf, seed), [...leaf.shape] as [number, number], !leaf.fixed);
   }
   return tree;
 }
 
-/** A variable that takes the values over, with no tensor left beside it. */
+/** A variable with these values; no other tensor is left behind. */
 export function variable<R extends tf.Rank>(
   values: Float32Array,
   shape: tf.ShapeMap[R],
@@ -95,7 +95,7 @@ export function variable<R extends tf.Rank>(
 }
 
 /**
- * A tree's leaves with their dotted paths, always in the same order: `h.0.attn.c_attn.weight`, ….
+ * All parameters with their names, such as `h.0.attn.c_attn.weight`, always in the same order.
  *
  * @param model A model, or its parameters.
  * @throws {InputError} If it is neither.
@@ -134,7 +134,7 @@ export function leaves(
 }
 
 /**
- * Number of parameters, those of a fixed position table included.
+ * Number of parameters, including those that are not trained.
  *
  * @param model A model, or its parameters.
  * @throws {InputError} If it is neither.
@@ -153,7 +153,7 @@ export function countParameters(model: Parameters | { readonly parameters: Param
 }
 
 /**
- * Frees every leaf; a model cannot be used afterwards.
+ * Frees the memory of all parameters; the model cannot be used afterwards.
  *
  * @param model A model, or its parameters.
  * @throws {InputError} If it is neither.
@@ -172,7 +172,7 @@ export function dispose(model: Parameters | { readonly parameters: Parameters })
   for (const [, leaf] of leaves(model)) leaf.dispose();
 }
 
-/** The same tree with leaves of its own. */
+/** A deep copy of parameters. */
 export function clone(parameters: Parameters): Parameters {
   const copy = (node: unknown): unknown => {
     if (node instanceof tf.Variable) return tf.tidy(() => tf.variable(node.clone(), node.trainable));

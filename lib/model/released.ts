@@ -12,50 +12,50 @@ import { checkModel, gpt, type LanguageModel } from "./gpt.ts";
 import { leaves } from "./parameters.ts";
 import { shapes } from "./shapes.ts";
 import { decodeNpy, encodeNpy } from "./npy.ts";
-import { decodeSafetensors, encodeSafetensors, readSafetensors, type Stored } from "./safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, readSafetensors, type StoredTensor } from "./safetensors.ts";
 
-/** Buffers in Hugging Face's files, which are no parameters: each block's mask, and the position ids. */
+/** Buffers in Hugging Face's files that are not parameters: attention masks and position ids. */
 const BUFFER = /^(transformer\.)?(h\.\d+\.attn\.bias|position_ids)$/;
 
 const TOKENS = "tokens_embed.weight";
 
-/** OpenAI cut its parameters into this many files, without regard to where a tensor ends. */
+/** OpenAI split the concatenated parameters into this many files, regardless of tensor boundaries. */
 const PARTS = 10;
 
-/** Bytes that WebAssembly addresses, which is the most that a model can have. */
-const MOST = 2 ** 32;
-/** Bytes of a header beside numbers; and of all shapes together. */
-const SPARE = 2 ** 20;
+/** Bytes that WebAssembly addresses: the maximum size of a model. */
+const MAX_BYTES = 2 ** 32;
+/** Maximum bytes of a file's header, and of the file of shapes. */
+const HEADER_BYTES = 2 ** 20;
 
 const action = "load released weights";
 
 /** The options of {@linkcode loadReleased}. */
 export interface ReleasedOptions {
-  /** The vocabulary that the weights were trained with. Default: the one in the weights' folder. */
+  /** The tokenizer that the weights were trained with. Default: the one in the weights' folder. */
   tokenizer?: Tokenizer;
-  /** Attention heads, which neither format states. @default 12 */
+  /** Number of attention heads, which neither format stores. @default 12 */
   heads?: number;
-  /** Seed of the random start of the rows for [Start], [Delim] and [Extract]. @default 1 */
+  /** Seed of the embeddings of [Start], [Delim] and [Extract]. @default 1 */
   seed?: number;
 }
 
 /** The settings of {@linkcode ReleasedOptions}. */
 export const releasedSettings = {
-  tokenizer: { ...tokenizerSetting, otherwise: "the vocabulary beside the weights" },
+  tokenizer: { ...tokenizerSetting, otherwise: "the vocabulary in the weights' folder" },
   heads: { ...presetSettings.heads, default: presets.gpt1.heads, why: "§4.1" },
   seed: seedSetting,
 } satisfies SchemaOf<ReleasedOptions>;
 
 /**
- * Reads weights in one of the two formats in which GPT-1 was released: OpenAI's folder of
- * `params_shapes.json` and `params_0.npy` … `params_9.npy`, or Hugging Face's `openai-gpt` safetensors.
+ * Loads the released weights of GPT-1 in either format: OpenAI's folder of `params_shapes.json` and `params_0.npy` …
+ * `params_9.npy`, or Hugging Face's `openai-gpt` safetensors.
  *
- * Neither holds rows for [Start], [Delim] and [Extract]: those start at random. Everything is checked before
- * memory is taken for a model.
+ * Neither has embeddings of [Start], [Delim] and [Extract]: these are initialised at random. All files are checked
+ * before memory for the model is allocated.
  *
- * @param path A folder is read as OpenAI's format, a file as Hugging Face's.
+ * @param path A folder in OpenAI's format, or a file in Hugging Face's.
  * @throws {InputError} If a file is missing or malformed, a tensor is missing, unknown, of a wrong shape or not finite, or
- * heads or vocabulary are not those of the weights.
+ * heads or vocabulary do not match the weights.
  *
  * @example
  * ```ts ignore
@@ -70,9 +70,9 @@ export async function loadReleased(
   options: ReleasedOptions = {},
 ): Promise<LanguageModel> {
   checked(action, "path", text, path);
-  const { heads, seed, ...given } = settle(action, releasedSettings, options);
+  const { heads, seed, ...rest } = settle(action, releasedSettings, options);
   const info = await Deno.stat(path).catch(() => null);
-  const tokenizer = given.tokenizer ?? await loadBpe(info?.isDirectory ? path : dirname(path));
+  const tokenizer = rest.tokenizer ?? await loadBpe(info?.isDirectory ? path : dirname(path));
   const stored = info?.isDirectory ? await readOpenAI(path) : await readHuggingFace(path);
   const tokens = stored.get(TOKENS)?.shape;
   const positions = stored.get("positions_embed.weight")?.shape;
@@ -109,11 +109,11 @@ export async function loadReleased(
 }
 
 /**
- * Writes a model's weights in a released format: a path that ends in `.safetensors` in Hugging Face's,
- * any other as a folder in OpenAI's. The rows of the special tokens and the head have no place in either.
+ * Saves a model's weights in a released format: Hugging Face's if the path ends in `.safetensors`, otherwise a folder in
+ * OpenAI's. Neither format stores the special tokens and the task's head.
  *
- * @throws {InputError} If it is no model or no GPT-1, has no position table, which both formats need, or multiplies its token
- * embeddings, which neither can say, has numbers that are not finite, or the place cannot be written to.
+ * @throws {InputError} If it is no model or no GPT-1, has no position table or position scale `sqrt-width`, which the
+ * formats cannot represent, has numbers that are not finite, or the path cannot be written to.
  *
  * @example
  * ```ts
@@ -134,23 +134,23 @@ export async function saveReleased(lm: LanguageModel, path: string): Promise<voi
   const { architecture = PAPER } = config;
   if (architecture !== PAPER) {
     throw new InputError(
-      `Cannot write a model of architecture "${architecture}" as the released formats are GPT-1's: saveModel writes it`,
+      `Cannot write a model of architecture "${architecture}" as the released formats are GPT-1's: saveModel supports it`,
     );
   }
   if (!parameters.positions_embed) {
     throw new InputError(
-      `Cannot write a model with positions "${config.positions.kind}" as the released formats hold a table of positions: ` +
-        "saveModel writes it",
+      `Cannot write a model with positions "${config.positions.kind}" as the released formats store a position table: ` +
+        "saveModel supports it",
     );
   }
   if (config.positions.scale === "sqrt-width") {
     throw new InputError(
-      'Cannot write a model of position scale "sqrt-width" as the released formats cannot say that its token ' +
-        "embeddings are multiplied",
+      'Cannot write a model of position scale "sqrt-width" as the released formats cannot represent ' +
+        "scaled token embeddings: saveModel supports it",
     );
   }
   const byName = new Map(leaves(parameters));
-  const stored = new Map<string, Stored>();
+  const stored = new Map<string, StoredTensor>();
   for (const [name, shape] of releasedShapes(config)) {
     const data = await byName.get(name)!.data<"float32">();
     if (!allFinite(data)) {
@@ -174,7 +174,7 @@ export async function saveReleased(lm: LanguageModel, path: string): Promise<voi
   await writeWhole(`${path}/params_shapes.json`, [JSON.stringify(shapes)]);
 }
 
-/** The shapes of the leaves that were released, in OpenAI's order: positions, tokens, then twelve a block. */
+/** The shapes of the released parameters, in OpenAI's order: positions, tokens, then twelve per block. */
 function releasedShapes(config: Config): Map<string, readonly number[]> {
   const all = new Map(Array.from(shapes(config), ([name, { shape }]) => [name, shape]));
   const [positions, tokens] = ["positions_embed.weight", TOKENS];
@@ -187,8 +187,8 @@ function releasedShapes(config: Config): Map<string, readonly number[]> {
 }
 
 /**
- * What `params_shapes.json` holds: OpenAI stored an affine map as a convolution of width 1, so its weight has
- * a leading axis of 1.
+ * The content of `params_shapes.json`. OpenAI stored a linear layer as a convolution of width 1, so its weight has a
+ * leading dimension of 1.
  *
  * @example
  * ```ts
@@ -206,16 +206,18 @@ function isAffine(name: string): boolean {
   return /\.c_\w+\.weight$/.test(name);
 }
 
-async function readOpenAI(folder: string): Promise<Map<string, Stored>> {
+async function readOpenAI(folder: string): Promise<Map<string, StoredTensor>> {
   const path = `${folder}/params_shapes.json`;
-  const json = new TextDecoder().decode(await readWithin(path, "the shapes of OpenAI's weights", SPARE));
+  const json = new TextDecoder().decode(
+    await readWithin(path, "the shapes of OpenAI's weights", HEADER_BYTES),
+  );
   const shapes = parseJson(json, "it", (why) => {
     throw new InputError(`Cannot read ${named(path)}: ${why}`);
   });
-  const wanted = (shape: unknown) =>
+  const isShape = (shape: unknown) =>
     Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size > 0);
   if (
-    !Array.isArray(shapes) || !shapes.every(wanted) || shapes.length < 14 || (shapes.length - 2) % 12 !== 0
+    !Array.isArray(shapes) || !shapes.every(isShape) || shapes.length < 14 || (shapes.length - 2) % 12 !== 0
   ) {
     throw new InputError(`Cannot use ${named(path)} as it must list 2 shapes and 12 more for each block`);
   }
@@ -223,13 +225,13 @@ async function readOpenAI(folder: string): Promise<Map<string, Stored>> {
   const parts: Float32Array[] = [];
   for (let part = 0; part < PARTS; part++) {
     const file = `${folder}/params_${part}.npy`;
-    const most = Math.min(4 * claimed, MOST) + SPARE;
+    const most = Math.min(4 * claimed, MAX_BYTES) + HEADER_BYTES;
     parts.push(decodeNpy(await readWithin(file, "OpenAI's weights", most), file));
   }
   const total = parts.reduce((sum, part) => sum + part.length, 0);
   if (total !== claimed) {
     throw new InputError(
-      `Cannot use ${named(folder)} as its files hold ${total} numbers and its shapes claim ${claimed}`,
+      `Cannot use ${named(folder)} as its files have ${total} numbers and its shapes need ${claimed}`,
     );
   }
   const flat = new Float32Array(total);
@@ -249,11 +251,11 @@ async function readOpenAI(folder: string): Promise<Map<string, Stored>> {
   }));
 }
 
-async function readHuggingFace(path: string): Promise<Map<string, Stored>> {
-  const wanted = (name: string) => !BUFFER.test(name);
-  const bytes = await readSafetensors(path, "Hugging Face's weights", wanted);
-  const { tensors } = decodeSafetensors(bytes, path, wanted);
-  const stored = new Map<string, Stored>();
+async function readHuggingFace(path: string): Promise<Map<string, StoredTensor>> {
+  const isNeeded = (name: string) => !BUFFER.test(name);
+  const bytes = await readSafetensors(path, "Hugging Face's weights", isNeeded);
+  const { tensors } = decodeSafetensors(bytes, path, isNeeded);
+  const stored = new Map<string, StoredTensor>();
   for (const [name, tensor] of tensors) {
     const bare = name.replace(/^transformer\./, "");
     if (stored.has(bare)) {
@@ -261,9 +263,9 @@ async function readHuggingFace(path: string): Promise<Map<string, Stored>> {
     }
     stored.set(bare, tensor);
   }
-  // The tied output is a second name for the tokens.
+  // The output layer is tied: a copy of the token embeddings.
   const [output, tokens] = [stored.get("lm_head.weight"), stored.get(TOKENS)];
-  const same = ({ data }: Stored) =>
+  const same = ({ data }: StoredTensor) =>
     data.length === tokens?.data.length && data.every((value, i) => Object.is(value, tokens.data[i]));
   if (output && !same(output)) {
     throw new InputError(
@@ -276,17 +278,19 @@ async function readHuggingFace(path: string): Promise<Map<string, Stored>> {
   return stored;
 }
 
-/** Nothing is missing, nothing is unknown, each shape is right, each number finite. */
+/** Checks that no tensor is missing or unknown, that shapes match, and that all numbers are finite. */
 function checkStored(
-  stored: ReadonlyMap<string, Stored>,
-  wanted: ReadonlyMap<string, readonly number[]>,
+  stored: ReadonlyMap<string, StoredTensor>,
+  expected: ReadonlyMap<string, readonly number[]>,
   path: string,
 ): void {
   for (const name of stored.keys()) {
-    if (wanted.has(name)) continue;
-    throw new InputError(`Cannot place tensor ${quoted(name)} of ${named(path)} in a GPT-1`);
+    if (expected.has(name)) continue;
+    throw new InputError(
+      `Cannot use tensor ${quoted(name)} of ${named(path)} as GPT-1 has no such parameter`,
+    );
   }
-  for (const [name, shape] of wanted) {
+  for (const [name, shape] of expected) {
     const found = stored.get(name);
     if (!found) throw new InputError(`Cannot find tensor "${name}" in ${named(path)}`);
     if (found.shape.join() !== shape.join()) {

@@ -3,37 +3,37 @@ import { checkFile, fileError, readWhole } from "../files.ts";
 import { isRecord, parseJson } from "../foreign.ts";
 import { checked, text } from "../settings.ts";
 
-/** A tensor as it stands in a file. */
-export interface Stored {
-  /** Its sizes, the outermost first; none for a scalar. */
+/** A tensor read from a file. */
+export interface StoredTensor {
+  /** Its shape; empty for a scalar. */
   readonly shape: readonly number[];
-  /** Its numbers, row by row. */
+  /** Its values, in row-major order. */
   readonly data: Float32Array;
 }
 
-/** What a safetensors file holds. */
+/** The content of a safetensors file. */
 export interface Archive {
-  /** By name, in the order in which they stand in the file. */
-  readonly tensors: ReadonlyMap<string, Stored>;
-  /** Whatever its writer noted. */
+  /** Its tensors by name, in the order of the file. */
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Its metadata. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** A tensor as it is written: numbers in half precision take half the room. */
-export interface Writable {
-  /** Its sizes, the outermost first; none for a scalar. */
+/** A tensor to write, in float32 or float16. */
+export interface WritableTensor {
+  /** Its shape; empty for a scalar. */
   readonly shape: readonly number[];
-  /** Its numbers, row by row. */
+  /** Its values, in row-major order. */
   readonly data: Float32Array | Float16Array;
 }
 
-/** Longest header that is read, in bytes: the format's own limit. */
+/** Maximum header length in bytes: the format's limit. */
 const HEADER_LIMIT = 100_000_000;
 
 /**
- * Tensors of float32 or float16 in the safetensors format, as chunks of bytes to be written one after the other.
+ * Encodes float32 or float16 tensors in the safetensors format, as chunks of bytes to write in this order.
  *
- * The chunks of tensors are views of their data, not copies.
+ * The chunks are views of the tensors' data, not copies.
  *
  * @example
  * ```ts
@@ -45,7 +45,7 @@ const HEADER_LIMIT = 100_000_000;
  * ```
  */
 export function encodeSafetensors(
-  tensors: ReadonlyMap<string, Writable>,
+  tensors: ReadonlyMap<string, WritableTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer>[] {
   let end = 0;
@@ -63,20 +63,21 @@ export function encodeSafetensors(
   return [padded, ...[...tensors.values()].map(({ data }) => bytesOf(data))];
 }
 
-function bytesOf(data: Writable["data"]): Uint8Array<ArrayBuffer> {
+function bytesOf(data: WritableTensor["data"]): Uint8Array<ArrayBuffer> {
   return new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
 }
 
-/** Bytes that a number takes, by type. */
+/** Bytes per number, by data type. */
 const sizes: Readonly<Record<string, number>> = { F32: 4, F16: 2 };
 
 /**
- * Reads a safetensors file of float32 and float16 tensors, all as float32. Nothing in it is trusted: every size is checked before use.
+ * Decodes a safetensors file of float32 and float16 tensors, all to float32. The file is untrusted: every size is checked
+ * before use.
  *
  * @param bytes The file; float32 tensors are views of it where alignment allows.
- * @param path Named in errors.
- * @param wanted Which tensors are read, by name. Default: all. Others may be of any type.
- * @throws {InputError} If the file is truncated, has bytes left over, or does not keep to the format.
+ * @param path The path, for error messages.
+ * @param isNeeded Which tensors to read, by name. Others may be of any type. Default: all.
+ * @throws {InputError} If the file is truncated, has extra bytes, or is not in the format.
  *
  * @example
  * ```ts
@@ -92,12 +93,12 @@ const sizes: Readonly<Record<string, number>> = { F32: 4, F16: 2 };
 export function decodeSafetensors(
   bytes: Uint8Array<ArrayBuffer>,
   path: string,
-  wanted: (name: string) => boolean = () => true,
+  isNeeded: (name: string) => boolean = () => true,
 ): Archive {
-  const { entries, metadata, start } = headOf(bytes, bytes.length, path, wanted);
-  const tensors = new Map<string, Stored>();
+  const { entries, metadata, start } = readHeader(bytes, bytes.length, path, isNeeded);
+  const tensors = new Map<string, StoredTensor>();
   for (const { name, dtype, shape, begin, end } of entries) {
-    if (!wanted(name)) continue;
+    if (!isNeeded(name)) continue;
     const at = bytes.byteOffset + start + begin;
     const data = dtype === "F16"
       ? new Float32Array(new Float16Array(bytes.buffer.slice(at, at + end - begin)))
@@ -109,8 +110,8 @@ export function decodeSafetensors(
   return { tensors, metadata };
 }
 
-/** What a file's header says, checked: `start` is where its data begins. */
-interface Head {
+/** A file's header, checked: `start` is the offset of its data. */
+interface Header {
   readonly entries: readonly {
     readonly name: string;
     readonly dtype: unknown;
@@ -122,15 +123,20 @@ interface Head {
   readonly start: number;
 }
 
-/** Reads the header of a file of so many bytes, of which the first are given. */
-function headOf(bytes: Uint8Array, all: number, path: string, wanted: (name: string) => boolean): Head {
+/** Reads the header of a file of `all` bytes from its first bytes. */
+function readHeader(
+  bytes: Uint8Array,
+  all: number,
+  path: string,
+  isNeeded: (name: string) => boolean,
+): Header {
   const refuse = (why: string): never => {
     throw new InputError(`Cannot read ${named(path)} as safetensors: ${why}`);
   };
-  if (bytes.length < 8) refuse(`it has ${bytes.length} bytes where the header's length alone takes 8`);
+  if (bytes.length < 8) refuse(`it has ${bytes.length} bytes, fewer than the 8 of the header's length`);
   const length = lengthOf(bytes);
   if (length > HEADER_LIMIT || length > all - 8) {
-    refuse(`its header claims ${length} bytes and the file has ${all}`);
+    refuse(`its header should have ${length} bytes and the file has ${all}`);
   }
   const header = parseJson(textOf(bytes.subarray(8, 8 + length)) ?? "", "its header", refuse);
   if (!isRecord(header)) return refuse("its header is not an object");
@@ -152,7 +158,7 @@ function headOf(bytes: Uint8Array, all: number, path: string, wanted: (name: str
     entries.push({ name, dtype, shape, begin: offsets[0]!, end: offsets[1]! });
   }
 
-  // A header may name its tensors in any order; in the file they stand one after the other.
+  // A header may list tensors in any order; their data are contiguous.
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
   const space = all - 8 - length;
   let taken = 0;
@@ -165,8 +171,8 @@ function headOf(bytes: Uint8Array, all: number, path: string, wanted: (name: str
       );
     }
     taken = end;
-    if (wanted(name) && size === 0) {
-      refuse(`tensor ${quoted(name)} has dtype ${quoted(dtype)} where "F32" or "F16" is wanted`);
+    if (isNeeded(name) && size === 0) {
+      refuse(`tensor ${quoted(name)} has dtype ${quoted(dtype)}, expected "F32" or "F16"`);
     }
   }
   if (taken !== space) refuse(`its tensors take ${taken} bytes and the file has ${space} for them`);
@@ -178,17 +184,17 @@ function lengthOf(bytes: Uint8Array): number {
 }
 
 /**
- * A safetensors file's bytes. Its header is read first and checked, so that a file that is none costs no memory.
+ * Reads a safetensors file. Its header is checked before memory for the rest is allocated.
  *
  * @param path The file.
- * @param what What it is for, as a message says it: `a checkpoint`.
- * @param wanted As of {@linkcode decodeSafetensors}.
- * @throws {InputError} If it cannot be read, or its header is not one of a file of its size.
+ * @param what What the file is, for error messages: `a checkpoint`.
+ * @param isNeeded As in {@linkcode decodeSafetensors}. Default: all.
+ * @throws {InputError} If it cannot be read, or its header does not match its size.
  */
 export async function readSafetensors(
   path: string,
   what: string,
-  wanted: (name: string) => boolean = () => true,
+  isNeeded: (name: string) => boolean = () => true,
 ): Promise<Uint8Array<ArrayBuffer>> {
   checked(`read ${what}`, "path", text, path);
   try {
@@ -198,14 +204,14 @@ export async function readSafetensors(
     const start = await first(file, Math.min(8, size));
     const length = start.length < 8 ? 0 : Math.min(lengthOf(start), HEADER_LIMIT, size - 8);
     await file.seek(0, Deno.SeekMode.Start);
-    headOf(await first(file, start.length + length), size, path, wanted);
+    readHeader(await first(file, start.length + length), size, path, isNeeded);
   } catch (error) {
     throw fileError(`read ${what}`, path, error);
   }
   return await readWhole(path, what);
 }
 
-/** The first bytes of a file: so many, or as many as there are. */
+/** The first `count` bytes of a file, or fewer if it is shorter. */
 async function first(file: Deno.FsFile, count: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(count);
   let at = 0;
@@ -219,7 +225,7 @@ function textOf(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    return undefined; // It is not UTF-8, and no JSON either.
+    return undefined; // Not UTF-8, so not JSON.
   }
 }
 

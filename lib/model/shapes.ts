@@ -3,15 +3,15 @@ import type { Config } from "./config.ts";
 import { DEVIATION, type Leaf, linearLeaves } from "./leaf.ts";
 import { positionRule } from "./positions.ts";
 
-/** Rows that follow the BPE tokens: [Start], [Delim], [Extract]. */
+/** Number of special tokens, after the BPE tokens: [Start], [Delim], [Extract]. */
 export const SPECIALS = 3;
 
 /**
- * Each leaf of a configuration's parameters by its name, in the order of {@linkcode leaves}: shape, start, whether it is
- * trained. What makes, counts, stores or loads a model reads it here, before any memory is taken.
+ * The specification of all parameters of a configuration by name, in the order of {@linkcode leaves}: shape, initial
+ * values, whether they are trained. It allocates no memory for them.
  *
- * @param config Checked already.
- * @param outputs Number of outputs of a task's head, where there is one.
+ * @param config A valid configuration.
+ * @param outputs Number of outputs of the task's head. Default: no head.
  *
  * @example
  * ```ts
@@ -24,11 +24,11 @@ export function shapes(config: Config, outputs?: number): ReadonlyMap<string, Le
   const { vocabulary, context, width } = config;
   const { table, trained = false, leaves } = positionRule(config);
   return new Map(Object.entries({
-    "tokens_embed.weight": { shape: [vocabulary + SPECIALS, width], start: DEVIATION },
+    "tokens_embed.weight": { shape: [vocabulary + SPECIALS, width], init: DEVIATION },
     ...table && {
       "positions_embed.weight": {
         shape: [context, width],
-        start: (seed: number) => table(config, seed, 0, context),
+        init: (seed: number) => table(config, seed, 0, context),
         fixed: !trained,
       },
     },
@@ -38,7 +38,7 @@ export function shapes(config: Config, outputs?: number): ReadonlyMap<string, Le
   }));
 }
 
-/** The leaves of a task's head (§3.2, `W_y`). */
+/** The parameters of a task's head (§3.2, `W_y`). */
 export function headLeaves(width: number, outputs: number): Record<string, Leaf> {
   return linearLeaves("clf", width, outputs);
 }

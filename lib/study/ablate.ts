@@ -14,7 +14,7 @@ import {
   training,
   type TrainingRecord,
 } from "../train/mod.ts";
-import { oneByOne, sideBySide } from "./lanes.ts";
+import { runInParallel, runSequentially } from "./execution.ts";
 import { type Arm, baselinesOf, type Plan, planOf, type Run, runsOf } from "./plan.ts";
 import { queueOf } from "./queue.ts";
 import { finetunedRow, pretrainedRow } from "./rows.ts";
@@ -23,29 +23,29 @@ import { settleStudy, studies, type StudyOptions, type StudySettings } from "./s
 import { workerProgram } from "./workers.ts";
 import { report, type Study, studyJson, studyOf, TEXT } from "./tables.ts";
 
-/** How far a study is. */
+/** Progress of a study. */
 export interface StudyRecord {
-  /** The run that made the update; or what is waited for. */
+  /** Name of the current run; or that other processes are being waited for. */
   readonly run: string;
-  /** Runs whose results are there, those found in the folder and made by other processes included. */
+  /** Number of finished runs, including those of earlier calls and other processes. */
   readonly finished: number;
-  /** Runs of the study. */
+  /** Total number of runs. */
   readonly runs: number;
-  /** Share of the study's work that is done, from 0 to 1. */
+  /** Completed share of the study's work, from 0 to 1. */
   readonly done: number;
-  /** Seconds that the rest will take at the pace so far; not a number before there is one. */
+  /** Estimated remaining seconds; NaN before the first estimate. */
   readonly left: number;
-  /** The update just made; none while all that is left is under way in other processes. */
+  /** The latest update; absent while all remaining runs are running in other processes. */
   readonly record?: TrainingRecord;
 }
 
-/** Work of a study, as {@linkcode Planned} measures it, which is done before other processes have started. */
-const WORTH_A_PROCESS = 1e11;
+/** Minimum cost of a study, in units of {@linkcode PlannedRun}, for which starting other processes pays off. */
+const MIN_PARALLEL_COST = 1e11;
 
 /**
- * The ablation that the paper left out: every position kind × every λ × every task, each with the same seeds.
- * Arms of one seed share initialisation, data order and dropout masks, so that their differences are paired.
- * Each run's result is a file of its own: a study that was stopped goes on where it stood.
+ * The ablation that the paper leaves out: position kinds × λ × tasks, each with the same seeds. Arms with the same seed
+ * share initialisation, data order and dropout masks, so that their differences are paired. Each run's result is stored
+ * in a file: an interrupted study resumes where it was stopped.
  *
  * Iterate it for its progress, or await it for the study.
  *
@@ -61,40 +61,47 @@ const WORTH_A_PROCESS = 1e11;
  * ```
  */
 export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord> {
-  const { signal: given, workers, ...settings } = settleStudy(studies.ablate, options);
-  const study = asItIs(settings);
+  const { signal: userSignal, workers, ...settings } = settleStudy(studies.ablate, options);
+  const study = snapshotOf(settings);
 
   return training(async function* (): AsyncGenerator<StudyRecord, Study> {
     await checkFolder(study.folder);
-    const signal = given ?? stopSignal();
+    const signal = userSignal ?? stopSignal();
     const plan = await planOf(study);
     const runs = runsOf(plan);
     const queue = await queueOf(plan, signal);
-    const [cost, all] = [
+    const [cost, total] = [
       runs.map(({ planned }) => planned.cost),
       sum(runs.map(({ planned }) => planned.cost)),
     ];
-    const left = runs.length - queue.made().length;
-    const beside = Math.min(left, workers ?? (all > WORTH_A_PROCESS ? navigator.hardwareConcurrency : 1));
-    const how = { plan, queue, study, signal };
-    const program = beside > 1 ? await workerProgram() : undefined;
+    const pending = runs.length - queue.done().length;
+    const processes = Math.min(
+      pending,
+      workers ?? (total > MIN_PARALLEL_COST ? navigator.hardwareConcurrency : 1),
+    );
+    const execution = { plan, queue, study, signal };
+    const program = processes > 1 ? await workerProgram() : undefined;
 
-    const shares = new Map<string, number>(); // Of runs under way here: how much of them is done.
-    let pace: { begin: number; work: number } | undefined; // Since the first update: reading is not part of it.
+    const shares = new Map<string, number>(); // Completed share of the runs of this process, by key.
+    let pace: { begin: number; work: number } | undefined; // Measured from the first update, without loading data.
     let baselines: NgramBaselines | undefined;
     const failures: string[] = [];
-    for await (const event of program ? sideBySide(how, program, beside) : oneByOne(how)) {
-      baselines ??= baselinesOf(plan, study); // While others work.
+    for await (
+      const event of program ? runInParallel(execution, program, processes) : runSequentially(execution)
+    ) {
+      baselines ??= baselinesOf(plan, study); // While workers are running.
       if ("failure" in event) {
         failures.push(event.failure);
         continue;
       }
       const step = "step" in event ? event.step : undefined;
-      const made = new Set(queue.made());
+      const finishedRuns = new Set(queue.done());
       const work = () =>
-        sum(runs.map(({ planned: { key } }, i) => cost[i]! * (made.has(i) ? 1 : shares.get(key) ?? 0)));
+        sum(
+          runs.map(({ planned: { key } }, i) => cost[i]! * (finishedRuns.has(i) ? 1 : shares.get(key) ?? 0)),
+        );
       if (step && !shares.has(step.key)) {
-        // A run's first step tells how much of it was there before.
+        // A resumed run's first step shows how much of it was done before.
         const before = step.share - 1 / step.record.updates;
         shares.set(step.key, before);
         if (pace) pace.work += before * cost[runs.findIndex(({ planned: { key } }) => key === step.key)]!;
@@ -104,10 +111,10 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
       pace ??= { begin: performance.now(), work: now };
       yield {
         run: step?.run ?? `waiting for ${queue.elsewhere().length} of other processes`,
-        finished: made.size,
+        finished: finishedRuns.size,
         runs: runs.length,
-        done: now / all,
-        left: (performance.now() - pace.begin) / 1e3 / (now - pace.work) * (all - now),
+        done: now / total,
+        left: (performance.now() - pace.begin) / 1e3 / (now - pace.work) * (total - now),
         ...step && { record: step.record },
       };
     }
@@ -116,11 +123,11 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     const found = (await Promise.all(runs.map(({ planned: { result, key } }) => stored(result, key))))
       .filter((run) => run !== undefined);
     const result = await resultOf(plan, baselines, failures, found);
-    if (result.complete) await clear(runs);
-    await keep(plan, study, result, found);
-    if (!given && !result.complete && signal.aborted) { // Nobody takes half a study for a whole one.
+    if (result.complete) await removeClaims(runs);
+    await writeStudy(plan, study, result, found);
+    if (!userSignal && !result.complete && signal.aborted) { // An incomplete study must not be mistaken for a complete one.
       throw new DOMException(
-        "Stopped before the end: called again, the study goes on from there",
+        "Stopped before the end: call it again to resume from there",
         "AbortError",
       );
     }
@@ -130,8 +137,8 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
-/** Removes the claims that killed processes have left of runs that others have made. */
-async function clear(runs: readonly Run[]): Promise<void> {
+/** Removes claims of killed processes on runs that other processes have finished. */
+async function removeClaims(runs: readonly Run[]): Promise<void> {
   for (const path of new Set(runs.map(({ planned }) => claimOf(planned)))) {
     if (!await exists(path)) continue;
     const claimed = await claim(path);
@@ -139,41 +146,41 @@ async function clear(runs: readonly Run[]): Promise<void> {
   }
 }
 
-/** A study with its own tasks and corpus as they are now: a notebook may change them while it runs. */
-function asItIs(study: StudySettings): StudySettings {
-  const copies = new Map<string | Task, string | Task>(); // A task may be in both lists.
+/** Copies a study's tasks and corpus, as a notebook may change them while it runs. */
+function snapshotOf(study: StudySettings): StudySettings {
+  const copied = new Map<string | Task, string | Task>(); // A task may be in both lists.
   const named = new Map<string, string | Task>();
   const { tasks, zeroShot, corpus } = study;
   for (const list of [tasks, zeroShot ?? []]) {
     for (const task of list) {
-      const own = copies.get(task) ?? (typeof task === "string" ? task : plainTask(checkTask(task)));
-      copies.set(task, own);
-      const name = typeof own === "string" ? own : own.name;
+      const copy = copied.get(task) ?? (typeof task === "string" ? task : plainTask(checkTask(task)));
+      copied.set(task, copy);
+      const name = typeof copy === "string" ? copy : copy.name;
       if (name === TEXT) {
         throw new InputError(`Cannot run a study of a task called "${TEXT}": give it another name`);
       }
-      const twin = named.get(name);
-      const isSame = twin === undefined || (list === zeroShot && digest(twin) === digest(own));
+      const duplicate = named.get(name);
+      const isSame = duplicate === undefined || (list === zeroShot && digest(duplicate) === digest(copy));
       if (!isSame) {
         throw new InputError(
-          `Cannot run a study of two tasks called "${name}": give each a name of its own, as ` +
+          `Cannot run a study of two tasks called "${name}": give each a different name, as ` +
             `{ ...task, name: "${name}-2" } does`,
         );
       }
-      named.set(name, own);
+      named.set(name, copy);
     }
   }
-  const all = (list: StudySettings["tasks"]) => list.map((task) => copies.get(task)!);
+  const copiesOf = (list: StudySettings["tasks"]) => list.map((task) => copied.get(task)!);
   return {
     ...study,
-    tasks: all(tasks),
-    ...zeroShot && { zeroShot: all(zeroShot) },
-    corpus: typeof corpus === "string" ? corpus : textsOf(corpus),
+    tasks: copiesOf(tasks),
+    ...zeroShot && { zeroShot: copiesOf(zeroShot) },
+    corpus: typeof corpus === "string" ? corpus : corpusSnapshot(corpus),
   };
 }
 
-/** What a study reads of a corpus. */
-function textsOf({ name, train, heldout }: Corpus): Corpus {
+/** Copies what a study needs of a corpus. */
+function corpusSnapshot({ name, train, heldout }: Corpus): Corpus {
   if (typeof heldout !== "string") {
     throw new InputError(
       `Cannot run a study on a corpus whose heldout must be a text: current value is ${quoted(heldout)}`,
@@ -182,19 +189,19 @@ function textsOf({ name, train, heldout }: Corpus): Corpus {
   return { name: name ?? "own text", train, heldout, dropped: 0, sources: [], licence: "", about: "" };
 }
 
-/** Makes sure that a study can be kept in a folder, and that none of version 0.1 is there. */
+/** Checks that a folder can be written to and has no study of version 0.1. */
 async function checkFolder(folder: string): Promise<void> {
   const path = `${folder}/study.json`;
   await checkWritable(path);
   if (!await exists(path)) return;
   const text = new TextDecoder().decode(await readWhole(path, "a study"));
-  if (text.includes('"format"') || !text.includes('"findings"')) return; // What is no study is replaced.
+  if (text.includes('"format"') || !text.includes('"findings"')) return; // Other files are replaced.
   throw new InputError(
-    `Cannot run a study in ${folder} as one of version 0.1 is there: name another folder, or open it with published()`,
+    `Cannot run a study in ${folder} as it has a study of version 0.1: choose another folder, or open it with published()`,
   );
 }
 
-/** Puts together what a study's runs have found so far. */
+/** Collects the results so far. */
 async function resultOf(
   plan: Plan,
   baselines: NgramBaselines | undefined,
@@ -220,9 +227,9 @@ async function rows<Run, Row>(
   return found.filter((row) => row !== undefined);
 }
 
-/** Writes the study's tables; where they stand already, their file keeps its date. */
-async function keep(
-  { books, tasks, zeroShot, arms }: Plan,
+/** Writes the study's tables; a file with the same tables keeps its date. */
+async function writeStudy(
+  { corpus, tasks, zeroShot, arms }: Plan,
   study: StudySettings,
   result: Study,
   runs: readonly Stored<unknown>[],
@@ -231,14 +238,14 @@ async function keep(
   const names = (tasks: Plan["tasks"]) => tasks.map(({ name }) => name);
   const asked = {
     ...settings,
-    corpus: books?.name,
+    corpus: corpus?.name,
     tasks: names(tasks),
     ...study.zeroShot && { zeroShot: names(zeroShot) },
   };
   const tables = studyJson(result);
   const key = digest([runsOf({ arms }).map(({ planned }) => planned.key), tables]);
   const path = `${study.folder}/study.json`;
-  if (!await stored(path, key).catch(() => undefined)) { // Whatever else stands there is replaced.
+  if (!await stored(path, key).catch(() => undefined)) { // Any other file is replaced.
     const seconds = runs.reduce((sum, { provenance }) => sum + provenance.seconds, 0);
     await store(path, { key, settings: summary(asked) }, tables, seconds);
   }
@@ -247,9 +254,9 @@ async function keep(
 }
 
 /**
- * GPT-1 beside other language models of its size (Table 5, and beyond): a pre-LN block as in GPT-2, an encoder with
- * BERT's objective, the paper's LSTM; all under the same loop, tasks, seeds and budget. It is {@linkcode ablate} with
- * other settings to begin with.
+ * Compares GPT-1 with other language models of its size (Table 5, and beyond): pre-LN blocks as in GPT-2, an encoder
+ * with BERT's objective, the paper's LSTM; all with the same training loop, tasks, seeds and budget. It is
+ * {@linkcode ablate} with other defaults.
  *
  * @throws {InputError} If an option is unknown or out of its range, or the folder cannot be written to.
  *

@@ -4,33 +4,33 @@ import { planOf, runsOf } from "./plan.ts";
 import { claimOf } from "./run.ts";
 import type { StudySettings } from "./settings.ts";
 
-/** How far a run of a study is. */
+/** State of a run of a study. */
 export interface RunState {
   /** Its name. */
   readonly run: string;
-  /** Whether its result is there, a process carries it out now, or neither. */
-  readonly state: "made" | "under way" | "left";
-  /** Share of its updates that are made, from 0 to 1, as far as its checkpoint tells. */
+  /** Whether it is done, running in some process, or neither. */
+  readonly state: "done" | "running" | "pending";
+  /** Completed share of its updates, from 0 to 1, according to its checkpoint. */
   readonly share: number;
-  /** Seconds that it took; of a run that is not made what it will take, as those that are made tell. */
+  /** Its duration in seconds; estimated from the finished runs if it is not done. */
   readonly seconds: number | undefined;
-  /** Which process carries it out. */
+  /** The process that runs it. */
   readonly holder?: Holder;
 }
 
-/** How far a study's runs are; none of them is begun. */
+/** The states of a study's runs. Starts none of them. */
 export async function listRuns(study: StudySettings): Promise<RunState[]> {
   const runs = runsOf(await planOf(study));
   const found = await Promise.all(runs.map(async ({ planned }): Promise<RunState & { cost: number }> => {
     const { name: run, cost, result, key, path } = planned;
     const made = await stored(result, key);
-    if (made) return { run, cost, state: "made", share: 1, seconds: made.provenance.seconds };
+    if (made) return { run, cost, state: "done", share: 1, seconds: made.provenance.seconds };
     const holder = await holderOf(claimOf(planned));
-    const progress = await progressOf(`${path}.part`).catch(() => undefined); // It may be removed just now.
+    const progress = await progressOf(`${path}.part`).catch(() => undefined); // It may be removed meanwhile.
     const share = progress ? progress.update / progress.updates : 0;
     return {
       ...{ run, cost, share, seconds: undefined },
-      ...holder ? { state: "under way", holder } : { state: "left" },
+      ...holder ? { state: "running", holder } : { state: "pending" },
     };
   }));
   const made = found.filter(({ seconds }) => seconds !== undefined);

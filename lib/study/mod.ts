@@ -1,10 +1,10 @@
 /**
- * Experiments: a grid of arms and seeds, its runs, statistics.
+ * Studies: experiments over a grid of settings and seeds, their runs, statistics.
  *
  * @module
  */
 export { ablate, compare, type StudyRecord } from "./ablate.ts";
-export type { Answered, Answers, Finetuned, Pretrained, Took } from "./rows.ts";
+export type { Finetuned, Predictions, Pretrained, TaskResult, TrainingBudget } from "./rows.ts";
 export type { Holder } from "../claim.ts";
 export { listRuns, type RunState } from "./list.ts";
 export { published } from "./published.ts";

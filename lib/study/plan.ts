@@ -27,107 +27,107 @@ import {
   pretrained,
   pretrainedFile,
   type PretrainedName,
-  type Read,
+  type RunInputs,
   summary,
   warnOfMerges,
 } from "../train/mod.ts";
-import { presetsOf, type StudyModel, type StudySettings, transfersOf } from "./settings.ts";
+import { presetsOf, pretrainedLayersOf, type StudyModel, type StudySettings } from "./settings.ts";
 
-/** A run of a study: a training, and what is asked of the model that comes of it. */
-export interface Planned {
-  /** Readable, and of its own in the study. */
+/** A run of a study: training and evaluation of a model. */
+export interface PlannedRun {
+  /** Readable name, unique in the study. */
   readonly name: string;
-  /** Key of all that the training reads. */
+  /** Key of the training's inputs. */
   readonly trained: string;
-  /** Where the model goes, and its checkpoint while it is trained, less the ending. */
+  /** Path of the model and its checkpoint, without extension. */
   readonly path: string;
-  /** Key of all that the result depends on: the training, and what is asked of its model. */
+  /** Key of all inputs of the result: of training and evaluation. */
   readonly key: string;
-  /** The result's file. */
+  /** Path of the result file. */
   readonly result: string;
-  /** What is read, for a person to read. */
+  /** The inputs in readable form. */
   readonly settings: unknown;
-  /** Tokens that its updates read, times what a token costs: what progress is measured in. */
+  /** Cost, in tokens × parameters: the unit of progress. */
   readonly cost: number;
 }
 
-/** All that a pre-training reads, beside the study's tokenizer. */
-export interface PretrainRead {
+/** Inputs of pre-training, without the study's tokenizer. */
+export interface PretrainInputs {
   readonly preset: Preset;
   readonly seed: number;
   readonly corpus: Corpus;
   readonly options: StudySettings["pretrain"];
 }
 
-/** All that is asked of a pre-trained model. */
-export interface PretrainAsked {
+/** Inputs of the evaluation of a pre-trained model. */
+export interface PretrainEvaluation {
   readonly heldout: string;
   readonly windows: number;
   readonly zeroShot: readonly Task[];
 }
 
 /** A pre-training run. */
-export interface PlannedPretrain extends Planned {
-  readonly reads: PretrainRead;
-  readonly asked: PretrainAsked;
+export interface PlannedPretrain extends PlannedRun {
+  readonly inputs: PretrainInputs;
+  readonly evaluation: PretrainEvaluation;
 }
 
-/** How a model is fine-tuned, beside its task. */
-export interface FinetuneRead {
+/** Inputs of fine-tuning, without the task. */
+export interface FinetuneInputs {
   readonly seed: number;
   readonly lambda: number;
-  /** Layers that it begins with. */
+  /** Number of pre-trained layers. */
   readonly transfer: number;
   readonly options: StudySettings["finetune"];
 }
 
 /** A fine-tuning run. */
-export interface PlannedFinetune extends Planned {
-  readonly reads: FinetuneRead;
+export interface PlannedFinetune extends PlannedRun {
+  readonly inputs: FinetuneInputs;
   readonly task: Task;
-  /** Texts of the task. */
+  /** Number of texts of the task. */
   readonly texts: number;
-  /** How many of them are cut to fit the context. */
+  /** Number of texts that are truncated to the context. */
   readonly cut: number;
-  /** Share of its tokens that are `<unk>`. */
+  /** Share of `<unk>` among its tokens. */
   readonly unknown: number;
 }
 
-/** A pre-training run, if there is to be one, and the fine-tuning runs that begin where it ends. */
+/** A pre-training run, if any, and the fine-tuning runs that start from its model. */
 export interface Arm {
   readonly model: StudyModel;
   readonly preset: Preset;
   readonly positions: PositionKind;
   readonly seed: number;
-  /** The model that fine-tuning begins with. */
-  readonly start: Start;
+  /** The initial model of fine-tuning. */
+  readonly start: InitialModel;
   readonly pretrain?: PlannedPretrain;
   readonly finetune: readonly PlannedFinetune[];
 }
 
-/** A model that fine-tuning begins with. */
-interface Start {
+/** The initial model of fine-tuning. */
+interface InitialModel {
   readonly file: string;
-  /** What its file must say of what made it; a model that comes with the kit says nothing. */
+  /** Key of the run that trained it; absent for an included model. */
   readonly key?: string;
-  /** What stands for it in the keys of what is made of it. */
+  /** Its digest, for the keys of fine-tuning runs. */
   readonly digest: string;
 }
 
-/** What a study reads, and all its runs. */
+/** The data and the runs of a study. */
 export interface Plan {
-  /** What is pre-trained on, if anything is. */
-  readonly books?: Corpus;
+  /** The corpus of pre-training, if any. */
+  readonly corpus?: Corpus;
   readonly tokenizer: Tokenizer;
   readonly tasks: readonly Task[];
-  /** Tasks that are done without fine-tuning. */
+  /** Tasks for zero-shot evaluation. */
   readonly zeroShot: readonly Task[];
-  /** Of each task's test examples, which of the whole task's they are. */
+  /** Indices of each task's test examples in the full test split. */
   readonly orders: ReadonlyMap<Task, Uint32Array>;
   readonly arms: readonly Arm[];
 }
 
-/** Reads a study's data and lays out its runs, seed by seed, so that a study cut short has whole seeds. */
+/** Loads a study's data and plans its runs, seed by seed, so that an interrupted study has complete seeds. */
 export async function planOf(study: StudySettings): Promise<Plan> {
   const { folder, words } = study;
   if (study.pretrained === undefined && typeof study.corpus === "string") await checkCorpus(study.corpus);
@@ -135,58 +135,58 @@ export async function planOf(study: StudySettings): Promise<Plan> {
   const named = [study.tasks, study.zeroShot ?? []];
   const orders = new Map<Task, Uint32Array>();
   const loaded = new Map(
-    await Promise.all([...new Set(named.flat())].map(async (task) => { // Each once: a task may be in both lists.
+    await Promise.all([...new Set(named.flat())].map(async (task) => { // A task may be in both lists.
       const whole = typeof task === "string" ? await loadTask(task, task === "imdb" ? { words } : {}) : task;
       const part = atMost(whole, limits);
       const [all, taken]: (readonly unknown[])[] = [whole.test, part.test];
-      const places = new Map<unknown, number[]>(); // One example may stand twice.
-      all!.forEach((example, i) => places.set(example, [...places.get(example) ?? [], i]));
-      orders.set(part, Uint32Array.from(taken!, (example) => places.get(example)!.shift()!));
+      const positions = new Map<unknown, number[]>(); // Examples may be duplicates.
+      all!.forEach((example, i) => positions.set(example, [...positions.get(example) ?? [], i]));
+      orders.set(part, Uint32Array.from(taken!, (example) => positions.get(example)!.shift()!));
       return [task, part] as const;
     })),
   );
   const [tasks, zeroShot] = named.map((list) => list.map((task) => loaded.get(task)!)) as [Task[], Task[]];
   zeroShot.forEach(heuristicOf);
   const keyOf = keys();
-  const begin = study.pretrained === undefined
-    ? await ownModels(study, zeroShot, keyOf)
-    : await givenModels(study, study.pretrained);
-  const { tokenizer, startOf } = begin;
-  const encodings = new Map<string, Encoding>(); // Of a task and a context.
+  const source = study.pretrained === undefined
+    ? await modelsToPretrain(study, zeroShot, keyOf)
+    : await includedModels(study, study.pretrained);
+  const { tokenizer, startOf } = source;
+  const encodings = new Map<string, Encoding>(); // By task and context.
 
   const armOf = (model: StudyModel, preset: Preset, seed: number): Arm => {
     const { positions: { kind }, layers, context } = preset;
     const arm = model === PAPER ? kind : kind === "none" ? model : `${model}-${kind}`;
-    const begun = startOf(arm, preset, seed), transfers = transfersOf(study, preset);
+    const initial = startOf(arm, preset, seed), layerCounts = pretrainedLayersOf(study, preset);
     return {
       model,
       preset,
       positions: kind,
       seed,
-      ...begun,
+      ...initial,
       finetune: tasks.flatMap((task) => {
-        const at = `${context} ${task.name}`;
-        const encoding = encodings.get(at) ?? encodingOf(task, tokenizer, context);
-        encodings.set(at, encoding);
+        const cacheKey = `${context} ${task.name}`;
+        const encoding = encodings.get(cacheKey) ?? encodingOf(task, tokenizer, context);
+        encodings.set(cacheKey, encoding);
         const { training, scoring, tokens, longest, ...counts } = encoding;
-        const weights = architectureOf(preset).causal ? study.lambda : [0];
-        return weights.flatMap((lambda) =>
-          transfers.map((transfer): PlannedFinetune => {
+        const lambdas = architectureOf(preset).causal ? study.lambda : [0];
+        return lambdas.flatMap((lambda) =>
+          layerCounts.map((transfer): PlannedFinetune => {
             const part = transfer === layers ? "" : `-transfer${transfer}`;
             const name = `${task.name}-${arm}-lambda${lambda}${part}-seed${seed}`;
-            const reads: FinetuneRead = { seed, lambda, transfer, options: study.finetune };
-            const width = preset.variant === "paper" ? longest : undefined; // Of the softmax over positions.
+            const inputs: FinetuneInputs = { seed, lambda, transfer, options: study.finetune };
+            const width = preset.variant === "paper" ? longest : undefined; // Number of positions in the softmax.
             const all = {
-              // From scratch nothing is read of the model but its shape and tokenizer; its digest is of these, too.
-              start: transfer === -1 ? { preset, tokenizer } : begun.start.digest,
-              ...reads,
+              // Training from scratch depends on the model's preset and tokenizer only.
+              start: transfer === -1 ? { preset, tokenizer } : initial.start.digest,
+              ...inputs,
               task: training,
               width,
             };
-            const cost = study.finetune.epochs * tokens * parametersOf(preset, tokenizer.size);
+            const cost = study.finetune.epochs * tokens * costPerToken(preset, tokenizer.size);
             return {
               ...planned(folder, keyOf, name, all, { task: scoring }, cost),
-              reads,
+              inputs,
               task,
               ...counts,
             };
@@ -196,9 +196,9 @@ export async function planOf(study: StudySettings): Promise<Plan> {
     };
   };
   const seeds = Array.from({ length: study.seeds }, (_, i) => i + 1);
-  const presets = begin.preset ? { ...study, preset: begin.preset } : study;
+  const presets = source.preset ? { ...study, preset: source.preset } : study;
   return {
-    ...begin.books && { books: begin.books },
+    ...source.corpus && { corpus: source.corpus },
     tokenizer,
     tasks,
     zeroShot,
@@ -209,10 +209,10 @@ export async function planOf(study: StudySettings): Promise<Plan> {
   };
 }
 
-/** A task as its runs' keys hold it, and what encoding it tells. */
+/** The parts of a task that are in its runs' keys, and its token counts. */
 interface Encoding {
-  readonly training: Read;
-  readonly scoring: Read;
+  readonly training: RunInputs;
+  readonly scoring: RunInputs;
   readonly tokens: number;
   readonly longest: number;
   readonly texts: number;
@@ -221,73 +221,73 @@ interface Encoding {
 }
 
 function encodingOf(task: Task, tokenizer: Tokenizer, context: number): Encoding {
-  // Training reads neither what is scored nor how; scoring does not read what was learned from, but the model.
-  const { test, measures, zeroShot: _, ...training } = read(task);
+  // Training does not depend on test examples and metrics; evaluation does not depend on training examples.
+  const { test, measures, zeroShot: _, ...training } = taskInputs(task);
   const { train: __, ...scoring } = { ...training, test, measures };
   const { tokens, longest, cut, counts } = encodeTask(task, tokenizer, context);
-  const all = (of: "texts" | "tokens" | "unknown") =>
+  const sumOf = (of: "texts" | "tokens" | "unknown") =>
     Object.values(counts).reduce((sum, count) => sum + count[of], 0);
-  const unknown = all("unknown") / Math.max(1, all("tokens"));
-  return { training, scoring, tokens, longest, texts: all("texts"), cut, unknown };
+  const unknown = sumOf("unknown") / Math.max(1, sumOf("tokens"));
+  return { training, scoring, tokens, longest, texts: sumOf("texts"), cut, unknown };
 }
 
-/** What a run may read of a task: all that is not taken away here by name. */
-function read({ source: _, licence: __, about: ___, validation: ____, ...task }: Task) {
+/** The inputs that a run may use of a task: all fields but those excluded here. */
+function taskInputs({ source: _, licence: __, about: ___, validation: ____, ...task }: Task) {
   return task;
 }
 
-/** What arms begin with. */
-interface Beginning {
+/** The source of the arms' initial models. */
+interface ModelSource {
   readonly tokenizer: Tokenizer;
-  /** The models' size, where it is not the study's. */
+  /** The models' configuration, if it is not the study's. */
   readonly preset?: Preset;
-  readonly books?: Corpus;
-  /** An arm's model. */
+  readonly corpus?: Corpus;
+  /** The initial model of an arm. */
   startOf(arm: string, preset: Preset, seed: number): Pick<Arm, "start" | "pretrain">;
 }
 
-/** Each arm's own model, to be pre-trained, and asked without fine-tuning. */
-async function ownModels(
+/** Each arm pre-trains its own model. */
+async function modelsToPretrain(
   study: StudySettings,
   zeroShot: readonly Task[],
-  keyOf: (read: Read) => string,
-): Promise<Beginning> {
+  keyOf: (inputs: RunInputs) => string,
+): Promise<ModelSource> {
   const { merges, pretrain: options, heldoutWindows: windows, folder } = study;
-  const books = typeof study.corpus === "string" ? await loadCorpus(study.corpus) : study.corpus;
-  const tokenizer = trainBpe(books.train, { merges });
+  const corpus = typeof study.corpus === "string" ? await loadCorpus(study.corpus) : study.corpus;
+  const tokenizer = trainBpe(corpus.train, { merges });
   warnOfMerges(tokenizer, merges);
   for (const model of study.models) {
     for (const { context } of presetsOf(study, model)) {
-      evaluationWindows(tokensOf(books.heldout, tokenizer), context, windows);
+      evaluationWindows(tokensOf(corpus.heldout, tokenizer), context, windows);
     }
   }
-  const asked: PretrainAsked = { heldout: books.heldout, windows, zeroShot };
-  const answered = zeroShot.map((task) => {
-    const { train, ...rest } = read(task);
-    return heuristicOf(task).by === "acceptability" ? { ...rest, train } : rest; // Its threshold is learned.
+  const evaluation: PretrainEvaluation = { heldout: corpus.heldout, windows, zeroShot };
+  const zeroShotInputs = zeroShot.map((task) => {
+    const { train, ...rest } = taskInputs(task);
+    return heuristicOf(task).by === "acceptability" ? { ...rest, train } : rest; // Its threshold depends on training examples.
   });
-  const all = { asked, reads: { ...asked, zeroShot: answered } };
-  const textAlone = { asked: { ...asked, zeroShot: [] }, reads: { ...asked, zeroShot: [] } };
+  const all = { evaluation, inputs: { ...evaluation, zeroShot: zeroShotInputs } };
+  const textOnly = { evaluation: { ...evaluation, zeroShot: [] }, inputs: { ...evaluation, zeroShot: [] } };
   return {
     tokenizer,
-    books,
+    corpus,
     startOf(arm, preset, seed) {
-      const reads: PretrainRead = { preset, seed, corpus: books, options };
-      const cost = options.updates * options.batch * preset.context * parametersOf(preset, tokenizer.size);
+      const inputs: PretrainInputs = { preset, seed, corpus, options };
+      const cost = options.updates * options.batch * preset.context * costPerToken(preset, tokenizer.size);
       const name = `pretrain-${arm}-seed${seed}`;
-      const { asked, reads: askedReads } = architectureOf(preset).causal ? all : textAlone; // Others answer no task.
-      const read = { preset, seed, tokenizer, text: books.train, options };
-      const run = planned(folder, keyOf, name, read, askedReads, cost);
+      const { evaluation, inputs: evaluationInputs } = architectureOf(preset).causal ? all : textOnly; // `bert` has no zero-shot evaluation.
+      const trainingInputs = { preset, seed, tokenizer, text: corpus.train, options };
+      const run = planned(folder, keyOf, name, trainingInputs, evaluationInputs, cost);
       return {
         start: { file: `${run.path}.safetensors`, key: run.trained, digest: run.trained },
-        pretrain: { ...run, reads, asked },
+        pretrain: { ...run, inputs, evaluation },
       };
     },
   };
 }
 
-/** The models that come with the kit. */
-async function givenModels({ positions }: StudySettings, name: PretrainedName): Promise<Beginning> {
+/** Arms start from included pre-trained models. */
+async function includedModels({ positions }: StudySettings, name: PretrainedName): Promise<ModelSource> {
   const { config: { vocabulary: _, ...preset }, parameters, tokenizer } = await pretrained(name, {
     positions: positions[0]!,
   });
@@ -307,37 +307,37 @@ async function givenModels({ positions }: StudySettings, name: PretrainedName): 
 
 function planned(
   folder: string,
-  keyOf: (read: Read) => string,
+  keyOf: (inputs: RunInputs) => string,
   name: string,
-  reads: Read,
-  asked: Read,
+  trainingInputs: RunInputs,
+  evaluationInputs: RunInputs,
   cost: number,
-): Planned {
-  const trained = keyOf(reads);
-  const key = keyOf({ trained, ...asked });
+): PlannedRun {
+  const trained = keyOf(trainingInputs);
+  const key = keyOf({ trained, ...evaluationInputs });
   return {
     name,
     trained,
     path: `${folder}/${name}-${abbreviated(trained)}`,
     key,
     result: `${folder}/${name}-${abbreviated(key)}.json`,
-    settings: { trained, ...summary({ ...reads, asked }) as object },
+    settings: { trained, ...summary({ ...trainingInputs, asked: evaluationInputs }) as object },
     cost,
   };
 }
 
-/** About how many parameters take part in reading a token: what it costs. */
-function parametersOf(preset: Preset, vocabulary: number): number {
+/** Number of parameters: the approximate cost of a token. */
+function costPerToken(preset: Preset, vocabulary: number): number {
   return [...shapes({ ...preset, vocabulary }).values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
-/** A run, and the arm that it is of. */
+/** A run and its arm. */
 export interface Run {
   readonly arm: Arm;
   readonly planned: PlannedPretrain | PlannedFinetune;
 }
 
-/** A study's runs in their order: two processes that plan the same study have the same. */
+/** All runs of a study; the order is the same in all processes. */
 export function runsOf({ arms }: Pick<Plan, "arms">): Run[] {
   return arms.flatMap((arm) =>
     [...arm.pretrain ? [arm.pretrain] : [], ...arm.finetune].map((planned) => ({ arm, planned }))
@@ -346,13 +346,13 @@ export function runsOf({ arms }: Pick<Plan, "arms">): Run[] {
 
 /** Whether a run is a pre-training. */
 export function isPretraining(planned: Run["planned"]): planned is PlannedPretrain {
-  return "asked" in planned;
+  return "evaluation" in planned;
 }
 
-/** What models that count n-grams make of the text that a study's models are scored on. */
+/** The n-gram baselines of a study's held-out text. */
 export function baselinesOf(
-  { books, tokenizer }: Plan,
+  { corpus, tokenizer }: Plan,
   { preset, heldoutWindows }: StudySettings,
 ): NgramBaselines | undefined {
-  return books && ngramBaselines({ tokenizer, config: preset }, books, { windows: heldoutWindows });
+  return corpus && ngramBaselines({ tokenizer, config: preset }, corpus, { windows: heldoutWindows });
 }

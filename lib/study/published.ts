@@ -9,12 +9,12 @@ import { isCausal, settleStudy, studies, type StudyOptions, type StudySettings }
 import { type Study, studyOf } from "./tables.ts";
 
 /**
- * Opens a study that version 0.1 published in `data/studies`, as it was found then: it reads, and neither trains nor
- * writes. Their results are of another format, which nothing else reads, and say less of what they were made from: a
- * change of test labels or held-out text would not be noticed. It goes when these studies have been made again.
+ * Opens a published study of version 0.1 in `data/studies`; it neither trains nor writes. These results have an older
+ * format, whose keys do not include all inputs: a change of test labels or held-out text would not be noticed. This
+ * function will be removed when the studies have been run again.
  *
- * @param options The study's settings, its folder included.
- * @throws {InputError} If one of its runs is not there, or its file is not that run's result.
+ * @param options The study's settings, including its folder.
+ * @throws {InputError} If a run's result is missing, or its file is not that result.
  *
  * @example
  * ```ts ignore
@@ -33,7 +33,7 @@ export async function published(options: StudyOptions): Promise<Study> {
     if (arm.pretrain) {
       pretrained.push(await read(study, arm.pretrain.name, pretrainSettings(plan, study, common)));
     }
-    for (const { name, task, reads: { lambda, transfer, options: finetune } } of arm.finetune) {
+    for (const { name, task, inputs: { lambda, transfer, options: finetune } } of arm.finetune) {
       const examples = digestOf(task, plan, arm);
       const own = { task: task.name, examples, test: task.test.length, lambda, transfer, finetune };
       finetuned.push(await read(study, name, { run: "finetune", ...common, ...own }));
@@ -44,14 +44,14 @@ export async function published(options: StudyOptions): Promise<Study> {
 
 type Settings = Readonly<Record<string, unknown>>;
 
-/** What of an arm all its runs depended on, in the order of 0.1, as the names of its files are hashes of it. */
+/** The common inputs of an arm's runs, in the order of version 0.1, as file names are hashes of them. */
 function commonOf(
-  { books }: Plan,
+  { corpus }: Plan,
   { preset, seed, start }: Arm,
   { merges, pretrain, pretrained }: StudySettings,
 ): Settings {
-  if (!books) return { ...preset, seed, pretrained, model: abbreviated(start.digest) };
-  return { ...preset, seed, merges, corpus: books.name, text: abbreviated(sha256(books.train)), pretrain };
+  if (!corpus) return { ...preset, seed, pretrained, model: abbreviated(start.digest) };
+  return { ...preset, seed, merges, corpus: corpus.name, text: abbreviated(sha256(corpus.train)), pretrain };
 }
 
 function pretrainSettings(plan: Plan, { heldoutWindows }: StudySettings, common: Settings): Settings {
@@ -62,7 +62,7 @@ function pretrainSettings(plan: Plan, { heldoutWindows }: StudySettings, common:
   return { run: "pretrain", ...common, heldoutWindows, ...zeroShot.length > 0 && { zeroShot } };
 }
 
-/** The hash of a task's training examples, as they were encoded. */
+/** The digest of a task's tokenised training examples. */
 function digestOf(task: Task, { tokenizer }: Plan, { preset }: Arm): string {
   const { train } = encodeTask(task, tokenizer, preset.context);
   const parts = train.flatMap(({ sequences, label }) => [
@@ -78,15 +78,17 @@ async function read<Row>({ folder }: StudySettings, name: string, settings: Sett
   try {
     const found = JSON.parse(text);
     checkNumbers(found.result);
-    if (isOf(settings, found.result) && JSON.stringify(found.settings) === JSON.stringify(settings)) {
+    if (
+      matchesSettings(settings, found.result) && JSON.stringify(found.settings) === JSON.stringify(settings)
+    ) {
       return found.result as Row;
     }
-  } catch { /* said below */ }
+  } catch { /* The error below is thrown. */ }
   throw new InputError(`Cannot use ${path} as the run ${name} of a published study`);
 }
 
-/** Whether a result is of what its settings say, and its score the one that its measure says. */
-function isOf(settings: Settings, result: Pretrained & Partial<Finetuned>): boolean {
+/** Whether a result matches its settings, and its score its primary metric. */
+function matchesSettings(settings: Settings, result: Pretrained & Partial<Finetuned>): boolean {
   const { positions } = settings as { readonly positions: { readonly kind: string } };
   if (!result.model || result.seed !== settings["seed"] || result.positions !== positions.kind) return false;
   if (settings["run"] === "pretrain") return !isCausal(result.model) || result.heldout !== undefined;
@@ -95,7 +97,7 @@ function isOf(settings: Settings, result: Pretrained & Partial<Finetuned>): bool
     typeof value === "number" && measures?.[measure!]?.value === value;
 }
 
-/** Scores are between −1 and 1, and all numbers finite. */
+/** Checks that scores are between −1 and 1, and all numbers finite. */
 function checkNumbers(value: unknown, name = ""): void {
   if (typeof value === "object" && value !== null) {
     for (const [name, part] of Object.entries(value)) checkNumbers(part, name);

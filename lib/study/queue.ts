@@ -2,55 +2,58 @@ import { exists } from "../files.ts";
 import { holderOf } from "../claim.ts";
 import { isPretraining, type Plan, runsOf } from "./plan.ts";
 import { stored } from "../train/mod.ts";
-import { claimOf, type End } from "./run.ts";
+import { claimOf, type RunOutcome } from "./run.ts";
 
-/** Milliseconds from one look at what other processes do to the next. */
-const LOOK = 1000;
+/** Milliseconds between checks of other processes' results. */
+const POLL_INTERVAL = 1000;
 
-/** The runs of a study that are left, for those who carry them out. */
+/** The queue of a study's runs. */
 export interface Queue {
-  /** The runs whose results are there: their numbers in the order of {@linkcode runsOf}. */
-  made(): readonly number[];
-  /** The runs that other processes have, as far as is known. */
+  /** The finished runs, as indices into {@linkcode runsOf}. */
+  done(): readonly number[];
+  /** The runs that are running in other processes, as far as known. */
   elsewhere(): readonly number[];
   /**
-   * The next run that may be carried out here, when there is one; nothing if nothing is left. `wait` is returned every
-   * now and then while all that is left is under way in other processes.
+   * Waits for the next run to execute here; undefined if none is left. Returns `wait` regularly while all remaining runs
+   * are running in other processes.
    */
   take(): Promise<number | "wait" | undefined>;
-  /** Says how a run ended that was taken. */
-  put(number: number, end: End | "failed"): void;
+  /** Reports the outcome of a run that was taken. */
+  finish(number: number, end: RunOutcome | "failed"): void;
 }
 
-/** Of a run: `left` to be carried out, under way `here` or `elsewhere`, `made`, or `failed`, which is not tried again. */
-type State = "left" | "here" | "elsewhere" | "made" | "failed";
+/** The state of a run: `pending`, `running` here, running `elsewhere`, `done`, or `failed`, which is not retried. */
+type State = "pending" | "running" | "elsewhere" | "done" | "failed";
 
 /**
- * @param signal Nothing more is given out when it aborts.
- * @throws {InputError} If a result that is there cannot be used.
+ * Creates the queue of a study's runs.
+ *
+ * @param signal No further runs are returned once it aborts.
+ * @throws {InputError} If an existing result cannot be used.
  */
 export async function queueOf(plan: Plan, signal: AbortSignal): Promise<Queue> {
   const runs = runsOf(plan);
   const states: State[] = [];
   for (const { planned } of runs) {
-    states.push(await stored(planned.result, planned.key) ? "made" : "left");
+    states.push(await stored(planned.result, planned.key) ? "done" : "pending");
   }
   const startOf = runs.map(({ arm, planned }) =>
     isPretraining(planned) ? -1 : runs.findIndex((run) => run.arm === arm && isPretraining(run.planned))
   );
-  for (const [i, start] of startOf.entries()) { // A model that is needed and is not there is made again.
-    if (start < 0 || states[i] !== "left" || await exists(runs[start]!.arm.start.file)) continue;
-    states[start] = "left";
+  for (const [i, start] of startOf.entries()) { // A missing initial model is trained again.
+    if (start < 0 || states[i] !== "pending" || await exists(runs[start]!.arm.start.file)) continue;
+    states[start] = "pending";
   }
-  // Seed by seed, so that a study cut short has whole seeds; of a seed first what the others wait for, then what takes
-  // longest, so that the last runs end together.
+  // Seed by seed, so that an interrupted study has complete seeds; within a seed pre-training first, which others depend
+  // on, then the most expensive runs, so that the last ones end at about the same time.
   const order = [...runs.entries()]
     .sort(([, a], [, b]) =>
       a.arm.seed - b.arm.seed || Number(isPretraining(b.planned)) - Number(isPretraining(a.planned)) ||
       b.planned.cost - a.planned.cost
     )
     .map(([i]) => i);
-  const isReady = (i: number) => states[i] === "left" && (startOf[i]! < 0 || states[startOf[i]!] === "made");
+  const isReady = (i: number) =>
+    states[i] === "pending" && (startOf[i]! < 0 || states[startOf[i]!] === "done");
   const all = (state: State) => [...states.keys()].filter((i) => states[i] === state);
 
   let changed = Promise.withResolvers<void>();
@@ -60,38 +63,38 @@ export async function queueOf(plan: Plan, signal: AbortSignal): Promise<Queue> {
   };
   signal.addEventListener("abort", change);
 
-  /** Finds what others have made, or left unmade. */
-  async function look(): Promise<void> {
+  /** Updates the states of runs in other processes. */
+  async function poll(): Promise<void> {
     for (const i of all("elsewhere")) {
       const { planned } = runs[i]!;
-      const isMade = await stored(planned.result, planned.key) !== undefined;
-      if (!isMade && await holderOf(claimOf(planned))) continue;
-      if (states[i] === "elsewhere") states[i] = isMade ? "made" : "left";
+      const isDone = await stored(planned.result, planned.key) !== undefined;
+      if (!isDone && await holderOf(claimOf(planned))) continue;
+      if (states[i] === "elsewhere") states[i] = isDone ? "done" : "pending";
     }
   }
 
   return {
-    made: () => all("made"),
+    done: () => all("done"),
     elsewhere: () => all("elsewhere"),
     async take() {
       while (!signal.aborted) {
         const next = order.find(isReady);
         if (next !== undefined) {
-          states[next] = "here";
+          states[next] = "running";
           return next;
         }
-        if (all("here").length + all("elsewhere").length === 0) return undefined;
+        if (all("running").length + all("elsewhere").length === 0) return undefined;
         const timer = Promise.withResolvers<void>();
-        const ends = setTimeout(timer.resolve, LOOK);
+        const timeout = setTimeout(timer.resolve, POLL_INTERVAL);
         await Promise.race([changed.promise, timer.promise]);
-        clearTimeout(ends);
-        await look();
-        if (all("here").length === 0 && all("elsewhere").length > 0) return "wait";
+        clearTimeout(timeout);
+        await poll();
+        if (all("running").length === 0 && all("elsewhere").length > 0) return "wait";
       }
       return undefined;
     },
-    put(number, end) {
-      states[number] = end === "stopped" ? "left" : end;
+    finish(number, end) {
+      states[number] = end === "stopped" ? "pending" : end;
       change();
     },
   };

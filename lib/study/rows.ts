@@ -15,98 +15,98 @@ import type { Arm, Plan, PlannedFinetune, PlannedPretrain } from "./plan.ts";
 import type { StudyModel } from "./settings.ts";
 
 /** How much a model was trained. */
-export interface Took {
-  /** Updates that it made. */
+export interface TrainingBudget {
+  /** Number of updates. */
   readonly updates: number;
-  /** Examples or windows of an update: what was asked, or as many as there are. */
+  /** Batch size in examples or windows, at most as many as there are. */
   readonly batch: number;
-  /** Examples that it was fine-tuned on: what was asked, or as many as there are. */
+  /** Number of training examples of fine-tuning. */
   readonly examples?: number;
 }
 
-/** A model's answers to the test examples of a task that a study takes. */
-export interface Answers {
-  /** Which of the task's test examples each is. */
+/** A model's predictions on a task's test examples. */
+export interface Predictions {
+  /** Index of each example in the task's test split. */
   readonly examples: Uint32Array;
-  /** Label of each as it was predicted; or its grade. */
+  /** Predicted label of each example, or its grade. */
   readonly predictions: Float32Array | Float64Array;
-  /** Scores of its labels or choices, side by side: `width` for each example, not a number where it has fewer. */
+  /** Scores (logits or log-probabilities) of labels or choices, `width` per example, padded with NaN. */
   readonly scores: Float32Array;
-  /** Scores of an example. */
+  /** Number of scores per example. */
   readonly width: number;
 }
 
-/** How a model that was only pre-trained did a task. */
-export interface Answered extends Omit<TaskScore, "predictions" | "baseline"> {
+/** A model's result on a task. */
+export interface TaskResult extends Omit<TaskScore, "predictions" | "baseline"> {
   /** Name of the task. */
   readonly task: string;
-  /** Majority baseline: the best primary measure that a constant prediction reaches on the test examples. */
+  /** Majority baseline: the best primary metric of a constant prediction on the test examples. */
   readonly constant: number;
-  /** Its answers; a study published by version 0.1 has none. */
-  readonly answers?: Answers;
+  /** Its predictions; absent in published studies of version 0.1. */
+  readonly answers?: Predictions;
 }
 
-/** What a pre-training run found. */
+/** The result of a pre-training run. */
 export interface Pretrained {
-  /** Which language model. */
+  /** The language model. */
   readonly model: StudyModel;
-  /** Its positions. */
+  /** Its position encoding. */
   readonly positions: PositionKind;
   /** Its seed. */
   readonly seed: number;
-  /** On the held-out text; an encoder has none. A study published by version 0.1 has no losses of windows. */
+  /** Score on the held-out text; absent for an encoder. Published studies of version 0.1 have no window losses. */
   readonly heldout?: Omit<TextScore, "losses" | "unknown"> & Partial<Pick<TextScore, "losses" | "unknown">>;
-  /** The same in bits a character at each place of the window, from the second token on. */
+  /** Bits per character at each position of a window, from the second token on. */
   readonly byPosition?: readonly number[];
-  /** Tasks that it did without fine-tuning. */
-  readonly zeroShot?: readonly Answered[];
-  /** How much it was trained; a study published by version 0.1 does not say. */
-  readonly trained?: Took;
+  /** Zero-shot results. */
+  readonly zeroShot?: readonly TaskResult[];
+  /** Training budget; absent in published studies of version 0.1. */
+  readonly trained?: TrainingBudget;
 }
 
-/** What a fine-tuning run found. */
-export interface Finetuned extends Answered {
+/** The result of a fine-tuning run. */
+export interface Finetuned extends TaskResult {
   /** Mean cross-entropy of the labels, L2, in nats. */
   readonly loss: number;
-  /** Which language model. */
+  /** The language model. */
   readonly model: StudyModel;
-  /** Its positions. */
+  /** Its position encoding. */
   readonly positions: PositionKind;
-  /** λ of its arm. */
+  /** Its λ. */
   readonly lambda: number;
-  /** Layers that it began with: −1 for none, 0 for the embeddings. */
+  /** Number of pre-trained layers: 0 for the embeddings only, −1 for training from scratch. */
   readonly transfer: number;
-  /** Layers that there are. */
+  /** Number of layers of the model. */
   readonly layers: number;
   /** Its seed. */
   readonly seed: number;
-  /** Texts of the task; a study published by version 0.1 does not say. */
+  /** Number of texts of the task; absent in published studies of version 0.1. */
   readonly texts?: number;
-  /** How many of them were cut to fit the context. */
+  /** Number of texts that were truncated to the context. */
   readonly cut: number;
-  /** Share of the task's tokens that are `<unk>`; a study published by version 0.1 does not say. */
+  /** Share of `<unk>` among the task's tokens; absent in published studies of version 0.1. */
   readonly unknown?: number;
-  /** How much it was trained; a study published by version 0.1 does not say. */
-  readonly trained?: Took;
+  /** Training budget; absent in published studies of version 0.1. */
+  readonly trained?: TrainingBudget;
 }
 
-/** What is stored of a pre-training run: what its place in the study does not tell. */
+/** The stored result of a pre-training run, without what the study's settings determine. */
 export interface PretrainResult {
   readonly heldout?: TextScore;
   readonly byPosition?: readonly number[];
   readonly zeroShot: readonly AnswerResult[];
-  readonly trained: Took;
+  readonly trained: TrainingBudget;
 }
 
-/** What is stored of a task done. */
+/** The stored result of a task. */
 export type AnswerResult = Omit<TaskScore, "predictions" | "baseline"> & {
-  readonly answers: Omit<Answers, "examples">;
+  readonly answers: Omit<Predictions, "examples">;
 };
 
-/** What is stored of a fine-tuning run. */
-export type FinetuneResult = AnswerResult & { readonly loss: number; readonly trained: Took };
+/** The stored result of a fine-tuning run. */
+export type FinetuneResult = AnswerResult & { readonly loss: number; readonly trained: TrainingBudget };
 
-/** Answers as they are stored. */
+/** Predictions and scores as they are stored. */
 export function answersOf(
   predictions: readonly number[],
   scores: readonly ArrayLike<number>[],
@@ -114,65 +114,73 @@ export function answersOf(
   const width = scores.reduce((most, { length }) => Math.max(most, length), 0);
   const all = new Float32Array(scores.length * width).fill(NaN);
   scores.forEach((some, i) => all.set(some, i * width));
-  const Type = predictions.every(Number.isInteger) ? Float32Array : Float64Array; // Ranks of grades need all digits.
+  const Type = predictions.every(Number.isInteger) ? Float32Array : Float64Array; // Ranks of grades need full precision.
   return { predictions: Type.from(predictions), scores: all, width };
 }
 
 /**
- * The row of a pre-training run, if its result is there.
+ * The row of a pre-training run, if its result exists.
  *
- * @throws {InputError} If its file cannot be believed.
+ * @throws {InputError} If its file is invalid.
  */
 export async function pretrainedRow(
   { model, positions, seed, preset }: Arm,
-  { result: path, key, asked }: PlannedPretrain,
+  { result: path, key, evaluation }: PlannedPretrain,
   { orders }: Plan,
 ): Promise<Pretrained | undefined> {
   const found = await stored<PretrainResult>(path, key);
   if (!found) return undefined;
   const { heldout, byPosition, zeroShot, trained } = Object(found.result) as PretrainResult;
-  checked(path, () => {
-    const reads = architectureOf(preset).causal; // Others predict no next token.
-    need(reads === (heldout !== undefined) && reads === (byPosition !== undefined), "held-out text", heldout);
+  checkResult(path, () => {
+    const isCausal = architectureOf(preset).causal; // `bert` does not predict the next token.
+    expectValue(
+      isCausal === (heldout !== undefined) && isCausal === (byPosition !== undefined),
+      "held-out text",
+      heldout,
+    );
     if (heldout !== undefined) checkText(heldout);
     if (byPosition !== undefined) {
-      need(byPosition.length === preset.context - 1, "number of positions", byPosition.length);
-      byPosition.forEach((bits) => need(isAmount(bits), "bits by position", bits));
+      expectValue(byPosition.length === preset.context - 1, "number of positions", byPosition.length);
+      byPosition.forEach((bits) => expectValue(isAmount(bits), "bits by position", bits));
     }
-    checkTook(trained);
-    need(zeroShot.length === asked.zeroShot.length, "number of tasks without fine-tuning", zeroShot.length);
-    zeroShot.forEach((answer, i) => checkAnswer(answer, asked.zeroShot[i]!));
+    checkBudget(trained);
+    expectValue(
+      zeroShot.length === evaluation.zeroShot.length,
+      "number of tasks without fine-tuning",
+      zeroShot.length,
+    );
+    zeroShot.forEach((answer, i) => checkAnswer(answer, evaluation.zeroShot[i]!));
   });
-  const answered = zeroShot.map((answer, i) => answeredRow(asked.zeroShot[i]!, answer, orders));
+  const answered = zeroShot.map((answer, i) => taskRow(evaluation.zeroShot[i]!, answer, orders));
   return {
     ...{ model, positions, seed },
     ...heldout !== undefined && { heldout: textOf(heldout) },
     ...byPosition !== undefined && { byPosition },
-    trained: tookOf(trained),
+    trained: budgetOf(trained),
     ...answered.length > 0 && { zeroShot: answered },
   };
 }
 
 /**
- * The row of a fine-tuning run, if its result is there.
+ * The row of a fine-tuning run, if its result exists.
  *
- * @throws {InputError} If its file cannot be believed.
+ * @throws {InputError} If its file is invalid.
  */
 export async function finetunedRow(
   { model, positions, preset: { layers } }: Arm,
-  { result: path, key, task, texts, cut, unknown, reads: { lambda, transfer, seed } }: PlannedFinetune,
+  { result: path, key, task, texts, cut, unknown, inputs: { lambda, transfer, seed } }: PlannedFinetune,
   { orders }: Plan,
 ): Promise<Finetuned | undefined> {
   const found = await stored<FinetuneResult>(path, key);
   if (!found) return undefined;
   const { loss, trained, ...answer } = Object(found.result) as FinetuneResult;
-  checked(path, () => {
+  checkResult(path, () => {
     checkAnswer(answer, task);
-    checkTook(trained);
-    need(isAmount(loss), "loss", loss);
+    checkBudget(trained);
+    expectValue(isAmount(loss), "loss", loss);
   });
   return {
-    ...answeredRow(task, answer, orders),
+    ...taskRow(task, answer, orders),
     model,
     positions,
     lambda,
@@ -183,16 +191,16 @@ export async function finetunedRow(
     texts,
     cut,
     unknown,
-    trained: { ...tookOf(trained), examples: task.train.length },
+    trained: { ...budgetOf(trained), examples: task.train.length },
   };
 }
 
-/** The fields that are known, and no other: a file's own would stand in the place of what the study says. */
-function answeredRow(
+/** A task's result with the known fields only, as other fields of a file could override the study's. */
+function taskRow(
   task: Task,
   { measure, measures, value, low, high, examples, answers: { predictions, scores, width } }: AnswerResult,
   orders: Plan["orders"],
-): Answered {
+): TaskResult {
   const constant = majorityBaseline(task, task.test.map(({ label }) => label));
   const answers = { examples: orders.get(task)!, predictions, scores, width };
   const known = task.measures.map((name) => [name, intervalOf(measures[name]!)]);
@@ -203,7 +211,7 @@ function answeredRow(
 }
 
 const intervalOf = ({ value, low, high }: Interval): Interval => ({ value, low, high });
-const tookOf = ({ updates, batch }: Took): Took => ({ updates, batch });
+const budgetOf = ({ updates, batch }: TrainingBudget): TrainingBudget => ({ updates, batch });
 const measuresOf = ({ loss, perplexity, bitsPerCharacter }: TextMeasures): TextMeasures => (
   { loss, perplexity, bitsPerCharacter }
 );
@@ -213,8 +221,8 @@ function textOf(score: TextScore): TextScore {
   return { ...measuresOf(score), tokens, losses, unknown, low: measuresOf(low), high: measuresOf(high) };
 }
 
-/** Names the file of what a check refuses; what is not of the right shape at all fails in the checks' own code. */
-function checked(path: string, check: () => void): void {
+/** Runs a check and adds the file's name to its error. Values of a wrong type make the check itself throw. */
+function checkResult(path: string, check: () => void): void {
   try {
     check();
   } catch (error) {
@@ -225,7 +233,7 @@ function checked(path: string, check: () => void): void {
   }
 }
 
-function need(holds: boolean, what: string, found: unknown): void {
+function expectValue(holds: boolean, what: string, found: unknown): void {
   if (!holds) throw new InputError(`its ${what} cannot be ${quoted(found)}`);
 }
 
@@ -237,81 +245,89 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0;
 }
 
-function checkTook({ updates, batch }: Took): void {
-  need(isCount(updates), "number of updates", updates);
-  need(isCount(batch), "batch", batch);
+function checkBudget({ updates, batch }: TrainingBudget): void {
+  expectValue(isCount(updates), "number of updates", updates);
+  expectValue(isCount(batch), "batch", batch);
 }
 
-/** A score must be what its answers give. */
+/** Checks that scores follow from the predictions. */
 function checkAnswer({ measure, measures, examples, answers, ...primary }: AnswerResult, task: Task): void {
   const { predictions, scores, width } = answers;
   const labels = task.test.map(({ label }) => label);
-  need(examples === labels.length && predictions.length === examples, "number of examples", examples);
+  expectValue(examples === labels.length && predictions.length === examples, "number of examples", examples);
   checkPredictions(predictions, task);
-  need(isCount(width), "scores of an example", width);
-  need(
+  expectValue(isCount(width), "scores of an example", width);
+  expectValue(
     scores instanceof Float32Array && scores.length === width * examples,
     "number of scores",
     scores.length,
   );
   for (let i = 0; i < scores.length; i++) {
     const follows = i % width > 0;
-    // An example of fewer choices has fewer scores: none comes after one that is missing.
-    need(
+    // An example with fewer choices has fewer scores; missing ones are at the end.
+    expectValue(
       follows && Number.isNaN(scores[i]) ||
         Number.isFinite(scores[i]) && !(follows && Number.isNaN(scores[i - 1])),
       "scores",
       scores[i],
     );
   }
-  need(measure === task.measures[0], "measure", measure);
+  expectValue(measure === task.measures[0], "measure", measure);
   for (const name of task.measures) {
     const found = measures[name]!;
     checkInterval(found, name);
-    need(score(name, predictions, labels) === found.value, name, found.value);
+    expectValue(score(name, predictions, labels) === found.value, name, found.value);
   }
   const { value, low, high } = measures[measure]!;
-  need(primary.value === value && primary.low === low && primary.high === high, measure, primary.value);
+  expectValue(
+    primary.value === value && primary.low === low && primary.high === high,
+    measure,
+    primary.value,
+  );
 }
 
 function checkPredictions(predictions: unknown, task: Task): void {
   const isList = predictions instanceof Float32Array || predictions instanceof Float64Array;
-  need(isList && allFinite(predictions), "predictions", predictions);
+  expectValue(isList && allFinite(predictions), "predictions", predictions);
   if (isGraded(task)) return;
   const wrong = (predictions as Float32Array).find((label) =>
     !Number.isInteger(label) || label < 0 || label >= task.labels.length
   );
-  need(wrong === undefined, "predictions", wrong);
+  expectValue(wrong === undefined, "predictions", wrong);
 }
 
 function checkInterval({ value, low, high }: Interval, name: string): void {
-  need([value, low, high].every((one) => typeof one === "number"), `interval of ${name}`, [value, low, high]);
-  need(Math.abs(value) <= 1, name, value);
-  need(-1 <= low && low <= high && high <= 1, `interval of ${name}`, [low, high]);
+  expectValue([value, low, high].every((one) => typeof one === "number"), `interval of ${name}`, [
+    value,
+    low,
+    high,
+  ]);
+  expectValue(Math.abs(value) <= 1, name, value);
+  expectValue(-1 <= low && low <= high && high <= 1, `interval of ${name}`, [low, high]);
 }
 
-/** A text's score must be what the losses of its windows give. */
+/** Checks that a text's score follows from the losses of its windows. */
 function checkText(found: TextScore): void {
   const { loss, bitsPerCharacter, losses, tokens, unknown, low, high } = found;
-  need(losses instanceof Float32Array && allFinite(losses), "losses", losses);
+  expectValue(losses instanceof Float32Array && allFinite(losses), "losses", losses);
   for (const measures of [found, low, high]) {
-    need(Object.values(measuresOf(measures)).every(isAmount), "measures", measuresOf(measures));
-    need(isNear(measures.perplexity, Math.exp(measures.loss)), "perplexity", measures.perplexity);
+    expectValue(Object.values(measuresOf(measures)).every(isAmount), "measures", measuresOf(measures));
+    expectValue(isNear(measures.perplexity, Math.exp(measures.loss)), "perplexity", measures.perplexity);
     const bits = measures.loss * bitsPerCharacter / loss;
-    need(
+    expectValue(
       loss === 0 || isNear(measures.bitsPerCharacter, bits),
       "bits per character",
       measures.bitsPerCharacter,
     );
   }
   const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
-  need(Math.abs(mean - loss) <= 1e-4 * (1 + loss), "loss", loss);
-  need(low.loss <= high.loss && low.bitsPerCharacter <= high.bitsPerCharacter, "interval", [
+  expectValue(Math.abs(mean - loss) <= 1e-4 * (1 + loss), "loss", loss);
+  expectValue(low.loss <= high.loss && low.bitsPerCharacter <= high.bitsPerCharacter, "interval", [
     low.loss,
     high.loss,
   ]);
-  need(isCount(tokens), "number of tokens", tokens);
-  need(isAmount(unknown) && unknown <= 1, "share of unknown tokens", unknown);
+  expectValue(isCount(tokens), "number of tokens", tokens);
+  expectValue(isAmount(unknown) && unknown <= 1, "share of unknown tokens", unknown);
 }
 
 function isNear(value: number, other: number): boolean {

@@ -6,8 +6,8 @@ import { architectureOf, dispose, gpt, type LanguageModel } from "../model/mod.t
 import {
   evaluate,
   finetune,
-  loadMade,
   loadModel,
+  loadTrained,
   pretrain,
   progressOf,
   saveCheckpoint,
@@ -23,12 +23,18 @@ import type { Tokenizer } from "../text/mod.ts";
 import {
   type Arm,
   isPretraining,
-  type Planned,
   type PlannedFinetune,
   type PlannedPretrain,
+  type PlannedRun,
   type Run,
 } from "./plan.ts";
-import { type AnswerResult, answersOf, type FinetuneResult, type PretrainResult, type Took } from "./rows.ts";
+import {
+  type AnswerResult,
+  answersOf,
+  type FinetuneResult,
+  type PretrainResult,
+  type TrainingBudget,
+} from "./rows.ts";
 
 /** An update of a run. */
 export interface RunStep {
@@ -36,74 +42,74 @@ export interface RunStep {
   readonly run: string;
   /** Its key. */
   readonly key: string;
-  /** Share of the run's updates that are made, this one included. */
+  /** Completed share of the run's updates. */
   readonly share: number;
-  /** The update. */
+  /** Metrics of the update. */
   readonly record: TrainingRecord;
 }
 
-/** How a run ended here: its result is there, it was stopped, or another process has it. */
-export type End = "made" | "stopped" | "elsewhere";
+/** The outcome of a run: it is done, it was stopped, or it is running in another process. */
+export type RunOutcome = "done" | "stopped" | "elsewhere";
 
-/** The claim of a run: who holds it carries the run out. */
-export const claimOf = ({ path }: Planned): string => `${path}.claim`;
+/** The claim file of a run; the process that holds it executes the run. */
+export const claimOf = ({ path }: PlannedRun): string => `${path}.claim`;
 
 /**
- * Carries a run out, or what is left of it, if no other process has it. Under way it keeps a checkpoint. The model that
- * it trains is kept, so that another question to it needs no other training; its result is, as soon as it is there.
+ * Executes or resumes a run, if no other process holds its claim, with checkpoints. The trained model is kept, so that
+ * another evaluation does not need to train it again.
  */
-export async function* carryOut(
+export async function* executeRun(
   run: Run,
   tokenizer: Tokenizer,
   saveEvery: number,
   signal: AbortSignal,
-): AsyncGenerator<RunStep, End> {
+): AsyncGenerator<RunStep, RunOutcome> {
   const claimed = await claim(claimOf(run.planned));
   if (!("release" in claimed)) return "elsewhere";
-  await using held = claimed;
-  const { lost } = held;
-  const keep = { saveEvery, signal: AbortSignal.any([signal, lost]) };
+  await using heldClaim = claimed;
+  const { lost } = heldClaim;
+  const control = { saveEvery, signal: AbortSignal.any([signal, lost]) };
   try {
-    if (await isThere(run)) return "made"; // Another process made it since the study was planned.
+    if (await hasResult(run)) return "done"; // Another process finished it since the study was planned.
     const { arm, planned } = run;
-    const isMade = isPretraining(planned)
-      ? yield* pretrained(planned, tokenizer, keep)
-      : yield* finetuned(arm, planned, tokenizer, keep);
-    return isMade ? "made" : lost.aborted ? "elsewhere" : "stopped";
+    const isDone = isPretraining(planned)
+      ? yield* runPretraining(planned, tokenizer, control)
+      : yield* runFinetuning(arm, planned, tokenizer, control);
+    return isDone ? "done" : lost.aborted ? "elsewhere" : "stopped";
   } catch (error) {
     if (signal.aborted && error instanceof DOMException && error.name === "AbortError") return "stopped";
     throw error;
   }
 }
 
-/** Whether a run's result is there, and of a pre-training the model, too. */
-async function isThere({ arm: { start }, planned }: Run): Promise<boolean> {
+/** Whether a run's result exists, and for pre-training also the model. */
+async function hasResult({ arm: { start }, planned }: Run): Promise<boolean> {
   if (!await stored(planned.result, planned.key)) return false;
   return !isPretraining(planned) || await exists(start.file);
 }
 
-/** How a run is kept while it is under way, and stopped. */
-interface Keep {
+/** Options for checkpoints and for stopping. */
+interface RunControl {
   readonly saveEvery: number;
   readonly signal: AbortSignal;
 }
 
-/** @returns Whether it came to its end. */
-async function* pretrained(
+/** @returns Whether it was completed. */
+async function* runPretraining(
   planned: PlannedPretrain,
   tokenizer: Tokenizer,
-  keep: Keep,
+  control: RunControl,
 ): AsyncGenerator<RunStep, boolean> {
-  const { preset, seed, corpus, options } = planned.reads;
-  const model = yield* trained(planned, keep.signal, (checkpoint) => {
+  const { preset, seed, corpus, options } = planned.inputs;
+  const model = yield* trainModel(planned, control.signal, (checkpoint) => {
     const lm = gpt(preset, { tokenizer, seed });
-    return { run: pretrain(lm, corpus, { ...options, ...keep, checkpoint }), lm };
+    return { run: pretrain(lm, corpus, { ...options, ...control, checkpoint }), lm };
   });
   if (!model) return false;
   try {
-    if (keep.signal.aborted) return false;
+    if (control.signal.aborted) return false;
     const begin = performance.now();
-    const result: PretrainResult = { ...await ask(model.lm, planned), trained: model.took };
+    const result: PretrainResult = { ...await evaluatePretrained(model.lm, planned), trained: model.budget };
     await store(planned.result, planned, result, model.seconds + secondsSince(begin), model.provenance);
     return true;
   } finally {
@@ -111,25 +117,25 @@ async function* pretrained(
   }
 }
 
-/** @returns Whether it came to its end. */
-async function* finetuned(
+/** @returns Whether it was completed. */
+async function* runFinetuning(
   { start }: Arm,
   planned: PlannedFinetune,
   tokenizer: Tokenizer,
-  keep: Keep,
+  control: RunControl,
 ): AsyncGenerator<RunStep, boolean> {
-  const { options, ...own } = planned.reads;
+  const { options, ...own } = planned.inputs;
   const begun = start.key === undefined
     ? await loadModel(start.file)
-    : (await loadMade(start.file, start.key)).lm;
+    : (await loadTrained(start.file, start.key)).lm;
   const lm = { ...begun, tokenizer };
   try {
-    const model = yield* trained(planned, keep.signal, (checkpoint) => ({
-      run: finetune(lm, planned.task, { ...options, ...own, ...keep, checkpoint }),
+    const model = yield* trainModel(planned, control.signal, (checkpoint) => ({
+      run: finetune(lm, planned.task, { ...options, ...own, ...control, checkpoint }),
     }));
     if (!model) return false;
     try {
-      if (keep.signal.aborted) return false;
+      if (control.signal.aborted) return false;
       const begin = performance.now();
       const { logits, predictions, baseline: _, cut: __, unknown: ___, ...found } = await evaluate({
         ...model.lm,
@@ -138,7 +144,7 @@ async function* finetuned(
       const result: FinetuneResult = {
         ...found,
         answers: answersOf(predictions, logits),
-        trained: model.took,
+        trained: model.budget,
       };
       await store(planned.result, planned, result, model.seconds + secondsSince(begin), model.provenance);
       return true;
@@ -155,28 +161,28 @@ const secondsSince = (begin: number) => (performance.now() - begin) / 1e3;
 /** A trained model. */
 interface TrainedModel {
   readonly lm: LanguageModel;
-  readonly took: Took;
+  readonly budget: TrainingBudget;
   readonly seconds: number;
   readonly provenance: Provenance | undefined;
 }
 
 /**
- * The model that a run trains: the one that is there, or a new one, of whose updates it tells.
+ * Loads a run's trained model, or trains it and yields its updates.
  *
- * @param signal What stops it.
- * @param begin Begins the training; `lm` is freed if it fails.
- * @returns Nothing if the run was stopped.
+ * @param signal Stops the training.
+ * @param begin Starts the training; `lm` is freed if it fails.
+ * @returns The model; undefined if the run was stopped.
  */
-async function* trained(
-  { name, path, trained: key, key: own }: Planned,
+async function* trainModel(
+  { name, path, trained: key, key: own }: PlannedRun,
   signal: AbortSignal,
   begin: (checkpoint: string) => { readonly run: Training<LanguageModel>; readonly lm?: LanguageModel },
 ): AsyncGenerator<RunStep, TrainedModel | undefined> {
   const file = `${path}.safetensors`, checkpoint = `${path}.part`;
   if (await exists(file)) {
-    const { lm, took: { seconds, provenance, ...took } } = await loadMade(file, key);
-    await Deno.remove(checkpoint).catch(() => {}); // A kill may have left it.
-    return { lm, took, seconds, provenance };
+    const { lm, run: { seconds, provenance, ...budget } } = await loadTrained(file, key);
+    await Deno.remove(checkpoint).catch(() => {}); // Left by a killed process.
+    return { lm, budget, seconds, provenance };
   }
   const { run, lm: begun } = begin(checkpoint);
   let isDone = false;
@@ -185,31 +191,31 @@ async function* trained(
       yield { run: name, key: own, share: record.update / record.updates, record };
     }
     const lm = await run;
-    const so = await progressOf(checkpoint);
-    isDone = so !== undefined && so.update === so.updates;
+    const progress = await progressOf(checkpoint);
+    isDone = progress !== undefined && progress.update === progress.updates;
     if (!isDone) {
       if (!begun) dispose(lm.parameters);
       if (!signal.aborted) {
-        throw new InputError(`its checkpoint ${checkpoint} was changed or removed while it ran`);
+        throw new InputError(`its checkpoint ${checkpoint} was modified or removed during the run`);
       }
       return undefined;
     }
-    const { updates, batch, seconds } = so!;
+    const { updates, batch, seconds } = progress!;
     const made = await provenance();
     await saveCheckpoint(lm, file, { made: { key, updates, batch, seconds, provenance: made } });
-    await Deno.remove(checkpoint).catch(() => {}); // Who took the run over may have done so.
-    return { lm, took: { updates, batch }, seconds, provenance: made };
+    await Deno.remove(checkpoint).catch(() => {}); // Another process may have removed it.
+    return { lm, budget: { updates, batch }, seconds, provenance: made };
   } finally {
     if (!isDone && begun) dispose(begun.parameters);
   }
 }
 
-/** What is asked of a pre-trained model. */
-async function ask(
+/** Evaluates a pre-trained model. */
+async function evaluatePretrained(
   lm: LanguageModel,
-  { asked: { heldout, windows, zeroShot: tasks } }: PlannedPretrain,
+  { evaluation: { heldout, windows, zeroShot: tasks } }: PlannedPretrain,
 ): Promise<Omit<PretrainResult, "trained">> {
-  if (!architectureOf(lm.config).causal) return { zeroShot: [] }; // It fills in masked tokens and predicts no next one.
+  if (!architectureOf(lm.config).causal) return { zeroShot: [] }; // `bert` does not predict the next token.
   const answers: AnswerResult[] = [];
   for (const task of tasks) {
     const { predictions, scores, baseline: _, ...found } = await zeroShot(lm, task);

@@ -28,7 +28,7 @@ import {
 import { bpeSettings } from "../text/settings.ts";
 import {
   type AdamOptions,
-  checkTransfer,
+  checkPretrainedLayers,
   pretrainDefaults,
   pretrainedModels,
   type PretrainedName,
@@ -36,9 +36,8 @@ import {
 import * as training from "../train/settings.ts";
 
 /**
- * The language models that a study compares, each of a preset's size: GPT-1; a block that normalises first, as
- * GPT-2's; an encoder with BERT's objective; an LSTM with as many parameters, and one of the paper's 2048 units
- * (Table 5).
+ * The language models that a study compares, each of a preset's size: GPT-1; pre-LN blocks as in GPT-2; an encoder with
+ * BERT's objective; an LSTM with as many parameters, and one with the paper's 2048 units (Table 5).
  */
 export const studyModels: Readonly<Record<StudyModel, (preset: Preset) => Preset>> = {
   ...Object.fromEntries(
@@ -50,7 +49,7 @@ export const studyModels: Readonly<Record<StudyModel, (preset: Preset) => Preset
 /** One of {@linkcode studyModels}. */
 export type StudyModel = Architecture | "lstm-2048";
 
-/** Whether a model has the position kind that a preset asks for, and not its own. */
+/** Whether a model uses a preset's position kind. */
 export function hasPositions(model: StudyModel): boolean {
   return presetsOf({ preset: presets.mini, positions: ["learned", "sinusoidal"] }, model).length > 1;
 }
@@ -60,61 +59,61 @@ export function isCausal(model: StudyModel): boolean {
   return architectureOf(studyModels[model](presets.mini)).causal;
 }
 
-/** A study: which arms, how many seeds, how much of everything. */
+/** The settings of a study. */
 export interface StudySettings {
-  /** The model's size. Its architecture and its position kind are replaced by each arm's. */
+  /** Model configuration. Each arm replaces its architecture and position kind. */
   readonly preset: Preset;
   /** Language models to compare. */
   readonly models: readonly StudyModel[];
   /** Position kinds to compare; an LSTM has none. */
   readonly positions: readonly PositionKind[];
-  /** Values of λ to compare; an encoder has no L1, and is fine-tuned with λ = 0 alone. */
+  /** Values of λ to compare; an encoder has no L1 and uses λ = 0 only. */
   readonly lambda: readonly number[];
-  /** Layers to begin fine-tuning with (Figure 2): `all`, or a number, of which 0 is the embeddings and −1 nothing. */
+  /** Numbers of pre-trained layers to compare (Figure 2): `all`, 0 for the embeddings only, −1 for training from scratch. */
   readonly transfer: readonly (number | "all")[];
-  /** Tasks, by name or as values of one's own. */
+  /** Tasks, as names or objects. */
   readonly tasks: readonly (string | Task)[];
   /**
-   * Tasks that each pre-trained model also does without fine-tuning, by the paper's heuristics (§5), by name or as
-   * values of one's own. None unless given.
+   * Tasks for zero-shot evaluation of each pre-trained model, by the paper's heuristics (§5), as names or objects.
+   * Default: none.
    */
   readonly zeroShot?: readonly (string | Task)[];
-  /** How many seeds each arm is run with: 1, 2, …. */
+  /** Number of seeds of each arm: 1, 2, …. */
   readonly seeds: number;
   /**
-   * The model that comes with the kit which every arm begins with, instead of one that it pre-trains: size, merges and
-   * corpus are then its own, and seeds differ in fine-tuning alone. None unless given.
+   * An included pre-trained model from which every arm starts, instead of pre-training its own. Size, merges and corpus
+   * are then the model's, and seeds differ in fine-tuning only. Default: none.
    */
   readonly pretrained?: PretrainedName;
-  /** What to pre-train on: a corpus, its name or a path. */
+  /** The corpus of pre-training, its name, or a path. */
   readonly corpus: string | Corpus;
-  /** BPE merges learned from the corpus. */
+  /** Number of BPE merges, learned from the corpus. */
   readonly merges: number;
-  /** Pre-training of every arm. */
+  /** Settings of pre-training. */
   readonly pretrain: AdamOptions & { readonly batch: number; readonly dropout: number };
-  /** Fine-tuning of every arm. */
+  /** Settings of fine-tuning. */
   readonly finetune: Omit<AdamOptions, "updates"> & {
     readonly batch: number;
     readonly epochs: number;
     readonly dropout: number;
   };
-  /** Words of a review's end that `imdb` keeps: about as many as the context holds. */
+  /** Number of words at the end of a review that `imdb` uses: about as many as fit the context. */
   readonly words: number;
-  /** Training examples of a task, at the most. */
+  /** Maximum number of training examples of a task. */
   readonly trainExamples: number;
-  /** Test examples of a task, at the most. */
+  /** Maximum number of test examples of a task. */
   readonly testExamples: number;
-  /** Held-out windows on which a pre-trained model is scored, at the most. */
+  /** Maximum number of held-out windows for the evaluation of a pre-trained model. */
   readonly heldoutWindows: number;
-  /** Where results and checkpoints are kept. */
+  /** Folder of results and checkpoints. */
   readonly folder: string;
-  /** Updates from one checkpoint of a run to the next. */
+  /** Number of updates between checkpoints. */
   readonly saveEvery: number;
 }
 
 /**
- * What to change of a study's settings: a single value stands for a list of one; of `preset`, `pretrain` and `finetune`
- * what is not given stays as it is.
+ * Changes of a study's settings. A list of one may be given as a single value; `preset`, `pretrain` and `finetune` may be
+ * partial.
  */
 export type StudyChanges = {
   readonly [Name in keyof StudySettings]?: Name extends "preset" | "pretrain" | "finetune"
@@ -123,14 +122,13 @@ export type StudyChanges = {
     : StudySettings[Name];
 };
 
-/** What to change of a study's settings, and how it is carried out. */
+/** The options of a study: changes of its settings, and how it is executed. */
 export interface StudyOptions extends StudyChanges {
   /**
-   * Arms that run side by side, each in a process of its own; as many as there are cores unless given, one where there
-   * is little to do.
+   * Number of worker processes, which run arms in parallel. Default: the number of cores, or 1 for a small study.
    */
   readonly workers?: number;
-  /** Stops the study after the update under way; called again, it goes on from there. */
+  /** Stops the study after the current update; it resumes when called again. Default: none. */
   readonly signal?: AbortSignal;
 }
 
@@ -141,7 +139,7 @@ const taskOrName = or(
 
 const corpusOrName = or(text, corpusValue);
 
-/** The settings of {@linkcode StudyOptions}, in the order in which results hold them; each study has its defaults. */
+/** The settings of {@linkcode StudyOptions}, in the order of stored results; each study has its own defaults. */
 export const studySettings = {
   preset: presetSettings,
   models: {
@@ -156,18 +154,19 @@ export const studySettings = {
     unit: "numbers",
   },
   transfer: {
-    ...list(or(oneOf(["all"]), training.transfer)),
-    about: "layers to begin fine-tuning with, 0 for the embeddings, -1 for nothing",
+    ...list(or(oneOf(["all"]), training.pretrainedLayers)),
+    about:
+      "numbers of pre-trained layers to compare, 0 for the embeddings only, -1 for training from scratch",
     unit: "layers",
   },
   tasks: { ...list(taskOrName), about: "downstream tasks", unit: "names" },
-  seeds: { ...whole({ from: 1, to: 1000 }), about: "seeds of each arm" },
+  seeds: { ...whole({ from: 1, to: 1000 }), about: "number of seeds of each arm" },
   corpus: { ...corpusOrName, about: "corpus, text file or folder to pre-train on", unit: "name" },
   merges: bpeSettings.merges,
   pretrain: {
     ...training.adamSettings,
     updates: training.updates,
-    batch: { ...training.batch, about: "windows of an update" },
+    batch: { ...training.batch, about: "batch size, in windows" },
     dropout: training.dropout,
   },
   finetune: {
@@ -177,34 +176,34 @@ export const studySettings = {
     dropout: training.dropout,
   },
   words: wordsSetting,
-  trainExamples: { ...limitSetting, about: "training examples of a task, at the most" },
-  testExamples: { ...limitSetting, about: "test examples of a task, at the most" },
+  trainExamples: { ...limitSetting, about: "maximum number of training examples of a task" },
+  testExamples: { ...limitSetting, about: "maximum number of test examples of a task" },
   heldoutWindows: {
     ...training.windows,
-    about: "held-out windows that score a pre-trained model, at the most",
+    about: "maximum number of held-out windows that score a pre-trained model",
   },
-  folder: { ...text, about: "where results are kept", unit: "folder" },
+  folder: { ...text, about: "folder of results", unit: "folder" },
   saveEvery: training.runSettings.saveEvery,
   pretrained: training.pretrainedSetting,
   zeroShot: {
     ...list(taskOrName),
-    about: "tasks that pre-trained models also do without fine-tuning",
+    about: "tasks for zero-shot evaluation of pre-trained models",
     unit: "names",
     otherwise: "none",
   },
   workers: {
     ...whole({ from: 1, to: 256 }),
-    about: "arms that run side by side",
-    otherwise: "one a core, or one where there is little to do",
+    about: "number of worker processes",
+    otherwise: "the number of cores, or 1 for a small study",
   },
-  signal: { ...signals, about: "stops the study after the update under way", otherwise: "nothing stops it" },
+  signal: { ...signals, about: "stops the study after the current update", otherwise: "none" },
 } satisfies SchemaOf<StudyOptions>;
 
 /**
- * A study's settings with what is to be changed of them, checked before anything is read.
+ * Applies changes to a study's settings and checks the result, before any data is loaded.
  *
- * @param base Whose settings hold where none are given.
- * @throws {InputError} If a name is unknown, a value out of its range, or settings do not go together.
+ * @param base The default settings.
+ * @throws {InputError} If a name is unknown, a value is out of its range, or settings are incompatible.
  */
 export function settleStudy(
   base: StudySettings,
@@ -216,21 +215,21 @@ export function settleStudy(
   return study;
 }
 
-/** Refuses what a study takes from its other settings, where it would be passed over. */
-function checkPreset(base: Preset, given: Partial<Preset>, { models, positions }: StudySettings): void {
+/** Checks that a preset does not set what other settings of the study determine. */
+function checkPreset(base: Preset, changes: Partial<Preset>, { models, positions }: StudySettings): void {
   const refuse = (name: string, value: unknown, why: string): never => {
     throw new InputError(`Cannot run a study with preset.${name} ${quoted(value)} as ${why}`);
   };
-  const { architecture, units, dropout = base.dropout, positions: { kind } = base.positions } = given;
+  const { architecture, units, dropout = base.dropout, positions: { kind } = base.positions } = changes;
   if (architecture !== undefined) {
-    refuse("architecture", architecture, `models name it: current ones are ${models}`);
+    refuse("architecture", architecture, `models determine it: current ones are ${models}`);
   }
-  if (units !== undefined) refuse("units", units, "an LSTM has those of its model: lstm or lstm-2048");
+  if (units !== undefined) refuse("units", units, "models determine them: lstm or lstm-2048");
   if (dropout !== base.dropout) {
-    refuse("dropout", dropout, "pretrain.dropout and finetune.dropout say what is dropped");
+    refuse("dropout", dropout, "pretrain.dropout and finetune.dropout determine it");
   }
   if (kind !== undefined && kind !== base.positions.kind && !positions.includes(kind)) {
-    refuse("positions.kind", kind, `positions name it: current ones are ${positions}`);
+    refuse("positions.kind", kind, `positions determine it: current ones are ${positions}`);
   }
 }
 
@@ -258,12 +257,12 @@ const ablation: StudySettings = {
 };
 
 /**
- * Studies by name, as `deno task` runs them; any setting may be replaced.
+ * Settings of studies by name, as `deno task` runs them; any setting may be changed.
  *
- * - `ablate`: learned and sinusoidal positions, λ = 0 and 0.5; sized for ten minutes on two cores.
- * - `compare`: GPT-1 and other language models of its size, under the same loop, tasks, seeds and budget, λ = 0.
- * - `suite`: what pre-training buys on a task of every kind: `mini`, pre-trained on all that npm gives, and from
- *   scratch, λ = 0 and 0.5; some two and a half hours on two cores.
+ * - `ablate`: learned and sinusoidal positions, λ = 0 and 0.5; ten minutes on two cores.
+ * - `compare`: GPT-1 and other language models of its size, with the same training loop, tasks, seeds and budget, λ = 0.
+ * - `suite`: the effect of pre-training on a task of every kind: `mini`, pre-trained on the included corpora, and trained
+ *   from scratch, λ = 0 and 0.5; about two and a half hours on two cores.
  */
 export const studies: {
   readonly ablate: StudySettings;
@@ -296,7 +295,7 @@ export const studies: {
   },
 };
 
-/** A study made so small that it shows within a minute that everything works, and finds out nothing. */
+/** A study reduced to a one-minute test that everything works; its results are meaningless. */
 export function smoke(study: StudySettings): StudySettings {
   const settled = settle("make a study small", withDefaults(studySettings, ablation), study);
   return {
@@ -311,11 +310,11 @@ export function smoke(study: StudySettings): StudySettings {
     trainExamples: 32,
     testExamples: 32,
     heldoutWindows: 16,
-    folder: `${settled.folder.replace(/studies(?=\/[^/]*$)/, "results")}-smoke`, // Not among those that are published.
+    folder: `${settled.folder.replace(/studies(?=\/[^/]*$)/, "results")}-smoke`, // Not among published studies.
   };
 }
 
-/** Refuses settings that do not go together. */
+/** Checks that settings are compatible. */
 function checkStudy(study: StudySettings): void {
   if (study.pretrained !== undefined) checkPretrained(study, study.pretrained);
   const encoder = study.models.find((model) => !isCausal(model));
@@ -323,30 +322,30 @@ function checkStudy(study: StudySettings): void {
     throw new InputError(
       `Cannot run a study of ${encoder} with lambda ${
         quoted(study.lambda)
-      } as it has no L1 and is fine-tuned with λ = 0: ` +
-        "name 0, too",
+      } as it has no L1 and needs λ = 0: ` +
+        "add 0",
     );
   }
   for (const model of study.models) {
     for (const arm of presetsOf(study, model)) {
       checkConfig({ ...arm, vocabulary: 1 });
-      if (study.pretrained === undefined) transfersOf(study, arm); // Its layers are its own.
+      if (study.pretrained === undefined) pretrainedLayersOf(study, arm); // An included model has its own layers.
     }
   }
 }
 
-/** The models that come with the kit are GPT-1s of some position kinds. */
+/** Checks that the included models support the study's models and position kinds. */
 function checkPretrained({ models, positions, zeroShot }: StudySettings, name: PretrainedName): void {
   if (zeroShot) {
     throw new InputError(
-      `Cannot ask "${name}" without fine-tuning in a study as that is done where pre-training ends: call zeroShot`,
+      `Cannot use zeroShot in a study of "${name}" as it is evaluated after pre-training: call the function zeroShot`,
     );
   }
   const kinds: readonly PositionKind[] = pretrainedModels[name] ?? [];
   const other = positions.find((kind) => !kinds.includes(kind)) ?? models.find((model) => model !== PAPER);
   if (other !== undefined) {
     throw new InputError(
-      `Cannot begin a study of ${other} with "${name}" as the models that come with the kit are ${PAPER}: ` +
+      `Cannot run a study of ${other} with pre-trained model "${name}" as the included models are ${PAPER}: ` +
         Object.entries(pretrainedModels).map(([name, kinds]) =>
           `${name} with positions ${kinds.join(" or ")}`
         ).join(", "),
@@ -355,16 +354,16 @@ function checkPretrained({ models, positions, zeroShot }: StudySettings, name: P
 }
 
 /**
- * The numbers of layers that fine-tuning of a model begins with.
+ * The numbers of pre-trained layers to compare for a model.
  *
- * @throws {InputError} If the model has not as many, or two are the same.
+ * @throws {InputError} If the model has fewer layers, or two are the same.
  */
-export function transfersOf({ transfer }: StudySettings, { layers }: Preset): number[] {
-  const taken = transfer.map((taken) => taken === "all" ? layers : taken);
-  taken.forEach((taken) => checkTransfer(taken, layers));
-  if (new Set(taken).size === taken.length) return taken;
+export function pretrainedLayersOf({ transfer }: StudySettings, { layers }: Preset): number[] {
+  const counts = transfer.map((count) => count === "all" ? layers : count);
+  counts.forEach((count) => checkPretrainedLayers(count, layers));
+  if (new Set(counts).size === counts.length) return counts;
   throw new InputError(
-    `Cannot run a study with transfer ${quoted(transfer)} as all is ${layers} layers: each may be named once`,
+    `Cannot run a study with transfer ${quoted(transfer)} as all is ${layers} layers: each may occur once`,
   );
 }
 

@@ -9,26 +9,26 @@ const numbers = value(
 );
 
 const interval = value(
-  "a mean with the ends of its interval, as estimate returns it",
+  "a mean with its interval, as estimate returns it",
   (value): value is Estimate => typeof (value as Partial<Estimate> | null)?.low === "number",
 );
 
-/** A mean and how well it is known. */
+/** A mean with its 95 % confidence interval. */
 export interface Estimate {
   /** Number of values. */
   readonly n: number;
   /** Their mean. */
   readonly mean: number;
-  /** Ends of the 95 % interval of the mean (Student's t); not numbers where n = 1. */
+  /** Lower bound of the 95 % confidence interval (Student's t); NaN if n = 1. */
   readonly low: number;
-  /** Upper end. */
+  /** Upper bound. */
   readonly high: number;
 }
 
 /**
- * Mean and 95 % interval by Student's t, as fits few values.
+ * Mean and 95 % confidence interval by Student's t, for a small number of values.
  *
- * @throws {InputError} If there are no values, or one is no finite number.
+ * @throws {InputError} If there are no values, or one is not a finite number.
  *
  * @example
  * ```ts
@@ -50,9 +50,9 @@ export function estimate(values: readonly number[]): Estimate {
 }
 
 /**
- * Paired difference a − b: the i-th values share a seed, so what the seed does to both cancels.
+ * Paired difference a − b: the i-th values share a seed, so that the seed's effect cancels.
  *
- * @throws {InputError} If they are not as many of one as of the other, or one is no finite number.
+ * @throws {InputError} If the numbers of values differ, or one is not a finite number.
  *
  * @example
  * ```ts
@@ -71,18 +71,18 @@ export function difference(a: readonly number[], b: readonly number[]): Estimate
 }
 
 /**
- * What a difference allows to say: `higher`, `lower`, or that it cannot be told. Equal differences, which a
- * small test set can give, are no proof that chance has no part: they do not tell either.
+ * Interprets a difference: `higher` or `lower` if it is significant at 95 %. Equal differences, which a small test set can
+ * produce, are not significant: their interval of width 0 is an artefact.
  */
 export function verdict(estimate: Estimate): string {
-  const { n, low, high } = checked("tell a verdict", "estimate", interval, estimate);
+  const { n, low, high } = checked("interpret a difference", "estimate", interval, estimate);
   if (n === 1) return "one seed cannot tell";
   if (low === high) return "not distinguishable";
   return low > 0 ? "higher" : high < 0 ? "lower" : "not distinguishable";
 }
 
 /**
- * An estimate as text; without its interval where there is none.
+ * Formats an estimate as text, with its interval if it has one.
  *
  * @example
  * ```ts
@@ -92,6 +92,6 @@ export function verdict(estimate: Estimate): string {
  * ```
  */
 export function formatEstimate(estimate: Omit<Estimate, "n">): string {
-  const { mean, low, high } = checked("show an estimate", "estimate", interval, estimate);
+  const { mean, low, high } = checked("format an estimate", "estimate", interval, estimate);
   return Number.isNaN(high - low) ? rounded(mean, NaN) : withInterval(mean, low, high);
 }

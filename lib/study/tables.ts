@@ -2,70 +2,70 @@ import { type ColumnTable, table } from "arquero";
 import { InputError, isThenable, quoted } from "../errors.ts";
 import { percent } from "../numbers.ts";
 import type { NgramBaselines } from "../train/mod.ts";
-import type { Answered, Finetuned, Pretrained } from "./rows.ts";
+import type { Finetuned, Pretrained, TaskResult } from "./rows.ts";
 import { hasPositions } from "./settings.ts";
 import { difference, type Estimate, estimate, formatEstimate, verdict } from "./statistics.ts";
 
-/** What a study found. Intervals are 95 %, over seeds: they tell of training's chance, not of the test set's. */
+/** The results of a study. 95 % confidence intervals are over seeds: of training variance, not of the test set. */
 export interface Study {
-  /** Whether every run of it is in. */
+  /** Whether all runs are finished. */
   readonly complete: boolean;
-  /** Why arms could not be finished; the others are not touched by it. */
+  /** Error messages of failed runs; other runs are not affected. */
   readonly failures: readonly string[];
-  /** How many versions of the kit's code its models were trained by, where there are several. */
+  /** Number of versions of the code that trained its models, if more than one. */
   readonly codes?: number;
   /** Results of the pre-training runs. */
   readonly pretrained: readonly Pretrained[];
   /** Results of the fine-tuning runs. */
   readonly finetuned: readonly Finetuned[];
-  /** What models that count n-grams make of the same held-out text; absent where nothing was pre-trained. */
+  /** N-gram baselines on the held-out text; absent without pre-training. */
   readonly baselines?: NgramBaselines;
-  /** Each arm's score on the held-out text, baselines first, then on each task. */
+  /** Each arm's score on the held-out text, with baselines first, and on each task. */
   readonly scores: readonly ArmScore[];
   /** Paired differences between arms that differ in one setting. */
   readonly effects: readonly ArmDifference[];
-  /** Held-out bits per character: baselines, then an arm a row; no row where nothing was pre-trained. */
+  /** Held-out bits per character of baselines and arms; empty without pre-training. */
   readonly language: ColumnTable;
-  /** Each task's primary measure on its test examples in %, an arm a row. */
+  /** Primary metric of each arm on each task's test examples, in %. */
   readonly table: ColumnTable;
-  /** The effects as a table. */
+  /** The differences as a table. */
   readonly differences: ColumnTable;
-  /** The effects in words. */
+  /** The differences as sentences. */
   readonly findings: readonly string[];
 }
 
-/** The baselines in the order of their strength, and what tables call them. */
+/** The n-gram baselines from weakest to strongest, with their labels in tables. */
 const baselineNames = [
   ["unigram", "unigram baseline"],
   ["bigram", "bigram baseline"],
   ["kneserNey", "Kneser–Ney baseline"],
 ] as const;
 
-/** An arm's score, over seeds, as a figure wants it. */
+/** An arm's score, over seeds, for figures. */
 export interface ArmScore extends Estimate {
   /** A task's name, or `held-out text`. */
   readonly where: string;
-  /** The arm in words: what it differs in from others. */
+  /** Label of the arm: the settings in which it differs from others. */
   readonly arm: string;
-  /** What is measured: bits per character, or a measure in percent. */
+  /** Unit: bits per character, or a metric in percent. */
   readonly unit: string;
-  /** One value a seed. */
+  /** One value per seed. */
   readonly values: readonly number[];
-  /** What whoever gives all examples one answer scores, of a task. */
+  /** Majority baseline of a task. */
   readonly constant?: number;
 }
 
-/** A paired difference between two arms, over seeds, as a figure wants it. */
+/** A paired difference between two arms, over seeds, for figures. */
 export interface ArmDifference extends Estimate {
-  /** A task's name, or `held-out text`, and what both arms have in common. */
+  /** A task's name, or `held-out text`, and the settings that both arms share. */
   readonly where: string;
   /** Both arms: `learned − sinusoidal`. */
   readonly difference: string;
-  /** What is measured. */
+  /** Unit. */
   readonly unit: string;
 }
 
-/** A study as JSON, for whoever shows it: its tables as rows, its findings as sentences. */
+/** A study as JSON: its tables as rows, its findings as sentences. */
 export function studyJson(
   { complete, language, table, differences, findings }: Study,
 ): Readonly<Record<string, unknown>> {
@@ -74,9 +74,9 @@ export function studyJson(
 }
 
 /**
- * A study in Markdown, for a terminal, a README or a notebook.
+ * Formats a study as Markdown, for a terminal, a README or a notebook.
  *
- * @throws {InputError} If it is none.
+ * @throws {InputError} If it is not a study.
  *
  * @example
  * ```ts ignore
@@ -91,7 +91,9 @@ export function report(study: Study): string {
     throw new InputError(
       isThenable(study)
         ? "Cannot report on a study that is not awaited: write await before it"
-        : `Cannot report on a study: expected what ablate gives: current value is ${quoted(study)}`,
+        : `Cannot report on a study: expected a study that ablate returned: current value is ${
+          quoted(study)
+        }`,
     );
   }
   return [
@@ -104,7 +106,7 @@ export function report(study: Study): string {
     ...language.numRows() > 0 ? ["**Held-out text, bits per character**", language.toMarkdown()] : [],
     "**Test scores**",
     table.toMarkdown(),
-    ...readings(study.finetuned).map((sentence) => `${sentence}.`),
+    ...truncationNotes(study.finetuned).map((sentence) => `${sentence}.`),
     ...findings.length > 0
       ? [
         "**Differences between arms, paired by seed** (intervals are 95 %, over seeds, not corrected for their number)",
@@ -114,8 +116,8 @@ export function report(study: Study): string {
   ].map((part) => part.trim()).join("\n\n") + "\n";
 }
 
-/** How much of each task's texts its models did not read as it is: scores are of what they read. */
-function readings(finetuned: Study["finetuned"]): string[] {
+/** Notes on truncated texts and unknown tokens of each task. */
+function truncationNotes(finetuned: Study["finetuned"]): string[] {
   return groups(finetuned, ({ task }) => task).flatMap(([task, [run]]) => {
     const { texts, cut, unknown = 0 } = run!;
     if (texts === undefined || (cut === 0 && unknown < 5e-4)) return [];
@@ -127,44 +129,44 @@ function readings(finetuned: Study["finetuned"]): string[] {
   });
 }
 
-/** What arms may differ in: a column of the tables, and words. */
+/** A factor of the study's design: a column of the tables. */
 interface Factor {
   readonly name: string;
-  /** What a run has of it; nothing where there is no such choice. */
+  /** The level of a run; empty if the factor does not apply. */
   level(run: Run): string;
-  /** The same in a sentence. */
-  words(run: Run): string;
-  /** Which of its levels are compared with one another. */
+  /** The level's label in sentences. */
+  label(run: Run): string;
+  /** Which of its levels are compared. */
   readonly pairs: "all" | "with the first";
 }
 
 type Run = Pick<Finetuned, "model" | "positions"> & Partial<Finetuned>;
 
-/** A task done: after fine-tuning, or without, where there is neither λ nor a start. */
-type Done = Answered & Run & Pick<Finetuned, "seed">;
+/** A task's result, after fine-tuning or zero-shot, which has neither λ nor a start. */
+type TaskRow = TaskResult & Run & Pick<Finetuned, "seed">;
 
 const factors: readonly Factor[] = [
   factor("model", ({ model }) => model, "with the first"),
   factor("positions", ({ model, positions }) => hasPositions(model) ? positions : "", "all"),
   {
     ...factor("λ", ({ lambda }) => `${lambda ?? ""}`, "all"),
-    words: ({ lambda }) => lambda === undefined ? "" : `λ = ${lambda}`,
+    label: ({ lambda }) => lambda === undefined ? "" : `λ = ${lambda}`,
   },
   factor("start", startOf, "with the first"),
 ];
 
 function factor(name: string, level: Factor["level"], pairs: Factor["pairs"]): Factor {
-  return { name, level, words: level, pairs };
+  return { name, level, label: level, pairs };
 }
 
-/** Where fine-tuning began (Figure 2). */
+/** The initial model of fine-tuning (Figure 2). */
 function startOf({ transfer, layers }: Run): string {
   if (transfer === undefined) return "without fine-tuning";
   if (transfer === layers) return "pre-trained";
   return transfer === -1 ? "from scratch" : transfer === 0 ? "embeddings alone" : `${transfer} layers`;
 }
 
-/** Puts the results of runs into tables and sentences. */
+/** Summarises the results of runs in tables and sentences. */
 export function studyOf(
   pretrained: readonly Pretrained[],
   finetuned: readonly Finetuned[],
@@ -172,40 +174,42 @@ export function studyOf(
   complete: boolean,
   failures: readonly string[] = [],
 ): Study {
-  const readers = pretrained.filter(({ heldout }) => heldout);
-  const ofText = factors.slice(0, 2).filter(variesIn(readers));
-  const nameOf = (run: Run) => wordsOf(run, ofText) || run.positions;
-  const models = groups(readers, nameOf);
-  const counted = baselines ? baselineNames : [];
+  const scored = pretrained.filter(({ heldout }) => heldout);
+  const ofText = factors.slice(0, 2).filter(variesIn(scored));
+  const nameOf = (run: Run) => labelOf(run, ofText) || run.positions;
+  const models = groups(scored, nameOf);
+  const baselineRows = baselines ? baselineNames : [];
   const onText = (arm: string, values: number[]): ArmScore => ({
     ...{ where: TEXT, arm, unit: BITS, values },
     ...estimate(values),
   });
   const texts = [
-    ...counted.map(([key, model]) => onText(model, [baselines![key].bitsPerCharacter])),
+    ...baselineRows.map(([key, model]) => onText(model, [baselines![key].bitsPerCharacter])),
     ...models.map(([model, runs]) => onText(model, runs.map(bits))),
   ];
 
-  const answered = pretrained.flatMap(({ zeroShot = [], model, positions, seed }) =>
-    zeroShot.map((answer): Done => ({ ...answer, model, positions, seed }))
+  const zeroShotRows = pretrained.flatMap(({ zeroShot = [], model, positions, seed }) =>
+    zeroShot.map((answer): TaskRow => ({ ...answer, model, positions, seed }))
   );
-  const byTask = groups<Done>([...finetuned, ...answered], ({ task }) => task).flatMap(([, runs]) => runs);
+  const byTask = groups<TaskRow>([...finetuned, ...zeroShotRows], ({ task }) => task).flatMap(([, runs]) =>
+    runs
+  );
   const ofTasks = factors.filter(variesIn(byTask));
-  const arms = groups(byTask, (run) => `${run.task}, ${wordsOf(run, ofTasks)}`).map(([, runs]) => runs);
+  const arms = groups(byTask, (run) => `${run.task}, ${labelOf(run, ofTasks)}`).map(([, runs]) => runs);
   const tasks = arms.map((runs): ArmScore => {
     const { task, measure, constant } = runs[0]!;
     const values = runs.map(points);
-    const arm = wordsOf(runs[0]!, ofTasks);
+    const arm = labelOf(runs[0]!, ofTasks);
     return { where: task, arm, unit: `${measure}, %`, values, ...estimate(values), constant: 100 * constant };
   });
   const effects: ArmDifference[] = [
-    ...counted.slice(1).flatMap(([key, baseline]) =>
+    ...baselineRows.slice(1).flatMap(([key, baseline]) =>
       models.map(([model, runs]) => ({
         ...{ where: TEXT, difference: `${model} − ${baseline}`, unit: BITS },
         ...estimate(runs.map((run) => bits(run) - baselines![key].bitsPerCharacter)),
       }))
     ),
-    ...contrasts(readers, ofText, () => TEXT, bits, () => BITS),
+    ...contrasts(scored, ofText, () => TEXT, bits, () => BITS),
     ...contrasts(byTask, ofTasks, ({ task }) => task, points, ({ measure }) => `points of ${measure}`),
   ];
   return {
@@ -247,27 +251,27 @@ export function studyOf(
   };
 }
 
-/** Where scores of the held-out text stand; no task can have the name. */
+/** The name of the held-out text in tables; no task can have it. */
 export const TEXT = "held-out text";
 const BITS = "bits per character";
 const bits = ({ heldout }: Pretrained) => heldout!.bitsPerCharacter;
-const points = ({ value }: Done) => 100 * value;
+const points = ({ value }: TaskRow) => 100 * value;
 
 /** Whether a factor has several levels in these runs. */
 function variesIn(runs: readonly Run[]): (factor: Factor) => boolean {
   return ({ level }) => new Set(runs.map(level).filter(Boolean)).size > 1;
 }
 
-function wordsOf(run: Run, factors: readonly Factor[]): string {
-  return factors.map(({ words }) => words(run)).filter(Boolean).join(", ");
+function labelOf(run: Run, factors: readonly Factor[]): string {
+  return factors.map(({ label }) => label(run)).filter(Boolean).join(", ");
 }
 
-/** Rows by a key, in the order of first appearance. */
+/** Groups rows by a key, in the order of first appearance. */
 function groups<R>(runs: readonly R[], key: (run: R) => string): [string, R[]][] {
   return [...Map.groupBy(runs, key)];
 }
 
-/** Pairs of levels of each factor, while the others stay the same; paired by seed. */
+/** Differences between levels of each factor, with other factors fixed; paired by seed. */
 function contrasts<R extends Run & { readonly seed: number }>(
   runs: readonly R[],
   factors: readonly Factor[],
@@ -277,20 +281,20 @@ function contrasts<R extends Run & { readonly seed: number }>(
 ): ArmDifference[] {
   return factors.flatMap((factor) => {
     const others = factors.filter((other) => other !== factor);
-    const held = (run: R) => [where(run), wordsOf(run, others)].filter(Boolean).join(", ");
-    return groups(runs, held).flatMap(([held, group]) => {
-      const levels = groups(group.filter(factor.level), (run) => factor.words(run).replace(" =", ""));
-      if (factor.name === "λ") levels.sort(([, [a]], [, [b]]) => b!.lambda! - a!.lambda!); // What L1 adds: λ less 0.
+    const context = (run: R) => [where(run), labelOf(run, others)].filter(Boolean).join(", ");
+    return groups(runs, context).flatMap(([context, group]) => {
+      const levels = groups(group.filter(factor.level), (run) => factor.label(run).replace(" =", ""));
+      if (factor.name === "λ") levels.sort(([, [a]], [, [b]]) => b!.lambda! - a!.lambda!); // The effect of L1: λ − 0.
       const pairs = levels.flatMap((a, i) => levels.slice(i + 1).map((b) => [a, b] as const));
-      const wanted = factor.pairs === "all" ? pairs : pairs.filter(([a]) => a === levels[0]);
-      return wanted.flatMap(([[a, first], [b, second]]) => {
+      const selected = factor.pairs === "all" ? pairs : pairs.filter(([a]) => a === levels[0]);
+      return selected.flatMap(([[a, first], [b, second]]) => {
         const both = first.flatMap((run) => {
-          const twin = second.find(({ seed }) => seed === run.seed);
-          return twin ? [[value(run), value(twin)] as const] : [];
+          const partner = second.find(({ seed }) => seed === run.seed);
+          return partner ? [[value(run), value(partner)] as const] : [];
         });
-        if (both.length === 0) return []; // The study was stopped before these arms shared a seed.
+        if (both.length === 0) return []; // These arms have no seed in common yet.
         const found = difference(both.map(([x]) => x), both.map(([, y]) => y));
-        return [{ where: held, difference: `${a} − ${b}`, unit: unit(first[0]!), ...found }];
+        return [{ where: context, difference: `${a} − ${b}`, unit: unit(first[0]!), ...found }];
       });
     });
   });

@@ -1,7 +1,7 @@
 /**
- * A process that carries out runs of a study: it reads the study's plan and then the runs' numbers from standard input,
- * and writes what comes of them, a line of JSON each, to standard output. Where its standard input ends, as it does when
- * the study's process is gone, it saves what is under way and ends.
+ * A worker process that executes runs of a study. It reads the study's plan and then indices of runs from standard input,
+ * and writes messages as lines of JSON to standard output. When its standard input ends, as it does when the study's
+ * process is gone, it saves a checkpoint and exits.
  *
  * @module
  */
@@ -10,63 +10,63 @@ import { InputError, messageOf } from "../errors.ts";
 import { stop, stopSignal } from "../stop.ts";
 import { tokenizerFrom } from "../text/mod.ts";
 import { runsOf } from "./plan.ts";
-import { carryOut } from "./run.ts";
-import { BEAT, frames, type Order, type Word } from "./workers.ts";
+import { executeRun } from "./run.ts";
+import { frames, HEARTBEAT_INTERVAL, type WorkerMessage, type WorkerPlan } from "./workers.ts";
 
-/** Milliseconds from one line about a run to the next: the reader looks at them a few times a second. */
-const EVERY = 200;
+/** Milliseconds between progress messages of a run. */
+const STEP_INTERVAL = 200;
 
-/** Milliseconds that a worker without a reader has to save what is under way. */
-const GRACE = 4000;
+/** Milliseconds that a worker has to save a checkpoint when the study's process is gone. */
+const SHUTDOWN_TIMEOUT = 4000;
 
 if (import.meta.main) {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, () => stop());
-  const say = (word: Word) => console.log(JSON.stringify(word));
+  const send = (message: WorkerMessage) => console.log(JSON.stringify(message));
   const fail = (error: unknown) => {
     if (!(error instanceof InputError)) console.error(error); // A bug keeps its stack.
-    say({ failure: messageOf(error) });
+    send({ failure: messageOf(error) });
   };
-  Deno.unrefTimer(setInterval(() => say({ beat: true }), BEAT));
-  const next = orders();
+  Deno.unrefTimer(setInterval(() => send({ heartbeat: true }), HEARTBEAT_INTERVAL));
+  const next = incomingMessages();
   try {
-    const order = await next() as Order | undefined;
-    if (order) await work(order, next, say, fail);
+    const order = await next() as WorkerPlan | undefined;
+    if (order) await work(order, next, send, fail);
   } catch (error) {
     fail(error);
   }
   Deno.exit();
 }
 
-/** Carries out the runs whose numbers come. */
+/** Executes the runs whose indices arrive. */
 async function work(
-  { arms, tokenizer: state, saveEvery, backend: name }: Order,
+  { arms, tokenizer: state, saveEvery, backend: name }: WorkerPlan,
   next: () => Promise<unknown>,
-  say: (word: Word) => void,
+  send: (message: WorkerMessage) => void,
   fail: (error: unknown) => void,
 ): Promise<void> {
   await backend(name, { threads: 1 });
   const tokenizer = tokenizerFrom(state);
   const runs = runsOf({ arms });
-  say({ ready: true });
+  send({ ready: true });
   for (let number = await next(); number !== undefined; number = await next()) {
-    const steps = carryOut(runs[number as number]!, tokenizer, saveEvery, stopSignal());
-    let said = -Infinity;
+    const steps = executeRun(runs[number as number]!, tokenizer, saveEvery, stopSignal());
+    let lastSent = -Infinity;
     try {
       let step = await steps.next();
       for (; !step.done; step = await steps.next()) {
-        if (step.value.share < 1 && performance.now() - said < EVERY) continue;
-        said = performance.now();
-        say({ step: step.value });
+        if (step.value.share < 1 && performance.now() - lastSent < STEP_INTERVAL) continue;
+        lastSent = performance.now();
+        send({ step: step.value });
       }
-      say({ end: step.value });
+      send({ end: step.value });
     } catch (error) {
       fail(error);
     }
   }
 }
 
-/** What comes on standard input, one after the other; nothing after its end, or when this process is to end. */
-function orders(): () => Promise<unknown> {
+/** Returns a function that waits for the next message on standard input; undefined at its end, or when stopped. */
+function incomingMessages(): () => Promise<unknown> {
   const waiting: unknown[] = [];
   let wake = () => {};
   stopSignal().addEventListener("abort", () => wake());
@@ -75,9 +75,9 @@ function orders(): () => Promise<unknown> {
       waiting.push(order);
       wake();
     }
-  })().catch(() => {}).finally(() => { // The study's process is gone, or wants no more.
+  })().catch(() => {}).finally(() => { // The study's process is gone, or has closed the pipe.
     stop();
-    Deno.unrefTimer(setTimeout(() => Deno.exit(), GRACE));
+    Deno.unrefTimer(setTimeout(() => Deno.exit(), SHUTDOWN_TIMEOUT));
   });
   return async () => {
     while (waiting.length === 0 && !stopSignal().aborted) await new Promise<void>((resume) => wake = resume);

@@ -5,62 +5,62 @@ import { InputError } from "../errors.ts";
 import { lines } from "../files.ts";
 import type { TokenizerState } from "../text/mod.ts";
 import type { Plan } from "./plan.ts";
-import type { End, RunStep } from "./run.ts";
+import type { RunOutcome, RunStep } from "./run.ts";
 
-/** What a worker is told first, on its standard input: the study as it was planned. Numbers of runs follow. */
-export interface Order extends Pick<Plan, "arms"> {
+/** The first message to a worker, on its standard input: the planned study. Indices of runs follow. */
+export interface WorkerPlan extends Pick<Plan, "arms"> {
   /** The study's tokenizer. */
   readonly tokenizer: TokenizerState;
-  /** Updates from one checkpoint of a run to the next. */
+  /** Number of updates between checkpoints. */
   readonly saveEvery: number;
   /** tfjs' backend. */
   readonly backend: BackendName;
 }
 
-/** What a worker says, a line each. */
-export type Word =
+/** A message from a worker, one line each. */
+export type WorkerMessage =
   | { readonly ready: true }
-  | { readonly beat: true }
+  | { readonly heartbeat: true }
   | { readonly step: RunStep }
-  | { readonly end: End }
+  | { readonly end: RunOutcome }
   | { readonly failure: string };
 
-/** Milliseconds from one sign of life to the next. */
-export const BEAT = 5000;
+/** Milliseconds between heartbeats. */
+export const HEARTBEAT_INTERVAL = 5000;
 
-/** A worker that ended before its run did, and why. */
+/** A worker died during a run. */
 export class WorkerEnded extends Error {}
 
-/** A process that carries out runs of a study. */
+/** A process that executes runs of a study. */
 export interface Worker {
-  /** Number of the process. */
+  /** Process ID. */
   readonly id: number;
   /**
-   * Carries a run out.
+   * Executes a run.
    *
-   * @param number Its place among the study's runs.
-   * @throws {InputError} If it cannot be carried out.
-   * @throws {WorkerEnded} If the process ends before.
+   * @param number Index of the run in the study.
+   * @throws {InputError} If the run fails.
+   * @throws {WorkerEnded} If the process dies.
    */
-  carryOut(number: number): AsyncGenerator<RunStep, End>;
-  /** Lets it save what is under way, and waits until it has ended. */
+  executeRun(number: number): AsyncGenerator<RunStep, RunOutcome>;
+  /** Lets it save a checkpoint and exit, and waits for that. */
   close(): Promise<void>;
 }
 
 /**
- * Starts a worker: tfjs uses one core, and a run that dies takes no other along. It ends when this process does,
- * whatever ends it.
+ * Starts a worker process: tfjs uses one core, and a crash of one run does not affect others. It exits when this process
+ * does, for whatever reason.
  *
- * @param program As {@linkcode workerProgram} found it.
- * @param folder Where it may write.
- * @param order What {@linkcode frame} made of an {@linkcode Order}.
- * @param silence Milliseconds without a sign of life after which it is ended; default: two minutes.
+ * @param program From {@linkcode workerProgram}.
+ * @param folder The folder that it may write to.
+ * @param order A {@linkcode WorkerPlan}, encoded by {@linkcode frame}.
+ * @param timeout Milliseconds without a heartbeat after which it is killed. Default: two minutes.
  */
 export function startWorker(
   program: string,
   folder: string,
   order: readonly Uint8Array<ArrayBuffer>[],
-  silence: number = STALE,
+  timeout: number = STALE,
 ): Worker {
   const child = spawn(program, folder);
   let why = "";
@@ -68,63 +68,63 @@ export function startWorker(
     why ||= reason;
     try {
       child.kill("SIGKILL");
-    } catch { /* It has ended. */ }
+    } catch { /* It has exited. */ }
   };
-  const atOnce = () => kill(""); // A process that ends in a hurry does not wait for its workers.
-  addEventListener("unload", atOnce);
-  void child.status.finally(() => removeEventListener("unload", atOnce));
+  const killNow = () => kill(""); // On a sudden exit there is no time to wait for workers.
+  addEventListener("unload", killNow);
+  void child.status.finally(() => removeEventListener("unload", killNow));
 
   const last = lastLine(child.stderr);
   const stdin = child.stdin.getWriter();
   const send = async (parts: readonly Uint8Array<ArrayBuffer>[]) => {
     try {
       for (const part of parts) await stdin.write(part);
-    } catch { /* One that has ended is told by its words. */ }
+    } catch { /* An exit is noticed when reading messages. */ }
   };
-  const words = lines(child.stdout);
-  const word = async (): Promise<Word> => {
-    const timer = setTimeout(() => kill(`did not answer for ${Math.round(silence / 1000)} seconds`), silence);
-    const { value, done } = await words.next().finally(() => clearTimeout(timer));
-    if (!done) return JSON.parse(value) as Word;
+  const messages = lines(child.stdout);
+  const nextMessage = async (): Promise<WorkerMessage> => {
+    const timer = setTimeout(() => kill(`did not answer for ${Math.round(timeout / 1000)} seconds`), timeout);
+    const { value, done } = await messages.next().finally(() => clearTimeout(timer));
+    if (!done) return JSON.parse(value) as WorkerMessage;
     const { code, signal } = await child.status;
     throw new WorkerEnded(
       `process ${child.pid} ${
-        why || (signal ? `was ended by ${signal}` : await last || `ended with code ${code}`)
+        why || (signal ? `was killed by ${signal}` : await last || `exited with code ${code}`)
       }`,
     );
   };
   const ready = (async () => {
     await send(order);
     for (;;) {
-      const said = await word();
-      if ("ready" in said) return;
-      if ("failure" in said) why ||= said.failure;
+      const message = await nextMessage();
+      if ("ready" in message) return;
+      if ("failure" in message) why ||= message.failure;
     }
   })();
-  ready.catch(() => {}); // Who wants something of it hears.
+  ready.catch(() => {}); // Callers of carryOut get the error.
 
   return {
     id: child.pid,
-    async *carryOut(number) {
+    async *executeRun(number) {
       await ready;
       await send(frame(number));
       for (;;) {
-        const said = await word();
-        if ("step" in said) yield said.step;
-        if ("end" in said) return said.end;
-        if ("failure" in said) throw new InputError(said.failure);
+        const message = await nextMessage();
+        if ("step" in message) yield message.step;
+        if ("end" in message) return message.end;
+        if ("failure" in message) throw new InputError(message.failure);
       }
     },
     async close() {
       await stdin.close().catch(() => {});
-      const timer = setTimeout(() => kill(""), silence);
+      const timer = setTimeout(() => kill(""), timeout);
       await child.status.finally(() => clearTimeout(timer));
-      await words.return().catch(() => {});
+      await messages.return().catch(() => {});
     },
   };
 }
 
-/** Environment variables that a worker looks at: where a BLAS may be. */
+/** Environment variables for a worker: where to find a BLAS library. */
 const VARIABLES = [
   ...["GPT1_BLAS", "CONDA_PREFIX", "VIRTUAL_ENV", "PATH", "HOME"],
   ...["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"],
@@ -134,8 +134,7 @@ const isGranted = (permission: Deno.PermissionDescriptor) =>
   Deno.permissions.querySync(permission).state === "granted";
 
 /**
- * What starts workers: Deno itself is the only program that they need. Nothing if this process may not run it, or may
- * not read what it reads.
+ * The program that starts workers: Deno itself. Undefined if this process has no permission to run it or to read files.
  */
 export async function workerProgram(): Promise<string | undefined> {
   if (!isGranted({ name: "read" })) return undefined;
@@ -146,11 +145,11 @@ export async function workerProgram(): Promise<string | undefined> {
     const { stdout } = await new Deno.Command("deno", { args: ["--version"], stderr: "null" }).output();
     return new TextDecoder().decode(stdout).startsWith(`deno ${Deno.version.deno} `) ? "deno" : undefined;
   } catch {
-    return undefined; // There is none.
+    return undefined; // Not found.
   }
 }
 
-/** A worker with as much of this process' permissions as it needs: it writes to the study's folder alone. */
+/** Starts a worker with the permissions that it needs, at most those of this process; it writes to the study's folder only. */
 function spawn(program: string, folder: string): Deno.ChildProcess {
   const variables = VARIABLES.filter((variable) => isGranted({ name: "env", variable }));
   return new Deno.Command(program, {
@@ -171,7 +170,7 @@ function spawn(program: string, folder: string): Deno.ChildProcess {
   }).spawn();
 }
 
-/** A value as bytes, after their number. V8's own form keeps what JSON has not: infinities, and objects held twice. */
+/** Encodes a value as bytes with a length prefix. V8's format supports infinities and shared objects, unlike JSON. */
 export function frame(value: unknown): Uint8Array<ArrayBuffer>[] {
   const bytes = new Uint8Array(serialize(value));
   const size = new Uint8Array(8);
@@ -179,7 +178,7 @@ export function frame(value: unknown): Uint8Array<ArrayBuffer>[] {
   return [size, bytes];
 }
 
-/** The values of frames, as they come; one that is cut short is left out. */
+/** Decodes values from a stream of frames; an incomplete last frame is ignored. */
 export async function* frames(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<unknown, void> {

@@ -5,35 +5,35 @@ import { type Schedule, schedules } from "./schedules.ts";
 
 /** Settings of OpenAI's Adam. */
 export interface AdamOptions {
-  /** Largest learning rate. */
+  /** Maximum learning rate. */
   readonly rate: number;
-  /** Course of the rate over the updates. */
+  /** Learning-rate schedule. */
   readonly schedule: Schedule;
-  /** Share of the updates in which the rate rises from zero. */
+  /** Linear warm-up of the learning rate, as a fraction of the updates. */
   readonly warmup: number;
-  /** Number of updates that the schedule spans. */
+  /** Total number of updates of the schedule. */
   readonly updates: number;
-  /** Weight decay ("modified L2", §4.1: 0.01), on matrices only: embeddings yes, biases and gains no. */
+  /** Weight decay ("modified L2", §4.1: 0.01), on matrices including embeddings, not on biases and gains. */
   readonly decay: number;
-  /** Largest norm of all gradients together (OpenAI: 1); 0 does not clip. */
+  /** Gradient clipping: maximum global norm (OpenAI: 1); 0 for none. */
   readonly clip: number;
 }
 
-/** First and second moments of each variable's gradient, and the number of updates made. */
+/** The optimiser's state. */
 export interface AdamState {
-  /** Updates made. */
+  /** Number of updates completed. */
   update: number;
-  /** Seconds that they took, those before an interruption included. */
+  /** Seconds of all updates, including those before an interruption. */
   seconds: number;
-  /** Running means of the gradients. */
+  /** First moments: running means of the gradients. */
   readonly m: readonly tf.Variable[];
-  /** Running means of their squares. */
+  /** Second moments: running means of the squared gradients. */
   readonly v: readonly tf.Variable[];
 }
 
 const [B1, B2, EPSILON] = [0.9, 0.999, 1e-8];
 
-/** Moments at zero for each variable. */
+/** The initial state: all moments zero. */
 export function adamState(variables: readonly tf.Variable[]): AdamState {
   const zeros = () => variables.map(({ size, shape }) => variable(new Float32Array(size), shape as [number]));
   return { update: 0, seconds: 0, m: zeros(), v: zeros() };
@@ -44,22 +44,22 @@ export function disposeAdam({ m, v }: AdamState): void {
   tf.dispose([...m, ...v]);
 }
 
-/** The learning rate of the update after `update` completed ones, bias correction left out. */
+/** The learning rate of the next update, after `update` completed ones, without bias correction. */
 export function rateAt(update: number, { rate, schedule, warmup, updates }: AdamOptions): number {
   return rate * schedules[schedule](update / updates, warmup);
 }
 
-/** √Σg² over all gradients: one number, as OpenAI clips, not one a tensor. */
+/** Global gradient norm, √Σg² over all tensors. */
 export function globalNorm(gradients: readonly tf.Tensor[]): tf.Scalar {
   return normOf(gradients);
 }
 
 /**
- * One update of OpenAI's Adam, in place. Four things differ from the textbook, and all are kept: ε joins √v
- * before the bias correction; decay is multiplied by the corrected rate; only matrices decay; the schedule is
- * read before the count goes up.
+ * One update of OpenAI's Adam, in place. It reproduces four differences from textbook Adam: ε is added to √v before the
+ * bias correction; weight decay is multiplied by the bias-corrected rate; only matrices decay; the schedule is evaluated
+ * before the update count is incremented.
  *
- * @param variables What to change; `gradients` in the same order.
+ * @param variables The variables to update; `gradients` in the same order.
  * @param norm The gradients' {@linkcode globalNorm}.
  */
 export function adamUpdate(

@@ -3,69 +3,74 @@ import { InputError } from "../errors.ts";
 import type { Batch } from "./objectives.ts";
 
 /**
- * Which of `count` items make the batch of an update: every epoch in a new random order, without the last
- * items where they do not fill a batch, as OpenAI's code does. A function of seed and update alone.
+ * The items of an update's batch: shuffled in each epoch, dropping the last incomplete batch, as OpenAI's code does. A
+ * pure function of seed and update.
  *
- * @param seed Arms that share it see the same items in the same order.
+ * @param seed Runs with the same seed have the same data order.
  * @param count Number of items.
- * @param size Items of a batch; no more than there are items are taken.
+ * @param size Batch size, at most `count`.
  */
 export function shuffled(seed: number, count: number, size: number): (update: number) => Uint32Array {
-  const each = Math.min(size, count);
-  const perEpoch = Math.floor(count / each);
+  const batchSize = Math.min(size, count);
+  const perEpoch = Math.floor(count / batchSize);
   let [epoch, order] = [-1, new Uint32Array()];
   return (update) => {
-    const now = Math.floor(update / perEpoch);
-    if (now !== epoch) [epoch, order] = [now, permutation(keyOf(seed, "order", now), count)];
-    const at = (update % perEpoch) * each;
-    return order.subarray(at, at + each);
+    const currentEpoch = Math.floor(update / perEpoch);
+    if (currentEpoch !== epoch) {
+      [epoch, order] = [currentEpoch, permutation(keyOf(seed, "order", currentEpoch), count)];
+    }
+    const at = (update % perEpoch) * batchSize;
+    return order.subarray(at, at + batchSize);
   };
 }
 
-/** Batches within whose examples those of a length are put together: enough to pad little, few enough to stay mixed. */
+/** Number of batches per length-sorted pool: large enough for little padding, small enough for random batches. */
 const POOL = 64;
 
 /**
- * As {@linkcode shuffled}, for items of different lengths: of an epoch's random order each stretch of 64 batches is
- * sorted by length before it is cut, and the batches come in a random order.
+ * As {@linkcode shuffled}, with length bucketing: in an epoch's random order each pool of 64 batches is sorted by length
+ * before it is split into batches, and the batches are shuffled.
  *
- * @param seed Arms that share it see the same items in the same order.
- * @param lengths Tokens of each item.
- * @param size Items of a batch; no more than there are items are taken.
+ * @param seed Runs with the same seed have the same data order.
+ * @param lengths Number of tokens of each item.
+ * @param size Batch size, at most the number of items.
  */
 export function shuffledByLength(
   seed: number,
   lengths: readonly number[],
   size: number,
 ): (update: number) => Uint32Array {
-  const count = lengths.length, each = Math.min(size, count);
-  const perEpoch = Math.floor(count / each);
-  let [epoch, order, turns] = [-1, new Uint32Array(), new Uint32Array()];
+  const count = lengths.length, batchSize = Math.min(size, count);
+  const perEpoch = Math.floor(count / batchSize);
+  let [epoch, order, batchOrder] = [-1, new Uint32Array(), new Uint32Array()];
   return (update) => {
-    const now = Math.floor(update / perEpoch);
-    if (now !== epoch) {
-      [epoch, order] = [now, permutation(keyOf(seed, "order", now), count).subarray(0, perEpoch * each)];
-      for (let at = 0; at < order.length; at += POOL * each) {
-        order.subarray(at, at + POOL * each).sort((a, b) => lengths[a]! - lengths[b]!); // Stable: of one length, at random.
+    const currentEpoch = Math.floor(update / perEpoch);
+    if (currentEpoch !== epoch) {
+      [epoch, order] = [
+        currentEpoch,
+        permutation(keyOf(seed, "order", currentEpoch), count).subarray(0, perEpoch * batchSize),
+      ];
+      for (let at = 0; at < order.length; at += POOL * batchSize) {
+        order.subarray(at, at + POOL * batchSize).sort((a, b) => lengths[a]! - lengths[b]!); // Stable: items of one length stay shuffled.
       }
-      turns = permutation(keyOf(seed, "turns", now), perEpoch);
+      batchOrder = permutation(keyOf(seed, "turns", currentEpoch), perEpoch);
     }
-    const at = turns[update % perEpoch]! * each;
-    return order.subarray(at, at + each);
+    const at = batchOrder[update % perEpoch]! * batchSize;
+    return order.subarray(at, at + batchSize);
   };
 }
 
-/** How many windows an epoch has: one less than fit leaves room for the random beginning. */
+/** Number of windows per epoch: one less than would fit, for the random offset. */
 export function windowsOf(ids: Int32Array, context: number): number {
   return Math.floor(ids.length / context) - 1 || 1;
 }
 
 /**
- * Batches of contiguous windows of a text (§4.1), cut anew in each epoch: the first window begins at a random
- * token of the first `context`, so that no token always stands at the same place.
+ * Batches of contiguous windows of a text (§4.1). Each epoch begins at a random offset below `context`, so that a token
+ * is not always at the same position.
  *
- * @param ids A text's tokens.
- * @throws {InputError} If the text does not fill a window.
+ * @param ids The text's token ids.
+ * @throws {InputError} If the text is shorter than a window.
  */
 export function windowBatches(
   ids: Int32Array,
@@ -91,9 +96,9 @@ export function windowBatches(
 }
 
 /**
- * Sequences side by side, padded on the right with 0 to a common width.
+ * A batch of sequences, right-padded with 0 to a common length.
  *
- * @param width The longest sequence's length unless given.
+ * @param width The common length. Default: the longest sequence's.
  */
 export function batchOf(sequences: readonly Int32Array[], labels?: Float32Array, width?: number): Batch {
   const lengths = Int32Array.from(sequences, (sequence) => sequence.length);

@@ -18,8 +18,8 @@ import {
   outputsOf,
   readSafetensors,
   shapes,
-  whileRead,
-  type Writable,
+  withReadLock,
+  type WritableTensor,
 } from "../model/mod.ts";
 import {
   checked,
@@ -39,77 +39,81 @@ import type { AdamState } from "./adam.ts";
 import * as shared from "./options.ts";
 import { isProvenance } from "./store.ts";
 
-/** A run's place in its course, saved beside the model. */
+/** The state of an unfinished run, saved with the model. */
 export interface Progress {
-  /** Moments, the number of updates and their seconds. */
+  /** The optimiser's state. */
   readonly state: AdamState;
-  /** What the run was asked to do; a checkpoint resumes only the same. */
+  /** The run's settings; it resumes only with the same. */
   readonly settings: Readonly<Record<string, unknown>>;
-  /** Digest of the model that it began with, by {@linkcode modelDigest}. */
+  /** Digest of the initial model, by {@linkcode modelDigest}. */
   readonly start: string;
 }
 
-/** What made a model: a run, and what it took. */
-export interface Made {
-  /** Stands for all that the run read. */
+/** The run that trained a model. */
+export interface TrainingRun {
+  /** Key of the run's inputs. */
   readonly key: string;
-  /** Updates that it made. */
+  /** Number of updates. */
   readonly updates: number;
-  /** Examples or windows of an update: what was asked, or as many as there are. */
+  /** Batch size in examples or windows, at most as many as there are. */
   readonly batch: number;
-  /** Seconds that it took, those before an interruption included. */
+  /** Duration in seconds, including the time before an interruption. */
   readonly seconds: number;
-  /** What computed it. */
+  /** Versions, backend and machine. */
   readonly provenance?: Provenance;
 }
 
-/** How a model is saved. */
+/** The options of {@linkcode saveModel}. */
 export interface SaveOptions {
-  /** Whether numbers are rounded to half precision, which is enough to start fine-tuning from. @default false */
+  /** Whether to save in float16, which is precise enough for fine-tuning. @default false */
   readonly half?: boolean;
 }
 
-/** What a checkpoint holds beside the model. */
+/** The content of a checkpoint in addition to the model. */
 export interface CheckpointOptions extends SaveOptions {
-  /** State and settings of a run, from which it resumes. Default: none. */
+  /** State and settings of an unfinished run, to resume it. Default: none. */
   readonly progress?: Progress;
-  /** What made the model. Default: nothing is said of it. */
-  readonly made?: Made;
+  /** The run that trained the model. Default: none. */
+  readonly made?: TrainingRun;
 }
 
-function object<T extends object>(wanted: string) {
-  return value(wanted, (value): value is T => typeof value === "object" && value !== null);
+function object<T extends object>(expected: string) {
+  return value(expected, (value): value is T => typeof value === "object" && value !== null);
 }
 
-const half = { ...flag, about: "whether numbers are rounded to half precision", default: false };
+const half = { ...flag, about: "whether to save in float16", default: false };
 
 /** The settings of {@linkcode SaveOptions}. */
 export const saveSettings = { half } satisfies SchemaOf<SaveOptions>;
 
 const checkpointSettings = {
-  progress: { ...object<Progress>("a run's state and settings"), about: "a run's place", otherwise: "none" },
+  progress: {
+    ...object<Progress>("a run's state and settings"),
+    about: "state of an unfinished run",
+    otherwise: "none",
+  },
   made: {
-    ...object<Made>("a run's key and what it took"),
-    about: "what made the model",
-    otherwise: "nothing",
+    ...object<TrainingRun>("a run's key, updates, batch size and seconds"),
+    about: "the run that trained the model",
+    otherwise: "none",
   },
   half,
 } satisfies SchemaOf<CheckpointOptions>;
 
 const FORMAT = "gpt1-checkpoint-1";
-const NO_SUM = "0".repeat(64);
-const SUM = /^[0-9a-f]{64}$/;
+const ZERO_DIGEST = "0".repeat(64);
+const SHA256_HEX = /^[0-9a-f]{64}$/;
 
-/** What a checkpoint's header says beside its tensors and its tokenizer. */
-interface Notes {
+/** The metadata of a checkpoint, without its tokenizer. */
+interface Metadata {
   readonly config: Config;
   readonly seed: number;
   readonly task?: NonNullable<LanguageModel["task"]>;
-  readonly made?: Made;
-  /** Of a run that goes on. */
+  readonly made?: TrainingRun;
+  /** The state of an unfinished run. */
   readonly run?: {
     readonly settings: Readonly<Record<string, unknown>>;
-    /** Absent where version 0.1 wrote it. */
+    /** Absent in files of version 0.1. */
     readonly start?: string;
     readonly update: number;
     readonly updates: number;
@@ -118,38 +122,38 @@ interface Notes {
   };
 }
 
-/** Numbers of seconds, of which a century is the most. */
+/** A duration in seconds, at most a century. */
 const seconds = number({ from: 0, to: 3.2e9 });
 
 const taskSettings = {
   name: { ...text, about: "its name" },
   kind: { ...oneOf(Object.keys(inputs) as TaskKind[]), about: "its kind" },
   labels: { ...value("a list of different names", isLabels), about: "names of its labels" },
-} satisfies SchemaOf<Notes["task"]>;
+} satisfies SchemaOf<Metadata["task"]>;
 
 function isLabels(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.length > 0 && new Set(value).size === value.length &&
     value.every((label) => typeof label === "string" && label.trim() !== "");
 }
 
-const madeSettings = {
-  key: { ...text, about: "what stands for all that the run read" },
+const trainingRunSettings = {
+  key: { ...text, about: "key of the run's inputs" },
   updates: shared.updates,
   batch: shared.batch,
-  seconds: { ...seconds, about: "what it took" },
+  seconds: { ...seconds, about: "its duration" },
   provenance: {
     ...value("versions, backend and machine, in short texts", isProvenance),
-    about: "what computed it",
-    otherwise: "not said",
+    about: "versions, backend and machine",
+    otherwise: "none",
   },
-} satisfies SchemaOf<Made>;
+} satisfies SchemaOf<TrainingRun>;
 
 /**
- * Checks what a header says.
+ * Parses and checks a checkpoint's metadata.
  *
- * @throws {InputError} If anything is missing, or is not of its type and range.
+ * @throws {InputError} If a field is missing, or has a wrong type or range.
  */
-function notesOf(metadata: Archive["metadata"]): Notes {
+function parseMetadata(metadata: Archive["metadata"]): Metadata {
   const own = (name: string) => Object.hasOwn(metadata, name) ? metadata[name] : undefined;
   const json = (name: string) => parseJson(own(name) ?? "", `its ${name}`);
   const one = <T>(name: string, kind: Kind<T>, found: unknown): T => {
@@ -162,17 +166,17 @@ function notesOf(metadata: Archive["metadata"]): Notes {
 
   const config = json("config") as Config;
   checkConfig(config);
-  const notes: Notes = {
-    config: { ...config, dropout: config.dropout + 0 }, // Not −0, which would be written as 0.
+  const parsed: Metadata = {
+    config: { ...config, dropout: config.dropout + 0 }, // −0 would be written as 0.
     seed: read("seed", seeds),
     ...own("task") !== undefined && { task: settle("use its task", taskSettings, json("task")) },
-    ...own("made") !== undefined && { made: settle("use what made it", madeSettings, json("made")) },
+    ...own("made") !== undefined && { made: settle("use what made it", trainingRunSettings, json("made")) },
   };
-  if (own("settings") === undefined) return notes;
+  if (own("settings") === undefined) return parsed;
   const settings = json("settings");
   if (!isRecord(settings)) throw new InputError("its settings must be an object");
   const start = own("start");
-  if (start !== undefined && !SUM.test(start)) {
+  if (start !== undefined && !SHA256_HEX.test(start)) {
     throw new InputError(`its start must be a digest: current start is ${quoted(start)}`);
   }
   const updates = one("updates", shared.updates, settings["updates"]);
@@ -184,12 +188,12 @@ function notesOf(metadata: Archive["metadata"]): Notes {
     batch: one("batch", shared.batch, settings["batch"]),
     seconds: read("seconds", seconds),
   };
-  return { ...notes, run };
+  return { ...parsed, run };
 }
 
-/** The shapes of all tensors of a checkpoint, by name: what its header says decides. */
+/** The shapes of all tensors of a checkpoint by name, according to its metadata. */
 function tensorsOf(
-  { config, task, run }: Pick<Notes, "config" | "task" | "run">,
+  { config, task, run }: Pick<Metadata, "config" | "task" | "run">,
 ): Map<string, readonly number[]> {
   const leaves = [...shapes(config, task && outputsOf(task.kind, task.labels.length))];
   const parameters = leaves.map(([name, { shape }]) => [name, shape] as const);
@@ -199,31 +203,31 @@ function tensorsOf(
   return new Map([...parameters, ...moments("m"), ...moments("v")]);
 }
 
-/** Before memory is taken for a configuration, the file must hold what it needs and nothing else. */
-function checkTensors(tensors: Archive["tensors"], notes: Notes): void {
-  const needed = tensorsOf(notes);
+/** Checks that a file has exactly the tensors of its configuration, before memory for a model is allocated. */
+function checkTensors(tensors: Archive["tensors"], parsed: Metadata): void {
+  const needed = tensorsOf(parsed);
   for (const [name, shape] of needed) {
     const found = tensors.get(name)?.shape;
     if (found?.join() !== shape.join()) {
       throw new InputError(
-        `tensor "${name}" should have shape [${shape}] and has ${found ? quoted(found) : "none"}`,
+        `tensor "${name}" must have shape [${shape}]: current shape is ${found ? quoted(found) : "absent"}`,
       );
     }
   }
   for (const [name, { data }] of tensors) {
-    if (!needed.has(name)) throw new InputError(`tensor ${quoted(name)} has no place in its model`);
+    if (!needed.has(name)) throw new InputError(`tensor ${quoted(name)} is not part of its model`);
     if (!allFinite(data)) throw new InputError(`tensor "${name}" has numbers that are not finite`);
     if (name.startsWith("adam.v.") && data.some((square) => square < 0)) {
-      throw new InputError(`tensor "${name}" has numbers below 0, which are squares`);
+      throw new InputError(`tensor "${name}" has numbers below 0, which must be squares`);
     }
   }
 }
 
 /**
- * Writes a model, with its configuration and its tokenizer, as one safetensors file that {@linkcode loadModel} reads.
+ * Saves a model with its configuration and tokenizer as one safetensors file, for {@linkcode loadModel}.
  *
  * @throws {InputError} If an option is unknown, the model has numbers that are not finite, or the file cannot be written;
- * the old file then stays.
+ * an existing file is then kept.
  *
  * @example
  * ```ts
@@ -245,9 +249,9 @@ export async function saveModel(
 }
 
 /**
- * {@linkcode saveModel}, and with the model, if given, all that its run needs to resume: both moments and the number of
- * updates. Dropout masks and data order are functions of seed and update, so there is no more state. The header holds the
- * SHA-256 of the file with zeros in its place.
+ * As {@linkcode saveModel}, optionally with the optimiser's state, to resume a run. Dropout masks and data order are
+ * functions of seed and update, so there is no other state. The header has the SHA-256 of the file, computed with zeros
+ * in its place.
  */
 export async function saveCheckpoint(
   lm: LanguageModel,
@@ -259,13 +263,13 @@ export async function saveCheckpoint(
   await writeWhole(path, await encodeModel(lm, options));
 }
 
-/** What {@linkcode saveCheckpoint} writes: the same model is the same bytes. */
+/** The bytes that {@linkcode saveCheckpoint} writes; the same model always gives the same bytes. */
 export async function encodeModel(
   lm: LanguageModel,
   options: CheckpointOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>[]> {
   const { progress, made, half } = settle("save a model", checkpointSettings, options);
-  const tensors = new Map<string, Writable>();
+  const tensors = new Map<string, WritableTensor>();
   const store = async (name: string, leaf: tf.Variable) => {
     const data = await leaf.data<"float32">();
     if (!allFinite(data)) {
@@ -273,11 +277,11 @@ export async function encodeModel(
     }
     const stored = half ? new Float16Array(data) : data;
     if (half && !allFinite(stored)) {
-      throw new InputError(`Cannot save a model in half precision as ${name} has numbers beyond 65504`);
+      throw new InputError(`Cannot save a model in float16 as ${name} has numbers beyond 65504`);
     }
     tensors.set(name, { shape: leaf.shape, data: stored });
   };
-  await whileRead(lm, async () => {
+  await withReadLock(lm, async () => {
     for (const [name, leaf] of leaves(lm.parameters)) await store(name, leaf);
   });
   if (progress) {
@@ -303,16 +307,16 @@ export async function encodeModel(
   checkReadable(tensors, metadata);
   const chunks = encodeSafetensors(tensors, {
     format: FORMAT,
-    sha256: NO_SUM,
+    sha256: ZERO_DIGEST,
     ...metadata,
     tokenizer: JSON.stringify(lm.tokenizer),
   });
-  replaceSum(chunks[0]!, NO_SUM, sha256(chunks));
+  replaceDigest(chunks[0]!, ZERO_DIGEST, sha256(chunks));
   return chunks;
 }
 
-/** Replaces the checksum in a header's bytes; false if it does not stand there. */
-function replaceSum(bytes: Uint8Array, from: string, to: string): boolean {
+/** Replaces the digest in a header's bytes; returns false if it is not there. */
+function replaceDigest(bytes: Uint8Array, from: string, to: string): boolean {
   const encode = (sum: string) => new TextEncoder().encode(`"sha256":"${sum}"`);
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   const at = new TextDecoder("latin1").decode(bytes.subarray(0, 8 + length)).indexOf(`"sha256":"${from}"`);
@@ -321,14 +325,14 @@ function replaceSum(bytes: Uint8Array, from: string, to: string): boolean {
   return true;
 }
 
-/** A model that is written must be one that can be read: a hand may have changed it. */
-function checkReadable(tensors: ReadonlyMap<string, Writable>, metadata: Archive["metadata"]): void {
+/** Checks that a model can be loaded again, as a user may have changed its objects. */
+function checkReadable(tensors: ReadonlyMap<string, WritableTensor>, metadata: Archive["metadata"]): void {
   try {
-    const needed = [...tensorsOf(notesOf(metadata))].map(([name, shape]) => `${name} [${shape}]`);
+    const needed = [...tensorsOf(parseMetadata(metadata))].map(([name, shape]) => `${name} [${shape}]`);
     const given = [...tensors].map(([name, { shape }]) => `${name} [${shape}]`);
     const other = new Set(needed).symmetricDifference(new Set(given)).values().next().value;
     if (other !== undefined) {
-      throw new InputError(`${other} is in one of its parameters and its configuration alone`);
+      throw new InputError(`${other} is in either its parameters or its configuration, not in both`);
     }
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
@@ -338,43 +342,43 @@ function checkReadable(tensors: ReadonlyMap<string, Writable>, metadata: Archive
   }
 }
 
-/** A checkpoint that is whole and holds what it says. */
-interface Checkpoint extends Notes {
+/** A checkpoint whose digest and tensors were checked. */
+interface Checkpoint extends Metadata {
   readonly tensors: Archive["tensors"];
-  /** JSON of the tokenizer, which is large, and not always needed. */
+  /** JSON of the tokenizer, which is large and not always needed. */
   readonly tokenizer: string;
 }
 
-/** Reads a checkpoint and checks it: all but its tokenizer. */
-async function open(path: string): Promise<Checkpoint> {
+/** Reads and checks a checkpoint, except its tokenizer. */
+async function openCheckpoint(path: string): Promise<Checkpoint> {
   const bytes = await readSafetensors(path, "a checkpoint");
   const { tensors, metadata } = decodeSafetensors(bytes, path);
   if (metadata["format"] !== FORMAT) {
     throw new InputError(
-      `Cannot read ${named(path)} as a checkpoint: its format is ${quoted(metadata["format"], "absent")} ` +
-        `where ${FORMAT} is wanted`,
+      `Cannot read ${named(path)} as a checkpoint: its format is ${quoted(metadata["format"], "absent")}, ` +
+        `expected ${FORMAT}`,
     );
   }
   const claimed = metadata["sha256"] ?? "";
-  const found = SUM.test(claimed) && replaceSum(bytes, claimed, NO_SUM);
+  const found = SHA256_HEX.test(claimed) && replaceDigest(bytes, claimed, ZERO_DIGEST);
   if (!found || sha256(bytes) !== claimed) {
     throw new InputError(
-      `Cannot read ${named(path)} as its checksum does not match: the file is damaged or was changed`,
+      `Cannot read ${named(path)} as its checksum does not match: the file was damaged or modified`,
     );
   }
   try {
-    const notes = notesOf(metadata);
-    checkTensors(tensors, notes);
-    return { ...notes, tensors, tokenizer: metadata["tokenizer"] ?? "" };
+    const parsed = parseMetadata(metadata);
+    checkTensors(tensors, parsed);
+    return { ...parsed, tensors, tokenizer: metadata["tokenizer"] ?? "" };
   } catch (error) {
     throw unusable(path, "a checkpoint", error);
   }
 }
 
 /**
- * Reads a model from a checkpoint.
+ * Loads a model from a checkpoint.
  *
- * @throws {InputError} If the file is missing, truncated, damaged, or no checkpoint.
+ * @throws {InputError} If the file is missing, truncated, damaged, or not a checkpoint.
  *
  * @example
  * ```ts
@@ -388,25 +392,25 @@ async function open(path: string): Promise<Checkpoint> {
  * ```
  */
 export async function loadModel(path: string): Promise<LanguageModel> {
-  return modelOf(path, await open(path));
+  return modelOf(path, await openCheckpoint(path));
 }
 
 /**
- * Reads a model that a run made, and what it took.
+ * Loads a model and the metadata of the run that trained it.
  *
- * @param key Of the run.
- * @throws {InputError} If it cannot be read, or another run made it.
+ * @param key The run's key.
+ * @throws {InputError} If it cannot be read, or another run trained it.
  */
-export async function loadMade(
+export async function loadTrained(
   path: string,
   key: string,
-): Promise<{ lm: LanguageModel; took: Omit<Made, "key"> }> {
-  const checkpoint = await open(path);
-  const { key: found, ...took } = checkpoint.made ?? {};
+): Promise<{ lm: LanguageModel; run: Omit<TrainingRun, "key"> }> {
+  const checkpoint = await openCheckpoint(path);
+  const { key: found, ...run } = checkpoint.made ?? {};
   if (found !== key) {
-    throw new InputError(`Cannot use ${named(path)} as another run made it: remove it to make it again`);
+    throw new InputError(`Cannot use ${named(path)} as another run trained it: remove it to train it again`);
   }
-  return { lm: modelOf(path, checkpoint), took: took as Omit<Made, "key"> };
+  return { lm: modelOf(path, checkpoint), run: run as Omit<TrainingRun, "key"> };
 }
 
 function modelOf(path: string, { config, seed, task, tensors, tokenizer: json }: Checkpoint): LanguageModel {
@@ -422,37 +426,41 @@ function modelOf(path: string, { config, seed, task, tensors, tokenizer: json }:
   }
   const lm = gpt(preset, { tokenizer, seed });
   if (task) addHead(lm.parameters, task.kind, task.labels.length, seed);
-  fill(leaves(lm.parameters), tensors);
+  assignTensors(leaves(lm.parameters), tensors);
   return task ? { ...lm, task } : lm;
 }
 
-/** Puts stored values into variables of their shapes. */
-function fill(variables: [string, tf.Variable][], tensors: Archive["tensors"]): void {
+/** Assigns stored values to variables. */
+function assignTensors(variables: [string, tf.Variable][], tensors: Archive["tensors"]): void {
   for (const [name, leaf] of variables) {
     tf.tidy(() => leaf.assign(tf.tensor(tensors.get(name)!.data, leaf.shape, "float32")));
   }
 }
 
 /**
- * How far the run of a checkpoint is; nothing if there is no file.
+ * The progress of a checkpoint's run; undefined if there is no file.
  *
- * @throws {InputError} If it is damaged or holds no run.
+ * @throws {InputError} If it is damaged or has no unfinished run.
  */
-export async function progressOf(path: string): Promise<Omit<Made, "key"> & { update: number } | undefined> {
+export async function progressOf(
+  path: string,
+): Promise<Omit<TrainingRun, "key"> & { update: number } | undefined> {
   if (!await exists(path)) return undefined;
-  const { update, seconds, updates, batch } = runOf(path, await open(path));
+  const { update, seconds, updates, batch } = runOf(path, await openCheckpoint(path));
   return { update, seconds, updates, batch };
 }
 
-function runOf(path: string, { run }: Checkpoint): NonNullable<Notes["run"]> {
+function runOf(path: string, { run }: Checkpoint): NonNullable<Metadata["run"]> {
   if (run) return run;
-  throw new InputError(`Cannot resume from ${named(path)} as it holds a finished model and not a run`);
+  throw new InputError(
+    `Cannot resume from ${named(path)} as it is a finished model, not the checkpoint of a run`,
+  );
 }
 
 /**
- * The digest of all that a training reads of a model: configuration, parameters and tokenizer.
+ * The digest of a model's configuration, parameters and tokenizer.
  *
- * @param lm The model as it stands.
+ * @param lm The model.
  */
 export async function modelDigest({ config, parameters, tokenizer }: LanguageModel): Promise<string> {
   const read = leaves(parameters).map(async ([name, leaf]) => [name, await leaf.data()] as const);
@@ -460,12 +468,12 @@ export async function modelDigest({ config, parameters, tokenizer }: LanguageMod
 }
 
 /**
- * Takes a run up where a checkpoint left it: fills the model and the moments.
+ * Resumes a run from a checkpoint: restores the model and the optimiser's state.
  *
- * @param path A checkpoint of this run; where there is none, the run begins at its start.
- * @param lm The model as it stood when the run began, or as the checkpoint left it.
- * @returns What the run began with, which its next checkpoint says, too.
- * @throws {InputError} If it is damaged, is of another configuration or other settings, or began with another model;
+ * @param path The checkpoint; if there is no file, the run starts from the beginning.
+ * @param lm The initial model of the run, or the model at the checkpoint.
+ * @returns Digest of the run's initial model, for its next checkpoint.
+ * @throws {InputError} If it is damaged, has another configuration or other settings, or started from another model;
  * nothing is changed then.
  */
 export async function resume(
@@ -475,7 +483,7 @@ export async function resume(
 ): Promise<string> {
   const start = await modelDigest(lm);
   if (!await exists(path)) return start;
-  const checkpoint = await open(path);
+  const checkpoint = await openCheckpoint(path);
   const { tensors } = checkpoint;
   const { start: began, update, seconds, settings: asked } = runOf(path, checkpoint);
   const now: Record<string, unknown> = { ...lm.config, ...settings };
@@ -495,8 +503,8 @@ export async function resume(
     throw new InputError(
       `Cannot resume from ${
         named(path)
-      } as version 0.1 wrote it, which did not say what the run began with: remove ` +
-        "it to begin again",
+      } as it is of version 0.1, which does not identify the initial model: remove ` +
+        "it to start again",
     );
   }
   const own = leaves(lm.parameters);
@@ -507,7 +515,7 @@ export async function resume(
     ...trained.map((name, i): [string, tf.Variable] => [`adam.v.${name}`, state.v[i]!]),
   ];
   const missing = variables.find(([name, { shape }]) => tensors.get(name)?.shape.join() !== shape.join());
-  if (missing) { // A model without a head has no checkpoint of one with a head, whatever the settings say.
+  if (missing) { // The model must have the same parameters, such as a head.
     throw new InputError(`Cannot resume from ${named(path)} as tensor "${missing[0]}" is of another model`);
   }
   const { config, tokenizer } = lm;
@@ -516,10 +524,10 @@ export async function resume(
     throw new InputError(
       `Cannot resume from ${
         named(path)
-      } as its run began with another model: remove it to begin again with this one`,
+      } as its run started from another model: remove it to start again with this one`,
     );
   }
-  fill(variables, tensors);
+  assignTensors(variables, tensors);
   state.update = update;
   state.seconds = seconds;
   return began;

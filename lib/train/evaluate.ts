@@ -11,7 +11,7 @@ import {
   type LanguageModel,
   positionKinds,
   positionRules,
-  whileRead,
+  withReadLock,
 } from "../model/mod.ts";
 import { countUnknown, type Tokenizer, tokensOf } from "../text/mod.ts";
 import { batchOf } from "./batches.ts";
@@ -25,44 +25,44 @@ import { context as contexts, split as splits, windows as windowLimit } from "./
 import { languageModelLoss, targetOf } from "./objectives.ts";
 import { warnOfUnknown } from "./warnings.ts";
 
-/** How well a text is predicted. */
+/** Metrics of a language model on a text. */
 export interface TextMeasures {
-  /** Nats a token; comparable between models of one tokenizer. */
+  /** Cross-entropy in nats per token; comparable between models with the same tokenizer. */
   readonly loss: number;
-  /** exp(loss), a token's. */
+  /** Perplexity per token, exp(loss). */
   readonly perplexity: number;
-  /** Bits a character of the text; comparable between tokenizers. */
+  /** Bits per character; comparable between tokenizers. */
   readonly bitsPerCharacter: number;
 }
 
-/** How well a model of any kind predicts a text, with 95 % intervals over the text's windows. */
+/** Metrics of a language model on a text, with 95 % confidence intervals over its windows. */
 export interface TextScore extends TextMeasures {
-  /** How many tokens were predicted. */
+  /** Number of predicted tokens. */
   readonly tokens: number;
-  /** Loss of each window, in nats a token: two models of one tokenizer pair window by window. */
+  /** Loss of each window in nats per token, for paired comparisons of models with the same tokenizer. */
   readonly losses: Float32Array;
-  /** Share of the text's tokens that are `<unk>`: with many of them, the measures are too good. */
+  /** Share of `<unk>` among the text's tokens; with many of them, the metrics are too good. */
   readonly unknown: number;
-  /** Lower ends of the intervals. */
+  /** Lower bounds of the intervals. */
   readonly low: TextMeasures;
-  /** Upper ends. */
+  /** Upper bounds of the intervals. */
   readonly high: TextMeasures;
 }
 
-/** Sequences of one evaluation step: enough to keep matrix multiplication busy, few enough to fit a small heap. */
+/** Batch size in evaluation: large enough for efficient matrix multiplication, small enough for little memory. */
 const EVALUATION_BATCH = 16;
 
 /**
- * A text's windows for evaluation: `limit` of them, spread evenly; all, side by side, if there are fewer.
+ * Contiguous windows of a text for evaluation; if there are more than `maxWindows`, evenly spaced ones.
  *
- * @throws {InputError} If the text does not fill one.
+ * @throws {InputError} If the text is shorter than a window.
  */
-export function evaluationWindows(ids: Int32Array, context: number, limit: number): Int32Array[] {
+export function evaluationWindows(ids: Int32Array, context: number, maxWindows: number): Int32Array[] {
   const count = Math.floor(ids.length / context);
   if (count === 0) {
-    throw new InputError(`Cannot evaluate on ${ids.length} tokens as a window takes ${context}`);
+    throw new InputError(`Cannot evaluate on ${ids.length} tokens as a window needs ${context}`);
   }
-  const taken = Math.min(count, limit);
+  const taken = Math.min(count, maxWindows);
   return Array.from({ length: taken }, (_, i) => {
     const at = Math.floor(i * count / taken) * context;
     return ids.subarray(at, at + context);
@@ -70,11 +70,11 @@ export function evaluationWindows(ids: Int32Array, context: number, limit: numbe
 }
 
 /**
- * A model's losses as a score of a text, which shows itself in a few lines. Many unknown tokens are warned of.
+ * Metrics of a text from the losses of its windows. Displays as a few lines; warns of many unknown tokens.
  *
- * @param losses Nats a token, of each window.
- * @param tokens How many tokens of a window are predicted.
- * @param ids The text's tokens.
+ * @param losses Loss of each window, in nats per token.
+ * @param tokens Number of predicted tokens per window.
+ * @param ids The text's token ids.
  */
 export function textScore(
   losses: readonly number[],
@@ -101,8 +101,8 @@ export function textScore(
     low: measures(low),
     high: measures(high),
   };
-  const line = (name: keyof TextMeasures, words: string) =>
-    `${words} ${interval({ value: score[name], low: score.low[name], high: score.high[name] })}`;
+  const line = (name: keyof TextMeasures, label: string) =>
+    `${label} ${interval({ value: score[name], low: score.low[name], high: score.high[name] })}`;
   return displayAs(score, () =>
     [
       line("bitsPerCharacter", "bits per character"),
@@ -114,9 +114,9 @@ export function textScore(
 
 /** The options of {@linkcode scoreText} and {@linkcode scoreByPosition}. */
 export interface ScoreOptions {
-  /** Windows of the text at most, spread evenly over it. Default: all. */
+  /** Maximum number of windows, evenly spaced over the text. Default: all. */
   windows?: number;
-  /** Tokens of a window; more than the model's context for positions that can be read there. Default: the context. */
+  /** Window length in tokens; may exceed the model's context if its positions extrapolate. Default: the context. */
   context?: number;
 }
 
@@ -126,26 +126,26 @@ export const scoreSettings = {
   context: { ...contexts, otherwise: "the model's context" },
 } satisfies SchemaOf<ScoreOptions>;
 
-/** A model that reads windows of so many tokens; its parameters are the same. */
-function reading(lm: LanguageModel, context: number = lm.config.context): LanguageModel {
+/** The same model with another context length. */
+function withContext(lm: LanguageModel, context: number = lm.config.context): LanguageModel {
   if (context === lm.config.context) return lm;
   const { kind } = lm.config.positions;
-  if (context > lm.config.context && !positionRules[kind].extends) {
-    const others = positionKinds.filter((kind) => positionRules[kind].extends);
+  if (context > lm.config.context && !positionRules[kind].extrapolates) {
+    const others = positionKinds.filter((kind) => positionRules[kind].extrapolates);
     throw new InputError(
-      `Cannot read ${context} tokens with positions "${kind}" as they end with the context of ${lm.config.context}: ` +
-        `${others.join(", ")} go on`,
+      `Cannot read ${context} tokens with positions "${kind}" as they are limited to the context of ${lm.config.context}: ` +
+        `${others.join(", ")} extrapolate`,
     );
   }
   return { ...lm, config: { ...lm.config, context } };
 }
 
 /**
- * How well a model predicts a text that it has not seen: window by window, without dropout, under a softmax
- * over the token rows whatever the variant, so that arms compare.
+ * Evaluates a language model on a held-out text, window by window, without dropout. The softmax is over tokens for
+ * either variant, so that they are comparable.
  *
- * @throws {InputError} If the text does not fill a window, an option is unknown or out of its range, the positions end
- * before the context that is asked for, or the architecture is `bert`.
+ * @throws {InputError} If the text is shorter than a window, an option is unknown or out of its range, the positions do
+ * not extrapolate to the context, or the architecture is `bert`.
  *
  * @example
  * ```ts
@@ -167,9 +167,9 @@ export async function scoreText(
 ): Promise<TextScore> {
   checkModel(lm, "score a text");
   const { windows, ...given } = settle("score a text", scoreSettings, options);
-  const reader = reading(lm, given.context), { context, width } = reader.config;
+  const model = withContext(lm, given.context), { context, width } = model.config;
   const { losses, ids } = await heldoutLosses(
-    reader,
+    model,
     text,
     windows,
     (h, windows) =>
@@ -185,12 +185,12 @@ export async function scoreText(
 }
 
 /**
- * How well a model predicts a text at each position of a window: what {@linkcode scoreText} gives, position by position.
- * With a context beyond that of its training, it shows how far the model's positions carry.
+ * Evaluates a language model as {@linkcode scoreText}, at each position of a window. With a context longer than in
+ * training, it measures length extrapolation.
  *
- * @returns Bits a character: of the token that has one token before it, two, …, all of the window but itself.
- * @throws {InputError} If the text does not fill a window, an option is unknown or out of its range, the positions end
- * before the context that is asked for, or the architecture is `bert`.
+ * @returns Bits per character of the second, third, … token of a window.
+ * @throws {InputError} If the text is shorter than a window, an option is unknown or out of its range, the positions do
+ * not extrapolate to the context, or the architecture is `bert`.
  *
  * @example
  * ```ts
@@ -212,9 +212,9 @@ export async function scoreByPosition(
 ): Promise<number[]> {
   checkModel(lm, "score a text");
   const given = settle("score a text", scoreSettings, options);
-  const reader = reading(lm, given.context), { context, width } = reader.config;
+  const model = withContext(lm, given.context), { context, width } = model.config;
   const { losses, windows, ids } = await heldoutLosses(
-    reader,
+    model,
     text,
     given.windows,
     (h, windows) =>
@@ -232,21 +232,21 @@ export async function scoreByPosition(
   });
 }
 
-/** Losses on a text's windows, some windows at a time. */
+/** Losses on a text's windows, in batches. */
 async function heldoutLosses(
   lm: LanguageModel,
   text: string,
-  limit: number,
+  maxWindows: number,
   lossesOf: (h: tf.Tensor3D, windows: readonly Int32Array[]) => tf.Scalar[],
 ): Promise<{ losses: number[][]; windows: number[]; ids: Int32Array }> {
   checkCausal(lm.config, "score a text");
   const ids = tokensOf(text, lm.tokenizer);
   const { context } = lm.config;
-  const windows = evaluationWindows(ids, context, limit);
+  const windows = evaluationWindows(ids, context, maxWindows);
   await started();
   const losses: number[][] = [], counts: number[] = [];
   const signal = stopSignal();
-  await whileRead(lm, async () => {
+  await withReadLock(lm, async () => {
     const perBatch = Math.max(1, Math.floor(EVALUATION_BATCH * Math.min(1, 512 / context)));
     for (let at = 0; at < windows.length; at += perBatch) {
       await giveWay(signal);
@@ -266,30 +266,30 @@ async function heldoutLosses(
   return { losses, windows: counts, ids };
 }
 
-/** How well a task is done, with 95 % intervals over its examples. */
+/** Metrics of a task, with 95 % confidence intervals over its examples. */
 export interface TaskScore extends Interval {
-  /** The task's primary measure: `value`, `low` and `high` are of it. */
+  /** The primary metric, which `value`, `low` and `high` refer to. */
   readonly measure: Measure;
-  /** Each of the task's measures. */
+  /** All metrics of the task. */
   readonly measures: Readonly<Partial<Record<Measure, Interval>>>;
-  /** Label of each example as it was guessed; or its grade. */
+  /** Predicted label of each example, or its grade. */
   readonly predictions: readonly number[];
-  /** Examples seen. */
+  /** Number of examples. */
   readonly examples: number;
-  /** The primary measure of the majority baseline, which predicts one label for all of them, the best one for it. */
+  /** Majority baseline: the best primary metric of a constant prediction. */
   readonly baseline: number;
 }
 
-/** What scoring reads of a task. */
-export interface Asked extends Pick<Task, "name" | "labels" | "measures"> {
-  /** Which examples. */
+/** A copy of what scoring needs of a task, as a notebook may change the task during evaluation. */
+export interface TaskSnapshot extends Pick<Task, "name" | "labels" | "measures"> {
+  /** The split. */
   readonly split: Split;
-  /** Their labels, or grades. */
+  /** Its true labels, or grades. */
   readonly truth: readonly number[];
 }
 
-/** What scoring reads of a task as it is now: a notebook may change the task while the model computes. */
-export function askedOf({ name, labels, measures, ...task }: Task, split: Split): Asked {
+/** Copies what scoring needs of a task. */
+export function taskSnapshot({ name, labels, measures, ...task }: Task, split: Split): TaskSnapshot {
   return {
     name,
     labels: [...labels],
@@ -299,9 +299,9 @@ export function askedOf({ name, labels, measures, ...task }: Task, split: Split)
   };
 }
 
-/** Predictions as scores by a task's measures, which show themselves in a few lines. */
-export function scoreOf(asked: Asked, predictions: readonly number[]): TaskScore {
-  const { measures, truth } = asked;
+/** Scores predictions by a task's metrics. Displays as a few lines. */
+export function scoreOf(snapshot: TaskSnapshot, predictions: readonly number[]): TaskScore {
+  const { measures, truth } = snapshot;
   const scores = measures.map((measure) => [measure, scoreInterval(measure, predictions, truth)] as const);
   const [measure, primary] = scores[0]!;
   const found: TaskScore = {
@@ -310,13 +310,13 @@ export function scoreOf(asked: Asked, predictions: readonly number[]): TaskScore
     measures: Object.fromEntries(scores),
     predictions,
     examples: predictions.length,
-    baseline: majorityBaseline(asked, truth),
+    baseline: majorityBaseline(snapshot, truth),
   };
-  return displayAs(found, () => linesOf(asked, found).join("\n"));
+  return displayAs(found, () => linesOf(snapshot, found).join("\n"));
 }
 
-/** A score in a few lines: all but the predictions. */
-function linesOf({ name, split }: Asked, { measures, baseline, examples }: TaskScore): string[] {
+/** A score as text, without predictions. */
+function linesOf({ name, split }: TaskSnapshot, { measures, baseline, examples }: TaskScore): string[] {
   return [
     `${name}, ${examples} ${split} examples`,
     ...Object.entries(measures).map(([measure, found]) => `${measure} ${interval(found)}`),
@@ -330,31 +330,31 @@ function interval({ value, low, high }: Interval): string {
 
 /** The options of {@linkcode evaluate} and {@linkcode zeroShot}. */
 export interface SplitOptions {
-  /** Which examples. @default "test" */
+  /** Which split. @default "test" */
   split?: Split;
 }
 
 /** The settings of {@linkcode SplitOptions}. */
 export const splitSettings = { split: splits } satisfies SchemaOf<SplitOptions>;
 
-/** How well a fine-tuned model does a task. */
+/** The result of {@linkcode evaluate}. */
 export interface Evaluation extends TaskScore {
   /** Mean cross-entropy of the labels, L2, in nats. */
   readonly loss: number;
-  /** How many of the split's texts were cut to fit the context. */
+  /** Number of the split's texts that were truncated to the context. */
   readonly cut: number;
-  /** Share of the split's tokens that are `<unk>`. */
+  /** Share of `<unk>` among the split's tokens. */
   readonly unknown: number;
-  /** Scores of each example's labels, or choices. */
+  /** Logits of each example's labels, or choices. */
   readonly logits: readonly Float32Array[];
 }
 
 /**
- * How well a fine-tuned model does a task, without dropout, beside the majority baseline. As a cell's last expression
- * and printed it is a few lines; its predictions and logits are there all the same. A label is the likeliest one; a grade is the mean of the
- * grades, each as likely as the model finds it.
+ * Evaluates a fine-tuned model on a task, without dropout. Displays as a few lines in a notebook; the object also has
+ * predictions and logits. The prediction is the most likely label, or the expected grade.
  *
- * @throws {InputError} If it is no model or no task, there is no such split, or the model has no head for a task of this kind.
+ * @throws {InputError} If it is no model or no task, there is no such split, or the model has no head for this kind of
+ * task.
  *
  * @example
  * ```ts ignore
@@ -377,14 +377,14 @@ export async function evaluate(
   checkHead(lm, task);
   const encoded = encodeTask(task, lm.tokenizer, lm.config.context, true);
   const rows = encoded[split];
-  const { kind } = task, graded = isGraded(task), asked = askedOf(task, split);
+  const { kind } = task, graded = isGraded(task), snapshot = taskSnapshot(task, split);
   const logits = new Array<Float32Array>(rows.length);
   const most = rows.reduce((most, { sequences }) => Math.max(most, sequences.length), 1);
   const perBatch = Math.max(1, Math.floor(2 * EVALUATION_BATCH / most));
   await started();
-  const order = [...rows.keys()].sort((a, b) => rows[a]!.length - rows[b]!.length); // Little padding.
+  const order = [...rows.keys()].sort((a, b) => rows[a]!.length - rows[b]!.length); // By length, for little padding.
   const signal = stopSignal();
-  await whileRead(lm, async () => {
+  await withReadLock(lm, async () => {
     for (let at = 0; at < order.length; at += perBatch) {
       await giveWay(signal);
       const some = order.slice(at, at + perBatch);
@@ -406,7 +406,7 @@ export async function evaluate(
   });
   if (!logits.every((scores) => scores.every(Number.isFinite))) {
     throw new InputError(
-      `Cannot evaluate on task "${task.name}" as the model's scores are not finite numbers`,
+      `Cannot evaluate on task "${task.name}" as the model's logits are not finite numbers`,
     );
   }
   let loss = 0;
@@ -422,7 +422,7 @@ export async function evaluate(
   });
   const { texts, cut, tokens, unknown } = encoded.counts[split];
   const found: Evaluation = {
-    ...scoreOf(asked, predictions),
+    ...scoreOf(snapshot, predictions),
     loss: loss / rows.length,
     cut,
     unknown: unknown / Math.max(1, tokens),
@@ -430,13 +430,13 @@ export async function evaluate(
   };
   return displayAs(found, () =>
     [
-      ...linesOf(asked, found),
+      ...linesOf(snapshot, found),
       `loss ${found.loss.toFixed(4)}`,
-      `${cut} of ${texts} texts cut to fit the context, ${percent(found.unknown)} of their tokens <unk>`,
+      `${cut} of ${texts} texts truncated to the context, ${percent(found.unknown)} of their tokens <unk>`,
     ].join("\n"));
 }
 
-/** Refuses a task that is not the one that a model has its head for: labels of another order score as if wrong. */
+/** Checks that a task has the labels of the model's head; labels in another order would be scored as wrong. */
 function checkHead({ task: head }: LanguageModel, { name, kind, labels }: Task): void {
   const isSame = head?.kind === kind &&
     (kind === "choice" || JSON.stringify(head.labels) === JSON.stringify(labels));
@@ -444,6 +444,6 @@ function checkHead({ task: head }: LanguageModel, { name, kind, labels }: Task):
   const show = ({ kind, labels }: Pick<Task, "kind" | "labels">) => `${kind} with labels ${quoted(labels)}`;
   throw new InputError(
     `Cannot evaluate on task ${quoted(name)} as it is ${show({ kind, labels })}: the model ` +
-      (head ? `has a head for ${show(head)}` : "has no head, which fine-tuning gives it"),
+      (head ? `has a head for ${show(head)}` : "has no head, which fine-tuning adds"),
   );
 }

@@ -27,38 +27,38 @@ import { type Batch, objective } from "./objectives.ts";
 import * as shared from "./options.ts";
 import type { RunOptions } from "./pretrain.ts";
 
-/** How a model is fine-tuned. */
+/** The options of {@linkcode finetune}. */
 export interface FinetuneOptions extends Partial<Omit<AdamOptions, "updates">>, RunOptions {
-  /** λ of L3 = L2 + λ·L1 (§3.2); 0.5 unless given, 0 trains on the task alone, as `bert` must. */
+  /** λ of L3 = L2 + λ·L1 (§3.2); 0 for the task loss only, as `bert` requires. @default 0.5 */
   readonly lambda?: number;
-  /** Passes over the training examples; default 3 (§4.1). */
+  /** Passes over the training examples (§4.1). @default 3 */
   readonly epochs?: number;
-  /** Examples of an update; its default depends on the model's width, as rate's and warm-up's do ({@linkcode finetuneDefaults}). */
+  /** Batch size in examples. Default: depends on the model's width, as for rate and warm-up ({@linkcode finetuneDefaults}). */
   readonly batch?: number;
-  /** Share dropped at each site; default: the configuration's from GPT-1's width on (§4.1: 0.1), else 0. */
+  /** Dropout probability. Default: the configuration's for GPT-1's width and above (§4.1: 0.1), otherwise 0. */
   readonly dropout?: number;
   /**
-   * Layers taken over from pre-training (Figure 2): all unless given; with 0 the embeddings alone, with −1 nothing, so
-   * that the model is trained from scratch. The others start at random.
+   * Number of pre-trained layers to transfer (Figure 2): 0 for the embeddings only, −1 for training from scratch. Other
+   * layers are initialised at random. Default: all.
    */
   readonly transfer?: number;
-  /** Of head, layers not taken over, special tokens, data order and dropout; the model's own unless given. */
+  /** Seed of new parameters, data order and dropout. Default: the model's. */
   readonly seed?: number;
 }
 
-/** What {@linkcode finetuneDefaults} gives. */
+/** The result of {@linkcode finetuneDefaults}. */
 export type FinetuneDefaults =
   & Omit<AdamOptions, "updates">
   & Required<Pick<FinetuneOptions, "batch" | "epochs" | "dropout">>;
 
-/** GPT-1's width, from which on the paper's settings hold. */
-const WIDE = 768;
+/** GPT-1's width; models at least as wide use the paper's settings. */
+const PAPER_WIDTH = 768;
 
 /**
- * How a model of a configuration is fine-tuned unless told otherwise: at GPT-1's width and above as in the paper
- * (§4.1), which are the settings of OpenAI's code; below by what small models learn with.
+ * The default settings of fine-tuning: those of the paper (§4.1) and OpenAI's code for models of GPT-1's width and
+ * above, others for smaller models.
  *
- * @param config Its width decides; at GPT-1's and above its dropout holds.
+ * @param config The model's width and dropout.
  *
  * @example
  * ```ts
@@ -76,17 +76,18 @@ export function finetuneDefaults({ width, dropout }: Pick<Config, "width" | "dro
     clip: clip.default,
     epochs: epochs.default,
   };
-  if (width >= WIDE) return { ...common, rate: 6.25e-5, warmup: 0.002, batch: 32, dropout };
+  if (width >= PAPER_WIDTH) return { ...common, rate: 6.25e-5, warmup: 0.002, batch: 32, dropout };
   return { ...common, rate: Math.min(1e-3, 0.064 / width), warmup: 0.1, batch: 16, dropout: 0 };
 }
 
 /**
- * What the defaults of small models were measured on: all else as in {@linkcode finetuneDefaults}, one seed, 95 %
- * intervals of ±1.1 and ±2.5 points. The paper's settings give 70.1 and 51.1 %.
+ * How the defaults for small models were chosen. Other settings are those of {@linkcode finetuneDefaults}; 95 %
+ * intervals are ±1.1 and ±2.5 points. The paper's settings give 70.1 and 51.1 %.
  */
 const MEASURED = "mini on validation, 2,000 examples of imdb and of hypernym, 1 seed";
 
-const byWidth = (wide: string, narrow: string) => `${wide} from width ${WIDE} on (§4.1), else ${narrow}`;
+const byWidth = (wide: string, narrow: string) =>
+  `${wide} for width ≥ ${PAPER_WIDTH} (§4.1), otherwise ${narrow}`;
 
 /** The settings of {@linkcode FinetuneOptions}. */
 export const finetuneSettings = {
@@ -108,22 +109,22 @@ export const finetuneSettings = {
   },
   dropout: {
     ...shared.dropout,
-    otherwise: byWidth("the model's own", "0"),
+    otherwise: byWidth("the model's", "0"),
     why: `${MEASURED}: 80.2 and 70.1 % with 0, 80.8 and 50.1 % with 0.1`,
   },
-  transfer: { ...shared.transfer, otherwise: "all" },
+  transfer: { ...shared.pretrainedLayers, otherwise: "all" },
   seed: shared.runSeed,
   ...shared.runSettings,
 } as const satisfies SchemaOf<FinetuneOptions>;
 
 /**
- * Supervised fine-tuning (§3.2): a copy of the model gets the task's head and learns L2 + λ·L1 on it.
+ * Supervised fine-tuning (§3.2): trains a copy of the model, with a task head, on L3 = L2 + λ·L1.
  *
- * Iterate it for a record of each update, or await it for the tuned copy; the model itself stays as it is. The task is
- * read when this is called, the model when the run begins.
+ * Iterate it for a record of each update, or await it for the fine-tuned copy; the model itself does not change. The
+ * task is read when this is called, the model when the run starts.
  *
- * @throws {InputError} If it is no model or no task, an option is unknown or out of its range, an update does not
- * fit into memory, or the checkpoint is not this run's.
+ * @throws {InputError} If it is no model or no task, an option is unknown or out of its range, an update does not fit
+ * into memory, or the checkpoint is of another run.
  *
  * @example
  * ```ts
@@ -160,57 +161,57 @@ export function finetune(
   checkTask(task);
   const given = settle("fine-tune", finetuneSettings, options);
   const { lambda, transfer = lm.config.layers, seed = lm.seed, checkpoint, saveEvery, signal } = given;
-  const usual = finetuneDefaults(lm.config);
-  const { rate, schedule, warmup, decay, clip, epochs, batch, dropout } = { ...usual, ...given };
-  checkTransfer(transfer, lm.config.layers);
+  const defaults = finetuneDefaults(lm.config);
+  const { rate, schedule, warmup, decay, clip, epochs, batch, dropout } = { ...defaults, ...given };
+  checkPretrainedLayers(transfer, lm.config.layers);
   if (lambda > 0 && !architectureOf(lm.config).causal) {
     throw new InputError(
-      `Cannot fine-tune architecture "${lm.config.architecture}" with λ = ${lambda} as it fills in masked tokens and ` +
+      `Cannot fine-tune architecture "${lm.config.architecture}" with λ = ${lambda} as it predicts masked tokens and ` +
         "has no L1: λ = 0 works",
     );
   }
   const encoded = encodeTask(task, lm.tokenizer, lm.config.context);
-  const about = { name: task.name, kind: task.kind, labels: [...task.labels] }; // As it is now.
-  const size = Math.min(batch, encoded.train.length);
-  const updates = Math.floor(encoded.train.length / size) * epochs;
+  const taskInfo = { name: task.name, kind: task.kind, labels: [...task.labels] }; // The task may change before the run starts.
+  const batchSize = Math.min(batch, encoded.train.length);
+  const updates = Math.floor(encoded.train.length / batchSize) * epochs;
   const adam: AdamOptions = { rate, schedule, warmup, decay, clip, updates };
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
-    checkModel(lm, "fine-tune"); // It may have been disposed since.
+    checkModel(lm, "fine-tune"); // It may have been disposed meanwhile.
     if (checkpoint !== undefined) await checkWritable(checkpoint);
-    const tuned = startTask(lm, about, seed, transfer);
+    const tuned = startTask(lm, taskInfo, seed, transfer);
     let complete = false;
     try {
       const sequences = encoded.train.reduce((most, { sequences }) => Math.max(most, sequences.length), 1);
-      checkMemory(tuned, size, sequences, encoded.longest);
-      yield* learn(tuned);
+      checkMemory(tuned, batchSize, sequences, encoded.longest);
+      yield* trainOn(tuned);
       complete = true;
       return tuned;
     } finally {
-      if (!complete) dispose(tuned.parameters); // Nobody gets it.
+      if (!complete) dispose(tuned.parameters); // It is not returned.
     }
   }());
 
-  async function* learn(tuned: LanguageModel): AsyncGenerator<TrainingRecord, void> {
+  async function* trainOn(tuned: LanguageModel): AsyncGenerator<TrainingRecord, void> {
     const variables = leaves(tuned.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
     const state = adamState(variables);
-    const pick = shuffledByLength(seed, encoded.train.map(({ length }) => length), size);
+    const pick = shuffledByLength(seed, encoded.train.map(({ length }) => length), batchSize);
     const { train: examples, longest } = encoded;
-    const asked = {
+    const hyperparameters = {
       run: "finetune",
       ...adam,
       lambda,
       epochs,
-      batch: size,
+      batch: batchSize,
       dropout,
       seed,
       transfer,
       task: tuned.task,
     };
     const settings = {
-      ...asked,
+      ...hyperparameters,
       ...checkpoint && { examples: digest(examples) },
-      ...lm.config.variant === "paper" && { longest }, // As many positions take part in the softmax.
+      ...lm.config.variant === "paper" && { longest }, // The softmax includes this many positions.
     };
     try {
       const start = checkpoint ? await resume(checkpoint, tuned, { state, settings }) : "";
@@ -220,8 +221,8 @@ export function finetune(
         state,
         losses: (update) => {
           const rows = Array.from(pick(update), (i) => examples[i]!);
-          const drop = { rate: dropout, seed, update };
-          return objective(tuned, exampleBatch(rows, encoded, tuned), lambda, drop);
+          const dropoutOptions = { rate: dropout, seed, update };
+          return objective(tuned, exampleBatch(rows, encoded, tuned), lambda, dropoutOptions);
         },
         ...(checkpoint &&
           {
@@ -236,7 +237,7 @@ export function finetune(
   }
 }
 
-/** Examples as a batch; in `paper` as wide as the whole task, whose positions take part in the softmax. */
+/** Examples as a batch. `paper` pads to the longest sequence of the task, as its softmax includes the positions. */
 export function exampleBatch(
   rows: readonly EncodedExample[],
   { longest }: EncodedTask,
@@ -252,7 +253,7 @@ export function exampleBatch(
   return choices.some((count) => count !== choices[0]) ? { ...batch, choices } : batch;
 }
 
-/** Share of the positions that an epoch's updates read which hold no token but padding. */
+/** Share of padding among the positions of an epoch's batches. */
 export function paddingShare({ train }: EncodedTask, batch: number, seed: number): number {
   const pick = shuffledByLength(seed, train.map(({ length }) => length), batch);
   let [tokens, positions] = [0, 0];
@@ -265,46 +266,46 @@ export function paddingShare({ train }: EncodedTask, batch: number, seed: number
   return 1 - tokens / positions;
 }
 
-/** Checks a number of layers to take over.
+/**
+ * Checks a number of pre-trained layers.
  *
- * @throws {InputError} If it is not a whole number from −1 to the model's layers. */
-export function checkTransfer(transfer: number, layers: number): void {
-  if (!Number.isInteger(transfer) || transfer < -1 || transfer > layers) {
+ * @throws {InputError} If it is not a whole number from −1 to the model's number of layers.
+ */
+export function checkPretrainedLayers(count: number, layers: number): void {
+  if (!Number.isInteger(count) || count < -1 || count > layers) {
     throw new InputError(
-      `Cannot take over ${transfer} layers as their number must be a whole number from -1, which is nothing, ` +
-        `to ${layers}, which is all`,
+      `Cannot transfer ${count} layers as their number must be a whole number from -1 (none) to ${layers} (all)`,
     );
   }
 }
 
-/** Which leaves fine-tuning takes over: tokens and positions count as layer 0, the network's end as its last. */
-function transferred(config: Config, transfer: number): (name: string) => boolean {
+/** Which parameters are transferred from pre-training: embeddings belong to layer 0, a final layer norm to the last. */
+function pretrainedFilter(config: Config, pretrainedLayers: number): (name: string) => boolean {
   const body = architectureOf(config).leaves(config);
   return (name) => {
     const layer = /^h\.(\d+)\./.exec(name)?.[1];
-    if (layer !== undefined) return transfer > Number(layer);
-    return transfer >= (name in body ? config.layers : 0);
+    if (layer !== undefined) return pretrainedLayers > Number(layer);
+    return pretrainedLayers >= (name in body ? config.layers : 0);
   };
 }
 
 /**
- * A copy of the model that is ready for a task: a new head, and rows for [Start], [Delim] and [Extract] that
- * pre-training never used. `paper` draws them from N(0, 0.02), as OpenAI's code does; `clean` sets them
- * among the trained tokens, at their mean plus that noise, where small models learn pair tasks that they
- * otherwise do not.
+ * A copy of the model, prepared for a task: a new head, and new embeddings of [Start], [Delim] and [Extract], which
+ * pre-training does not use. `paper` draws them from N(0, 0.02), as OpenAI's code does; `clean` adds the mean of the
+ * token embeddings, without which small models do not learn pair tasks.
  */
 function startTask(
   lm: LanguageModel,
   task: NonNullable<LanguageModel["task"]>,
   seed: number,
-  transfer: number,
+  pretrainedLayers: number,
 ): LanguageModel {
   const parameters = clone(lm.parameters);
-  if (transfer < lm.config.layers) {
+  if (pretrainedLayers < lm.config.layers) {
     const start = init(lm.config, seed);
-    const fresh = new Map(leaves(start)), isTransferred = transferred(lm.config, transfer);
+    const initial = new Map(leaves(start)), isPretrained = pretrainedFilter(lm.config, pretrainedLayers);
     for (const [name, leaf] of leaves(parameters)) {
-      if (fresh.has(name) && !isTransferred(name)) leaf.assign(fresh.get(name)!);
+      if (initial.has(name) && !isPretrained(name)) leaf.assign(initial.get(name)!);
     }
     dispose(start);
   }

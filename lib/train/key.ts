@@ -1,17 +1,16 @@
 import { abbreviated, digest } from "../digest.ts";
 
-/** Raised when the same settings come to compute something else, so that no old result is taken for a new one. */
+/** Incremented when the same settings compute something else, so that old results are not reused. */
 const FORMAT = 2;
 
-/** What a run reads, whole: data, settings, what it begins with. */
-export type Read = Readonly<Record<string, unknown>>;
+/** All inputs of a run: data, settings, initial model. */
+export type RunInputs = Readonly<Record<string, unknown>>;
 
 /**
- * Keys of what runs read. A key is made of every field of it, whatever there is: one that is added later changes it,
- * and none can be forgotten. Texts and objects are taken to stay as they are, so that a corpus that many runs read is
- * hashed once.
+ * Returns a function that computes a run's key: a hash of all its inputs. Hashes of texts and objects are cached, so that
+ * a corpus of many runs is hashed once; they must not change.
  */
-export function keys(): (read: Read) => string {
+export function keys(): (inputs: RunInputs) => string {
   const sums = new Map<unknown, string>();
   const sumOf = (value: unknown): string => {
     if (typeof value === "string" ? value.length < 1000 : typeof value !== "object") return digest(value);
@@ -19,18 +18,18 @@ export function keys(): (read: Read) => string {
     sums.set(value, sum);
     return sum;
   };
-  return (read) => {
-    const fields = Object.entries(read).filter(([, value]) => value !== undefined);
+  return (inputs) => {
+    const fields = Object.entries(inputs).filter(([, value]) => value !== undefined);
     return digest({ FORMAT, ...Object.fromEntries(fields.map(([name, value]) => [name, sumOf(value)])) });
   };
 }
 
-/** What a run reads as its result's file shows it: of long texts and lists their size and digest. */
+/** A run's inputs as stored in its result file; long texts and lists are replaced by their size and digest. */
 export function summary(value: unknown): unknown {
   if (typeof value === "string") {
     return value.length <= 300 ? value : `${value.length} characters, ${sum(value)}`;
   }
-  if (typeof value === "number" && !Number.isFinite(value)) return String(value); // JSON has none.
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value); // JSON has no NaN or infinity.
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) {
     return value.length <= 32 ? value.map(summary) : `${value.length} items, ${sum(value)}`;

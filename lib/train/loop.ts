@@ -7,67 +7,67 @@ import { giveWay, stopSignal } from "../stop.ts";
 import { type AdamOptions, type AdamState, adamUpdate, globalNorm, rateAt } from "./adam.ts";
 import type { Losses } from "./objectives.ts";
 
-/** What one update was like. */
+/** Metrics of one update. */
 export interface TrainingRecord {
-  /** Updates made, this one included. */
+  /** Number of this update, from 1. */
   readonly update: number;
-  /** Updates that there will be. */
+  /** Total number of updates. */
   readonly updates: number;
-  /** What was minimised, in nats, on this update's batch before the update. */
+  /** Training loss of this update's batch, in nats. */
   readonly loss: number;
-  /** Its language-modelling part, where there is one. */
+  /** Language-modelling loss, if computed. */
   readonly L1?: number;
-  /** Its task's part, where there is one. */
+  /** Task loss, if there is a task. */
   readonly L2?: number;
-  /** Learning rate, bias correction left out. */
+  /** Learning rate, without bias correction. */
   readonly rate: number;
-  /** Norm of all gradients together, before clipping. */
+  /** Global gradient norm, before clipping. */
   readonly norm: number;
-  /** Seconds of its updates so far, those before an interruption included. */
+  /** Seconds of all updates so far, including those before an interruption. */
   readonly seconds: number;
 }
 
-/** What the loop needs; it knows nothing of models. */
+/** The input of the training loop, which is independent of models. */
 export interface Job {
-  /** What is trained. */
+  /** The variables to train. */
   readonly variables: readonly tf.Variable[];
-  /** The losses of the update that follows `update` completed ones. */
+  /** The losses of the next update, after `update` completed ones. */
   losses(update: number): Losses;
   /** The optimiser's settings. */
   readonly adam: AdamOptions;
-  /** Where to begin, and what the loop changes. */
+  /** The optimiser's state, updated in place. */
   readonly state: AdamState;
   /** Awaited before each update. */
   ready?(): Promise<void>;
-  /** Called every `saveEvery` updates, at the end and when stopped; not after a failure. */
+  /** Called every `saveEvery` updates, at the end and when stopped; not after an error. */
   save?(): Promise<void>;
-  /** Updates from one save to the next; only the end is saved unless given. */
+  /** Number of updates between saves. Default: saved at the end only. */
   readonly saveEvery?: number;
-  /** Ends the run after the update under way. */
+  /** Stops the run after the current update. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * The one loop. It trains until the schedule ends, the signal aborts or the reader leaves; in each case what
- * was reached is saved.
+ * The training loop. It trains until the schedule ends, the signal aborts or the iteration is left, and saves the
+ * state in each case.
  *
- * @throws {InputError} If loss or gradient is not finite; the parameters are then those of the last good update. If
- * parameters or moments are not finite after the last update, or before a save: what was saved before then stays.
- * @throws What {@linkcode stopSignal} says, if it ends a run that has no signal of its own: nobody takes half a run for
- * a whole one.
+ * @throws {InputError} If loss or gradient is not finite; the parameters are then those of the previous update. If
+ * parameters or moments are not finite after the last update or before a save; the previous save is then kept.
+ * @throws {DOMException} `AbortError`, if {@linkcode stopSignal} stops a run without its own signal, so that an
+ * incomplete run is not mistaken for a complete one.
  */
 export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
   const { variables, adam, state, saveEvery = Infinity } = job;
-  const general = job.signal ? undefined : stopSignal();
-  const signal = job.signal ?? general!;
-  const begun = state.update;
-  let [saved, failed] = [begun, false];
+  const globalSignal = job.signal ? undefined : stopSignal();
+  const signal = job.signal ?? globalSignal!;
+  const startUpdate = state.update;
+  let [savedUpdate, failed] = [startUpdate, false];
   try {
     while (state.update < adam.updates && !signal.aborted) {
       await job.ready?.();
       const begin = performance.now();
       const rate = rateAt(state.update, adam);
-      const measured = await update(job).catch((error) => {
+      const measurements = await update(job).catch((error) => {
         failed = true;
         throw error;
       });
@@ -76,83 +76,85 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
         update: state.update,
         updates: adam.updates,
         rate,
-        ...measured,
+        ...measurements,
         seconds: state.seconds,
       };
-      if (state.update % saveEvery === 0 && job.save) { // After its record: what a reader does at it is done by then.
+      if (state.update % saveEvery === 0 && job.save) { // After the consumer has handled the record.
         await checkFinite();
         await job.save();
-        saved = state.update;
+        savedUpdate = state.update;
       }
       await giveWay();
     }
-    if (state.update > begun) await checkFinite();
+    if (state.update > startUpdate) await checkFinite();
   } finally {
-    if (!failed && saved !== state.update && job.save) {
+    if (!failed && savedUpdate !== state.update && job.save) {
       await checkFinite();
       await job.save();
     }
   }
-  if (state.update < adam.updates && general?.aborted) {
-    const goesOn = job.save ? ": called again, it goes on from there" : "";
-    throw new DOMException(`Stopped after update ${state.update} of ${adam.updates}${goesOn}`, "AbortError");
+  if (state.update < adam.updates && globalSignal?.aborted) {
+    const resumeHint = job.save ? ": call it again to resume from there" : "";
+    throw new DOMException(
+      `Stopped after update ${state.update} of ${adam.updates}${resumeHint}`,
+      "AbortError",
+    );
   }
 
-  /** An update's own numbers are seen by the next one's loss, which is not always made. */
+  /** The next update's loss would reveal numbers that are not finite, but the last update has no next. */
   async function checkFinite(): Promise<void> {
     const all = [...variables, ...state.m, ...state.v];
     const norm = globalNorm(all);
     const [size] = await norm.data();
     norm.dispose();
     if (Number.isFinite(size)) return;
-    for (const each of all) { // Numbers that are finite may have squares that are not.
+    for (const each of all) { // Squares of finite numbers may overflow.
       if (allFinite(await each.data<"float32">())) continue;
       failed = true;
       throw new InputError(
-        `Cannot make update ${state.update} as the model's numbers are then not finite: a smaller rate may help`,
+        `Cannot make update ${state.update} as parameters or moments are then not finite: a smaller rate may help`,
       );
     }
   }
 
   async function update({ losses }: Job) {
-    const kept: Partial<Record<"L1" | "L2", tf.Scalar>> = {};
+    const parts: Partial<Record<"L1" | "L2", tf.Scalar>> = {};
     const { value, grads } = tf.variableGrads(() => {
       const { loss, L1, L2 } = losses(state.update);
-      if (L1) kept.L1 = tf.keep(L1);
-      if (L2) kept.L2 = tf.keep(L2);
+      if (L1) parts.L1 = tf.keep(L1);
+      if (L2) parts.L2 = tf.keep(L2);
       return loss;
     }, [...variables]);
     const gradients = variables.map(({ name, shape }) => grads[name] ?? tf.zeros(shape));
     const normTensor = globalNorm(gradients);
     const read = async (scalar: tf.Tensor) => (await scalar.data())[0]!;
     try {
-      const [loss, norm, L1, L2] = await Promise.all([ // Together: on a GPU each takes its time.
+      const [loss, norm, L1, L2] = await Promise.all([ // Concurrently: each read waits for the GPU.
         read(value),
         read(normTensor),
-        kept.L1 && read(kept.L1),
-        kept.L2 && read(kept.L2),
+        parts.L1 && read(parts.L1),
+        parts.L2 && read(parts.L2),
       ]);
       if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
         throw new InputError(
-          `Cannot make update ${state.update + 1} as its loss is ${loss} and its gradient's norm ${norm}: ` +
+          `Cannot make update ${state.update + 1} as its loss is ${loss} and its gradient norm ${norm}: ` +
             "a smaller rate may help",
         );
       }
       adamUpdate(variables, gradients, norm, state, adam);
       return { loss, ...(L1 !== undefined && { L1 }), ...(L2 !== undefined && { L2 }), norm };
     } finally {
-      tf.dispose([value, normTensor, gradients, Object.values(kept)]);
+      tf.dispose([value, normTensor, gradients, Object.values(parts)]);
     }
   }
 }
 
-/** A run under way: iterate it for its records, or await it for its result; both may be done. */
+/** A training run: iterate it for its records, or await it for its result, or both. */
 export interface Training<Result, Step = TrainingRecord> extends AsyncIterable<Step>, PromiseLike<Result> {}
 
 /**
- * Makes a generator of records into a {@linkcode Training}. Nothing happens before it is iterated or awaited; then the
- * backend starts, where none was chosen. Iterated a second time it throws an {@linkcode InputError}, as a run is
- * carried out once.
+ * Turns a generator of records into a {@linkcode Training}. It starts when it is first iterated or awaited, and starts
+ * the default backend if none was chosen. Iterating it a second time throws an {@linkcode InputError}.
  */
 export function training<Result, Step = TrainingRecord>(
   records: AsyncGenerator<Step, Result>,
@@ -160,7 +162,7 @@ export function training<Result, Step = TrainingRecord>(
   let result: Promise<Result> | undefined;
   let finish!: { resolve: (result: Result) => void; reject: (error: unknown) => void };
   const finished = new Promise<Result>((resolve, reject) => finish = { resolve, reject });
-  finished.catch(() => {}); // A reader of records gets the error from the iteration.
+  finished.catch(() => {}); // Who iterates gets the error from the iteration.
   async function* iterate(): AsyncGenerator<Step, void> {
     try {
       await started();
@@ -169,7 +171,9 @@ export function training<Result, Step = TrainingRecord>(
       finish.reject(error);
       throw error;
     } finally {
-      finish.reject(new InputError("Cannot give the result of a run that was left before its end"));
+      finish.reject(
+        new InputError("Cannot return the result of a run whose iteration was left before its end"),
+      );
     }
   }
   let iterator: AsyncGenerator<Step, void> | undefined;
@@ -181,7 +185,7 @@ export function training<Result, Step = TrainingRecord>(
     [Symbol.asyncIterator]: () => {
       if (!iterator) return iterator = iterate();
       throw new InputError(
-        "Cannot iterate a run again as it is carried out once: await it for its result, or make another",
+        "Cannot iterate a run again as it is executed once: await it for its result, or start another",
       );
     },
     then: (fulfilled, rejected) => (result ??= drain()).then(fulfilled, rejected),
@@ -190,8 +194,8 @@ export function training<Result, Step = TrainingRecord>(
     run,
     () =>
       iterator
-        ? "a run that has begun: await it for its result"
-        : "a run that has not begun: write await before it, or watch it, as in await watch(run), or iterate it, as in " +
+        ? "a run that has started: await it for its result"
+        : "a run that has not started: write await before it, or watch it, as in await watch(run), or iterate it, as in " +
           "for await (const record of run)",
   );
 }

@@ -1,18 +1,18 @@
 import { keyOf, permutation, uniforms } from "../engine/mod.ts";
 import type { Batch } from "./objectives.ts";
 
-/** Share of a sequence's tokens that are to be filled in (Devlin et al. 2018, §3.1). */
+/** Share of a sequence's tokens to predict (Devlin et al. 2018, §3.1). */
 const SHARE = 0.15;
-/** Of these, the share that the mask replaces, and the share that is replaced by it or by a random token. */
+/** Share of these that is replaced by the mask; and by the mask or a random token. */
 const [MASKED, CHANGED] = [0.8, 0.9];
 
 /**
- * A batch as BERT's objective has it (Devlin et al. 2018, §3.1): of each sequence 15 % of the tokens are to be filled
- * in. Of these the mask replaces 80 %, a random token 10 %; 10 % stay. Which, is a function of seed and update, as
- * dropout is.
+ * A batch for BERT's masked language modelling (Devlin et al. 2018, §3.1): 15 % of the tokens of each sequence are to be
+ * predicted. Of these 80 % are replaced by the mask, 10 % by a random token, 10 % are unchanged. The choice is a
+ * function of seed and update, as for dropout.
  *
- * The mask is row `vocabulary` of the table, [Start]: pre-training uses none of the special tokens, and fine-tuning
- * sets all of them anew.
+ * The mask token is [Start], row `vocabulary` of the embeddings: pre-training does not use special tokens, and
+ * fine-tuning initialises them again.
  *
  * @param batch Sequences without special tokens.
  * @param vocabulary Number of tokens.
@@ -24,14 +24,14 @@ export function masked({ ids, lengths }: Batch, vocabulary: number, seed: number
     return [...order.subarray(0, Math.max(1, Math.round(SHARE * length))).sort()].map((t) => n * T + t);
   });
   const draws = uniforms(keyOf(seed, "mask", update), 2 * positions.length);
-  const read = ids.slice();
+  const input = ids.slice();
   positions.forEach((position, i) => {
-    const [what, which] = [draws[2 * i]!, draws[2 * i + 1]!];
-    if (what < MASKED) read[position] = vocabulary;
-    else if (what < CHANGED) read[position] = Math.floor(which * vocabulary);
+    const [choice, token] = [draws[2 * i]!, draws[2 * i + 1]!];
+    if (choice < MASKED) input[position] = vocabulary;
+    else if (choice < CHANGED) input[position] = Math.floor(token * vocabulary);
   });
   return {
-    ids: read,
+    ids: input,
     lengths,
     masked: {
       positions: Int32Array.from(positions),

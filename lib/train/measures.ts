@@ -2,26 +2,25 @@ import type { Measure, Task } from "../data/mod.ts";
 import { keyOf, words } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 
-/** A number and its 95 % interval. */
+/** An estimate with its 95 % confidence interval. */
 export interface Interval {
-  /** What was measured. */
+  /** The estimate. */
   readonly value: number;
-  /** Lower end. */
+  /** Lower bound. */
   readonly low: number;
-  /** Upper end. */
+  /** Upper bound. */
   readonly high: number;
 }
 
-/** Samples that an interval is made of. */
+/** Number of bootstrap samples. */
 const RESAMPLES = 1000;
 
 /**
- * A statistic with its 95 % interval by the percentile bootstrap (Efron 1979): items are drawn with replacement as
- * often as there are, a thousand times, and the middle 95 % of what the statistic then gives is the interval. The
- * draws are the same at each call.
+ * A statistic with its 95 % confidence interval by the percentile bootstrap (Efron 1979), with 1,000 samples. The samples
+ * are the same at each call.
  *
  * @param count Number of items, at least one.
- * @param statistic Of the items of these indices, some of which occur more than once.
+ * @param statistic The statistic of the items at these indices, which may repeat.
  *
  * @example
  * ```ts
@@ -42,20 +41,20 @@ export function bootstrap(count: number, statistic: (rows: Uint32Array) => numbe
   return { value, low: quantile(found, 0.025), high: quantile(found, 0.975) };
 }
 
-/** Of sorted values, between neighbours in proportion. */
+/** Quantile of sorted values, with linear interpolation. */
 function quantile(sorted: Float64Array, share: number): number {
   const at = share * (sorted.length - 1), below = Math.floor(at);
   return sorted[below]! + (at - below) * ((sorted[below + 1] ?? sorted[below]!) - sorted[below]!);
 }
 
 /**
- * A task's measure over predictions, −1 or 0 at worst and 1 at best: `accuracy`; `f1` of label 1; `matthews`,
- * Matthews' correlation of two labels (CoLA's); `pearson` and `spearman`, correlations of grades, ranks of equal ones
- * shared. Where a measure is not defined, as all predictions are alike, it is 0, as GLUE counts it.
+ * An evaluation metric, at most 1: `accuracy`; `f1` of label 1; `matthews`, the Matthews correlation coefficient of two
+ * labels (CoLA); `pearson` and `spearman`, correlations of grades, with mean ranks for ties. A metric that is undefined,
+ * as all predictions are equal, is 0, as in GLUE.
  *
- * @param predictions Labels, or grades.
- * @param labels The true ones, in the same order.
- * @throws {InputError} If there are none, or not as many of one as of the other.
+ * @param predictions Predicted labels, or grades.
+ * @param labels True labels, or grades, in the same order.
+ * @throws {InputError} If there are none, or their numbers differ.
  *
  * @example
  * ```ts
@@ -79,13 +78,13 @@ export function score(measure: Measure, predictions: ArrayLike<number>, labels: 
       return right / n;
     }
     case "f1": {
-      const [hits, said, are] = counts(predictions, labels);
-      return hits === 0 ? 0 : 2 * hits / (said + are);
+      const [truePositives, predicted, actual] = counts(predictions, labels);
+      return truePositives === 0 ? 0 : 2 * truePositives / (predicted + actual);
     }
     case "matthews": {
-      const [hits, said, are] = counts(predictions, labels);
-      const spread = Math.sqrt(said * (n - said)) * Math.sqrt(are * (n - are));
-      return spread === 0 ? 0 : bounded((hits * n - said * are) / spread);
+      const [truePositives, predicted, actual] = counts(predictions, labels);
+      const spread = Math.sqrt(predicted * (n - predicted)) * Math.sqrt(actual * (n - actual));
+      return spread === 0 ? 0 : bounded((truePositives * n - predicted * actual) / spread);
     }
     case "pearson":
       return correlation(predictions, labels);
@@ -94,26 +93,25 @@ export function score(measure: Measure, predictions: ArrayLike<number>, labels: 
   }
 }
 
-/** A measure with its interval over the examples, by {@linkcode bootstrap}. */
+/** A metric with its confidence interval over the examples, by {@linkcode bootstrap}. */
 export function scoreInterval(
   measure: Measure,
   predictions: readonly number[],
   labels: readonly number[],
 ): Interval {
-  if (labels.length === 0) score(measure, predictions, labels); // Says what is wrong.
-  const [said, are] = [new Float64Array(labels.length), new Float64Array(labels.length)];
+  if (labels.length === 0) score(measure, predictions, labels); // Throws.
+  const [predicted, actual] = [new Float64Array(labels.length), new Float64Array(labels.length)];
   return bootstrap(labels.length, (rows) => {
-    rows.forEach((row, i) => [said[i], are[i]] = [predictions[row]!, labels[row]!]);
-    return score(measure, said, are);
+    rows.forEach((row, i) => [predicted[i], actual[i]] = [predictions[row]!, labels[row]!]);
+    return score(measure, predicted, actual);
   });
 }
 
 /**
- * The majority baseline: a task's primary measure of predicting one label for all examples, the label for which that is
- * best.
+ * The majority baseline: the best primary metric of a constant prediction.
  *
- * @param task Its labels and measures.
- * @param truth Labels of the examples, or grades.
+ * @param task The task's labels and metrics.
+ * @param truth True labels of the examples, or grades.
  *
  * @example
  * ```ts
@@ -129,18 +127,18 @@ export function majorityBaseline(
   return Math.max(...labels.map((_, label) => score(measures[0]!, truth.map(() => label), truth)));
 }
 
-/** How often label 1 is predicted rightly, is predicted, and is. */
+/** True positives, predicted positives and actual positives of label 1. */
 function counts(predictions: ArrayLike<number>, labels: ArrayLike<number>): [number, number, number] {
-  let [hits, said, are] = [0, 0, 0];
+  let [truePositives, predicted, actual] = [0, 0, 0];
   for (let i = 0; i < labels.length; i++) {
-    if (predictions[i] === 1) said++;
-    if (labels[i] === 1) are++;
-    if (predictions[i] === 1 && labels[i] === 1) hits++;
+    if (predictions[i] === 1) predicted++;
+    if (labels[i] === 1) actual++;
+    if (predictions[i] === 1 && labels[i] === 1) truePositives++;
   }
-  return [hits, said, are];
+  return [truePositives, predicted, actual];
 }
 
-/** A correlation without what rounding puts beyond its ends. */
+/** A correlation, clamped to [−1, 1] against rounding errors. */
 function bounded(value: number): number {
   return Math.max(-1, Math.min(1, value));
 }
@@ -157,7 +155,7 @@ function correlation(x: ArrayLike<number>, y: ArrayLike<number>): number {
   return xx === 0 || yy === 0 ? 0 : bounded(xy / Math.sqrt(xx * yy));
 }
 
-/** Places in ascending order from 1; equal values share the mean of theirs. */
+/** Ranks in ascending order from 1; ties have their mean rank. */
 function ranks(values: ArrayLike<number>): Float64Array {
   const order = Uint32Array.from({ length: values.length }, (_, i) => i).sort((a, b) =>
     values[a]! - values[b]!

@@ -2,35 +2,37 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import { architectureOf, type Config, leaves, type Model, positionRule } from "../model/mod.ts";
 
-/** Where WebAssembly's heap ends, less what tfjs itself has there. */
-const END = 2 ** 32 - 2 ** 24;
-/** What lies between tensors, as a share of them: what `tests/train/memory_test.ts` measures stays below. */
-const GAPS = 1.08;
+/** Size of the WebAssembly heap, minus what tfjs itself uses. */
+const HEAP_LIMIT = 2 ** 32 - 2 ** 24;
+/** Heap size relative to its tensors, due to fragmentation: an upper bound of measurements in `tests/train/memory_test.ts`. */
+const FRAGMENTATION = 1.08;
 
 /**
- * Bytes of the wasm heap that an update of N sequences of T tokens takes beside parameters and moments.
+ * Bytes of the WebAssembly heap for an update of N sequences of T tokens, without parameters and moments.
  *
- * @param trained Number of parameters that get a gradient.
+ * @param trained Number of trainable parameters.
  */
 export function updateBytes(config: Config, trained: number, N: number, T: number): number {
   const { layers, width: d, vocabulary: V, variant } = config;
-  const { kept, ends, hand } = architectureOf(config).memory(config, N, T);
-  const turned = positionRule(config).turns ? 3 * N * T * d : 0; // Queries, keys and values a second time, in each block.
-  // A chunk of the output's logits is in hand as well as what the backward pass of the body is.
-  const numbers = trained + kept + layers * turned + ends + Math.max(hand + turned, 256 * V, 2 ** 21);
-  // The gradients of the output's and the input's table before they are added; `paper` copies the table to apply dropout
-  // to it. The half is what the heap's gaps are larger for tensors as large as these.
+  const { activations, embeddings, workspace } = architectureOf(config).memory(config, N, T);
+  const rotated = positionRule(config).rotations ? 3 * N * T * d : 0; // Rotated queries, keys and values, per block.
+  // The backward pass needs either its workspace or a chunk of logits at a time.
+  const numbers = trained + activations + layers * rotated + embeddings +
+    Math.max(workspace + rotated, 256 * V, 2 ** 21);
+  // The gradients of output and input embeddings before they are added; `paper` also copies the embeddings for dropout.
+  // 0.5 more, as fragmentation is larger for tensors of this size.
   const tables = (variant === "paper" ? 4 : 2.5) * V * d;
-  return 4 * (numbers + tables) * GAPS;
+  return 4 * (numbers + tables) * FRAGMENTATION;
 }
 
 /**
- * Refuses an update that the wasm heap cannot hold, before its moments are made. Other backends have no such end.
+ * Checks that an update fits into the WebAssembly heap, before the moments are allocated. Other backends have no such
+ * limit.
  *
- * @param batch Examples of an update.
- * @param sequences Sequences of an example.
- * @param T Tokens of the longest one.
- * @throws {InputError} With an estimate, and the largest batch that fits.
+ * @param batch Batch size in examples.
+ * @param sequences Sequences per example.
+ * @param T Length of the longest sequence.
+ * @throws {InputError} With an estimate and the largest batch that fits.
  */
 export function checkMemory(
   { config, parameters }: Model,
@@ -43,21 +45,21 @@ export function checkMemory(
     (sum, [, { trainable, size }]) => sum + (trainable ? size : 0),
     0,
   );
-  const there = tf.memory().numBytes + 2 * 4 * trained;
-  const estimate = (batch: number) => there + updateBytes(config, trained, batch * sequences, T);
-  if (estimate(batch) <= END) return;
-  let [fits, above] = [0, batch]; // The largest batch that fits is from the one to below the other.
-  while (above - fits > 1) {
-    const middle = Math.floor((fits + above) / 2);
-    if (estimate(middle) <= END) fits = middle;
-    else above = middle;
+  const allocated = tf.memory().numBytes + 2 * 4 * trained;
+  const estimate = (batch: number) => allocated + updateBytes(config, trained, batch * sequences, T);
+  if (estimate(batch) <= HEAP_LIMIT) return;
+  let [fitting, tooLarge] = [0, batch]; // Binary search: `fitting` fits, `tooLarge` does not.
+  while (tooLarge - fitting > 1) {
+    const middle = Math.floor((fitting + tooLarge) / 2);
+    if (estimate(middle) <= HEAP_LIMIT) fitting = middle;
+    else tooLarge = middle;
   }
   throw new InputError(
     `Cannot train on batches of ${batch} with ${
       sequences * batch
-    } sequences of ${T} tokens as an update takes some ` +
-      `${(estimate(batch) / 2 ** 30).toFixed(1)} GiB and backend "wasm" ends at 4 GiB: ${
-        fits > 0 ? `a batch of ${fits} fits` : "a smaller model or context may fit"
+    } sequences of ${T} tokens as an update needs about ` +
+      `${(estimate(batch) / 2 ** 30).toFixed(1)} GiB and backend "wasm" has at most 4 GiB: ${
+        fitting > 0 ? `a batch of ${fitting} fits` : "a smaller model or context may fit"
       }`,
   );
 }

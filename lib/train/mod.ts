@@ -1,6 +1,6 @@
 /**
- * Training: objectives L1, L2 and L3, OpenAI's Adam, schedules, the one loop, checkpoints, evaluation, and results with
- * what made them.
+ * Training: objectives L1, L2 and L3, OpenAI's Adam, learning-rate schedules, the training loop, checkpoints,
+ * evaluation, and results with their provenance.
  *
  * @module
  */
@@ -17,9 +17,8 @@ export { batchOf, shuffled, shuffledByLength, windowBatches } from "./batches.ts
 export {
   type CheckpointOptions,
   encodeModel,
-  loadMade,
   loadModel,
-  type Made,
+  loadTrained,
   modelDigest,
   type Progress,
   progressOf,
@@ -27,6 +26,7 @@ export {
   saveCheckpoint,
   saveModel,
   type SaveOptions,
+  type TrainingRun,
 } from "./checkpoint.ts";
 export { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
 export {
@@ -43,14 +43,14 @@ export {
 } from "./evaluate.ts";
 export { bootstrap, type Interval, majorityBaseline, score, scoreInterval } from "./measures.ts";
 export {
-  checkTransfer,
+  checkPretrainedLayers,
   finetune,
   type FinetuneDefaults,
   finetuneDefaults,
   type FinetuneOptions,
   paddingShare,
 } from "./finetune.ts";
-export { keys, type Read, summary } from "./key.ts";
+export { keys, type RunInputs, summary } from "./key.ts";
 export { kneserNey } from "./kneserney.ts";
 export { type Job, train, type Training, training, type TrainingRecord } from "./loop.ts";
 export { masked } from "./masking.ts";
@@ -73,7 +73,7 @@ export {
   type PretrainedOptions,
 } from "./pretrained.ts";
 export { type Schedule, schedules } from "./schedules.ts";
-export { type Asked, type Making, store, type Stored, stored } from "./store.ts";
+export { type RunKey, type RunMetadata, store, type Stored, stored } from "./store.ts";
 export { type TextCounts, warnOfMerges } from "./warnings.ts";
 export { heuristicOf, zeroShot } from "./zeroshot.ts";
 export { type ZeroShotCurve, zeroShotCurve, type ZeroShotPoint } from "./zeroshot-curve.ts";

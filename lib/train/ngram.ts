@@ -5,39 +5,39 @@ import { type Tokenizer, tokensOf } from "../text/mod.ts";
 import { tokenizerSetting } from "../text/settings.ts";
 import { context as contexts, order as orders, windows as windowLimit } from "./options.ts";
 import { evaluationWindows, type TextScore, textScore } from "./evaluate.ts";
-import { absoluteDiscounting, kneserNey, ORDER } from "./kneserney.ts";
+import { absoluteDiscounting, DEFAULT_ORDER, kneserNey } from "./kneserney.ts";
 
-/** What models that count n-grams make of a held-out text. */
+/** Scores of n-gram language models on a held-out text. */
 export interface NgramBaselines {
-  /** Tokens alone, one added to every count. */
+  /** Unigram model with add-one smoothing. */
   readonly unigram: TextScore;
-  /** Pairs with absolute discounting, the rest shared out by the unigrams: the mark that a pre-trained model must pass. */
+  /** Bigram model with absolute discounting: a pre-trained model should be better. */
   readonly bigram: TextScore;
-  /** Modified Kneser–Ney ({@linkcode kneserNey}): the mark that a good one passes. */
+  /** Modified Kneser–Ney smoothing ({@linkcode kneserNey}): a good model is better. */
   readonly kneserNey: TextScore;
 }
 
 /** The options of {@linkcode ngramBaselines}. */
 export interface NgramOptions {
-  /** Windows of the held-out text at most, as for the model. Default: all. */
+  /** Maximum number of windows of the held-out text, as for the model. Default: all. */
   windows?: number;
-  /** Tokens of the longest n-grams of Kneser–Ney. Default: 5. */
+  /** Order of the Kneser–Ney model. @default 5 */
   order?: number;
 }
 
 /** The settings of {@linkcode NgramOptions}. */
 export const ngramSettings = {
   windows: { ...windowLimit, default: Infinity },
-  order: { ...orders, default: ORDER },
+  order: { ...orders, default: DEFAULT_ORDER },
 } satisfies SchemaOf<NgramOptions>;
 
 /**
- * What models that count n-grams make of a held-out text. They are estimated on the whole training text and scored on
- * the very tokens that {@linkcode scoreText} scores, with no more context than a model has there.
+ * Scores n-gram language models on a held-out text. They are estimated on the training text and scored on the same
+ * tokens, with the same context, as a model by {@linkcode scoreText}.
  *
- * @param lm The model that they are compared with: its tokenizer and its context are theirs.
- * @throws {InputError} If it is no such model, the held-out text does not fill a window, or an option is unknown or out of
- * its range.
+ * @param lm The model to compare with; its tokenizer and context length are used.
+ * @throws {InputError} If it is no such model, the held-out text is shorter than a window, or an option is unknown or out
+ * of its range.
  *
  * @example
  * ```ts
@@ -64,13 +64,13 @@ export function ngramBaselines(
   const { train, heldout } = Object(corpus) as typeof corpus;
   checked(action, "corpus.train", text, train);
   checked(action, "corpus.heldout", text, heldout);
-  const [ids, unseen] = [tokensOf(train, tokenizer), tokensOf(heldout, tokenizer)];
-  const windows = evaluationWindows(unseen, context, limit);
+  const [ids, heldoutIds] = [tokensOf(train, tokenizer), tokensOf(heldout, tokenizer)];
+  const windows = evaluationWindows(heldoutIds, context, limit);
   const score = (probabilities: (sequence: Int32Array) => Float64Array): TextScore => {
     const losses = windows.map((window) =>
       -probabilities(window).subarray(1).reduce((sum, p) => sum + Math.log(p), 0) / (context - 1)
     );
-    return textScore(losses, context - 1, heldout, unseen, tokenizer);
+    return textScore(losses, context - 1, heldout, heldoutIds, tokenizer);
   };
   const V = tokenizer.size;
   const counts = new Float64Array(V);

@@ -2,50 +2,46 @@ import * as tf from "@tensorflow/tfjs";
 import { tiedCrossEntropy } from "../engine/mod.ts";
 import { checkCausal, classify, type Dropout, forward, type LanguageModel } from "../model/mod.ts";
 
-/** Sequences of one update, right-padded with 0 to a common length. */
+/** A batch of sequences, right-padded with 0 to a common length. */
 export interface Batch {
-  /** N × T tokens, row by row. */
+  /** Token ids (N × T), row-major. */
   readonly ids: Int32Array;
-  /** Real tokens of each sequence (N). */
+  /** Length of each sequence without padding (N). */
   readonly lengths: Int32Array;
-  /**
-   * Labels of the examples (B), where there is a task; the N sequences stand example by example. A grade may stand
-   * between two labels.
-   */
+  /** Labels of the examples (B), if there is a task; sequences of one example are adjacent. Grades may be fractional. */
   readonly labels?: Float32Array;
-  /** How many choices each example has (B), where they have different numbers. */
+  /** Number of choices of each example (B), if they differ. */
   readonly choices?: readonly number[];
-  /** What stood at the positions that are to be filled in, where that is what is learned. */
+  /** Masked positions and their tokens, for masked language modelling. */
   readonly masked?: Masked;
 }
 
-/** Positions that a model learns to fill in. */
+/** Masked positions that a model predicts. */
 export interface Masked {
-  /** Which they are: n·T + t, in rising order. */
+  /** Their indices n·T + t, in ascending order. */
   readonly positions: Int32Array;
-  /** The tokens that stood there. */
+  /** The original tokens. */
   readonly tokens: Int32Array;
 }
 
 /** Losses of a batch, in nats; scalars. */
 export interface Losses {
-  /** What is minimised. */
+  /** The total loss. */
   readonly loss: tf.Scalar;
-  /** Language modelling (eq. 1), where it is computed. */
+  /** The language-modelling loss (eq. 1), if computed. */
   readonly L1?: tf.Scalar;
-  /** The task's (eq. 4), where there is one. */
+  /** The task loss (eq. 4), if there is a task. */
   readonly L2?: tf.Scalar;
 }
 
 /**
- * The objective of a batch: L1 (eq. 1) without labels; with them L3 = L2 + λ·L1 (eq. 5), where the paper's
- * sums are means, as in OpenAI's code: L1 over a sequence's predicted tokens, then over sequences; L2 over
- * examples. λ = 0 leaves the language-model head out altogether. A batch with masked positions has another objective:
- * the mean cross-entropy of the tokens that stood there, under the same softmax (Devlin et al. 2018, §3.1; without the
- * layer that they put before it).
+ * The loss of a batch: without labels L1 (eq. 1), with labels L3 = L2 + λ·L1 (eq. 5). The paper's sums are means, as in
+ * OpenAI's code: L1 over the tokens of a sequence, then over sequences; L2 over examples. With λ = 0, L1 is not computed.
+ * With masked positions it is the mean cross-entropy of the original tokens (Devlin et al. 2018, §3.1, without the
+ * dense layer before the softmax).
  *
- * @param lm With a task's head if the batch has labels.
- * @param lambda λ, the weight of L1 beside L2.
+ * @param lm The model, with a task's head if the batch has labels.
+ * @param lambda λ, the weight of L1.
  * @param dropout Dropout of the update. Default: none, as in evaluation.
  */
 export function objective(
@@ -75,8 +71,8 @@ export function objective(
 }
 
 /**
- * A label as a distribution over the labels: all on itself; or a grade shared between the two on either side by
- * nearness, as OpenAI's `stsb_label_encoding` does for STS-B.
+ * A label as a target distribution: one-hot; a fractional grade is linearly interpolated between the two nearest labels,
+ * as OpenAI's `stsb_label_encoding` does for STS-B.
  */
 export function targetOf(label: number, classes: number): number[] {
   const below = Math.floor(label);
@@ -86,7 +82,7 @@ export function targetOf(label: number, classes: number): number[] {
   return target;
 }
 
-/** The mean cross-entropy of what stood at masked positions, in nats. */
+/** The mean cross-entropy of the original tokens at masked positions, in nats. */
 function maskedLoss(h: tf.Tensor3D, table: tf.Tensor2D, { positions, tokens }: Masked): tf.Scalar {
   const [N, T, d] = h.shape;
   const targets = new Int32Array(N * T);
@@ -99,10 +95,10 @@ function maskedLoss(h: tf.Tensor3D, table: tf.Tensor2D, { positions, tokens }: M
 }
 
 /**
- * L1: each token from those before it, in nats; the mean over a sequence's tokens, then over sequences.
+ * L1: the cross-entropy of next-token prediction, in nats; the mean over the tokens of a sequence, then over sequences.
  *
- * @param h States (N, T, d).
- * @param table Output rows (V, d).
+ * @param h Hidden states (N, T, d).
+ * @param table Output embeddings (V, d).
  */
 export function languageModelLoss(h: tf.Tensor3D, table: tf.Tensor2D, { ids, lengths }: Batch): tf.Scalar {
   const [N, T, d] = h.shape;

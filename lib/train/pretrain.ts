@@ -8,7 +8,7 @@ import {
   type LanguageModel,
   leaves,
   type Parameters,
-  untilUnread,
+  waitForReadLocks,
 } from "../model/mod.ts";
 import { type SchemaOf, settle } from "../settings.ts";
 import { type AdamOptions, adamState, disposeAdam } from "./adam.ts";
@@ -22,25 +22,25 @@ import { train, type Training, training, type TrainingRecord } from "./loop.ts";
 import { objective } from "./objectives.ts";
 import { warnOfUnknown } from "./warnings.ts";
 
-/** How a run is carried out; it changes nothing in what the run computes. */
+/** Options that do not change what a run computes. */
 export interface RunOptions {
-  /** A file that keeps the run: it is saved there, and taken up from there if it exists. */
+  /** Checkpoint file: the run is saved there, and resumes from it if it exists. Default: none. */
   readonly checkpoint?: string;
-  /** Updates from one save to the next; 100 unless given. */
+  /** Number of updates between checkpoints. @default 100 */
   readonly saveEvery?: number;
-  /** Ends the run after the update under way; what was reached is saved. */
+  /** Stops the run after the current update, with a checkpoint. Default: none. */
   readonly signal?: AbortSignal;
 }
 
-/** How a model is pre-trained. */
+/** The options of {@linkcode pretrain}. */
 export interface PretrainOptions extends Partial<AdamOptions>, RunOptions {
-  /** Number of updates; 2,000 unless given. */
+  /** Number of updates. @default 2000 */
   readonly updates?: number;
-  /** Windows of an update (§4.1: 64); 16 unless given, as most machines have no 8 GPUs. */
+  /** Batch size in windows (§4.1: 64, on 8 GPUs). @default 16 */
   readonly batch?: number;
-  /** Share dropped at each site; the configuration's unless given. Short runs over much text want 0. */
+  /** Dropout probability; use 0 for less than an epoch. Default: the configuration's. */
   readonly dropout?: number;
-  /** Of data order and dropout; the model's own unless given. */
+  /** Seed of data order and dropout. Default: the model's. */
   readonly seed?: number;
 }
 
@@ -58,13 +58,13 @@ export const pretrainSettings = {
   decay: { ...adamSettings.decay, default: 0.01, why: "§4.1" },
   clip: { ...adamSettings.clip, default: 1, why: "OpenAI's code" },
   updates: { ...updates, default: 2000, why: "some minutes of a small model" },
-  batch: { ...batch, about: "windows of an update", default: 16, why: "§4.1 has 64, on 8 GPUs" },
+  batch: { ...batch, about: "batch size, in windows", default: 16, why: "§4.1 has 64, on 8 GPUs" },
   dropout: { ...dropout, otherwise: "the model's own" },
   seed: runSeed,
   ...runSettings,
 } as const satisfies SchemaOf<PretrainOptions>;
 
-/** The optimiser's settings in pre-training: those of {@linkcode PretrainOptions} that are not given. */
+/** The optimiser's default settings in pre-training. */
 export const pretrainDefaults: Omit<AdamOptions, "updates"> = {
   rate: pretrainSettings.rate.default,
   schedule: pretrainSettings.schedule.default,
@@ -74,14 +74,14 @@ export const pretrainDefaults: Omit<AdamOptions, "updates"> = {
 };
 
 /**
- * Generative pre-training (§3.1): changes the model so that L1 over the corpus' training text falls. `bert` learns to
- * fill masked tokens in instead.
+ * Generative pre-training (§3.1): minimises the language-modelling loss L1 on the corpus' training text. `bert` is
+ * trained to predict masked tokens instead.
  *
  * Iterate it for a record of each update, or await it for the model.
  *
- * @param lm Trained in place.
- * @throws {InputError} If it is no model or no corpus, another run pre-trains the model, an option is unknown or out of its range, the text does not fill a window, an update does not fit
- * into memory, or the checkpoint is not this run's.
+ * @param lm The model, trained in place.
+ * @throws {InputError} If it is no model or no corpus, another run is training the model, an option is unknown or out of
+ * its range, the text is shorter than a window, an update does not fit into memory, or the checkpoint is of another run.
  *
  * @example
  * ```ts
@@ -109,11 +109,11 @@ export function pretrain(
   const { rate, schedule, warmup, decay, clip, updates, batch, checkpoint, saveEvery, signal } = given;
   const { dropout = lm.config.dropout, seed = lm.seed } = given;
   const adam: AdamOptions = { rate, schedule, warmup, decay, clip, updates };
-  const { train: text } = corpus; // As it is now.
+  const { train: text } = corpus; // The corpus may change before the run starts.
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
-    checkModel(lm, "pre-train"); // It may have been disposed since.
-    if (underWay.has(lm.parameters)) {
+    checkModel(lm, "pre-train"); // It may have been disposed meanwhile.
+    if (inTraining.has(lm.parameters)) {
       throw new InputError("Cannot pre-train a model that another run is pre-training: await that run first");
     }
     if (checkpoint !== undefined) await checkWritable(checkpoint);
@@ -126,17 +126,17 @@ export function pretrain(
     checkMemory(lm, batch, 1, lm.config.context);
     const variables = leaves(lm.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
     const state = adamState(variables);
-    underWay.add(lm.parameters);
+    inTraining.add(lm.parameters);
     try {
-      const size = Math.min(batch, windowsOf(ids, lm.config.context));
-      const asked = { run: "pretrain", ...adam, batch: size, dropout, seed };
-      const settings = { ...asked, ...checkpoint && { text: digest(ids) } };
+      const batchSize = Math.min(batch, windowsOf(ids, lm.config.context));
+      const hyperparameters = { run: "pretrain", ...adam, batch: batchSize, dropout, seed };
+      const settings = { ...hyperparameters, ...checkpoint && { text: digest(ids) } };
       const start = checkpoint ? await resume(checkpoint, lm, { state, settings }) : "";
       yield* train({
         variables,
         adam,
         state,
-        ready: () => untilUnread(lm),
+        ready: () => waitForReadLocks(lm),
         losses: (update) => objective(lm, batchAt(update), 0, { rate: dropout, seed, update }),
         ...(checkpoint && {
           save: () => saveCheckpoint(lm, checkpoint, { progress: { state, settings, start } }),
@@ -145,17 +145,17 @@ export function pretrain(
         signal,
       });
     } finally {
-      underWay.delete(lm.parameters);
+      inTraining.delete(lm.parameters);
       disposeAdam(state);
     }
     return lm;
   }());
 }
 
-/** The parameters that a run is changing. */
-const underWay = new WeakSet<Parameters>();
+/** The parameters of models that a run is training. */
+const inTraining = new WeakSet<Parameters>();
 
-/** Refuses what is no corpus, with what would be one. */
+/** Checks that a value is a corpus. */
 function checkCorpus(value: unknown): void {
   if (isThenable(value)) {
     throw new InputError("Cannot pre-train as the corpus is not awaited: write await before it");
@@ -165,13 +165,13 @@ function checkCorpus(value: unknown): void {
     throw new InputError(
       isName
         ? `Cannot pre-train on the name ${quoted(value)}: write await corpus(${quoted(value)})`
-        : "Cannot pre-train on a text alone as a corpus is an object: write { train: text }",
+        : "Cannot pre-train on a string as a corpus is an object: write { train: text }",
     );
   }
   const { train }: { train?: unknown } = Object(value);
   if (typeof train === "string") return;
   throw new InputError(
-    "Cannot pre-train: expected a corpus as corpus() gives it, or { train: text }: current value is " +
+    "Cannot pre-train: expected a corpus from corpus(), or { train: text }: current value is " +
       quoted(value),
   );
 }

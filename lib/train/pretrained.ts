@@ -5,17 +5,17 @@ import { presetSettings } from "../model/settings.ts";
 import { checked, oneOf, type SchemaOf, settle } from "../settings.ts";
 import { loadModel } from "./checkpoint.ts";
 
-/** The name of a model that comes with the kit. */
+/** The name of a pre-trained model that is included. */
 export type PretrainedName = "mini";
 
-/** The models that come with the kit: each name's position kinds. */
+/** The pre-trained models that are included: the position kinds of each name. */
 export const pretrainedModels: Readonly<Record<PretrainedName, readonly PositionKind[]>> = {
   mini: ["learned", "sinusoidal"],
 };
 
 /** The options of {@linkcode pretrained}. */
 export interface PretrainedOptions {
-  /** Its positions. @default "learned" */
+  /** Its position encoding. @default "learned" */
   positions?: PositionKind;
 }
 
@@ -27,16 +27,15 @@ export const pretrainedSettings = {
 /** A pre-trained model's name, as an option. */
 export const pretrainedSetting = {
   ...oneOf(Object.keys(pretrainedModels) as PretrainedName[]),
-  about: "begin with this model of data/models, and pre-train none",
+  about: "start from this model of data/models, without pre-training",
   otherwise: "none",
 };
 
 /**
- * A pre-trained model that comes with the kit, so that fine-tuning starts in seconds. `mini`, of either positions, is
- * pre-trained on novels, film reviews and speeches; the files beside it in `data/models` say how, and how well it
- * predicts held-out text.
+ * Loads an included pre-trained model, so that fine-tuning starts in seconds. `mini` is pre-trained on novels, film
+ * reviews and speeches; its settings and its held-out loss are in `data/models`.
  *
- * @param name Which model.
+ * @param name The model's name.
  * @throws {InputError} If there is no such model, or its file is damaged.
  *
  * @example
@@ -59,8 +58,7 @@ export async function pretrained(
 }
 
 /**
- * The file of a model that a command names: one that comes with the kit by its name, `mini` or `mini-sinusoidal`, any
- * other by its path.
+ * The file of a model: of an included one by its name, `mini` or `mini-sinusoidal`, of any other by its path.
  *
  * @example
  * ```ts
@@ -80,7 +78,7 @@ export function modelFile(nameOrPath: string): string {
   return nameOrPath;
 }
 
-/** Where such a model is. */
+/** The file of an included model. */
 export function pretrainedFile(name: PretrainedName, positions: PositionKind): string {
   checked("load a pre-trained model", "name", pretrainedSetting, name);
   const known = Object.entries(pretrainedModels).flatMap(([name, kinds]) =>
@@ -89,9 +87,7 @@ export function pretrainedFile(name: PretrainedName, positions: PositionKind): s
   const file = `${name}-${positions}`;
   if (!known.includes(file)) {
     throw new InputError(
-      `Cannot load a pre-trained model ${quoted(file)} as those that come with the kit are ${
-        known.join(", ")
-      }`,
+      `Cannot load a pre-trained model ${quoted(file)} as the included ones are ${known.join(", ")}`,
     );
   }
   return fileURLToPath(new URL(`../../data/models/${file}.safetensors`, import.meta.url));

@@ -1,6 +1,6 @@
 /**
- * The settings of this folder's options, for other folders. They are not in `mod.ts`: their types are inferred, and
- * those of a published module must be written out.
+ * The settings of this folder's options, for other folders. They are not in `mod.ts`, as a published module needs
+ * explicit types and theirs are inferred.
  *
  * @module
  */

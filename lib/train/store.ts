@@ -4,44 +4,43 @@ import { InputError, named } from "../errors.ts";
 import { checkFile, fileError, writeWhole } from "../files.ts";
 import { isLine, isRecord, parseJson } from "../foreign.ts";
 
-/** What made a result. */
-export interface Making extends Provenance {
-  /** When the run ended, ISO 8601. */
+/** Metadata of the run that computed a result. */
+export interface RunMetadata extends Provenance {
+  /** End of the run, ISO 8601. */
   readonly ended: string;
-  /** How long it took, in seconds, those before an interruption included. */
+  /** Duration in seconds, including the time before an interruption. */
   readonly seconds: number;
 }
 
-/** What a run was asked: the key of all that it reads, and the same for a person to read. */
-export interface Asked {
-  /** As {@linkcode keys} makes it. */
+/** The inputs of a run: as a key, and in readable form. */
+export interface RunKey {
+  /** Computed by {@linkcode keys}. */
   readonly key: string;
-  /** As {@linkcode summary} makes it. */
+  /** Computed by {@linkcode summary}. */
   readonly settings: unknown;
 }
 
-/** A run's result with all that it was asked and what made it. */
-export interface Stored<Result> extends Asked {
-  /** What was found. */
+/** A stored result with its inputs and provenance. */
+export interface Stored<Result> extends RunKey {
+  /** The result. */
   readonly result: Result;
-  /** What made it. */
-  readonly provenance: Making;
-  /** What trained the model that it is of; the model may be older than the questions to it. */
+  /** Provenance of the result. */
+  readonly provenance: RunMetadata;
+  /** Provenance of the model that was evaluated, which may be older than the result. */
   readonly training?: Provenance;
 }
 
 const FORMAT = "gpt1-result-2";
 
-/** A result is of 100,000 examples and their scores at the most, which take a third of this. */
-const LARGEST = 2 ** 25;
+/** Maximum size of a result file: three times that of a result with 100,000 examples. */
+const MAX_BYTES = 2 ** 25;
 
 /**
- * A run's result, if there is one.
+ * Loads a run's stored result, if there is one.
  *
- * @param path Its file.
- * @param key Of all that the run reads.
- * @throws {InputError} If the file cannot be read, is larger than 32 MB, is no result, was changed since it was written,
- * or is of another run.
+ * @param path The result's file.
+ * @param key The run's key.
+ * @throws {InputError} If the file cannot be read, is larger than 32 MB, is no result, was modified, or is of another run.
  */
 export async function stored<Result>(path: string, key: string): Promise<Stored<Result> | undefined> {
   const refuse = (why: string): never => {
@@ -50,26 +49,26 @@ export async function stored<Result>(path: string, key: string): Promise<Stored<
   let text: string;
   try {
     const { size } = await checkFile(path);
-    if (size > LARGEST) refuse(`has ${size} bytes where ${LARGEST} are the most`);
+    if (size > MAX_BYTES) refuse(`has ${size} bytes, more than ${MAX_BYTES}`);
     text = await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw fileError("read a result", path, error);
   }
-  const isNot = () => refuse("is not whole");
-  const found = revived(parseJson(text, "it", isNot), isNot);
+  const isNot = () => refuse("is incomplete");
+  const found = decode(parseJson(text, "it", isNot), isNot);
   if (!isRecord(found) || found["format"] !== FORMAT) return refuse(`is not of format ${FORMAT}`);
   const { sha256, ...rest } = found;
-  if (sha256 !== digest(rest)) refuse("was changed since it was written");
+  if (sha256 !== digest(rest)) refuse("was modified");
   if (found["key"] !== key) refuse("is of another run");
   const { provenance, training } = found;
-  if (!isMaking(provenance) || (training !== undefined && !isProvenance(training))) {
-    refuse("does not say what made it");
+  if (!isRunMetadata(provenance) || (training !== undefined && !isProvenance(training))) {
+    refuse("has no valid provenance");
   }
   return found as unknown as Stored<Result>;
 }
 
-/** Whether a value, as read from a file, is a provenance in short printable texts. */
+/** Whether a value is a {@linkcode Provenance} of short texts; it may come from an untrusted file. */
 export function isProvenance(value: unknown): value is Provenance {
   if (!isRecord(value)) return false;
   const { version, revision, code, versions, backend, machine } = value;
@@ -78,29 +77,29 @@ export function isProvenance(value: unknown): value is Provenance {
     isRecord(versions) && Object.values(versions).every(isLine);
 }
 
-function isMaking(value: unknown): value is Making {
+function isRunMetadata(value: unknown): value is RunMetadata {
   if (!isProvenance(value)) return false;
-  const { ended, seconds } = value as Partial<Making>;
+  const { ended, seconds } = value as Partial<RunMetadata>;
   return isLine(ended) && typeof seconds === "number" && seconds >= 0 && seconds < Infinity;
 }
 
-/** Stores a run's result, whole or not at all. */
+/** Stores a run's result; the file is written atomically. */
 export async function store<Result>(
   path: string,
-  { key, settings }: Asked,
+  { key, settings }: RunKey,
   result: Result,
   seconds: number,
   training?: Provenance,
 ): Promise<void> {
   const ended = new Date().toISOString();
-  const made: Making = { ...await provenance(), ended, seconds: Math.round(seconds * 10) / 10 };
-  // The digest is of what will be read back.
+  const made: RunMetadata = { ...await provenance(), ended, seconds: Math.round(seconds * 10) / 10 };
+  // The digest is of the value as it will be read.
   const text = JSON.stringify({ format: FORMAT, key, settings, result, provenance: made, training }, encode);
-  const found = revived(JSON.parse(text)) as object;
+  const found = decode(JSON.parse(text)) as object;
   await writeWhole(path, [JSON.stringify({ ...found, sha256: digest(found) }, encode, 2), "\n"]);
 }
 
-/** Numbers of which a result has many are written as base64: exact, and a third of their length in digits. */
+/** Encodes typed arrays as base64: exact, and a third of the length of decimal digits. */
 function encode(_: string, value: unknown): unknown {
   if (typeof value === "number" && !Number.isFinite(value)) {
     throw new InputError(`Cannot store a result as it has a number that is ${value}`); // JSON would make it null.
@@ -112,20 +111,20 @@ function encode(_: string, value: unknown): unknown {
   return value;
 }
 
-/** What {@linkcode encode} wrote, as it was. */
-function revived(value: unknown, refuse: () => never = never): unknown {
-  if (Array.isArray(value)) return value.map((part) => revived(part, refuse));
+/** The inverse of {@linkcode encode}. */
+function decode(value: unknown, refuse: () => never = never): unknown {
+  if (Array.isArray(value)) return value.map((part) => decode(part, refuse));
   if (!isRecord(value)) return value;
   const names = Object.keys(value);
   const [, Type] = arrays.find(([name]) => names.length === 1 && names[0] === name) ?? [];
   const [only] = Object.values(value);
   if (!Type || typeof only !== "string") {
-    return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, revived(part, refuse)]));
+    return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, decode(part, refuse)]));
   }
   try {
     return new Type(Uint8Array.fromBase64(only).buffer);
   } catch {
-    return refuse(); // It is no base64, or not of a whole number of elements.
+    return refuse(); // Not base64, or not a whole number of elements.
   }
 }
 

@@ -4,44 +4,44 @@ import { percent } from "../numbers.ts";
 import { countUnknown, inputs, type Tokenizer } from "../text/mod.ts";
 
 /**
- * Warns on standard error of what a user can go on with but should know: once for each object and sentence.
+ * Prints warnings to standard error, once for each object and sentence.
  *
- * @param about What the sentences are about, such as a task.
- * @param sentences Each without a full stop.
+ * @param about The object of the warnings, such as a task.
+ * @param sentences The warnings, without full stops.
  */
 export function warnOnce(about: object, sentences: readonly string[]): void {
-  const before = shown.get(about) ?? new Set();
-  shown.set(about, before);
+  const previous = warned.get(about) ?? new Set();
+  warned.set(about, previous);
   for (const sentence of sentences) {
-    if (before.has(sentence)) continue;
-    before.add(sentence);
+    if (previous.has(sentence)) continue;
+    previous.add(sentence);
     console.warn(`Warning: ${sentence}`);
   }
 }
-const shown = new WeakMap<object, Set<string>>();
+const warned = new WeakMap<object, Set<string>>();
 
-/** From which share of `<unk>` on it is worth a warning. */
+/** Share of `<unk>` from which on there is a warning. */
 const UNKNOWN = 0.01;
-/** Above which share of texts that are cut. */
-const CUT = 0.1;
+/** Share of truncated texts above which there is a warning. */
+const TRUNCATED = 0.1;
 
 const splits = ["train", "validation", "test"] as const;
 
-/** How much of the texts of a split the model reads as it is. */
+/** Counts of a split's texts and tokens. */
 export interface TextCounts {
-  /** How many texts there are. */
+  /** Number of texts. */
   readonly texts: number;
-  /** How many of them were cut to fit the context, as the paper cuts them (§3.3). */
+  /** Number of texts truncated to the context (§3.3). */
   readonly cut: number;
-  /** How many tokens are read, special ones not counted. */
+  /** Number of tokens, without special tokens. */
   readonly tokens: number;
-  /** How many of them are `<unk>`, which stands for all characters that the tokenizer does not know. */
+  /** Number of `<unk>` tokens, which represent characters that are not in the vocabulary. */
   readonly unknown: number;
 }
 
-const UNKNOWN_TOKENS = "are <unk>, which stands for all characters that the tokenizer does not know";
+const UNKNOWN_TOKENS = "are <unk> (characters that are not in the vocabulary)";
 
-/** Warns where a text has many unknown tokens. */
+/** Warns if a text has many unknown tokens. */
 export function warnOfUnknown(text: string, ids: Int32Array, tokenizer: Tokenizer): void {
   const share = countUnknown(ids, tokenizer) / Math.max(1, ids.length);
   if (share < UNKNOWN) return;
@@ -50,17 +50,17 @@ export function warnOfUnknown(text: string, ids: Int32Array, tokenizer: Tokenize
   ]);
 }
 
-/** Warns where a text had fewer pairs to merge than were asked for. */
+/** Warns if a text had fewer pairs to merge than requested. */
 export function warnOfMerges(tokenizer: Tokenizer, asked: number): void {
   const { length } = tokenizer.merges;
   if (length < asked) {
-    warnOnce(tokenizer, [`the corpus has only ${length} pairs to merge of the ${asked} asked for`]);
+    warnOnce(tokenizer, [`the corpus has only ${length} pairs to merge of the ${asked} requested`]);
   }
 }
 
 /**
- * Warnings about a task that can be used but whose scores would mislead: test examples that are in another split, too;
- * labels that are not in train; many cut texts or unknown tokens.
+ * Warnings about a task whose scores may mislead: test examples that are also in another split; labels that are not in
+ * the training split; many truncated texts or unknown tokens.
  */
 export function taskWarnings(task: Task, counts: Readonly<Record<Split, TextCounts>>): string[] {
   const name = `task "${task.name}"`;
@@ -73,15 +73,15 @@ export function taskWarnings(task: Task, counts: Readonly<Record<Split, TextCoun
     "train",
     train!,
   ]] as const;
-  for (const [split, other, seen] of pairs) {
+  for (const [split, other, others] of pairs) {
     const keys = keysOf(task, task[split]);
-    const shared = keys.filter((key) => seen.has(key)).length;
+    const shared = keys.filter((key) => others.has(key)).length;
     if (shared === 0) continue;
     warnings.push(
-      `${shared} of ${keys.length} ${split} examples of ${name} are in ${other}, too: its ${split} score is too good`,
+      `${shared} of ${keys.length} ${split} examples of ${name} are also in ${other}: its ${split} score is too high`,
     );
   }
-  // A grade may stand between labels, and a choice is scored by its text, wherever it stands.
+  // A grade may be fractional, and a choice is scored by its text, not by its index.
   if (!isGraded(task) && task.kind !== "choice") {
     const learned = new Set(labelsOf(task.train));
     for (const split of ["validation", "test"] as const) {
@@ -98,9 +98,9 @@ export function taskWarnings(task: Task, counts: Readonly<Record<Split, TextCoun
     splits.map((split) => [split, counts[split][what] / Math.max(1, counts[split][of])] as const)
       .filter(([, share]) => isWorth(share))
       .map(([split, share]) => `${percent(share)} of the ${of} in ${split}`).join(", ");
-  const cut = shares("cut", "texts", (share) => share > CUT);
+  const cut = shares("cut", "texts", (share) => share > TRUNCATED);
   const unknown = shares("unknown", "tokens", (share) => share >= UNKNOWN);
-  if (cut) warnings.push(`${cut} of ${name} are cut to fit the context`);
+  if (cut) warnings.push(`${cut} of ${name} are truncated to the context`);
   if (unknown) warnings.push(`${unknown} of ${name} ${UNKNOWN_TOKENS}`);
   return warnings;
 }
@@ -109,7 +109,7 @@ function labelsOf(examples: Task["train"]): number[] {
   return examples.map(({ label }) => label);
 }
 
-/** The texts of each example as a key; those of a similarity in a fixed order, as they have none. */
+/** The texts of each example as a key; sorted for similarity tasks, which are symmetric. */
 function keysOf({ kind }: Task, examples: Task["train"]): string[] {
   const fields = Object.keys(inputs[kind].fields);
   return examples.map((example) => {

@@ -3,29 +3,29 @@ import { dispose, type LanguageModel } from "../model/mod.ts";
 import { loadModel, progressOf } from "./checkpoint.ts";
 import type { TrainingRecord } from "./loop.ts";
 import type { Interval } from "./measures.ts";
-import { type Asked, store, stored } from "./store.ts";
+import { type RunKey, store, stored } from "./store.ts";
 import { zeroShot } from "./zeroshot.ts";
 
-/** A task's score without fine-tuning, at an update of pre-training. */
+/** A task's zero-shot score at an update of pre-training. */
 export interface ZeroShotPoint extends Interval {
-  /** Updates made, this one included. */
+  /** Number of the update, from 1. */
   readonly update: number;
   /** Name of the task. */
   readonly task: string;
-  /** The task's primary measure, of which the score is. */
+  /** The task's primary metric. */
   readonly measure: Measure;
 }
 
-/** How well a model does tasks without fine-tuning in the course of its pre-training (Figure 2, right). */
+/** Zero-shot performance over the course of pre-training (Figure 2, right). */
 export interface ZeroShotCurve {
-  /** What was scored so far, those scores included that an interrupted run has left. */
+  /** Scores so far, including those of an interrupted run. */
   readonly points: readonly ZeroShotPoint[];
   /**
-   * A pre-training's records, between which the model is scored: at updates 1, 2, 4, … and the last.
+   * Passes on the records of pre-training, and scores the model at updates 1, 2, 4, … and the last.
    *
-   * @param records Of the pre-training.
+   * @param records The records of pre-training.
    * @param lm The model that it trains.
-   * @param checkpoint Where it is kept.
+   * @param checkpoint Its checkpoint file.
    */
   during(
     records: AsyncIterable<TrainingRecord>,
@@ -35,26 +35,26 @@ export interface ZeroShotCurve {
 }
 
 /**
- * Scores tasks without fine-tuning in the course of a pre-training, by {@linkcode zeroShot}, and keeps the scores in a
- * file: a run that is resumed goes on with them.
+ * Scores tasks without fine-tuning during pre-training, by {@linkcode zeroShot}, and stores the scores in a file, from
+ * which an interrupted run continues.
  *
- * @param tasks What is scored; without any there is no file.
- * @param file Where the scores are kept, as {@linkcode store} keeps results.
- * @param asked What all of them depend on.
- * @throws {InputError} If the file is there and is not of the same run and tasks.
+ * @param tasks The tasks; if there are none, no file is written.
+ * @param file The file of scores, written by {@linkcode store}.
+ * @param asked Key and settings of the run and its tasks.
+ * @throws {InputError} If the file exists and is of another run or other tasks.
  */
 export async function zeroShotCurve(
   tasks: readonly Task[],
   file: string,
-  asked: Asked,
+  asked: RunKey,
 ): Promise<ZeroShotCurve> {
-  const known = tasks.length > 0 ? await stored<ZeroShotPoint[]>(file, asked.key) : undefined;
-  const points = known?.result.slice() ?? [];
+  const previous = tasks.length > 0 ? await stored<ZeroShotPoint[]>(file, asked.key) : undefined;
+  const points = previous?.result.slice() ?? [];
 
-  /** Whether scores are due at an update, and there are none; a run may have gone further than its checkpoint. */
+  /** Whether scores are due at an update and missing; a killed run may have scored beyond its checkpoint. */
   function isDue(update: number, updates: number): boolean {
-    const isWanted = tasks.length > 0 && (Number.isInteger(Math.log2(update)) || update === updates);
-    return isWanted && !points.some((point) => point.update === update);
+    const isMilestone = tasks.length > 0 && (Number.isInteger(Math.log2(update)) || update === updates);
+    return isMilestone && !points.some((point) => point.update === update);
   }
 
   async function scoreAll(lm: LanguageModel, update: number, seconds: number): Promise<void> {
@@ -71,9 +71,9 @@ export async function zeroShotCurve(
     points,
     async *during(records, lm, checkpoint) {
       const reached = await progressOf(checkpoint);
-      if (reached && isDue(reached.update, reached.updates)) { // A stop while it was scored saved the update alone.
-        const there = await loadModel(checkpoint);
-        await scoreAll(there, reached.update, reached.seconds).finally(() => dispose(there.parameters));
+      if (reached && isDue(reached.update, reached.updates)) { // It was stopped while scoring, after the checkpoint.
+        const saved = await loadModel(checkpoint);
+        await scoreAll(saved, reached.update, reached.seconds).finally(() => dispose(saved.parameters));
       }
       for await (const record of records) {
         yield record;

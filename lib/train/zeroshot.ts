@@ -8,46 +8,47 @@ import {
   forward,
   type LanguageModel,
   tokenLogits,
-  whileRead,
+  withReadLock,
 } from "../model/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import { batchOf } from "./batches.ts";
 import { settle } from "../settings.ts";
 import { giveWay, stopSignal } from "../stop.ts";
 import { score } from "./measures.ts";
-import { askedOf, scoreOf, type SplitOptions, splitSettings, type TaskScore } from "./evaluate.ts";
+import { scoreOf, type SplitOptions, splitSettings, type TaskScore, taskSnapshot } from "./evaluate.ts";
 import { warnOnce } from "./warnings.ts";
 
-/** A text and the tokens of it that are scored: those from `from` on. */
+/** A text whose tokens from `from` on are scored. */
 interface Scored {
   readonly ids: Int32Array;
   readonly from: number;
 }
 
-/** How likely the scored tokens are: the sum of their log-probabilities in nats, and how many they are. */
+/** The sum of the log-probabilities of the scored tokens, in nats, and their number. */
 interface Likelihood {
   readonly sum: number;
   readonly count: number;
 }
 
-/** Sequences of one step. */
+/** Sequences per batch. */
 const BATCH = 32;
-/** Rows of logits that are made at a time. */
+/** Rows of logits computed at a time. */
 const ROWS = 512;
-/** Training examples that choose the threshold of acceptability. */
+/** Number of training examples that determine the threshold of acceptability. */
 const THRESHOLD_EXAMPLES = 1000;
 
 /**
- * How well a model that was only pre-trained does a task, by the paper's heuristics (§5, Figure 2 right): a choice by
- * its mean log-probability after the context, a sentiment by which of two words follows "very", acceptability by the
- * mean log-probability of a token, a pronoun by what follows each referent in its place. Called between the records
- * of `pretrain` it gives the figure's curve.
+ * Zero-shot evaluation: scores a pre-trained model on a task without fine-tuning, by the paper's heuristics (§5,
+ * Figure 2 right). Multiple choice: the mean log-probability of a choice after the context. Sentiment: which of two words
+ * is more likely after "very". Acceptability: the mean log-probability of a token. Pronouns: the log-probability of what
+ * follows, with each referent substituted. Called between the records of `pretrain` it gives the figure's curve.
  *
- * What stands before the context's length is not read. Acceptability needs a threshold: the one that does best on
- * the first thousand training examples.
+ * Texts longer than the context are truncated at their beginning. The threshold of acceptability is the best one for the
+ * first thousand training examples.
  *
- * @returns Its score; and of each example the log-probability of each answer, that of a text, or their means.
- * @throws {InputError} If it is no model or no task, there is no such split or no heuristic for the task, or the architecture is `bert`.
+ * @returns The score, and for each example the log-probabilities (or their means) of its answers or its text.
+ * @throws {InputError} If it is no model or no task, there is no such split or no heuristic for the task, or the
+ * architecture is `bert`.
  *
  * @example
  * ```ts
@@ -83,61 +84,67 @@ export async function zeroShot(
   checkTask(task);
   const { split } = settle("answer a task", splitSettings, options);
   checkCausal(lm.config, `answer task "${task.name}" without fine-tuning`);
-  const how = structuredClone(heuristicOf(task)); // As it is now.
-  if (how.by === "word") checkWords(task, how.words, lm.tokenizer);
-  const asked = askedOf(task, split);
+  const heuristic = structuredClone(heuristicOf(task)); // The task may change meanwhile.
+  if (heuristic.by === "word") checkWords(task, heuristic.words, lm.tokenizer);
+  const snapshot = taskSnapshot(task, split);
   const read = (examples: readonly Example[]) => ({
     labels: examples.map(({ label }) => label),
-    texts: examples.map((example) => scoredTexts(example, how, lm.tokenizer)),
+    texts: examples.map((example) => scoredTexts(example, heuristic, lm.tokenizer)),
   });
   const { texts } = read(task[split]);
-  const known = how.by === "acceptability" ? read(task.train.slice(0, THRESHOLD_EXAMPLES)) : undefined;
+  const trainExamples = heuristic.by === "acceptability"
+    ? read(task.train.slice(0, THRESHOLD_EXAMPLES))
+    : undefined;
   const values = async (texts: readonly Scored[][]) =>
-    (await answers(lm, texts)).map((found) =>
-      found.map((likelihood) => how.by === "word" ? likelihood.sum : mean(likelihood))
+    (await likelihoodsByExample(lm, texts)).map((found) =>
+      found.map((likelihood) => heuristic.by === "word" ? likelihood.sum : mean(likelihood))
     );
   await started();
   const means = (found: readonly number[][]) => found.map(([only]) => only!);
-  const [scores, learned] = await whileRead(lm, async () => [
+  const [scores, trainScores] = await withReadLock(lm, async () => [
     await values(texts),
-    known && await values(known.texts),
+    trainExamples && await values(trainExamples.texts),
   ]);
-  if (scores.concat(learned ?? []).flat().some(Number.isNaN)) {
-    throw new InputError(`Cannot answer task "${task.name}" as the model's scores are not finite numbers`);
+  if (scores.concat(trainScores ?? []).flat().some(Number.isNaN)) {
+    throw new InputError(`Cannot answer task "${task.name}" as the model's logits are not finite numbers`);
   }
-  const threshold = known && bestThreshold(asked.measures[0]!, means(learned!), known.labels);
+  const threshold = trainExamples &&
+    bestThreshold(snapshot.measures[0]!, means(trainScores!), trainExamples.labels);
   const ties = scores.filter((values) =>
     values.length > 1 && values.indexOf(Math.max(...values)) < values.lastIndexOf(Math.max(...values))
   );
   if (ties.length > 0) {
     warnOnce(task, [
-      `${ties.length} of ${scores.length} ${split} examples of task "${task.name}" have answers that the model finds ` +
-      "equally likely: the first of them is taken",
+      `${ties.length} of ${scores.length} ${split} examples of task "${task.name}" have answers of equal ` +
+      "probability: the first of them is used",
     ]);
   }
   const predictions = threshold === undefined
     ? scores.map((values) => values.indexOf(Math.max(...values)))
     : means(scores).map((mean) => Number(mean > threshold));
-  return Object.assign(scoreOf(asked, predictions), { scores });
+  return Object.assign(scoreOf(snapshot, predictions), { scores });
 }
 
 /**
- * How a task is done by a model that was only pre-trained.
+ * The zero-shot heuristic of a task.
  *
- * @throws {InputError} If there is no heuristic for it.
+ * @throws {InputError} If there is none.
  */
 export function heuristicOf({ name, kind, zeroShot }: Task): ZeroShot {
-  const how = zeroShot ?? (kind === "choice" ? { by: "choice" as const } : undefined);
-  if (!how || kind !== (how.by === "acceptability" || how.by === "word" ? "classification" : "choice")) {
+  const heuristic = zeroShot ?? (kind === "choice" ? { by: "choice" as const } : undefined);
+  if (
+    !heuristic ||
+    kind !== (heuristic.by === "acceptability" || heuristic.by === "word" ? "classification" : "choice")
+  ) {
     throw new InputError(
-      `Cannot answer task "${name}" without fine-tuning as there is no heuristic for it: choices have one, and ` +
-        "classification whose zeroShot names it",
+      `Cannot answer task "${name}" without fine-tuning as there is no heuristic for it: choice tasks have one, and ` +
+        "classification tasks with zeroShot",
     );
   }
-  return how;
+  return heuristic;
 }
 
-/** Refuses words that the tokenizer does not tell apart, as the first of them would always be taken. */
+/** Checks that the words have different tokens; otherwise the first one would always be predicted. */
 function checkWords({ name }: Task, words: readonly string[], tokenizer: Tokenizer): void {
   const tokens = words.map((word) => tokenizer.encode(word).join());
   const twin = tokens.findIndex((ids, i) => tokens.indexOf(ids) < i);
@@ -150,38 +157,38 @@ function checkWords({ name }: Task, words: readonly string[], tokenizer: Tokeniz
   );
 }
 
-/** A text of which no token is scored is the least likely of all. */
+/** Mean log-probability; −∞ if no token is scored. */
 function mean({ sum, count }: Likelihood): number {
   return count === 0 ? -Infinity : sum / count;
 }
 
-/** The likelihoods of each example's answers. */
-async function answers(lm: LanguageModel, scored: readonly Scored[][]): Promise<Likelihood[][]> {
+/** The likelihood of each answer of each example. */
+async function likelihoodsByExample(lm: LanguageModel, scored: readonly Scored[][]): Promise<Likelihood[][]> {
   const likelihoods = await likelihoodsOf(lm, scored.flat());
   let at = 0;
   return scored.map(({ length }) => likelihoods.slice(at, at += length));
 }
 
-/** An example's answers as texts. Each begins with a paragraph break, which is what the model knows texts to begin with. */
-function scoredTexts(example: Example, how: ZeroShot, tokenizer: Tokenizer): Scored[] {
+/** An example's answers as texts. Each begins with a paragraph break, as texts do in pre-training. */
+function scoredTexts(example: Example, heuristic: ZeroShot, tokenizer: Tokenizer): Scored[] {
   const start = tokenizer.encoder.get("\n</w>");
   const begin = start === undefined ? [] : [start];
   const text = (...parts: string[]) =>
     Int32Array.from([...begin, ...parts.flatMap((part) => [...tokenizer.encode(part)])]);
   if ("text" in example) {
-    if (how.by !== "word") return [{ ids: text(example.text), from: 1 }];
-    const asked = text(example.text, how.prompt);
-    return how.words.map((word) => ({
-      ids: Int32Array.from([...asked, ...tokenizer.encode(word)]),
-      from: asked.length,
+    if (heuristic.by !== "word") return [{ ids: text(example.text), from: 1 }];
+    const prompted = text(example.text, heuristic.prompt);
+    return heuristic.words.map((word) => ({
+      ids: Int32Array.from([...prompted, ...tokenizer.encode(word)]),
+      from: prompted.length,
     }));
   }
   if (!("choices" in example)) return [];
   const { length } = text(example.context);
   const whole = example.choices.map((choice) => text(example.context, choice));
-  if (how.by === "choice") return whole.map((ids) => ({ ids, from: length }));
+  if (heuristic.by === "choice") return whole.map((ids) => ({ ids, from: length }));
   const shortest = Math.min(...whole.map((ids) => ids.length - length));
-  let shared = 0; // Tokens of the ending that all choices have; each has a beginning of its own.
+  let shared = 0; // Length of the common suffix of all choices.
   while (shared < shortest - 1 && new Set(whole.map((ids) => ids.at(-1 - shared))).size === 1) shared++;
   return whole.map((ids) => ({ ids, from: ids.length - shared }));
 }
@@ -190,7 +197,7 @@ async function likelihoodsOf(lm: LanguageModel, texts: readonly Scored[]): Promi
   const { context } = lm.config;
   const fit = texts.map(({ ids, from }) => {
     const cut = Math.max(0, ids.length - context);
-    return { ids: ids.subarray(cut), from: Math.max(1, from - cut) }; // The first token has nothing before it.
+    return { ids: ids.subarray(cut), from: Math.max(1, from - cut) }; // The first token has no context.
   });
   const order = [...fit.keys()].sort((a, b) => fit[a]!.ids.length - fit[b]!.ids.length);
   const found = new Array<Likelihood>(texts.length);
@@ -200,7 +207,7 @@ async function likelihoodsOf(lm: LanguageModel, texts: readonly Scored[]): Promi
     const rows = order.slice(at, at + BATCH);
     const { ids, lengths } = batchOf(rows.map((i) => fit[i]!.ids));
     const T = ids.length / lengths.length;
-    const places = rows.flatMap((i, n) => {
+    const positions = rows.flatMap((i, n) => {
       const { ids, from } = fit[i]!;
       return Array.from({ length: Math.max(0, ids.length - from) }, (_, t) => n * T + from + t);
     });
@@ -208,12 +215,15 @@ async function likelihoodsOf(lm: LanguageModel, texts: readonly Scored[]): Promi
       const { h } = forward(lm, tf.tensor2d(ids, [lengths.length, T], "int32"));
       const states = h.reshape([-1, lm.config.width]) as tf.Tensor2D;
       const parts: tf.Tensor1D[] = [tf.tensor1d([])];
-      for (let from = 0; from < places.length; from += ROWS) {
-        const some = places.slice(from, from + ROWS);
-        const before = embedding(states, tf.tensor1d(some.map((place) => place - 1), "int32")) as tf.Tensor2D;
+      for (let from = 0; from < positions.length; from += ROWS) {
+        const some = positions.slice(from, from + ROWS);
+        const before = embedding(
+          states,
+          tf.tensor1d(some.map((position) => position - 1), "int32"),
+        ) as tf.Tensor2D;
         const next = embedding(
           lm.parameters.tokens_embed.weight,
-          tf.tensor1d(some.map((place) => ids[place]!), "int32"),
+          tf.tensor1d(some.map((position) => ids[position]!), "int32"),
         );
         const all = tf.logSumExp(tokenLogits(lm.parameters, before), 1); // (rows)
         parts.push(before.mul(next).sum(1).sub(all) as tf.Tensor1D);
@@ -232,7 +242,7 @@ async function likelihoodsOf(lm: LanguageModel, texts: readonly Scored[]): Promi
   return found;
 }
 
-/** Above which mean an example is called acceptable, so that the measure is best on these examples. */
+/** The threshold of the mean log-probability that maximises the metric on these examples. */
 function bestThreshold(measure: Measure, means: readonly number[], labels: readonly number[]): number {
   let best = { threshold: -Infinity, value: -Infinity };
   for (const threshold of new Set([-Infinity, ...means])) {

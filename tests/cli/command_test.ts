@@ -62,7 +62,7 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
     ...["suite", "--pretrained", "mini", "--pretrain-rate", "1e-3"] as const,
   ],
   [
-    /^Cannot use --seeds twice: one value is used$/,
+    /^Cannot use --seeds twice: it has one value$/,
     ...["ablate", "--seeds", "3", "--seeds", "4"] as const,
   ],
   [/^Cannot use --heldout-windows -1 as it must be .*$/, "ablate", "--heldout-windows=-1"],
@@ -111,7 +111,7 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
   ],
   [/^Cannot run deno task pretrain as --out <file> is required$/, "pretrain"],
   [/^Cannot use --out <file> as its value is missing$/, "pretrain", "--out"],
-  [/^Cannot write .*model\.safetensors as it is there already: .*$/, "pretrain", "--out", model],
+  [/^Cannot write .*model\.safetensors as it exists already: .*$/, "pretrain", "--out", model],
   [
     /^Cannot open corpus "no-such-corpus" as .*$/,
     "pretrain",
@@ -252,8 +252,11 @@ Deno.test("fine-tuning says which rate, batch and dropout it uses: those of the 
   const args = ["--model", model, "--task", "kind", "--train-examples", "32", "--test-examples", "16"];
   for (
     const [given, sentence] of [
-      [[], "Fine-tuning at rate 0.001 with batches of 16 and dropout 0"],
-      [["--rate", "2e-4", "--batch", "8"], "Fine-tuning at rate 0.0002 with batches of 8 and dropout 0"],
+      [[], "Fine-tuning with learning rate 0.001, batch size 16 and dropout 0"],
+      [
+        ["--rate", "2e-4", "--batch", "8"],
+        "Fine-tuning with learning rate 0.0002, batch size 8 and dropout 0",
+      ],
     ] as const
   ) {
     const { code, out, err } = await run("finetune", ...args, "--epochs", "1", ...given);
@@ -285,7 +288,7 @@ Deno.test("interrupted, pre-training ends cleanly, and the same command goes on"
   const args = ["--out", out, ...short, "--updates", "2000", "--batch", "4"];
   const { code, err } = await interrupted("pretrain", ...args);
   assertEquals(code, 130, err);
-  assert(/Stopped before the end: the same command goes on from .*\.part$/m.test(err), err);
+  assert(/Stopped before the end: the same command resumes from .*\.part$/m.test(err), err);
   assert((await Deno.stat(`${out}.part`)).isFile);
   const again = await run("pretrain", "--out", out, ...short, "--updates", "2001", "--batch", "4");
   assert(
@@ -330,7 +333,7 @@ Deno.test("interrupted, fine-tuning does not go on with another model", async ()
   const again = await run("finetune", "--model", other, ...args, "--epochs", "2000");
   assertEquals(again.code, 2, again.err);
   assert(
-    /^Cannot resume from .*\.part as its run began with another model: remove it /m.test(again.err),
+    /^Cannot resume from .*\.part as its run started from another model: remove it /m.test(again.err),
     again.err,
   );
 });
@@ -350,7 +353,9 @@ Deno.test("a pre-training that was killed while it scored goes on, and nothing i
   const refused = await run(...args);
   assertEquals(refused.code, 2, refused.err);
   assert(
-    /^Cannot write .* as another model is there by now: remove it or name another file$/m.test(refused.err),
+    /^Cannot write .* as another model was written there meanwhile: remove it or choose another file$/m.test(
+      refused.err,
+    ),
   );
   await Deno.remove(out);
   const { code, out: said, err } = await run(...args);
@@ -362,7 +367,7 @@ Deno.test("a pre-training that was killed while it scored goes on, and nothing i
     "model.safetensors",
   ]);
   const again = await run(...args);
-  assertEquals([again.code, /as it is there already: remove it or name another file$/.test(again.err)], [
+  assertEquals([again.code, /as it exists already: remove it or choose another file$/.test(again.err)], [
     2,
     true,
   ]);
@@ -393,7 +398,9 @@ Deno.test("two commands that write one model are one command and a sentence", as
   assertEquals(ends.map(({ code }) => code).sort(), [0, 2, 2], ends.map(({ err }) => err).join("\n"));
   for (const { err } of ends.filter(({ code }) => code === 2)) {
     assert(
-      /Cannot write .* as process \d+( on \S+)? is at it: wait for its end or name another file$/.test(err),
+      /Cannot write .* as process \d+( on \S+)? is writing it: wait for its end or choose another file$/.test(
+        err,
+      ),
       err,
     );
   }
@@ -422,7 +429,7 @@ Deno.test({
   },
 });
 
-Deno.test("a study is listed: what is made, under way and left", async () => {
+Deno.test("a study's runs are listed: done, running and pending", async () => {
   const own = await Deno.makeTempDir();
   const tiny = ["--tasks", "kind", "--seeds", "1", "--positions", "learned", "--folder", own, ...short];
   const limits = [
@@ -438,12 +445,12 @@ Deno.test("a study is listed: what is made, under way and left", async () => {
   const list = async () => (await run("ablate", ...tiny, ...limits, "--list")).out.split("\n");
   assertEquals(
     (await list()).at(-1),
-    "0 of 3 runs made, 0 under way, 3 left; how long they take is known when one is made",
+    "0 of 3 runs done, 0 running, 3 pending; their time is known when one is done",
   );
   assertEquals((await run("ablate", ...tiny, ...limits)).code, 0);
   const made = await list();
-  assert(/^pretrain-learned-seed1 +made, \d+ s$/.test(made[0]!), made[0]);
-  assertEquals(made.at(-1), "3 of 3 runs made, 0 under way, 0 left");
+  assert(/^pretrain-learned-seed1 +done, \d+ s$/.test(made[0]!), made[0]);
+  assertEquals(made.at(-1), "3 of 3 runs done, 0 running, 0 pending");
   const result =
     [...Deno.readDirSync(own)].find(({ name }) => /^kind-learned-lambda0-.*json$/.test(name))!.name;
   await Deno.remove(`${own}/${result}`);
@@ -454,12 +461,12 @@ Deno.test("a study is listed: what is made, under way and left", async () => {
   await Deno.writeTextFile(claimed, JSON.stringify({ ...holder, token: "x" }));
   const busy = await list();
   assert(
-    /^kind-learned-lambda0-seed1 +under way, about \d+ s, by process 7 on elsewhere since 2026/.test(
+    /^kind-learned-lambda0-seed1 +running, about \d+ s, by process 7 on elsewhere since 2026/.test(
       busy[1]!,
     ),
     busy[1],
   );
-  assert(busy.at(-1)!.startsWith("2 of 3 runs made, 1 under way, 0 left; about "), busy.at(-1));
+  assert(busy.at(-1)!.startsWith("2 of 3 runs done, 1 running, 0 pending; about "), busy.at(-1));
   await Deno.remove(own, { recursive: true });
 });
 

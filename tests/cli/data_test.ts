@@ -35,7 +35,7 @@ Deno.test("data tells all names, sizes and licences, and which are there", async
 });
 
 const refused: [sentence: RegExp, ...args: string[]][] = [
-  [/^Cannot tell which data sets are wanted as none is named: --list tells all of them$/],
+  [/^Cannot download data sets as none is named: --list shows all names$/],
   [/^Cannot download data sets with name "imagenet" as it must be one of sst2, cola/, "imagenet"],
   [
     /^Cannot download story-cloze as its licence forbids redistribution: provide with --from the files/,
@@ -96,14 +96,14 @@ Deno.test("data takes one's own copy, says under which terms and that it is unch
   const { code, out, err } = await run(cloze);
   assertEquals([code, err], [0, ""]);
   assert(
-    /^story-cloze: .*taken\/story-cloze, not checked as no checksum of it is known\n {2}licence: .*form.*\n {2}cite: Mostafazadeh/
+    /^story-cloze: .*taken\/story-cloze, not verified as no checksum is known\n {2}licence: .*form.*\n {2}cite: Mostafazadeh/
       .test(out),
     out,
   );
   await Deno.writeTextFile(`${folder}/story-cloze/cloze/val.csv`, "edited");
   const again = await run(cloze);
   assertEquals([again.code, again.out], [0, ""]);
-  assert(/taken\/story-cloze is there already: remove it to have it anew$/.test(again.err), again.err);
+  assert(/taken\/story-cloze exists already: remove it to download it again$/.test(again.err), again.err);
   assertEquals(contents(folder)["story-cloze/cloze/val.csv"], "edited");
   assertEquals((await run(["copa", "--from", `${top}/mine/copa`, "--folder", folder])).code, 0);
   assertEquals(contents(`${folder}/copa`), { "copa-dev.xml": "<copa-corpus/>" });

@@ -228,7 +228,7 @@ Deno.test("read piece by piece, gpt2 and lstm have the states of reading at once
   const piece = tf.tensor2d([[1, 2]], undefined, "int32");
   await assertRefused(
     () => forward({ parameters, config }, piece, { cache: emptyCache }),
-    /^Cannot read a text piece by piece with architecture "bert" as it .*: gpt1, gpt2, lstm do$/,
+    /^Cannot read a text piece by piece with architecture "bert" as it .*: gpt1, gpt2, lstm predict the next token$/,
   );
   piece.dispose();
   dispose(parameters);
@@ -298,7 +298,7 @@ Deno.test("another architecture of a preset is a value; of gpt1 it is the preset
     ],
     [
       () => checkConfig({ ...presets.mini, architecture: "lstm", units: 4, vocabulary: 9 }),
-      /must have 1 layer, positions "none" and no scale of them: current ones are 4, "learned" and "matched"$/,
+      /must have 1 layer, positions "none" and no position scale: current ones are 4, "learned" and "matched"$/,
     ],
     [() => withArchitecture(presets.mini, "lstm", { units: 30_000 }), /as memory holds at most 1073741824$/],
   ];

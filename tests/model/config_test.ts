@@ -95,7 +95,7 @@ Deno.test("sinusoids of an odd width are refused, other positions are not", asyn
   for (const kind of ["sinusoidal", "sinusoidal-trained"]) {
     await assertRefused(
       () => checkConfig(changed({ width: 33, heads: 3, positions: { kind } })),
-      /^Cannot make sinusoids in pairs of sine and cosine as width must be even: current width is 33$/,
+      /^Cannot use sinusoids in pairs of sine and cosine as width must be even: current width is 33$/,
     );
   }
   checkConfig(changed({ width: 33, heads: 3 }));

@@ -148,7 +148,7 @@ Deno.test("reading piece by piece, with the cache, gives the states of reading a
 });
 
 Deno.test("piece by piece beyond the context, positions that go on give the states of reading at once", () => {
-  for (const kind of positionKinds.filter((kind) => positionRules[kind].extends)) {
+  for (const kind of positionKinds.filter((kind) => positionRules[kind].extrapolates)) {
     const { parameters, config } = model(kind, "clean", 8);
     const longer = { parameters, config: { ...config, context: 24 } }, ids = anyIds(24);
     tf.tidy(() => {

@@ -215,11 +215,11 @@ Deno.test("no tensor is left behind, after a failure neither", async () => {
   });
   await assertRefused(
     () => continued(lm, [9], {}),
-    /^Cannot continue the text as the model's scores are not finite numbers$/,
+    /^Cannot continue the text as the model's logits are not finite numbers$/,
   );
   await assertRefused(
     () => continued(lm, [1], {}),
-    /^Cannot continue the text as the model's scores are not/,
+    /^Cannot continue the text as the model's logits are not/,
   );
   assertEquals(tf.memory().numTensors, before);
   dispose(lm.parameters);
@@ -239,7 +239,7 @@ Deno.test("a prompt without tokens is refused", async () => {
   for (const prompt of ["", " ", "\t "]) {
     await assertRefused(
       () => generate(lm, prompt),
-      /^Cannot continue an empty prompt as the model needs a token to read$/,
+      /^Cannot continue an empty prompt as the model needs at least one token$/,
     );
   }
   await assertRefused(

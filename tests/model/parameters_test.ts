@@ -259,7 +259,7 @@ Deno.test("a head that cannot be is refused, and the old one stays", async () =>
   for (const classes of [0, -1, 1.5, NaN, undefined]) {
     await assertRefused(
       () => addHead(parameters, "choice", classes as number, 1),
-      new RegExp(`^Cannot add a head for ${classes} labels as their number must be a whole one from 1$`),
+      new RegExp(`^Cannot add a head for ${classes} labels as their number must be a positive whole number$`),
     );
   }
   await assertRefused(

@@ -14,7 +14,7 @@ import {
   presets,
   saveReleased,
   SPECIALS,
-  type Stored,
+  type StoredTensor,
 } from "../../lib/model/mod.ts";
 import { encodeNpy } from "../../lib/model/npy.ts";
 import { openAIShapes } from "../../lib/model/released.ts";
@@ -51,7 +51,7 @@ function layout(layers = L): [name: string, shape: number[]][] {
 }
 
 /** Weights of which no two numbers are alike, so that nothing can stand in another's place. */
-function weights(layers = L): Map<string, Stored> {
+function weights(layers = L): Map<string, StoredTensor> {
   let count = 0;
   return new Map(
     layout(layers).map(([name, shape]) => {
@@ -62,7 +62,11 @@ function weights(layers = L): Map<string, Stored> {
 }
 
 /** OpenAI's folder of these weights, cut after so many numbers. */
-async function writeOpenAI(folder: string, stored: Map<string, Stored>, cuts?: number[]): Promise<void> {
+async function writeOpenAI(
+  folder: string,
+  stored: Map<string, StoredTensor>,
+  cuts?: number[],
+): Promise<void> {
   const flat = Float32Array.from([...stored.values()].flatMap(({ data }) => [...data]));
   cuts ??= Array.from({ length: 9 }, (_, i) => Math.round((i + 1) * flat.length / 10));
   const edges = [0, ...cuts, flat.length];
@@ -76,7 +80,7 @@ async function writeOpenAI(folder: string, stored: Map<string, Stored>, cuts?: n
   await Deno.writeTextFile(`${folder}/params_shapes.json`, JSON.stringify(shapes));
 }
 
-async function writeHuggingFace(path: string, stored: Map<string, Stored>): Promise<void> {
+async function writeHuggingFace(path: string, stored: Map<string, StoredTensor>): Promise<void> {
   const chunks = encodeSafetensors(stored, { format: "pt" });
   await Deno.writeFile(path, new Uint8Array(await new Blob(chunks).arrayBuffer()));
 }
@@ -102,7 +106,7 @@ async function inFolder(call: (folder: string) => Promise<void>): Promise<void> 
 }
 
 /** Fails unless a model has these weights bit for bit, and the rows of special tokens that its seed gives. */
-function assertHolds(lm: LanguageModel, stored: Map<string, Stored>): void {
+function assertHolds(lm: LanguageModel, stored: Map<string, StoredTensor>): void {
   const fresh = gpt(lm.config, { tokenizer, seed: lm.seed });
   const start = new Map(leaves(fresh.parameters).map(([name, leaf]) => [name, leaf.dataSync<"float32">()]));
   assertEquals(lm.config, {
@@ -322,17 +326,17 @@ Deno.test("a model that the formats cannot hold is refused, and nothing is writt
           [
             "none",
             "matched",
-            /^Cannot write a model with positions "none" as the released formats hold a table/,
+            /^Cannot write a model with positions "none" as the released formats store a position table/,
           ],
           [
             "rotary",
             "matched",
-            /^Cannot write a model with positions "rotary" as the released formats hold a table/,
+            /^Cannot write a model with positions "rotary" as the released formats store a position table/,
           ],
           [
             "relative",
             "matched",
-            /positions "relative" as .* hold a table of positions: saveModel writes it$/,
+            /positions "relative" as .* store a position table: saveModel supports it$/,
           ],
           [
             "learned",
@@ -430,7 +434,7 @@ Deno.test("a damaged folder of OpenAI's is refused in one sentence", async () =>
       await refused(list);
     }
 
-    const total = /^Cannot use .* as its files hold \d+ numbers and its shapes claim .*$/;
+    const total = /^Cannot use .* as its files have \d+ numbers and its shapes need .*$/;
     for (
       const lie of [shapes.slice(0, -12), shapes.with(3, [25]), shapes.with(3, new Array(40).fill(2 ** 52))]
     ) {
@@ -474,17 +478,17 @@ Deno.test("a damaged folder of OpenAI's is refused in one sentence", async () =>
     const whole = await Deno.readFile(part);
     await Deno.writeFile(part, whole.subarray(0, -4));
     await refused(
-      /^Cannot read .*params_4\.npy as a NumPy array: its shape .* takes \d+ bytes and it has \d+$/,
+      /^Cannot read .*params_4\.npy as a NumPy array: its shape .* needs \d+ bytes and it has \d+$/,
     );
     await Deno.writeFile(part, encodeNpy(new Float32Array(3)));
     await refused(total);
     await Deno.writeFile(part, whole);
     await replaceIn(part, "'<f4'", "'<f8'");
     await refused(
-      /^Cannot read .*params_4\.npy as a NumPy array: little-endian float32 in C order is wanted: /,
+      /^Cannot read .*params_4\.npy as a NumPy array: expected little-endian float32 in C order: /,
     );
     await Deno.writeTextFile(part, "<html>404</html>");
-    await refused(/^Cannot read .*params_4\.npy as a NumPy array: it does not begin as one$/);
+    await refused(/^Cannot read .*params_4\.npy as a NumPy array: it does not start with the magic bytes$/);
     await Deno.remove(part);
     await refused(/^Cannot read OpenAI's weights .*params_4\.npy: /);
   });
@@ -493,7 +497,7 @@ Deno.test("a damaged folder of OpenAI's is refused in one sentence", async () =>
 Deno.test("a damaged file of Hugging Face's is refused in one sentence", async () => {
   await inFolder(async (folder) => {
     const path = `${folder}/model.safetensors`;
-    const refused = async (message: RegExp, change?: (file: Map<string, Stored>) => void) => {
+    const refused = async (message: RegExp, change?: (file: Map<string, StoredTensor>) => void) => {
       if (change) {
         const file = weights();
         change(file);
@@ -501,7 +505,7 @@ Deno.test("a damaged file of Hugging Face's is refused in one sentence", async (
       }
       await assertRefused(() => loadReleased(path, options), message);
     };
-    const of = (...shape: number[]): Stored => ({
+    const of = (...shape: number[]): StoredTensor => ({
       shape,
       data: new Float32Array(shape.reduce((a, b) => a * b, 1)),
     });
@@ -510,20 +514,26 @@ Deno.test("a damaged file of Hugging Face's is refused in one sentence", async (
       await refused(
         name === "tokens_embed.weight" || name === "positions_embed.weight"
           ? /^Cannot find matrices of tokens and positions in /
-          : /^Cannot (find|place) tensor "h\.\d\.[\w.]+" (in|of) .*model\.safetensors( in a GPT-1)?$/,
+          : /^Cannot (find|use) tensor "h\.\d\.[\w.]+" (in|of) .*model\.safetensors( as GPT-1 has no such parameter)?$/,
         (file) => file.delete(name),
       );
     }
     await refused(
-      /^Cannot place tensor "score\.weight" of .* in a GPT-1$/,
+      /^Cannot use tensor "score\.weight" of .* as GPT-1 has no such parameter$/,
       (file) => file.set("score.weight", of(8, 2)),
     );
     await refused(
-      /^Cannot place tensor "h\.9\.ln_1\.weight" of /,
+      /^Cannot use tensor "h\.9\.ln_1\.weight" of .* as GPT-1 has no such/,
       (file) => file.set("h.9.ln_1.weight", of(8)),
     );
-    await refused(/^Cannot place tensor "__proto__" of /, (file) => file.set("__proto__", of(1)));
-    await refused(/^Cannot place tensor "a\\n\\u001b" of /, (file) => file.set("a\n\x1b", of(1)));
+    await refused(
+      /^Cannot use tensor "__proto__" of .* as GPT-1 has no such/,
+      (file) => file.set("__proto__", of(1)),
+    );
+    await refused(
+      /^Cannot use tensor "a\\n\\u001b" of .* as GPT-1 has no such/,
+      (file) => file.set("a\n\x1b", of(1)),
+    );
     await refused(
       /^Cannot use .* as it holds tensor "h\.0\.ln_1\.bias" twice$/,
       (file) => file.set("transformer.h.0.ln_1.bias", of(8)),
@@ -577,11 +587,11 @@ Deno.test("a damaged file of Hugging Face's is refused in one sentence", async (
       await refused(/^Cannot read .*model\.safetensors as safetensors: /);
     }
     await Deno.writeTextFile(path, "PK\x03\x04 a pickle of PyTorch's");
-    await refused(/^Cannot read .*model\.safetensors as safetensors: its header claims /);
+    await refused(/^Cannot read .*model\.safetensors as safetensors: its header should have /);
     await Deno.writeFile(path, whole);
     await replaceIn(path, '"dtype":"F32"', '"dtype":"F64"');
     await refused(
-      /^Cannot read .* as safetensors: tensor "positions_embed\.weight" has dtype "F64" where "F32" or "F16" is/,
+      /^Cannot read .* as safetensors: tensor "positions_embed\.weight" has dtype "F64", expected "F32" or "F16"/,
     );
   });
 });

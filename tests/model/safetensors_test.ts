@@ -1,4 +1,4 @@
-import { decodeSafetensors, encodeSafetensors, type Stored } from "../../lib/model/mod.ts";
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../../lib/model/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 
 /** A file as bytes: the header's length, the header, the data. */
@@ -42,7 +42,7 @@ Deno.test("a file that Python wrote by struct and json is read", () => {
 });
 
 Deno.test("tensors of any shape and name, and metadata, come back bit for bit", async () => {
-  const tensors = new Map<string, Stored>([
+  const tensors = new Map<string, StoredTensor>([
     ["w", { shape: [2, 3], data: new Float32Array([1, -0, NaN, Infinity, 1e-45, 3]) }],
     ["", { shape: [], data: new Float32Array([7]) }],
     ["empty", { shape: [0, 5], data: new Float32Array() }],
@@ -92,14 +92,17 @@ Deno.test("a file shorter than its header's length is refused", async () => {
   for (let length = 0; length < 8; length++) {
     await refused(
       new Uint8Array(length),
-      `it has ${length} bytes where the header's length alone takes 8`,
+      `it has ${length} bytes, fewer than the 8 of the header's length`,
     );
   }
 });
 
 Deno.test("a header that claims more than the file has is refused", async () => {
   for (const length of [3n, 100_000_001n, 2n ** 31n, 2n ** 53n, 2n ** 53n + 1n, 2n ** 64n - 1n]) {
-    await refused(file("{}", 0, length), `its header claims ${Number(length)} bytes and the file has 10`);
+    await refused(
+      file("{}", 0, length),
+      `its header should have ${Number(length)} bytes and the file has 10`,
+    );
   }
 });
 
@@ -185,7 +188,7 @@ Deno.test("another type than float32 and float16 is refused by its name", async 
   for (const dtype of ["f16", "BF16", "F64", "I64", "f32", "", 32, null]) {
     await refused(
       file({ a: entry([1], 0, 4, dtype) }, 4),
-      `tensor "a" has dtype ${JSON.stringify(dtype)} where "F32" or "F16" is wanted`,
+      `tensor "a" has dtype ${JSON.stringify(dtype)}, expected "F32" or "F16"`,
     );
   }
 });

@@ -35,8 +35,8 @@ import { loadBpe, saveBpe, trainBpe } from "../../lib/text/mod.ts";
 import { adamState, disposeAdam, pretrain } from "../../lib/train/mod.ts";
 import {
   type CheckpointOptions,
-  loadMade,
   loadModel,
+  loadTrained,
   modelDigest,
   progressOf,
   resume,
@@ -252,7 +252,7 @@ export const checkpoints: Part = part(
                 ? undefined
                 : `its progress is ${Deno.inspect(found)}`;
             },
-            async () => await using((await loadMade(path, "k")).lm, () => Promise.resolve(undefined)),
+            async () => await using((await loadTrained(path, "k")).lm, () => Promise.resolve(undefined)),
             async () =>
               await using(beginning(), async (lm) => {
                 const variables = leaves(lm).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);

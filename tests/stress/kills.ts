@@ -81,7 +81,7 @@ async function unbroken(subject: Subject, folder: string, corpus: string) {
 async function through(args: readonly string[]): Promise<string | undefined> {
   const { child, said } = start(args);
   const { code } = await child.status;
-  const isThere = code === 2 && /is there already: remove it or name another file/.test(await said);
+  const isThere = code === 2 && /exists already: remove it or choose another file/.test(await said);
   return code === 0 || isThere
     ? undefined
     : `called again it ends with code ${code}: ${(await said).slice(-300)}`;
@@ -101,7 +101,7 @@ async function kill(
   const at = `after ${(after / 1000).toFixed(2)} s`;
   if (isOver) {
     const { code } = await over;
-    const isThere = code === 2 && /is there already/.test(await said);
+    const isThere = code === 2 && /exists already/.test(await said);
     return code === 0 || isThere
       ? { at: `${at}, when it had ended` }
       : { at, wrong: `it ended with code ${code}: ${await said}` };

@@ -138,10 +138,10 @@ Deno.test({
       assertEquals([found.complete, found.failures, kills.length], [true, [], 2]);
       assertEquals([found.pretrained, found.finetuned], [whole.pretrained, whole.finetuned]);
       const named = warned.filter((text) =>
-        /^Warning: process \d+ (was|ended) .* while it made .*: another process/.test(text)
+        /^Warning: process \d+ (was|exited) .* during .*: another process/.test(text)
       );
       assertEquals(
-        [named.length, named.some((text) => text.includes("was ended by SIGKILL"))],
+        [named.length, named.some((text) => text.includes("was killed by SIGKILL"))],
         [2, true],
         warned.join("\n"),
       );
@@ -346,11 +346,11 @@ Deno.test("a study that begins with the kit's models fine-tunes them, seed by se
   for await (const _ of ablate(options)) throw new Error("all runs are there");
   await assertRefused(
     () => ablate({ ...options, zeroShot: ["kind"] }),
-    /^Cannot ask "mini" without fine-tuning in a study as that is done where pre-training ends: call zeroShot$/,
+    /^Cannot use zeroShot in a study of "mini" as it is evaluated after pre-training: call the function zeroShot$/,
   );
   await assertRefused(
     () => ablate({ ...options, positions: ["learned", "none"] }),
-    /^Cannot begin a study of none with "mini" as the models that come with the kit are gpt1: mini with positions learned or sinusoidal$/,
+    /^Cannot run a study of none with pre-trained model "mini" as the included models are gpt1: mini with positions learned or sinusoidal$/,
   );
   await Deno.remove(folder, { recursive: true });
 });
@@ -380,7 +380,7 @@ Deno.test("a study that cannot be run is refused before anything is read", async
       [{ seeds: 1e9 }, /with seeds 1000000000 as it must be a whole number from 1 to 1,000$/],
       [{ folder: 5 }, /with folder 5 as it must be a text that is not empty$/],
       [{ signal: {} }, /with signal \{\} as it must be an AbortSignal$/],
-      [{ transfer: 9 }, /^Cannot take over 9 layers as their number must be /],
+      [{ transfer: 9 }, /^Cannot transfer 9 layers as their number must be /],
     ] as const
   ) {
     await assertRefused(() => ablate({ ...small(folder), ...change as object }), message);

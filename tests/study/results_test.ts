@@ -83,20 +83,20 @@ Deno.test("what is not of its type and range, or does not follow from the answer
     ],
     [
       ({ result }) => result.answers.predictions.float32 = "AAA",
-      /as it is not whole: remove it to run again$/,
+      /as it is incomplete: remove it to run again$/,
     ],
     [
       ({ result }) => result.answers.predictions.float32 = "A\u0007",
-      /as it is not whole: remove it to run again$/,
+      /as it is incomplete: remove it to run again$/,
     ],
     [({ result }) => result.measures.accuracy.value = "1", /its interval of accuracy cannot be \["1",/],
     [({ result }) => result.measures = null, /its fields are not those of a result; remove it to run again$/],
     [(file) => file["result"] = null, /its fields are not those of a result; remove it to run again$/],
-    [(file) => file["provenance"] = null, /as it does not say what made it: remove it to run again$/],
-    [({ provenance }) => provenance.seconds = "1", /as it does not say what made it/],
-    [({ provenance }) => provenance.machine = "\u001b[31m", /as it does not say what made it/],
-    [({ training }) => training.versions = long, /as it does not say what made it/],
-    [(file) => file["settings"] = JSON.parse("[".repeat(1e4) + "]".repeat(1e4)), /as it is not whole/],
+    [(file) => file["provenance"] = null, /as it has no valid provenance: remove it to run again$/],
+    [({ provenance }) => provenance.seconds = "1", /as it has no valid provenance/],
+    [({ provenance }) => provenance.machine = "\u001b[31m", /as it has no valid provenance/],
+    [({ training }) => training.versions = long, /as it has no valid provenance/],
+    [(file) => file["settings"] = JSON.parse("[".repeat(1e4) + "]".repeat(1e4)), /as it is incomplete/],
   ];
   for (const [change, why] of ofTuned) {
     try {
@@ -134,7 +134,7 @@ Deno.test("a file larger than any result is refused before it is read", async ()
   const text = await Deno.readTextFile(finetuning.result);
   await Deno.truncate(finetuning.result, 2 ** 25 + 1);
   const begin = performance.now();
-  await assertRefused(tuned, /as it has 33554433 bytes where 33554432 are the most: remove it to run again$/);
+  await assertRefused(tuned, /as it has 33554433 bytes, more than 33554432: remove it to run again$/);
   assert(performance.now() - begin < 500);
   await Deno.writeTextFile(finetuning.result, text);
 });

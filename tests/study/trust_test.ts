@@ -160,7 +160,7 @@ Deno.test("fewer merges than were asked for are told", async () => {
   }
   assert(
     warned.some((text) =>
-      /^Warning: the corpus has only \d+ pairs to merge of the 5000 asked for$/.test(text)
+      /^Warning: the corpus has only \d+ pairs to merge of the 5000 requested$/.test(text)
     ),
   );
 });
@@ -358,7 +358,7 @@ Deno.test("two tasks of one name are refused, with the way out", async () => {
   const few = { ...task, train: rows(8) } as Task;
   await assertRefused(
     () => ablate({ ...small, tasks: [few, task] }),
-    /^Cannot run a study of two tasks called "sky": give each a name of its own, as \{ \.\.\.task, name: "sky-2" \} does$/,
+    /^Cannot run a study of two tasks called "sky": give each a different name, as \{ \.\.\.task, name: "sky-2" \} does$/,
   );
   await assertRefused(() => ablate({ ...small, tasks: [task], zeroShot: [few] }), /two tasks called "sky"/);
   await assertRefused(
@@ -477,7 +477,7 @@ Deno.test("what cannot be scored is refused before the training", async () => {
     for await (const _ of ablate({ ...small, corpus: { ...corpus, heldout: "sun" }, folder, workers: 1 })) {
       updates++;
     }
-  }, /^Cannot evaluate on \d+ tokens as a window takes 12$/);
+  }, /^Cannot evaluate on \d+ tokens as a window needs 12$/);
   assertEquals(updates, 0);
   await assertRefused(
     () => ablate({ ...small, corpus: { train: text } as unknown as typeof corpus }),
@@ -544,14 +544,14 @@ Deno.test("a result says what trained its model, though it is asked again by oth
 Deno.test("an encoder is fine-tuned with λ = 0, which must be among those that are asked for", async () => {
   await assertRefused(
     () => ablate({ ...small, models: ["gpt1", "bert"], lambda: 0.5 }),
-    /^Cannot run a study of bert with lambda \[0\.5\] as it has no L1 and is fine-tuned with λ = 0: name 0, too$/,
+    /^Cannot run a study of bert with lambda \[0\.5\] as it has no L1 and needs λ = 0: add 0$/,
   );
 });
 
 Deno.test("two starts that are one are refused: their runs would be counted twice", async () => {
   await assertRefused(
     () => ablate({ ...small, transfer: ["all", 1] }),
-    /^Cannot run a study with transfer \["all",1\] as all is 1 layers: each may be named once$/,
+    /^Cannot run a study with transfer \["all",1\] as all is 1 layers: each may occur once$/,
   );
   const folder = await Deno.makeTempDir();
   await assertRefused(
@@ -560,7 +560,7 @@ Deno.test("two starts that are one are refused: their runs would be counted twic
   );
   await assertRefused(
     () => ablate({ ...small, folder, pretrained: "mini", transfer: 5 }),
-    /^Cannot take over 5 layers/,
+    /^Cannot transfer 5 layers/,
   );
   await Deno.remove(folder, { recursive: true });
 });
@@ -570,11 +570,11 @@ Deno.test("a preset's settings that a study would pass over are refused", async 
     ablate({ ...small, preset: { ...small.preset, ...preset } });
   await assertRefused(
     change({ architecture: "gpt2" }),
-    /^Cannot run a study with preset\.architecture "gpt2" as models name it: /,
+    /^Cannot run a study with preset\.architecture "gpt2" as models determine it: /,
   );
   await assertRefused(
     change({ units: 9 }),
-    /^Cannot run a study with preset\.units 9 as an LSTM has those of its model/,
+    /^Cannot run a study with preset\.units 9 as models determine them: lstm or/,
   );
   await assertRefused(
     change({ dropout: 0 }),
@@ -582,7 +582,7 @@ Deno.test("a preset's settings that a study would pass over are refused", async 
   );
   await assertRefused(
     change({ positions: { kind: "none" } }),
-    /^Cannot run a study with preset\.positions\.kind "none" as positions name it: current ones are learned$/,
+    /^Cannot run a study with preset\.positions\.kind "none" as positions determine it: current ones are learned$/,
   );
 });
 
@@ -613,13 +613,12 @@ Deno.test("a result that was changed, is another's, or cannot be read is refused
     }, why);
     assertEquals(updates, 0);
   };
-  const changed =
-    /^Cannot use .*sky-.*json as a result as it was changed since it was written: remove it to run again$/;
+  const changed = /^Cannot use .*sky-.*json as a result as it was modified: remove it to run again$/;
   await refused(whole.replace(`"value": ${value}`, '"value": 7.5'), changed);
   await refused(whole.replace(`"value": ${value}`, '"value": 1e999'), changed);
   await refused(whole.replace(/"result": \{[^]*?\n {2}\},/, '"result": {},'), changed);
   await refused(whole.replace('"tfjs": "4.22.0"', '"tfjs": "4.23.0"'), changed);
-  await refused(whole.slice(0, -30), /is not whole: remove it/);
+  await refused(whole.slice(0, -30), /is incomplete: remove it/);
   await refused("null", /is not of format/);
   await refused("{}", /is not of format/);
   await refused(await Deno.readTextFile(`${folder}/${other}`), /is of another run: remove it/);
@@ -675,7 +674,7 @@ Deno.test("a model that another run made is not taken for a run's own", async ()
   const { complete, failures } = await ablate({ ...small, folder, workers: 1, lambda: [0.25], seeds: 2 });
   assertEquals([complete, failures.length], [false, 1]);
   assert(
-    /^Cannot finish sky-learned-lambda0\.25-seed1: Cannot use .*pretrain-learned-seed1-.*safetensors as another run made it: remove it to make it again$/
+    /^Cannot finish sky-learned-lambda0\.25-seed1: Cannot use .*pretrain-learned-seed1-.*safetensors as another run trained it: remove it to train it again$/
       .test(failures[0]!),
     failures[0],
   );
@@ -687,7 +686,7 @@ Deno.test("a study in the folder of one that version 0.1 published is refused, a
   const before = await Deno.readTextFile(`${folder}/study.json`);
   await assertRefused(
     () => ablate({ ...small, folder }),
-    /^Cannot run a study in .*transfer as one of version 0\.1 is there: name another folder, or open it with published\(\)$/,
+    /^Cannot run a study in .*transfer as it has a study of version 0\.1: choose another folder, or open it with published\(\)$/,
   );
   assertEquals(await Deno.readTextFile(`${folder}/study.json`), before);
 });

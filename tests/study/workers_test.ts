@@ -24,7 +24,7 @@ Deno.test("a worker that no longer answers is ended, and its claim is free", () 
     const worker = startWorker((await workerProgram())!, study.folder, order, 2000);
     let steps = 0;
     try {
-      for await (const step of worker.carryOut(0)) {
+      for await (const step of worker.executeRun(0)) {
         assert(step.run.startsWith("pretrain"));
         if (++steps === 2) Deno.kill(worker.id, "SIGSTOP");
       }

@@ -13,7 +13,7 @@ import {
   withArchitecture,
 } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
-import { loadMade, loadModel, pretrain, progressOf, saveModel } from "../../lib/train/mod.ts";
+import { loadModel, loadTrained, pretrain, progressOf, saveModel } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 import { fileOf, type Header, partsOf, resigned } from "./resigned.ts";
 
@@ -149,16 +149,16 @@ Deno.test("a header that says what cannot be is refused in a sentence, before me
     [json("config", { layers: 80000 }), /layers 80000 as it must be a whole number from 1 to 1,000$/],
     [
       json("config", { layers: 1000 }),
-      /tensor "h\.1\.attn\.c_attn\.weight" should have shape \[8,24\] and has none$/,
+      /tensor "h\.1\.attn\.c_attn\.weight" must have shape \[8,24\]: current shape is absent$/,
     ],
     [
       json("config", { context: 65536 }),
-      /"positions_embed\.weight" should have shape \[65536,8\] and has \[4,8\]$/,
+      /"positions_embed\.weight" must have shape \[65536,8\]: current shape is \[4,8\]$/,
     ],
     [json("config", { width: "8" }), /with width "8" as it must be/],
     [
       json("config", { positions: { kind: "none" } }),
-      /tensor "positions_embed\.weight" has no place in its model$/,
+      /tensor "positions_embed\.weight" is not part of its model$/,
     ],
     [json("config", { "\u001b[31m": 1 }), /with "\\u001b\[31m" as there is no such option/],
     [set("config", "[1]"), /with options \[1\] as they must be an object/],
@@ -169,9 +169,12 @@ Deno.test("a header that says what cannot be is refused in a sentence, before me
       json("task", { labels: ["a", "a"] }),
       /with labels \["a","a"\] as it must be a list of different names$/,
     ],
-    [json("task", { labels: ["a", "b"] }), /tensor "clf\.weight" should have shape \[8,2\] and has \[8,3\]$/],
+    [
+      json("task", { labels: ["a", "b"] }),
+      /tensor "clf\.weight" must have shape \[8,2\]: current shape is \[8,3\]$/,
+    ],
     [json("task", { kind: "toString" }), /with kind "toString" as/],
-    [(header) => void delete header.__metadata__["task"], /tensor "clf\.weight" has no place in its model$/],
+    [(header) => void delete header.__metadata__["task"], /tensor "clf\.weight" is not part of its model$/],
     [set("seed", "-1"), /its seed must be a whole number from 0 to 4,294,967,295: current seed is -1$/],
     [set("seed", "\u0007"), /its seed must be .*: current seed is "\\u0007"$/],
     [set("update", "3"), /its update must be a whole number from 0 to 2: current update is 3$/],
@@ -200,7 +203,7 @@ Deno.test("a header that says what cannot be is refused in a sentence, before me
     await assertRefused(() => loadModel(path), /^\P{C}{1,290}$/u);
     if (!why.source.includes("tokenizer") && !why.source.includes("pieces")) {
       await assertRefused(() => progressOf(path), why);
-      await assertRefused(() => loadMade(path, "k"), why);
+      await assertRefused(() => loadTrained(path, "k"), why);
     }
     assert(performance.now() - begin < 2000, `${why} took ${performance.now() - begin} ms`);
   }
@@ -227,7 +230,7 @@ Deno.test("a tensor too many, numbers that are not finite and squares below zero
   };
   await refused(
     (header, data) => void (header["\u001b[2J"] = entry([0], data.length, 0)),
-    /tensor "\\u001b\[2J" has no place in its model$/,
+    /tensor "\\u001b\[2J" is not part of its model$/,
   );
   const put = (name: string, number: number) => (header: Header, data: Uint8Array<ArrayBuffer>) => {
     const [at] = header[name]!["data_offsets"] as [number, number];
@@ -247,12 +250,12 @@ Deno.test("a tensor too many, numbers that are not finite and squares below zero
   }
   await refused(
     put("adam.v.clf.weight", -1e-9),
-    /: tensor "adam\.v\.clf\.weight" has numbers below 0, which are squares$/,
+    /: tensor "adam\.v\.clf\.weight" has numbers below 0, which must be squares$/,
   );
   await refused((header, data) => {
     delete header["adam.v.clf.bias"];
     return data.slice(0, -12);
-  }, /tensor "adam\.v\.clf\.bias" should have shape \[3\] and has none$/);
+  }, /tensor "adam\.v\.clf\.bias" must have shape \[3\]: current shape is absent$/);
   await Deno.remove(path);
 });
 

@@ -75,7 +75,7 @@ Deno.test("windows beyond the context are scored where positions go on, and the 
       await assertRefused(
         () => scoreByPosition(model, text, { context: 64 }),
         new RegExp(
-          `^Cannot read 64 tokens with positions "${kind}" as they end with the context of 16: sinusoidal, `,
+          `^Cannot read 64 tokens with positions "${kind}" as they are limited to the context of 16: sinusoidal, `,
         ),
       );
     }
@@ -126,7 +126,7 @@ Deno.test("an evaluation shows itself in a few lines, and is compared and writte
     `f1 ${interval(measures.f1!)}`,
     "majority baseline 0.7500",
     `loss ${loss.toFixed(4)}`,
-    "0 of 8 texts cut to fit the context, 0.0 % of their tokens <unk>",
+    "0 of 8 texts truncated to the context, 0.0 % of their tokens <unk>",
   ];
   assertEquals(Deno.inspect(found), lines.join("\n"));
   assertEquals(display(found), { "text/plain": lines.join("\n") });

@@ -169,7 +169,7 @@ Deno.test("a run may be iterated for its records and then awaited, or only await
   assertEquals((await run).task?.labels, ["bad", "good"]);
   const left = finetune(lm, tasks[0]!, { epochs: 1, batch: 8 });
   for await (const _ of left) break;
-  await assertRefused(() => left, /^Cannot give the result of a run that was left/);
+  await assertRefused(() => left, /^Cannot return the result of a run whose iteration was left/);
 });
 
 Deno.test("of the pre-trained layers as many are taken over as are asked for, the rest starts at random", async () => {
@@ -201,7 +201,7 @@ Deno.test("of the pre-trained layers as many are taken over as are asked for, th
   assertEquals(new Set(await changed(2)), new Set(["tokens_embed", "positions_embed", "h.0", "h.1"]));
   await assertRefused(
     () => finetune(lm, tasks[0]!, { transfer: 3 }),
-    /^Cannot take over 3 layers as .* from -1, which is nothing, to 2, which is all$/,
+    /^Cannot transfer 3 layers as .* from -1 \(none\) to 2 \(all\)$/,
   );
   dispose(lm.parameters);
   dispose(other.parameters);
@@ -318,7 +318,7 @@ Deno.test("bad input to training is refused in one sentence", async () => {
   await assertRefused(() => finetune(lm, stray), /label 2 .*sky.* 0 \(bad\) and 1 \(good\)/);
   await assertRefused(
     () => evaluate(lm, task),
-    /^Cannot evaluate on task "sky" .* the model has no head, which fine-tuning gives it$/,
+    /^Cannot evaluate on task "sky" .* the model has no head, which fine-tuning adds$/,
   );
   dispose(lm.parameters);
 });

@@ -121,8 +121,8 @@ Deno.test("an update too large for the heap is refused before it starts, with wh
   const before = [tf.memory().numTensors, memory.buffer.byteLength];
   const run = (batch: number) => pretrain(lm, { train: text }, { batch, updates: 1 });
   const refusal = new RegExp(
-    "^Cannot train on batches of 64 with 64 sequences of 512 tokens as an update takes some " +
-      '\\d+\\.\\d GiB and backend "wasm" ends at 4 GiB: a batch of (\\d+) fits$',
+    "^Cannot train on batches of 64 with 64 sequences of 512 tokens as an update needs about " +
+      '\\d+\\.\\d GiB and backend "wasm" has at most 4 GiB: a batch of (\\d+) fits$',
   );
   await assertRefused(async () => await run(64), refusal);
   assertEquals([tf.memory().numTensors, memory.buffer.byteLength], before);
@@ -149,7 +149,7 @@ Deno.test("an update too large for the heap is refused before it starts, with wh
   };
   await assertRefused(
     async () => await finetune(lm, task, { batch: 64 }),
-    /GiB and backend "wasm" ends at 4 GiB/,
+    /GiB and backend "wasm" has at most 4 GiB/,
   );
   assertEquals(tf.memory().numTensors, before[0]);
   dispose(lm.parameters);

@@ -41,7 +41,7 @@ Deno.test("the models that come with the kit take 10 MB together at the most, wi
 
 Deno.test("a model that does not come with the kit is refused, and what comes is named", async () => {
   const why =
-    /^Cannot load a pre-trained model "mini-none" as those that come with the kit are mini-learned, mini-sinusoidal$/;
+    /^Cannot load a pre-trained model "mini-none" as the included ones are mini-learned, mini-sinusoidal$/;
   await assertRefused(() => pretrained("mini", { positions: "none" }), why);
   await assertRefused(
     () => pretrained("../mini" as "mini"),

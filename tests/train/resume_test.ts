@@ -49,7 +49,7 @@ Deno.test("killed at ten random moments and resumed, a run ends bit for bit wher
       await Deno.remove(`${folder}/${half}`); // So that the next one seen is new.
     }
     if (await exists(broken)) {
-      dispose((await loadModel(broken)).parameters); // Throws if it is not whole.
+      dispose((await loadModel(broken)).parameters); // Throws if it is incomplete.
       read++;
     }
   }

@@ -70,7 +70,7 @@ Deno.test("what is no model is refused by all that takes one, and a forgotten aw
       await assertRefused(
         () => take(value as never),
         new RegExp(
-          `^Cannot ${action}: expected a model as gpt\\(\\), loadModel\\(\\) or pretrained\\(\\) give it: `,
+          `^Cannot ${action}: expected a model from gpt\\(\\), loadModel\\(\\) or pretrained\\(\\): `,
         ),
       );
     }
@@ -87,7 +87,7 @@ Deno.test("a model that was disposed is refused by all that takes one", async ()
   for (const [take, action] of takers) {
     await assertRefused(
       () => take(gone),
-      new RegExp(`^Cannot ${action} as the model was disposed: make or load it again$`),
+      new RegExp(`^Cannot ${action} as the model was disposed: create or load it again$`),
     );
   }
   for (const run of [pretraining, tuning]) await assertRefused(() => run, /as the model was disposed/);
@@ -132,7 +132,7 @@ Deno.test("a name or a promise in the place of a task or a corpus is refused wit
   const refuse = (value: unknown, message: RegExp) =>
     assertRefused(() => pretrain(lm, value as Corpus), message);
   await refuse("books", /^Cannot pre-train on the name "books": write await corpus\("books"\)$/);
-  await refuse(text, /^Cannot pre-train on a text alone as a corpus is an object: write \{ train: text \}$/);
+  await refuse(text, /^Cannot pre-train on a string as a corpus is an object: write \{ train: text \}$/);
   await refuse(
     Promise.resolve(corpus),
     /^Cannot pre-train as the corpus is not awaited: write await before it$/,
@@ -140,7 +140,7 @@ Deno.test("a name or a promise in the place of a task or a corpus is refused wit
   for (const value of [undefined, null, 7, {}, { train: 7 }, [text]]) {
     await refuse(
       value,
-      /^Cannot pre-train: expected a corpus as corpus\(\) gives it, or \{ train: text \}: /,
+      /^Cannot pre-train: expected a corpus from corpus\(\), or \{ train: text \}: /,
     );
   }
   dispose(lm);
@@ -155,7 +155,7 @@ Deno.test("a run is carried out once: iterated again it is refused, awaited agai
   const again = async (run: AsyncIterable<unknown>) => {
     for await (const _ of run) updates++;
   };
-  await assertRefused(() => again(run), /^Cannot iterate a run again as it is carried out once: await it/);
+  await assertRefused(() => again(run), /^Cannot iterate a run again as it is executed once: await it/);
   assertEquals([await run === lm, await run === lm, updates], [true, true, 3]);
   const awaited = pretrain(lm, corpus, settings);
   await awaited;
@@ -173,13 +173,13 @@ Deno.test("a run that is shown says whether it has begun and what to write", asy
   }());
   assertEquals(
     Deno.inspect(run),
-    "a run that has not begun: write await before it, or watch it, as in await watch(run), or iterate it, as in " +
+    "a run that has not started: write await before it, or watch it, as in await watch(run), or iterate it, as in " +
       "for await (const record of run)",
   );
   const display = (run as unknown as Record<symbol, () => unknown>)[Symbol.for("Jupyter.display")]!;
   assertEquals(display(), { "text/plain": Deno.inspect(run) });
   assertEquals(await run, "result");
-  assertEquals(Deno.inspect(run), "a run that has begun: await it for its result");
+  assertEquals(Deno.inspect(run), "a run that has started: await it for its result");
 });
 
 Deno.test("a model is pre-trained by one run at a time; fine-tuning copies it, and is not kept waiting", async () => {

@@ -7,8 +7,8 @@ import {
   encodeTask,
   evaluate,
   finetune,
-  loadMade,
   loadModel,
+  loadTrained,
   pretrain,
   progressOf,
   saveCheckpoint,
@@ -55,11 +55,11 @@ Deno.test("fine-tuning is not resumed with a model that was pre-trained further 
   await pretrain(lm, { train: text }, { updates: 3, batch: 2 });
   await assertRefused(
     () => finetune(lm, task, options),
-    /^Cannot resume from .*sky\.part as its run began with another model: remove it to begin again with this one$/,
+    /^Cannot resume from .*sky\.part as its run started from another model: remove it to start again with this one$/,
   );
   await assertRefused(
     () => finetune(fresh(2), task, { ...options, seed: 1 }),
-    /its run began with another model/,
+    /its run started from another model/,
   );
 });
 
@@ -69,7 +69,7 @@ Deno.test("pre-training is not resumed with another start of the same settings",
   await stopped((signal) => pretrain(fresh(1), { train: text }, { ...options, signal }));
   await assertRefused(
     () => pretrain(fresh(2), { train: text }, options),
-    /^Cannot resume from .*books\.part as its run began with another model: /,
+    /^Cannot resume from .*books\.part as its run started from another model: /,
   );
   const again = await pretrain(fresh(1), { train: text }, options);
   assertEquals(
@@ -141,7 +141,7 @@ Deno.test("a run is not resumed with another value of any of its options", async
     await assertRefused(
       () => finetune(fresh(), task, { ...tuning, [name]: value }),
       name === "transfer"
-        ? /^Cannot resume from .*sky\.part as (its transfer is 2: current transfer is 1|its run began with another model)/
+        ? /^Cannot resume from .*sky\.part as (its transfer is 2: current transfer is 1|its run started from another model)/
         : /^Cannot resume from .*sky\.part as its \w+ is .*: current \w+ is /,
     );
   }
@@ -156,7 +156,7 @@ Deno.test("a checkpoint of version 0.1 is refused with the way out, a model of i
   await Deno.writeFile(path, resigned(file, (header) => void delete header.__metadata__["start"]));
   await assertRefused(
     () => pretrain(fresh(), { train: text }, { updates: 4, batch: 2, checkpoint: path }),
-    /^Cannot resume from .* as version 0\.1 wrote it, which did not say what the run began with: remove it to begin again$/,
+    /^Cannot resume from .* as it is of version 0\.1, which does not identify the initial model: remove it to start again$/,
   );
   assertEquals((await loadModel(path)).config, fresh().config);
 });
@@ -181,14 +181,14 @@ Deno.test("a model says which run made it, to the one that asks", async () => {
   const path = `${await Deno.makeTempDir()}/made.safetensors`;
   const lm = fresh();
   await saveCheckpoint(lm, path, { made: { key: "abc", updates: 4, batch: 2, seconds: 1.5 } });
-  const { took } = await loadMade(path, "abc");
-  assertEquals(took, { updates: 4, batch: 2, seconds: 1.5 });
+  const { run } = await loadTrained(path, "abc");
+  assertEquals(run, { updates: 4, batch: 2, seconds: 1.5 });
   await assertRefused(
-    () => loadMade(path, "abd"),
-    /^Cannot use .* as another run made it: remove it to make it again$/,
+    () => loadTrained(path, "abd"),
+    /^Cannot use .* as another run trained it: remove it to train it again$/,
   );
   await saveModel(lm, path);
-  await assertRefused(() => loadMade(path, "abc"), /as another run made it/);
+  await assertRefused(() => loadTrained(path, "abc"), /as another run trained it/);
 });
 
 Deno.test("a task that is changed in place is read as it is now", async () => {
@@ -271,13 +271,13 @@ Deno.test("a model without finite numbers is refused by what scores it, and by h
   weight.assign(weight.mul(NaN) as typeof weight);
   await assertRefused(
     () => evaluate(tuned, task),
-    /^Cannot evaluate on task "sky" as the model's scores are not finite numbers$/,
+    /^Cannot evaluate on task "sky" as the model's logits are not finite numbers$/,
   );
   const [, tokens] = leaves(lm)[0]!;
   tokens.assign(tokens.add(1e5) as typeof tokens);
   await assertRefused(
     () => saveModel(lm, path, { half: true }),
-    /^Cannot save a model in half precision as tokens_embed\.weight has numbers beyond 65504$/,
+    /^Cannot save a model in float16 as tokens_embed\.weight has numbers beyond 65504$/,
   );
   tokens.assign(tokens.mul(NaN) as typeof tokens);
   await assertRefused(
@@ -288,7 +288,7 @@ Deno.test("a model without finite numbers is refused by what scores it, and by h
   const choice = { ...task, kind: "choice", train: choices, validation: choices, test: choices } as Task;
   await assertRefused(
     () => zeroShot(lm, choice),
-    /^Cannot answer task "sky" as the model's scores are not finite numbers$/,
+    /^Cannot answer task "sky" as the model's logits are not finite numbers$/,
   );
 });
 
@@ -309,7 +309,7 @@ Deno.test("words that are the same tokens are refused, and equally likely answer
     console.warn = warn;
   }
   assertEquals(warned, [
-    'Warning: 1 of 1 test examples of task "sky" have answers that the model finds equally likely: the first of them is taken',
+    'Warning: 1 of 1 test examples of task "sky" have answers of equal probability: the first of them is used',
   ]);
 });
 
@@ -349,7 +349,7 @@ Deno.test("a model is evaluated with its own labels, by name and order", async (
     () => evaluate(tuned, { ...task, labels: ["cold", "warm", "mild"] }),
     /\["cold","warm","mild"\]: /,
   );
-  await assertRefused(() => evaluate(lm, task), /the model has no head, which fine-tuning gives it$/);
+  await assertRefused(() => evaluate(lm, task), /the model has no head, which fine-tuning adds$/);
   assertEquals((await evaluate(tuned, { ...task, name: "weather", about: "another" })).examples, 4);
   dispose(tuned.parameters);
 });

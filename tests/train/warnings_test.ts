@@ -47,8 +47,8 @@ Deno.test("examples of the test split that are in train or validation are counte
   const tuned = await finetune(lm, good, { epochs: 1 });
   assertEquals(await warnings(() => evaluate(tuned, task)), []);
   const wanted = [
-    'Warning: 2 of 5 test examples of task "sky" are in train, too: its test score is too good',
-    'Warning: 1 of 5 test examples of task "sky" are in validation, too: its test score is too good',
+    'Warning: 2 of 5 test examples of task "sky" are also in train: its test score is too high',
+    'Warning: 1 of 5 test examples of task "sky" are also in validation: its test score is too high',
   ];
   assertEquals(await warnings(() => finetune(lm, task)), wanted);
   assertEquals(await warnings(() => finetune(lm, task)), []);
@@ -104,12 +104,11 @@ Deno.test("cut texts and unknown tokens are counted by split, in task and evalua
   const known = tokenizer.encode("the sun").length;
   assertEquals([counts.test.tokens, counts.test.unknown, counts.train.unknown], [2 + known, 2, 0]);
   assertEquals(await of(task), [
-    'Warning: 1 of 2 test examples of task "sky" are in train, too: its test score is too good',
-    'Warning: 66.7 % of the texts in train, 50.0 % of the texts in validation of task "sky" are cut to fit the context',
+    'Warning: 1 of 2 test examples of task "sky" are also in train: its test score is too high',
+    'Warning: 66.7 % of the texts in train, 50.0 % of the texts in validation of task "sky" are truncated to the context',
     `Warning: ${
       (200 / (2 + known)).toFixed(1)
-    } % of the tokens in test of task "sky" are <unk>, which stands for ` +
-    "all characters that the tokenizer does not know",
+    } % of the tokens in test of task "sky" are <unk> (characters that are not in the vocabulary)`,
   ]);
   const lm = make();
   const tuned = await finetune(lm, task, { epochs: 1 });
@@ -125,8 +124,8 @@ Deno.test("a text with unknown tokens is warned of from 1 % on, by pre-training 
   const ids = tokenizer.encode(mixed), unknown = ids.filter((id) => id === 0).length;
   const share = (100 * unknown / ids.length).toFixed(1);
   const wanted = (what: string) => [
-    `Warning: ${share} % of the tokens of ${what} are <unk>, which stands for all characters that the tokenizer does ` +
-    "not know: loss and bits per character are too low",
+    `Warning: ${share} % of the tokens of ${what} are <unk> (characters that are not in the ` +
+    "vocabulary): loss and bits per character are too low",
   ];
   const train = () => pretrain(lm, { train: mixed }, { updates: 1, batch: 2 });
   assertEquals(await warnings(train), wanted("the training text"));
@@ -162,7 +161,7 @@ Deno.test("a study warns of its tasks, before its runs begin", async () => {
     signal: AbortSignal.abort(),
   };
   assertEquals(await warnings(() => ablate(study)), [
-    'Warning: 3 of 3 test examples of task "sky" are in train, too: its test score is too good',
+    'Warning: 3 of 3 test examples of task "sky" are also in train: its test score is too high',
   ]);
   await Deno.remove(folder, { recursive: true });
 });

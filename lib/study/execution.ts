@@ -4,90 +4,97 @@ import { InputError } from "../errors.ts";
 import { type Plan, runsOf } from "./plan.ts";
 import type { Queue } from "./queue.ts";
 import type { StudySettings } from "./settings.ts";
-import { carryOut, type End, type RunStep } from "./run.ts";
+import { executeRun, type RunOutcome, type RunStep } from "./run.ts";
 import { frame, startWorker, type Worker, WorkerEnded } from "./workers.ts";
 
-/** What happens while a study is carried out: an update, a wait for other processes, or a run that cannot be finished. */
-export type Event =
+/** An event during a study: an update, a wait for other processes, or a run that failed. */
+export type StudyEvent =
   | { readonly step: RunStep }
   | { readonly wait: true }
   | { readonly failure: string };
 
-/** How a study is carried out. */
-interface How {
+/** The context in which a study is executed. */
+interface Execution {
   readonly plan: Plan;
   readonly queue: Queue;
   readonly study: Pick<StudySettings, "folder" | "saveEvery">;
-  /** Saves what is under way, and ends. */
+  /** Stops the study with checkpoints of its current runs. */
   readonly signal: AbortSignal;
 }
 
-/** Processes that may end under one run before it is given up. */
+/** Number of processes that may die during one run before it counts as failed. */
 const TRIES = 3;
 
-/** Carries out what is left of a study, one run after the other. */
-export function oneByOne(how: How): AsyncGenerator<Event, void> {
-  const { plan, study, signal } = how;
+/** Executes the remaining runs of a study one after the other, in this process. */
+export function runSequentially(execution: Execution): AsyncGenerator<StudyEvent, void> {
+  const { plan, study, signal } = execution;
   const runs = runsOf(plan);
-  return lane(how, (number) => carryOut(runs[number]!, plan.tokenizer, study.saveEvery, signal));
+  return processQueue(
+    execution,
+    (number) => executeRun(runs[number]!, plan.tokenizer, study.saveEvery, signal),
+  );
 }
 
 /**
- * Carries out what is left of a study side by side, in processes of their own: each is told the plan once, and then one
- * run after the other. One that ends is replaced.
+ * Executes the remaining runs of a study in parallel, in worker processes. Each receives the plan once, then one run
+ * after the other. A worker that dies is replaced.
  *
- * @param program What starts them, as {@linkcode workerProgram} found it.
- * @param processes How many at a time.
+ * @param program The program that starts workers, from {@linkcode workerProgram}.
+ * @param processes Number of workers.
  */
-export async function* sideBySide(how: How, program: string, processes: number): AsyncGenerator<Event, void> {
-  const { plan: { arms, tokenizer }, study: { folder, saveEvery }, signal } = how;
+export async function* runInParallel(
+  execution: Execution,
+  program: string,
+  processes: number,
+): AsyncGenerator<StudyEvent, void> {
+  const { plan: { arms, tokenizer }, study: { folder, saveEvery }, signal } = execution;
   const runs = runsOf({ arms });
   const backend = tf.getBackend() as BackendName;
   const order = frame({ arms, tokenizer: tokenizer.toJSON(), saveEvery, backend });
   const workers = new Set<Worker>();
-  let isLeft = false;
+  let isClosed = false;
   const close = async () => {
-    isLeft = true;
+    isClosed = true;
     await Promise.all([...workers].map((worker) => worker.close()));
   };
   signal.addEventListener("abort", close);
 
-  async function* inTurn(): AsyncGenerator<Event, void> {
+  async function* oneWorker(): AsyncGenerator<StudyEvent, void> {
     let worker: Worker | undefined;
-    yield* lane(how, async function* (number): AsyncGenerator<RunStep, End> {
+    yield* processQueue(execution, async function* (number): AsyncGenerator<RunStep, RunOutcome> {
       for (let tries = 1;; tries++) {
         workers.add(worker ??= startWorker(program, folder, order));
         try {
-          const end = yield* worker.carryOut(number);
-          if (end !== "stopped" || isLeft) return end;
-          throw new WorkerEnded(`process ${worker.id} was asked to end`);
+          const end = yield* worker.executeRun(number);
+          if (end !== "stopped" || isClosed) return end;
+          throw new WorkerEnded(`process ${worker.id} was asked to stop`);
         } catch (error) {
           if (!(error instanceof WorkerEnded)) throw error;
           workers.delete(worker);
           await worker.close();
           worker = undefined;
-          if (isLeft) return "stopped";
+          if (isClosed) return "stopped";
           if (tries === TRIES) throw new InputError(`its ${error.message}, as did ${TRIES - 1} before`);
           const { name } = runs[number]!.planned;
-          console.warn(`Warning: ${error.message} while it made ${name}: another process goes on`);
+          console.warn(`Warning: ${error.message} during ${name}: another process resumes it`);
         }
       }
     });
   }
 
   try {
-    yield* merged(Array.from({ length: processes }, inTurn), close);
+    yield* merge(Array.from({ length: processes }, oneWorker), close);
   } finally {
     signal.removeEventListener("abort", close);
     await close();
   }
 }
 
-/** Takes one run after the other, as long as there are any. */
-async function* lane(
-  { plan, queue }: How,
-  carryOut: (number: number) => AsyncGenerator<RunStep, End>,
-): AsyncGenerator<Event, void> {
+/** Executes runs from the queue until it is empty. */
+async function* processQueue(
+  { plan, queue }: Execution,
+  executeRun: (number: number) => AsyncGenerator<RunStep, RunOutcome>,
+): AsyncGenerator<StudyEvent, void> {
   const runs = runsOf(plan);
   for (let next = await queue.take(); next !== undefined; next = await queue.take()) {
     if (next === "wait") {
@@ -95,28 +102,28 @@ async function* lane(
       continue;
     }
     try {
-      const steps = carryOut(next);
+      const steps = executeRun(next);
       let step = await steps.next();
       try {
         for (; !step.done; step = await steps.next()) yield { step: step.value };
       } finally {
-        if (!step.done) await steps.return("stopped"); // Its reader has left.
+        if (!step.done) await steps.return("stopped"); // The iteration was left.
       }
-      queue.put(next, step.value);
+      queue.finish(next, step.value);
     } catch (error) {
-      queue.put(next, "failed");
+      queue.finish(next, "failed");
       if (!(error instanceof InputError)) throw error;
-      yield { failure: `Cannot finish ${runs[next]!.planned.name}: ${error.message}` }; // The others go on.
+      yield { failure: `Cannot finish ${runs[next]!.planned.name}: ${error.message}` }; // Other runs continue.
     }
   }
 }
 
 /**
- * What several generators yield, as it comes.
+ * Merges several generators; items are yielded as they come.
  *
- * @param end Makes them end; called where the reader leaves before.
+ * @param end Stops the generators; called if the iteration is left early.
  */
-async function* merged<Item>(
+async function* merge<Item>(
   sources: readonly AsyncGenerator<Item, void>[],
   end: () => Promise<void>,
 ): AsyncGenerator<Item, void> {
