@@ -65,7 +65,7 @@ Deno.test("a stop ends a fine-tuning or a study with a sentence, not with half a
   `);
   assert(/^AbortError: Stopped after update \d+ of \d+$/.test(said[0]!), said[0]);
   assertEquals(said.slice(1), [
-    "AbortError: Stopped before the end: called again, the study goes on from there",
+    "AbortError: Stopped before the end: call it again to resume from there",
     "through",
   ]);
 });

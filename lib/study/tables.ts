@@ -230,7 +230,7 @@ export function studyOf(
       measure: arms.map(([run]) => run!.measure),
       ...Object.fromEntries(ofTasks.map(({ name, level }) => [name, arms.map(([run]) => level(run!))])),
       n: tasks.map(({ n }) => n),
-      "one answer, %": tasks.map(({ constant }) => constant!.toFixed(1)),
+      "majority baseline, %": tasks.map(({ constant }) => constant!.toFixed(1)),
       "score, % [95 %]": tasks.map((row) => formatEstimate(row)),
     }),
     differences: table({
