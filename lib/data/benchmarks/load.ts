@@ -71,11 +71,11 @@ export function parse(
       skipped++;
       continue;
     }
-    const { split, held } = layout;
+    const { split, validationList } = layout;
     rows.push({
       example,
       ...split && { split: splitOf(entry, split) },
-      ...held && { id: held.parts.map((part) => entry.get(part)).join(" ") },
+      ...validationList && { id: validationList.parts.map((part) => entry.get(part)).join(" ") },
     });
   }
   return { rows, skipped };
@@ -185,8 +185,8 @@ export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOpti
       }
     }
   }
-  if (layout.held) {
-    const [file = ""] = await files(benchmark, folder, layout.held.file);
+  if (layout.validationList) {
+    const [file = ""] = await files(benchmark, folder, layout.validationList.file);
     const ids = readIds(await readWhole(`${folder}/${file}`, `a file of task "${name}"`), file, splits.train);
     moveTo(splits, ({ id = "" }) => ids.has(id));
   } else if (layout.oneIn !== undefined) {
@@ -213,10 +213,10 @@ export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOpti
 }
 
 /** Moves rows of the training split to the validation split. */
-function moveTo(splits: Record<Split, Row[]>, held: (row: Row) => boolean): void {
+function moveTo(splits: Record<Split, Row[]>, isValidation: (row: Row) => boolean): void {
   const { train = [], validation = [] } = Object.groupBy(
     splits.train,
-    (row) => held(row) ? "validation" : "train",
+    (row) => isValidation(row) ? "validation" : "train",
   );
   splits.train = train;
   splits.validation = validation;
