@@ -5,7 +5,7 @@ import { exists } from "../files.ts";
 import { checkConfig, countParameters, gpt, presets } from "../model/mod.ts";
 import { presetSettings, seedSetting } from "../model/settings.ts";
 import { flag, list, settle, text } from "../settings.ts";
-import { giveWay, stopSignal } from "../stop.ts";
+import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { duration, watch } from "../show/mod.ts";
 import { trainBpe } from "../text/mod.ts";
 import { bpeSettings } from "../text/settings.ts";
@@ -152,7 +152,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
   /** The model's scores on the held-out text beside those of models that count. */
   async function scores(): Promise<Scores> {
     const heldout = await scoreText(half ? await loadModel(out) : lm, text.heldout); // As it was written.
-    await giveWay(stopSignal());
+    await yieldToEventLoop(stopSignal());
     endAtOnce(); // Counting is one long turn, in which no signal is heard.
     const baselines = ngramBaselines(lm, text);
     const { seconds, batch: used } = (await progressOf(checkpoint))!;

@@ -2,8 +2,8 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError, named, quoted } from "../errors.ts";
 import { digest, sha256 } from "../digest.ts";
 import type { Provenance } from "../engine/mod.ts";
-import { exists, writeWhole } from "../files.ts";
-import { allFinite, isRecord, parseJson, unusable } from "../foreign.ts";
+import { exists, writeAtomic } from "../files.ts";
+import { allFinite, isRecord, parseJson, unusableFile } from "../foreign.ts";
 import {
   addHead,
   type Archive,
@@ -237,7 +237,7 @@ export async function saveModel(
 ): Promise<void> {
   checkModel(lm, "save a model");
   checked("save a model", "path", text, path);
-  await writeWhole(path, await encodeModel(lm, options));
+  await writeAtomic(path, await encodeModel(lm, options));
 }
 
 /** What {@linkcode saveModel} writes: the same model is the same bytes. */
@@ -348,7 +348,7 @@ async function open(path: string): Promise<Checkpoint> {
     checkTensors(tensors, notes);
     return { ...notes, tensors, tokenizer: metadata["tokenizer"] ?? "" };
   } catch (error) {
-    throw unusable(path, "a checkpoint", error);
+    throw unusableFile(path, "a checkpoint", error);
   }
 }
 
@@ -399,7 +399,7 @@ function modelOf(path: string, { config, seed, task, tensors, tokenizer: json }:
       throw new InputError(`its vocabulary is ${vocabulary} and its tokenizer has ${tokenizer.size} pieces`);
     }
   } catch (error) {
-    throw unusable(path, "a checkpoint", error);
+    throw unusableFile(path, "a checkpoint", error);
   }
   const lm = gpt(preset, { tokenizer, seed });
   if (task) addHead(lm.parameters, task.kind, task.labels.length, seed);

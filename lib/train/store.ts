@@ -1,7 +1,7 @@
 import { digest } from "../digest.ts";
 import { type Provenance, provenance } from "../engine/mod.ts";
 import { InputError, named } from "../errors.ts";
-import { checkFile, fileError, writeWhole } from "../files.ts";
+import { checkFile, fileError, writeAtomic } from "../files.ts";
 import { isLine, isRecord, parseJson } from "../foreign.ts";
 
 /** What made a result. */
@@ -97,7 +97,7 @@ export async function store<Result>(
   // The digest is of what will be read back.
   const text = JSON.stringify({ format: FORMAT, key, settings, result, provenance: made, training }, encode);
   const found = revived(JSON.parse(text)) as object;
-  await writeWhole(path, [JSON.stringify({ ...found, sha256: digest(found) }, encode, 2), "\n"]);
+  await writeAtomic(path, [JSON.stringify({ ...found, sha256: digest(found) }, encode, 2), "\n"]);
 }
 
 /** Numbers of which a result has many are written as base64: exact, and a third of their length in digits. */

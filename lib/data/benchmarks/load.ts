@@ -1,5 +1,5 @@
 import { InputError, quoted } from "../../errors.ts";
-import { fileError, readWhole } from "../../files.ts";
+import { fileError, readFile } from "../../files.ts";
 import { type Example, inputs } from "../../text/mod.ts";
 import { type SchemaOf, settle, text } from "../../settings.ts";
 import { byHash } from "../hash.ts";
@@ -178,7 +178,7 @@ export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOpti
     for (const entry of layout.files[split] ?? []) {
       names.push(entry);
       for (const file of await files(benchmark, folder, entry)) {
-        const bytes = await readWhole(`${folder}/${file}`, `a file of task "${name}"`);
+        const bytes = await readFile(`${folder}/${file}`, `a file of task "${name}"`);
         const parsed = parse(benchmark, layout, bytes, file, words);
         skipped += parsed.skipped;
         for (const row of parsed.rows) splits[row.split ?? split].push(row);
@@ -187,7 +187,7 @@ export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOpti
   }
   if (layout.validationList) {
     const [file = ""] = await files(benchmark, folder, layout.validationList.file);
-    const ids = readIds(await readWhole(`${folder}/${file}`, `a file of task "${name}"`), file, splits.train);
+    const ids = readIds(await readFile(`${folder}/${file}`, `a file of task "${name}"`), file, splits.train);
     moveTo(splits, ({ id = "" }) => ids.has(id));
   } else if (layout.oneIn !== undefined) {
     const held = sample(splits.train, layout.oneIn);
