@@ -13,20 +13,20 @@ import { checked, text } from "./settings.ts";
  *
  * @example
  * ```ts
- * import { writeWhole } from "./files.ts";
+ * import { writeAtomic } from "./files.ts";
  *
  * const folder = await Deno.makeTempDir();
- * await writeWhole(`${folder}/notes/first.txt`, ["all ", "or nothing"]);
+ * await writeAtomic(`${folder}/notes/first.txt`, ["all ", "or nothing"]);
  * console.log(await Deno.readTextFile(`${folder}/notes/first.txt`)); // "all or nothing"
  * ```
  */
-export async function writeWhole(path: string, chunks: Iterable<Uint8Array | string>): Promise<void> {
+export async function writeAtomic(path: string, chunks: Iterable<Uint8Array | string>): Promise<void> {
   checked("write a file", "path", text, path);
   await checkTarget(path);
   const temporary = temporaryOf(path);
   try {
     await Deno.mkdir(folderOf(path), { recursive: true });
-    await sweep(path);
+    await removeStaleFiles(path);
     const file = await Deno.open(temporary, { write: true, createNew: true });
     try {
       await tryLock(file); // So that no other process removes it as stale.
@@ -55,14 +55,17 @@ export async function writeWhole(path: string, chunks: Iterable<Uint8Array | str
  *
  * @example
  * ```ts
- * import { fillWhole } from "./files.ts";
+ * import { createFolder } from "./files.ts";
  *
  * const folder = await Deno.makeTempDir();
- * await fillWhole(`${folder}/notes`, (temporary) => Deno.writeTextFile(`${temporary}/first.txt`, "one"));
+ * await createFolder(`${folder}/notes`, (temporary) => Deno.writeTextFile(`${temporary}/first.txt`, "one"));
  * console.log(await Deno.readTextFile(`${folder}/notes/first.txt`)); // "one"
  * ```
  */
-export async function fillWhole(folder: string, fill: (temporary: string) => Promise<void>): Promise<void> {
+export async function createFolder(
+  folder: string,
+  fill: (temporary: string) => Promise<void>,
+): Promise<void> {
   const refuse = () =>
     new InputError(`Cannot create ${folder} as it already exists: remove it to create it again`);
   if (await exists(folder)) throw refuse();
@@ -70,7 +73,7 @@ export async function fillWhole(folder: string, fill: (temporary: string) => Pro
   let lock: Deno.FsFile | undefined;
   try {
     await Deno.mkdir(folderOf(folder), { recursive: true });
-    await sweep(folder);
+    await removeStaleFiles(folder);
     await Deno.mkdir(temporary);
     lock = await Deno.open(temporary).catch(() => undefined); // Windows cannot open folders.
     if (lock) await tryLock(lock);
@@ -102,7 +105,7 @@ const STALE_AFTER = 2000;
  *
  * @param after Minimum age, in ms.
  */
-export async function sweep(path: string, after: number = STALE_AFTER): Promise<void> {
+export async function removeStaleFiles(path: string, after: number = STALE_AFTER): Promise<void> {
   const folder = folderOf(path), base = path.replace(/[/\\]+$/, "").slice(folder === "." ? 0 : folder.length);
   const isTemporary = (name: string) =>
     name.startsWith(`${base}.`) && /^[0-9a-f]{8}\.tmp$/.test(name.slice(base.length + 1));
@@ -146,7 +149,7 @@ export async function checkWritable(path: string): Promise<void> {
   const probe = temporaryOf(path);
   try {
     await Deno.mkdir(folderOf(path), { recursive: true });
-    await sweep(path);
+    await removeStaleFiles(path);
     (await Deno.open(probe, { write: true, createNew: true })).close();
   } catch (error) {
     throw fileError("write", path, error);
@@ -178,7 +181,7 @@ export function exists(path: string): Promise<boolean> {
 }
 
 /** Reads a file; if it is missing or unreadable, throws an {@linkcode InputError} that says what it is for. */
-export async function readWhole(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
+export async function readFile(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
   checked(`read ${what}`, "path", text, path);
   try {
     const { isFile, size } = await checkFile(path);

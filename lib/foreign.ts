@@ -4,7 +4,7 @@
  * @module
  */
 import { InputError, isPrintable, named, shortened } from "./errors.ts";
-import { readWhole } from "./files.ts";
+import { readFile } from "./files.ts";
 
 /** Maximum nesting depth, as JSON is walked recursively. */
 const MAX_DEPTH = 24;
@@ -86,7 +86,7 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
  */
 export async function readWithin(path: string, what: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
   const size = await Deno.stat(path).then(({ size }) => size, () => 0); // Reading it reports the error.
-  if (size <= most) return await readWhole(path, what);
+  if (size <= most) return await readFile(path, what);
   throw new InputError(
     `Cannot read ${what} ${named(path)} as it must have at most ${most} bytes: current size is ${size}`,
   );
@@ -161,13 +161,13 @@ const MAX_REASON = 130;
  * @example
  * ```ts
  * import { InputError } from "./errors.ts";
- * import { unusable } from "./foreign.ts";
+ * import { unusableFile } from "./foreign.ts";
  *
- * const error = unusable("a.safetensors", "a checkpoint", new InputError("its header is not JSON"));
+ * const error = unusableFile("a.safetensors", "a checkpoint", new InputError("its header is not JSON"));
  * console.log(error.message); // Cannot use a.safetensors as a checkpoint: its header is not JSON
  * ```
  */
-export function unusable(path: string, what: string, error: unknown): InputError {
+export function unusableFile(path: string, what: string, error: unknown): InputError {
   const why = error instanceof InputError ? error.message : "its content is invalid";
   return new InputError(`Cannot use ${named(path)} as ${what}: ${shortened(why, MAX_REASON)}`, {
     cause: error,

@@ -31,7 +31,7 @@ export function stopSignal(): AbortSignal {
  * @param signal The signal of this work, from {@linkcode stopSignal}.
  * @throws The signal's reason, if it is aborted.
  */
-export async function giveWay(signal?: AbortSignal): Promise<void> {
+export async function yieldToEventLoop(signal?: AbortSignal): Promise<void> {
   if (performance.now() - lastYield > yieldInterval) {
     await new Promise((resume) => setTimeout(resume)); // Not setImmediate, which does not let signals through.
     lastYield = performance.now();

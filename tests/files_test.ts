@@ -1,5 +1,5 @@
 import { type Claim, claim, holderOf, STALE } from "../lib/claim.ts";
-import { fillWhole, readWhole, writeWhole } from "../lib/files.ts";
+import { createFolder, readFile, writeAtomic } from "../lib/files.ts";
 import { assert, assertEquals, assertRefused } from "./assert.ts";
 import { outputOf } from "./programs.ts";
 
@@ -8,7 +8,7 @@ const root = new URL("../", import.meta.url).pathname;
 /** Runs a program in a process of its own, which imports the kit's files. */
 async function run(code: string, end: "KILL" | "" = ""): Promise<string> {
   const imports =
-    `import { claim } from "${root}lib/claim.ts"; import { fillWhole, readWhole, writeWhole } from "${root}lib/files.ts";`;
+    `import { claim } from "${root}lib/claim.ts"; import { createFolder, readFile, writeAtomic } from "${root}lib/files.ts";`;
   const { stdout, stderr, code: exit, signal } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", `--config=${root}deno.json`, `${imports}\n${code}`],
     env: { NO_COLOR: "1" },
@@ -39,7 +39,7 @@ Deno.test("four processes that write one file leave one whole file, and readers 
     const path = `${folder}/file`;
     const write = (letter: string) =>
       run(
-        `for (let i = 0; i < 60; i++) await writeWhole("${path}", Array(40).fill("${letter}".repeat(10_000)));`,
+        `for (let i = 0; i < 60; i++) await writeAtomic("${path}", Array(40).fill("${letter}".repeat(10_000)));`,
       );
     let [over, reads] = [false, 0];
     const writers = Promise.all(["a", "b", "c", "d"].map(write)).finally(() => over = true);
@@ -63,7 +63,7 @@ Deno.test("of four processes that make one folder one makes it, and the others a
         const fill = async (at) => {
           for (let i = 0; i < 20; i++) await Deno.writeTextFile(\`\${at}/\${i}\`, "${letter}");
         };
-        try { await fillWhole("${folder}/made", fill); console.log("made"); } catch (error) { console.log(error.message); }
+        try { await createFolder("${folder}/made", fill); console.log("made"); } catch (error) { console.log(error.message); }
       `);
     const said = (await Promise.all(["a", "b", "c", "d"].map(make))).sort();
     assertEquals(said.filter((text) => text === "made").length, 1, said.join());
@@ -82,7 +82,7 @@ Deno.test("a file is never written through a symbolic link, at its place or at t
     await Deno.symlink(`${folder}/victim`, `${folder}/link`);
     await Deno.symlink(`${folder}/victim`, `${folder}/link.tmp`);
     await Deno.symlink(`${folder}/victim`, `${folder}/link.probe`);
-    await writeWhole(`${folder}/link`, ["new"]);
+    await writeAtomic(`${folder}/link`, ["new"]);
     assertEquals([await Deno.readTextFile(`${folder}/victim`), await Deno.readTextFile(`${folder}/link`)], [
       "mine",
       "new",
@@ -98,20 +98,20 @@ Deno.test("what a killed process has half written is swept away, and what anothe
     }
     using busy = await Deno.open(`${folder}/file.89abcdef.tmp`);
     await busy.lock(true);
-    await writeWhole(`${folder}/file`, ["whole"]);
+    await writeAtomic(`${folder}/file`, ["whole"]);
     assertEquals(names(folder), ["file", "file.89abcdef.tmp", "file.x.tmp", "other.01234567.tmp"]);
     await Deno.mkdir(`${folder}/made.01234567.tmp`);
     await Deno.utime(`${folder}/made.01234567.tmp`, old, old);
-    await fillWhole(`${folder}/made`, () => Promise.resolve());
+    await createFolder(`${folder}/made`, () => Promise.resolve());
     assert(!names(folder).includes("made.01234567.tmp"));
   }));
 
 Deno.test("a refusal names what was asked for and no temporary file", () =>
   inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/file`, "");
-    await assertRefused(() => writeWhole(`${folder}/file/x`, []), /^Cannot write .*\/file\/x: (?!.*\.tmp)/);
+    await assertRefused(() => writeAtomic(`${folder}/file/x`, []), /^Cannot write .*\/file\/x: (?!.*\.tmp)/);
     await assertRefused(
-      () => fillWhole(`${folder}/file/x`, async () => {}),
+      () => createFolder(`${folder}/file/x`, async () => {}),
       /^Cannot create .*\/file\/x: (?!.*\.tmp)/,
     );
   }));
@@ -145,11 +145,11 @@ Deno.test("a pipe, a device and a file of /proc that has no end are not read", (
     const pipe = `${folder}/pipe`;
     const paths = ["/dev/zero", ...await outputOf("mkfifo", pipe) === undefined ? [] : [pipe]];
     for (const path of paths) {
-      await assertRefused(() => readWhole(path, "a corpus"), /^Cannot read .* as it is not a file$/);
+      await assertRefused(() => readFile(path, "a corpus"), /^Cannot read .* as it is not a file$/);
     }
     if (Deno.build.os !== "linux") return;
     // Deno leaves /proc to programs with all permissions, such as notebooks.
-    assertEquals(await run(`console.log((await readWhole("/proc/self/pagemap", "a corpus")).length);`), "0");
+    assertEquals(await run(`console.log((await readFile("/proc/self/pagemap", "a corpus")).length);`), "0");
   }));
 
 Deno.test("a claim whose process was killed is taken over at once, by one of those who try", () =>

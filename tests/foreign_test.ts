@@ -1,5 +1,5 @@
 import { InputError } from "../lib/errors.ts";
-import { allFinite, decodeUtf8, isLine, parseJson, unusable } from "../lib/foreign.ts";
+import { allFinite, decodeUtf8, isLine, parseJson, unusableFile } from "../lib/foreign.ts";
 import { assert, assertEquals, assertRefused } from "./assert.ts";
 
 Deno.test("what is no JSON, or nests too deeply, is refused in the kit's own words", async () => {
@@ -29,7 +29,7 @@ Deno.test("a file that cannot be used is refused in one short sentence, without 
       new InputError("it is odd"),
     ]
   ) {
-    const { message, cause } = unusable("y".repeat(1e4), "a checkpoint", error);
+    const { message, cause } = unusableFile("y".repeat(1e4), "a checkpoint", error);
     assert(/^Cannot use \P{C}{1,279}$/u.test(message) && !message.includes("iterable"), message);
     assertEquals(cause, error);
   }

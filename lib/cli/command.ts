@@ -3,7 +3,7 @@ import { type Claim, claim, holderName } from "../claim.ts";
 import { backend, type BackendName } from "../engine/mod.ts";
 import { backendSetting, backendSettings } from "../engine/settings.ts";
 import { InputError, printable, quoted } from "../errors.ts";
-import { checkFile, checkWritable, exists, fileError, readWhole, writeWhole } from "../files.ts";
+import { checkFile, checkWritable, exists, fileError, readFile, writeAtomic } from "../files.ts";
 import { type LanguageModel, type Preset, preset, presets } from "../model/mod.ts";
 import { presetSettings } from "../model/settings.ts";
 import { withInterval } from "../numbers.ts";
@@ -233,12 +233,12 @@ export async function putModel(
   options: CheckpointOptions = {},
 ): Promise<void> {
   const model = await encodeModel(lm, options);
-  if (await exists(path) && !isSame(await readWhole(path, "a model"), model)) {
+  if (await exists(path) && !isSame(await readFile(path, "a model"), model)) {
     throw new InputError(
       `Cannot write ${path} as another model was written there meanwhile: remove it or choose another file`,
     );
   }
-  await writeWhole(path, model);
+  await writeAtomic(path, model);
 }
 
 function isSame(bytes: Uint8Array, chunks: readonly Uint8Array[]): boolean {

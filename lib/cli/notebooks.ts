@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { checkWritable, fileError, writeWhole } from "../files.ts";
+import { checkWritable, fileError, writeAtomic } from "../files.ts";
 import { dirname } from "node:path";
 import { InputError, named } from "../errors.ts";
 import {
@@ -103,7 +103,7 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
       if (target === path && formatNotebook(await readNotebook(path)) !== formatNotebook(read)) {
         throw new InputError(`Cannot write ${named(path)} as it was changed during the run`);
       }
-      if (target) await writeWhole(target, [formatNotebook(ran)]);
+      if (target) await writeAtomic(target, [formatNotebook(ran)]);
       console.log(`${name}: ${took}${target ? `, written to ${named(target)}` : ""}`);
     } catch (error) {
       if (signal.aborted) return interrupted(`${name}: stopped, and not changed`);

@@ -5,7 +5,7 @@ import { exists } from "../files.ts";
 import { checkConfig, countParameters, gpt, presets } from "../model/mod.ts";
 import { presetSettings, seedSetting } from "../model/settings.ts";
 import { flag, list, settle, text } from "../settings.ts";
-import { giveWay, stopSignal } from "../stop.ts";
+import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { duration, watch } from "../show/mod.ts";
 import { trainBpe } from "../text/mod.ts";
 import { bpeSettings } from "../text/settings.ts";
@@ -158,7 +158,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
   /** Held-out scores of the model and of n-gram baselines. */
   async function scores(): Promise<Scores> {
     const heldout = await scoreText(half ? await loadModel(out) : lm, text.heldout); // The model as saved.
-    await giveWay(stopSignal());
+    await yieldToEventLoop(stopSignal());
     removeSignalListeners(); // Counting is synchronous: signals would not be handled.
     const baselines = ngramBaselines(lm, text);
     const { seconds, batch: batchSize } = (await progressOf(checkpoint))!;

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { resolve } from "node:path";
 import { InputError, named } from "../errors.ts";
-import { exists, writeWhole } from "../files.ts";
+import { exists, writeAtomic } from "../files.ts";
 import { findNotebooks, nameOf, pageContext, readNotebook, render } from "../notebook/mod.ts";
 import { settle, text } from "../settings.ts";
 import { addSettings, given, run } from "./command.ts";
@@ -51,7 +51,7 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
         (message) => console.error(`${named(name)}: ${message}`),
       );
       const page = await render(await readNotebook(path), name, context);
-      await writeWhole(`${out}/${name}.html`, [page]);
+      await writeAtomic(`${out}/${name}.html`, [page]);
       console.log(`${out}/${named(name)}.html: ${(page.length / 1e6).toFixed(2)} MB`);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;

@@ -1,5 +1,5 @@
 import { InputError, named, quoted } from "../errors.ts";
-import { fileError, readWhole } from "../files.ts";
+import { fileError, readFile } from "../files.ts";
 import { decodeUtf8 } from "../foreign.ts";
 import { checked, text, unknown, value } from "../settings.ts";
 import { hash } from "./hash.ts";
@@ -329,7 +329,7 @@ async function fromPath(path: string): Promise<Corpus> {
   const files = info.isDirectory ? await textFiles(path) : [path];
   await checkSizes(files, path);
   const texts = await Promise.all(files.map(async (file) => {
-    const text = plain(decode(await readWhole(file, "a corpus"), file));
+    const text = plain(decode(await readFile(file, "a corpus"), file));
     if (text === "") throw new InputError(`Cannot use file "${named(file)}" of the corpus as it has no text`);
     return text;
   }));

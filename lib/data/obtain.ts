@@ -1,6 +1,6 @@
 import { claim, holderName } from "../claim.ts";
 import { InputError } from "../errors.ts";
-import { checkFile, exists, fileError, fillWhole, sweep } from "../files.ts";
+import { checkFile, createFolder, exists, fileError, removeStaleFiles } from "../files.ts";
 import { download, verify } from "./download.ts";
 import { type Download, fileName, type Pinned } from "./downloads.ts";
 import { unpack, unpackInto } from "./unpack.ts";
@@ -91,7 +91,7 @@ async function exclusively(
   }
   try {
     await checkFree(name, target); // Another process may just have created it.
-    await sweep(target, 0); // Under an exclusive claim, temporary files are those of a killed process.
+    await removeStaleFiles(target, 0); // Under an exclusive claim, temporary files are those of a killed process.
     await work(AbortSignal.any([claimed.lost, ...signal ? [signal] : []]));
   } catch (error) {
     if (!claimed.lost.aborted || signal?.aborted) throw error;
@@ -155,7 +155,7 @@ async function install(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (files[0]!.as === undefined) return await unpack(paths[0]!, target, signal);
-  await fillWhole(target, async (temporary) => {
+  await createFolder(target, async (temporary) => {
     for (const [i, file] of files.entries()) await Deno.copyFile(paths[i]!, `${temporary}/${fileName(file)}`);
   });
 }
@@ -179,7 +179,7 @@ async function copyOwn(
 ): Promise<void> {
   const { extension } = set.own!;
   const { isDirectory } = await stat(from);
-  await fillWhole(target, async (temporary) => {
+  await createFolder(target, async (temporary) => {
     if (!isDirectory && isArchive(from)) {
       await unpackInto(from, temporary, signal);
       if ((await filesBelow(temporary, extension)).length === 0) throw noFiles(set, from);

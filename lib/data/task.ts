@@ -87,10 +87,10 @@ export interface TaskEntry {
 
 /** Whether a task's labels are grades: whether its metrics are correlations. */
 export function isGraded({ measures }: Pick<Task, "measures">): boolean {
-  return measures.some(isOfGrades);
+  return measures.some(isCorrelation);
 }
 
-function isOfGrades(measure: Measure): boolean {
+function isCorrelation(measure: Measure): boolean {
   return measure === "pearson" || measure === "spearman";
 }
 
@@ -357,7 +357,7 @@ function checkMeasures({ name, kind, labels, measures: given }: Task): void {
   if (twice !== undefined) {
     throw new InputError(`Cannot score task "${name}" as it names measure ${twice} twice: once is enough`);
   }
-  const [graded, whole] = [named.find(isOfGrades), named.find((measure) => !isOfGrades(measure))];
+  const [graded, whole] = [named.find(isCorrelation), named.find((measure) => !isCorrelation(measure))];
   if (graded && whole) {
     throw new InputError(
       `Cannot score task "${name}" by both ${graded} and ${whole} as ${graded} is for grades and ${whole} for labels: ` +

@@ -1,7 +1,7 @@
 import { configure, type FileEntry, Reader, ZipReader } from "@zip.js/zip.js/lib/zip-core-native.js";
 import { createTarDecoder } from "modern-tar";
 import { InputError, messageOf, named, quoted } from "../errors.ts";
-import { checkFile, fileError, fillWhole } from "../files.ts";
+import { checkFile, createFolder, fileError } from "../files.ts";
 import { checkedTar } from "./tar.ts";
 
 /** Maximum compression ratio, plus a margin in bytes; text is compressed to a fifth. */
@@ -66,7 +66,7 @@ interface Source {
  * ```
  */
 export async function unpack(archive: string, folder: string, signal?: AbortSignal): Promise<void> {
-  await fillWhole(folder, (temporary) => unpackInto(archive, temporary, signal));
+  await createFolder(folder, (temporary) => unpackInto(archive, temporary, signal));
 }
 
 /**

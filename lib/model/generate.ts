@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../errors.ts";
 import { keyOf, started, threefry } from "../engine/mod.ts";
 import { limit, number, type SchemaOf, settle, signal as signals, whole } from "../settings.ts";
-import { giveWay, stopSignal } from "../stop.ts";
+import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { checkCausal, seedSetting } from "./config.ts";
 import { type Cache, emptyCache, forward, tokenLogits } from "./forward.ts";
 import { checkModel, type LanguageModel, withReadLock } from "./gpt.ts";
@@ -95,7 +95,7 @@ export async function generate(
         // Word i of the stream, in [0, 1).
         const draw = threefry(key, i >>> 1, 0)[i & 1]! / 2 ** 32;
         ids.push(pick(logits, temperature, topK, draw));
-        await giveWay(globalSignal);
+        await yieldToEventLoop(globalSignal);
       }
     } finally {
       free(cache);

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { InputError, named, quoted } from "../errors.ts";
-import { writeWhole } from "../files.ts";
+import { writeAtomic } from "../files.ts";
 import { allFinite, parseJson, readWithin } from "../foreign.ts";
 import { loadBpe, type Tokenizer } from "../text/mod.ts";
 import { tokenizerSetting } from "../text/settings.ts";
@@ -158,7 +158,7 @@ export async function saveReleased(lm: LanguageModel, path: string): Promise<voi
     }
     stored.set(name, { shape, data: data.subarray(0, product(shape)) });
   }
-  if (path.endsWith(".safetensors")) return writeWhole(path, encodeSafetensors(stored, { format: "pt" }));
+  if (path.endsWith(".safetensors")) return writeAtomic(path, encodeSafetensors(stored, { format: "pt" }));
 
   const shapes = openAIShapes(config);
   const flat = new Float32Array(shapes.reduce((sum, shape) => sum + product(shape), 0));
@@ -169,9 +169,9 @@ export async function saveReleased(lm: LanguageModel, path: string): Promise<voi
   }
   const cut = (part: number) => Math.round(part * flat.length / PARTS);
   for (let part = 0; part < PARTS; part++) {
-    await writeWhole(`${path}/params_${part}.npy`, [encodeNpy(flat.subarray(cut(part), cut(part + 1)))]);
+    await writeAtomic(`${path}/params_${part}.npy`, [encodeNpy(flat.subarray(cut(part), cut(part + 1)))]);
   }
-  await writeWhole(`${path}/params_shapes.json`, [JSON.stringify(shapes)]);
+  await writeAtomic(`${path}/params_shapes.json`, [JSON.stringify(shapes)]);
 }
 
 /** The shapes of the released parameters, in OpenAI's order: positions, tokens, then twelve per block. */

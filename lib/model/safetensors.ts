@@ -1,5 +1,5 @@
 import { InputError, named, quoted } from "../errors.ts";
-import { checkFile, fileError, readWhole } from "../files.ts";
+import { checkFile, fileError, readFile } from "../files.ts";
 import { isRecord, parseJson } from "../foreign.ts";
 import { checked, text } from "../settings.ts";
 
@@ -208,7 +208,7 @@ export async function readSafetensors(
   } catch (error) {
     throw fileError(`read ${what}`, path, error);
   }
-  return await readWhole(path, what);
+  return await readFile(path, what);
 }
 
 /** The first `count` bytes of a file, or fewer if it is shorter. */

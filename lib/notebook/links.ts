@@ -48,7 +48,7 @@ export function pageContext(
       const target = resolve(folder, decodePath(path!));
       const otherPage = pages.get(target);
       if (isAbsolute(path!) || (otherPage === undefined && !exists(target))) {
-        warn(`the link ${quoted(href)} leads to no file`);
+        warn(`the target of the link ${quoted(href)} does not exist`);
         return href;
       }
       return relativeUrl(from, otherPage ?? target) + (path!.endsWith("/") ? "/" : "") + rest;

@@ -2,7 +2,7 @@ import { claim } from "../claim.ts";
 import { checkTask, type Corpus, plainTask, type Task } from "../data/mod.ts";
 import { digest } from "../digest.ts";
 import { InputError, quoted } from "../errors.ts";
-import { checkWritable, exists, readWhole, writeWhole } from "../files.ts";
+import { checkWritable, exists, readFile, writeAtomic } from "../files.ts";
 import { stopSignal } from "../stop.ts";
 import {
   type NgramBaselines,
@@ -194,7 +194,7 @@ async function checkFolder(folder: string): Promise<void> {
   const path = `${folder}/study.json`;
   await checkWritable(path);
   if (!await exists(path)) return;
-  const text = new TextDecoder().decode(await readWhole(path, "a study"));
+  const text = new TextDecoder().decode(await readFile(path, "a study"));
   if (text.includes('"format"') || !text.includes('"findings"')) return; // Other files are replaced.
   throw new InputError(
     `Cannot run a study in ${folder} as it has a study of version 0.1: choose another folder, or open it with published()`,
@@ -250,7 +250,7 @@ async function writeStudy(
     await store(path, { key, settings: summary(asked) }, tables, seconds);
   }
   const text = report(result), file = `${study.folder}/report.md`;
-  if (await Deno.readTextFile(file).catch(() => "") !== text) await writeWhole(file, [text]);
+  if (await Deno.readTextFile(file).catch(() => "") !== text) await writeAtomic(file, [text]);
 }
 
 /**

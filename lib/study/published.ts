@@ -1,7 +1,7 @@
 import type { Task } from "../data/mod.ts";
 import { abbreviated, sha256 } from "../digest.ts";
 import { InputError } from "../errors.ts";
-import { readWhole } from "../files.ts";
+import { readFile } from "../files.ts";
 import { encodeTask } from "../train/mod.ts";
 import { type Arm, baselinesOf, type Plan, planOf } from "./plan.ts";
 import type { Finetuned, Pretrained } from "./rows.ts";
@@ -74,7 +74,7 @@ function digestOf(task: Task, { tokenizer }: Plan, { preset }: Arm): string {
 
 async function read<Row>({ folder }: StudySettings, name: string, settings: Settings): Promise<Row> {
   const path = `${folder}/${name}-${sha256(JSON.stringify(settings)).slice(0, 8)}.json`;
-  const text = new TextDecoder().decode(await readWhole(path, "a run of a published study"));
+  const text = new TextDecoder().decode(await readFile(path, "a run of a published study"));
   try {
     const found = JSON.parse(text);
     checkNumbers(found.result);

@@ -2,7 +2,7 @@
  * OpenAI's two vocabulary files: `encoder_bpe_*.json` maps pieces to ids, `vocab_*.bpe` has one merge per line.
  */
 import { InputError, named, quoted } from "../errors.ts";
-import { fileError, writeWhole } from "../files.ts";
+import { fileError, writeAtomic } from "../files.ts";
 import { decodeUtf8, isRecord, parseJson } from "../foreign.ts";
 import { checked, text } from "../settings.ts";
 import { type Tokenizer, tokenizerFrom, tokenizerSetting } from "./bpe.ts";
@@ -132,8 +132,8 @@ export async function saveBpe(tokenizer: Tokenizer, folder: string): Promise<voi
     }
   }
   const lines = ["#version: 0.2", ...merges.map(([left, right]) => `${left} ${right}`), ""];
-  await writeWhole(`${folder}/${encoderName}`, [JSON.stringify(Object.fromEntries(encoder))]);
-  await writeWhole(`${folder}/${mergesName}`, [lines.join("\n")]);
+  await writeAtomic(`${folder}/${encoderName}`, [JSON.stringify(Object.fromEntries(encoder))]);
+  await writeAtomic(`${folder}/${mergesName}`, [lines.join("\n")]);
 }
 
 /** The names of a folder's files. */

@@ -2,8 +2,8 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError, named, quoted } from "../errors.ts";
 import { digest, sha256 } from "../digest.ts";
 import type { Provenance } from "../engine/mod.ts";
-import { exists, writeWhole } from "../files.ts";
-import { allFinite, isRecord, parseJson, unusable } from "../foreign.ts";
+import { exists, writeAtomic } from "../files.ts";
+import { allFinite, isRecord, parseJson, unusableFile } from "../foreign.ts";
 import {
   addHead,
   type Archive,
@@ -260,7 +260,7 @@ export async function saveCheckpoint(
 ): Promise<void> {
   checkModel(lm, "save a model");
   checked("save a model", "path", text, path);
-  await writeWhole(path, await encodeModel(lm, options));
+  await writeAtomic(path, await encodeModel(lm, options));
 }
 
 /** The bytes that {@linkcode saveCheckpoint} writes; the same model always gives the same bytes. */
@@ -371,7 +371,7 @@ async function openCheckpoint(path: string): Promise<Checkpoint> {
     checkTensors(tensors, parsed);
     return { ...parsed, tensors, tokenizer: metadata["tokenizer"] ?? "" };
   } catch (error) {
-    throw unusable(path, "a checkpoint", error);
+    throw unusableFile(path, "a checkpoint", error);
   }
 }
 
@@ -422,7 +422,7 @@ function modelOf(path: string, { config, seed, task, tensors, tokenizer: json }:
       throw new InputError(`its vocabulary is ${vocabulary} and its tokenizer has ${tokenizer.size} pieces`);
     }
   } catch (error) {
-    throw unusable(path, "a checkpoint", error);
+    throw unusableFile(path, "a checkpoint", error);
   }
   const lm = gpt(preset, { tokenizer, seed });
   if (task) addHead(lm.parameters, task.kind, task.labels.length, seed);

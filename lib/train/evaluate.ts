@@ -20,7 +20,7 @@ import { exampleBatch } from "./finetune.ts";
 import { bootstrap, type Interval, majorityBaseline, scoreInterval } from "./measures.ts";
 import { percent } from "../numbers.ts";
 import { type SchemaOf, settle } from "../settings.ts";
-import { giveWay, stopSignal } from "../stop.ts";
+import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { context as contexts, split as splits, windows as windowLimit } from "./options.ts";
 import { languageModelLoss, targetOf } from "./objectives.ts";
 import { warnOfUnknown } from "./warnings.ts";
@@ -249,7 +249,7 @@ async function heldoutLosses(
   await withReadLock(lm, async () => {
     const perBatch = Math.max(1, Math.floor(EVALUATION_BATCH * Math.min(1, 512 / context)));
     for (let at = 0; at < windows.length; at += perBatch) {
-      await giveWay(signal);
+      await yieldToEventLoop(signal);
       const some = windows.slice(at, at + perBatch);
       const found = tf.tidy(() => {
         const ids = tf.tensor2d(batchOf(some).ids, [some.length, context], "int32");
@@ -386,7 +386,7 @@ export async function evaluate(
   const signal = stopSignal();
   await withReadLock(lm, async () => {
     for (let at = 0; at < order.length; at += perBatch) {
-      await giveWay(signal);
+      await yieldToEventLoop(signal);
       const some = order.slice(at, at + perBatch);
       const batch = exampleBatch(some.map((i) => rows[i]!), encoded, lm);
       const scores = tf.tidy(() => {

@@ -3,7 +3,7 @@ import { started } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { allFinite } from "../foreign.ts";
 import { displayAs } from "../kernel.ts";
-import { giveWay, stopSignal } from "../stop.ts";
+import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { type AdamOptions, type AdamState, adamUpdate, globalNorm, rateAt } from "./adam.ts";
 import type { Losses } from "./objectives.ts";
 
@@ -84,7 +84,7 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
         await job.save();
         savedUpdate = state.update;
       }
-      await giveWay();
+      await yieldToEventLoop();
     }
     if (state.update > startUpdate) await checkFinite();
   } finally {

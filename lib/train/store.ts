@@ -1,7 +1,7 @@
 import { digest } from "../digest.ts";
 import { type Provenance, provenance } from "../engine/mod.ts";
 import { InputError, named } from "../errors.ts";
-import { checkFile, fileError, writeWhole } from "../files.ts";
+import { checkFile, fileError, writeAtomic } from "../files.ts";
 import { isLine, isRecord, parseJson } from "../foreign.ts";
 
 /** Metadata of the run that computed a result. */
@@ -96,7 +96,7 @@ export async function store<Result>(
   // The digest is of the value as it will be read.
   const text = JSON.stringify({ format: FORMAT, key, settings, result, provenance: made, training }, encode);
   const found = decode(JSON.parse(text)) as object;
-  await writeWhole(path, [JSON.stringify({ ...found, sha256: digest(found) }, encode, 2), "\n"]);
+  await writeAtomic(path, [JSON.stringify({ ...found, sha256: digest(found) }, encode, 2), "\n"]);
 }
 
 /** Encodes typed arrays as base64: exact, and a third of the length of decimal digits. */

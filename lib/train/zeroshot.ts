@@ -13,7 +13,7 @@ import {
 import type { Tokenizer } from "../text/mod.ts";
 import { batchOf } from "./batches.ts";
 import { settle } from "../settings.ts";
-import { giveWay, stopSignal } from "../stop.ts";
+import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { score } from "./measures.ts";
 import { scoreOf, type SplitOptions, splitSettings, type TaskScore, taskSnapshot } from "./evaluate.ts";
 import { warnOnce } from "./warnings.ts";
@@ -203,7 +203,7 @@ async function likelihoodsOf(lm: LanguageModel, texts: readonly Scored[]): Promi
   const found = new Array<Likelihood>(texts.length);
   const signal = stopSignal();
   for (let at = 0; at < order.length; at += BATCH) {
-    await giveWay(signal);
+    await yieldToEventLoop(signal);
     const rows = order.slice(at, at + BATCH);
     const { ids, lengths } = batchOf(rows.map((i) => fit[i]!.ids));
     const T = ids.length / lengths.length;

@@ -10,7 +10,7 @@ import { cpus } from "node:os";
 import * as tf from "@tensorflow/tfjs";
 import { addSettings, given as chosen, run } from "../../lib/cli/command.ts";
 import { backendSettings } from "../../lib/engine/backend.ts";
-import { checkWritable, writeWhole } from "../../lib/files.ts";
+import { checkWritable, writeAtomic } from "../../lib/files.ts";
 import { list, number, oneOf, settle, text, type ValuesOf, whole } from "../../lib/settings.ts";
 import { provenance } from "../../lib/engine/mod.ts";
 import { Contender, type Lap, type Size } from "./contender.ts";
@@ -91,9 +91,9 @@ async function main(given: Record<string, unknown>): Promise<void> {
     results,
     ...(arms && { arms }),
   };
-  await writeWhole(`${out}/bench.json`, [JSON.stringify(made, null, 2) + "\n"]);
-  await writeWhole(`${out}/report.md`, [reportOf(made)]);
-  await writeWhole(`${out}/summary.md`, [summaryOf(made)]);
+  await writeAtomic(`${out}/bench.json`, [JSON.stringify(made, null, 2) + "\n"]);
+  await writeAtomic(`${out}/report.md`, [reportOf(made)]);
+  await writeAtomic(`${out}/summary.md`, [summaryOf(made)]);
   console.log(`${reportOf(made)}\n${summaryOf(made)}`);
 }
 

@@ -10,7 +10,7 @@ import { cpus } from "node:os";
 import { addSettings, given, run } from "../../lib/cli/command.ts";
 import { corpus, type Task, task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
-import { checkWritable, writeWhole } from "../../lib/files.ts";
+import { checkWritable, writeAtomic } from "../../lib/files.ts";
 import { dispose, gpt, presets } from "../../lib/model/mod.ts";
 import { settle, text } from "../../lib/settings.ts";
 import { provenance } from "../../lib/engine/mod.ts";
@@ -95,8 +95,8 @@ async function main(options: Record<string, unknown>): Promise<void> {
     ended: new Date().toISOString(),
     runs,
   };
-  await writeWhole(`${out}/feeding.json`, [JSON.stringify(made, null, 2) + "\n"]);
-  await writeWhole(`${out}/feeding.md`, [feedingReport(made)]);
+  await writeAtomic(`${out}/feeding.json`, [JSON.stringify(made, null, 2) + "\n"]);
+  await writeAtomic(`${out}/feeding.md`, [feedingReport(made)]);
   console.log(feedingReport(made));
 }
 

@@ -302,9 +302,9 @@ Deno.test("links lead from the page to files, pages and headings, and what leads
     ["//jupyter.org", "https://jupyter.org"],
     ["#One-*two*", "#One-*two*"],
     ["#none", "#none", /^no heading has the anchor .*#none/],
-    ["../gone.ts", "../gone.ts", /^the link "\.\.\/gone\.ts" leads to no file$/],
-    ["/etc/passwd", "/etc/passwd", /^the link "\/etc\/passwd" leads to no file$/],
-    ["a%00b", "a%00b", /^the link "a%00b" leads to no file$/],
+    ["../gone.ts", "../gone.ts", /^the target of the link "\.\.\/gone\.ts" does not exist$/],
+    ["/etc/passwd", "/etc/passwd", /^the target of the link "\/etc\/passwd" does not exist$/],
+    ["a%00b", "a%00b", /^the target of the link "a%00b" does not exist$/],
   ];
   for (const html of [false, true]) {
     for (const [href, there, warning] of links) {
@@ -378,7 +378,7 @@ Deno.test("one notebook that cannot be rendered does not keep the others from it
   assertEquals(said.length, 4, said.join("\n"));
   assert(/^Cannot read .*bad\.ipynb as a notebook: [^\p{C}]+$/u.test(said[0]!), said[0]);
   assert(/^Cannot read .*gone\.ipynb: No such file/.test(said[1]!), said[1]);
-  assert(/^a\\u000ab: the link "y\.ts" leads to no file$/.test(said[2]!), said[2]);
+  assert(/^a\\u000ab: the target of the link "y\.ts" does not exist$/.test(said[2]!), said[2]);
   for (const name of ["a\nb", "fine"]) {
     assert((await Deno.readTextFile(`${folder}/some/${name}.html`)).includes('<h1 id="Here">Here</h1>'));
   }

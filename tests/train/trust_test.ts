@@ -316,8 +316,7 @@ Deno.test("words that are the same tokens are refused, and equally likely answer
 Deno.test("a checkpoint that cannot be written, a folder or a device is refused before an update is made", async () => {
   const folder = await Deno.makeTempDir();
   // Deno itself keeps a program without all permissions from devices.
-  const refused =
-    /^Cannot write .*(as it is not a file's name: name a file|Requires all access to "\/dev".*)$/;
+  const refused = /^Cannot write .*(as it is not a file name: name a file|Requires all access to "\/dev".*)$/;
   for (const checkpoint of [`${folder}/`, folder, "/dev/full"]) {
     let updates = 0;
     await assertRefused(async () => {

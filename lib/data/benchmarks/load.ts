@@ -1,5 +1,5 @@
 import { InputError, quoted } from "../../errors.ts";
-import { fileError, readWhole } from "../../files.ts";
+import { fileError, readFile } from "../../files.ts";
 import { type Example, inputs } from "../../text/mod.ts";
 import { type SchemaOf, settle, text } from "../../settings.ts";
 import { byHash } from "../hash.ts";
@@ -71,11 +71,11 @@ export function parse(
       skipped++;
       continue;
     }
-    const { split, held } = layout;
+    const { split, validationList } = layout;
     rows.push({
       example,
       ...split && { split: splitOf(entry, split) },
-      ...held && { id: held.parts.map((part) => entry.get(part)).join(" ") },
+      ...validationList && { id: validationList.parts.map((part) => entry.get(part)).join(" ") },
     });
   }
   return { rows, skipped };
@@ -178,16 +178,16 @@ export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOpti
     for (const entry of layout.files[split] ?? []) {
       names.push(entry);
       for (const file of await files(benchmark, folder, entry)) {
-        const bytes = await readWhole(`${folder}/${file}`, `a file of task "${name}"`);
+        const bytes = await readFile(`${folder}/${file}`, `a file of task "${name}"`);
         const parsed = parse(benchmark, layout, bytes, file, words);
         skipped += parsed.skipped;
         for (const row of parsed.rows) splits[row.split ?? split].push(row);
       }
     }
   }
-  if (layout.held) {
-    const [file = ""] = await files(benchmark, folder, layout.held.file);
-    const ids = readIds(await readWhole(`${folder}/${file}`, `a file of task "${name}"`), file, splits.train);
+  if (layout.validationList) {
+    const [file = ""] = await files(benchmark, folder, layout.validationList.file);
+    const ids = readIds(await readFile(`${folder}/${file}`, `a file of task "${name}"`), file, splits.train);
     moveTo(splits, ({ id = "" }) => ids.has(id));
   } else if (layout.oneIn !== undefined) {
     const held = sample(splits.train, layout.oneIn);
@@ -213,10 +213,10 @@ export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOpti
 }
 
 /** Moves rows of the training split to the validation split. */
-function moveTo(splits: Record<Split, Row[]>, held: (row: Row) => boolean): void {
+function moveTo(splits: Record<Split, Row[]>, isValidation: (row: Row) => boolean): void {
   const { train = [], validation = [] } = Object.groupBy(
     splits.train,
-    (row) => held(row) ? "validation" : "train",
+    (row) => isValidation(row) ? "validation" : "train",
   );
   splits.train = train;
   splits.validation = validation;

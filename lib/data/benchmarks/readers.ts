@@ -79,12 +79,12 @@ function column(names: readonly string[], name: string, file: string): number {
  * Reads tab-separated values without quoting.
  *
  * @param columns Names of the columns. Default: the first line.
- * @param range Allowed number of columns. Default: the number of names. With `torn`, all parts of a line with another
+ * @param range Allowed number of columns. Default: the number of names. With `brokenAsEmpty`, all parts of a line with another
  * number of columns are empty.
  */
 export function tsv(
   columns?: readonly string[],
-  range: { least?: number; most?: number; torn?: true } = {},
+  range: { least?: number; most?: number; brokenAsEmpty?: true } = {},
 ): Reader {
   return function* (bytes, file) {
     let names = columns;
@@ -102,7 +102,7 @@ export function tsv(
       const known = names;
       const { least = known.length, most = known.length } = range;
       if (cells.length < least || cells.length > most) {
-        if (range.torn) {
+        if (range.brokenAsEmpty) {
           yield { get: () => "", refuse: (why) => refuse(file, at, why) };
           continue;
         }

@@ -37,7 +37,7 @@ export interface Layout {
   /** The part with the split of an entry, if one file has several splits. */
   readonly split?: { readonly part: string; of(value: string): Split | undefined };
   /** A file that lists which training entries are the validation split, and the parts that identify them. */
-  readonly held?: { readonly file: string; readonly parts: readonly string[] };
+  readonly validationList?: { readonly file: string; readonly parts: readonly string[] };
   /** The validation split is one in so many training examples, if there is neither a file nor a list. */
   readonly oneIn?: number;
   /** How the splits were made, in a sentence. */
@@ -281,7 +281,7 @@ export const benchmarks: readonly Benchmark[] = [
       {
         ...mrpc,
         files: { train: ["MRPC/msr_paraphrase_train.txt"], test: ["MRPC/msr_paraphrase_test.txt"] },
-        held: { file: "MRPC/mrpc_dev_ids.tsv", parts: ["#1 ID", "#2 ID"] },
+        validationList: { file: "MRPC/mrpc_dev_ids.tsv", parts: ["#1 ID", "#2 ID"] },
         splits: "The splits are those of GLUE, with the test set of the original.",
       },
       {
@@ -324,7 +324,7 @@ export const benchmarks: readonly Benchmark[] = [
     measures: ["f1", "accuracy"],
     layouts: [{
       ...glue("QQP", { first: "question1", second: "question2" }, "is_duplicate", ["0", "1"]),
-      read: tsv(undefined, { torn: true }), // a few official lines break within a question
+      read: tsv(undefined, { brokenAsEmpty: true }), // a few official lines break within a question
       drop: "",
     }],
   },
