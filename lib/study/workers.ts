@@ -101,7 +101,7 @@ export function startWorker(
       if ("failure" in message) why ||= message.failure;
     }
   })();
-  ready.catch(() => {}); // Callers of carryOut get the error.
+  ready.catch(() => {}); // Callers of executeRun get the error.
 
   return {
     id: child.pid,
