@@ -99,7 +99,8 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const whole = isOwn
     ? await readTask(name, rows)
     : await task(name, { ...words !== undefined && { words }, ...folder !== undefined && { folder } });
-  const data = atMost(whole, { train: trainExamples, test: testExamples });
+  const isWhole = trainExamples === Infinity && testExamples === Infinity; // Then in its own order, as in a program.
+  const data = isWhole ? whole : atMost(whole, { train: trainExamples, test: testExamples });
   const encoded = encodeTask(data, lm.tokenizer, lm.config.context);
   const { rate, batch, dropout } = { ...finetuneDefaults(lm.config), ...chosen };
   const padding = percent(paddingShare(encoded, batch, chosen.seed));
