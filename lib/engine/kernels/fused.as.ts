@@ -2,7 +2,7 @@
 // deno-fmt-ignore-file
 // @ts-nocheck: as above
 /**
- * What stands between the matrix products, in one pass over each row: AssemblyScript, compiled by
+ * What stands between matrix multiplications, in one pass over each row: AssemblyScript, compiled by
  * `deno task kernels` to `wasm.ts`. Memory and addresses are as in `gemm.as.ts`; rows lie one behind the other.
  *
  * Where something is dropped, a call ends in the stream's key (`k0`, `k1`), the 16-bit `threshold` below which

@@ -12,7 +12,7 @@
  */
 import { madd } from "./simd.as.ts";
 
-/** A register tile: 8 accumulators, 2 vectors of B, 1 of A and a product fit x64's registers; 6 × 8 do not. */
+/** A register tile: 8 accumulators, 2 vectors of B, 1 of A and one for x·y fit x64's registers; 6 × 8 do not. */
 const MR = 4;
 const NR = 8;
 /** Of B, a panel is 8 kB and a block 512 kB; of A, a block is 96 kB. */

@@ -70,7 +70,7 @@ export function total(v: v128): f32 {
     (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3));
 }
 
-/** Address of the constants: engines build a constant vector again at each use, in three instructions; a load is one. */
+/** Where the constants lie: engines make a constant vector again at each use, in three instructions; a load is one. */
 let constants: usize = 0;
 
 /** Takes 64 bytes for the constants, once. */
