@@ -19,6 +19,7 @@ import {
 import { finetuneSettings } from "../train/settings.ts";
 import {
   addSettings,
+  checkModelFile,
   checkOut,
   checkReadable,
   claimOut,
@@ -85,7 +86,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
       `Cannot use --${Object.keys(rows)[0]} with task ${name} as it is for a file of rows only`,
     );
   }
-  await checkReadable("a model", model);
+  await checkModelFile(model);
   if (folder !== undefined) await checkReadable(`task ${name}`, folder);
   const checkpoint = out === undefined ? undefined : `${out}.part`;
   // The checkpoint is kept until the model is written and evaluated.

@@ -6,7 +6,15 @@ import { backend } from "../engine/mod.ts";
 import { settle, text } from "../settings.ts";
 import { loadBpe } from "../text/mod.ts";
 import { loadModel, modelFile } from "../train/mod.ts";
-import { addSettings, checkReadable, computeSettings, given, interruptible, run } from "./command.ts";
+import {
+  addSettings,
+  checkModelFile,
+  checkReadable,
+  computeSettings,
+  given,
+  interruptible,
+  run,
+} from "./command.ts";
 
 const { signal: _, ...sampling } = generateSettings;
 
@@ -44,7 +52,7 @@ async function main(prompt: string, options: Record<string, unknown>): Promise<v
     throw new InputError("Cannot continue an empty prompt as the model needs at least one token");
   }
   const model = modelFile(named);
-  await checkReadable("a model", model);
+  await checkModelFile(model);
   if (bpe !== undefined) await checkReadable("a vocabulary", bpe);
   const signal = interruptible();
   await backend(name, threads === undefined ? {} : { threads });

@@ -133,6 +133,13 @@ export async function readTask(rows: Rows, options: ReadTaskOptions = {}): Promi
       `Cannot ${action} as its rows must be ${rowsKind.expected}: current value is ${quoted(rows)}`,
     );
   }
+  if (given.labels?.length === 1) {
+    throw new InputError(
+      `Cannot ${action} with labels ${
+        quoted(given.labels)
+      } as a task has at least 2: option label names the column`,
+    );
+  }
   const { entries: all, name } = await read(rows, "train");
   if (all.length === 0) throw new InputError(`Cannot ${action} as ${name} has no rows`);
   const kind = given.kind ?? kindOf(given, all[0]!);

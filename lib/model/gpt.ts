@@ -4,7 +4,7 @@ import type { Kind, Tokenizer } from "../text/mod.ts";
 import { tokenizerSetting } from "../text/settings.ts";
 import type { Config, Preset } from "./config.ts";
 import { type SchemaOf, settle } from "../settings.ts";
-import { presetSettings, seedSetting } from "./config.ts";
+import { presets, presetSettings, seedSetting } from "./config.ts";
 import { init, type Parameters } from "./parameters.ts";
 
 /** A language model: a plain object. */
@@ -46,6 +46,11 @@ export function gpt(
   preset: Preset,
   options: { tokenizer: Tokenizer; seed?: number },
 ): LanguageModel {
+  if (preset === undefined) {
+    throw new InputError(
+      `Cannot build a model as its preset is undefined: presets are ${Object.keys(presets).join(", ")}`,
+    );
+  }
   const { tokenizer, seed } = settle("build a model", gptSettings, options);
   const { vocabulary = tokenizer.size, ...shape } = Object(preset) as Partial<Config>;
   settle("build a model", presetSettings, Object(preset) === preset ? shape : preset, "preset");

@@ -81,14 +81,13 @@ export function modelFile(nameOrPath: string): string {
 /** The file of an included model. */
 export function pretrainedFile(name: PretrainedName, positions: PositionKind): string {
   checked("load a pre-trained model", "name", pretrainedSetting, name);
-  const known = Object.entries(pretrainedModels).flatMap(([name, kinds]) =>
-    kinds.map((kind) => `${name}-${kind}`)
-  );
-  const file = `${name}-${positions}`;
-  if (!known.includes(file)) {
+  const kinds = pretrainedModels[name];
+  if (!kinds.includes(positions)) {
     throw new InputError(
-      `Cannot load a pre-trained model ${quoted(file)} as the included ones are ${known.join(", ")}`,
+      `Cannot load pre-trained model ${name} with positions ${quoted(positions)} as it has ${
+        kinds.join(" or ")
+      }`,
     );
   }
-  return fileURLToPath(new URL(`../../data/models/${file}.safetensors`, import.meta.url));
+  return fileURLToPath(new URL(`../../data/models/${name}-${positions}.safetensors`, import.meta.url));
 }

@@ -314,7 +314,7 @@ Deno.test("a broken file is refused by file, line and what is wrong", async () =
     ["sst2", "sentence\tlabel\nfine\t1\t1\n", /line 2, as it must have 2 columns: current number is 3/],
     ["sst2", "sentence\tlabel\nfine\t2\n", /line 2, as its label must be one of 0, 1: current one is "2"/],
     ["sst2", "sentence\tlabel\nfine\t\n", /line 2, .* current one is ""/],
-    ["sst2", "fine\t1\nbad\t0\n", /line 1, as it must name a column label: current line is "fine,1"/],
+    ["sst2", "fine\t1\nbad\t0\n", /line 1, as it has no column label: its columns are "fine, 1"/],
     ["sst2", bytes("sentence\tlabel\nfine\t1\nb\xffd\t0\n"), /line 3, as it must be UTF-8/],
     ["sst2", bytes("\xff\xfes\0e\0"), /line 1, as it must be UTF-8/],
     ["sst2", "sentence\tlabel\nfi\0ne\t1\n", /line 2, as it must be text: it has a NUL character/],

@@ -162,7 +162,7 @@ Deno.test("what cannot be read is refused by file, line and column, before anyth
     ],
     [
       file("mine.tsv", "text\tverdict\na\tb\n"),
-      /line 1, as it must name a column review: current line is "text,verdict"$/,
+      /^Cannot read mine\.tsv, line 1, as it has no column review: its columns are "text, verdict"$/,
     ],
     [file("mine.csv", 'review,verdict\n"a,b\n'), /^Cannot read mine\.csv, line \d, as it must be CSV: /],
     [
@@ -191,6 +191,14 @@ Deno.test("what cannot be read is refused by file, line and column, before anyth
     [
       () => readTask(rows, { ...columns, measures: ["f1", "matthews"], labels: ["pan", "praise", "none"] }),
       /by f1 as it needs exactly 2 labels/,
+    ],
+    [
+      () => readTask(rows, { text: "review", labels: "verdict" as unknown as string[] }),
+      /^Cannot read a task with labels .* as a task has at least 2: option label names the column$/,
+    ],
+    [
+      file("mine.tsv", "review\tverdict\na\tb\n", { text: "reviw", label: "verdict" }),
+      /^Cannot read mine\.tsv, line 1, as it has no column reviw: did you mean "review"\?$/,
     ],
     [
       () => readTask([null, 3] as unknown as Rows),

@@ -197,4 +197,8 @@ Deno.test("a configuration makes a model where its vocabulary is the tokenizer's
     () => gpt("mini" as unknown as typeof config, { tokenizer }),
     /^Cannot build a model with preset "mini" as it must be an object of layers, /,
   );
+  await assertRefused(
+    () => gpt(undefined as unknown as typeof config, { tokenizer }),
+    /^Cannot build a model as its preset is undefined: presets are gpt1, mini, smoke$/,
+  );
 });

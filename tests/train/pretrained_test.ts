@@ -40,8 +40,7 @@ Deno.test("the models that come with the kit take 10 MB together at the most, wi
 });
 
 Deno.test("a model that does not come with the kit is refused, and what comes is named", async () => {
-  const why =
-    /^Cannot load a pre-trained model "mini-none" as the included ones are mini-learned, mini-sinusoidal$/;
+  const why = /^Cannot load pre-trained model mini with positions "none" as it has learned or sinusoidal$/;
   await assertRefused(() => pretrained("mini", { positions: "none" }), why);
   await assertRefused(
     () => pretrained("../mini" as "mini"),

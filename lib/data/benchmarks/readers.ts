@@ -3,6 +3,7 @@
  */
 import { parseXml, type XmlDocument, XmlElement, XmlError } from "@rgrove/parse-xml";
 import { CsvError, parse as parseCsv } from "csv-parse/sync";
+import { nearest } from "../../settings.ts";
 import { InputError, named, quoted } from "../../errors.ts";
 import { decodeUtf8, parseJson as parse } from "../../foreign.ts";
 
@@ -70,9 +71,15 @@ function decodeAll(bytes: Uint8Array, file: string): string {
 /** Index of a column by name; the names are in line 1 or given. */
 function column(names: readonly string[], name: string, file: string): number {
   const i = names.indexOf(name);
-  return i === -1
-    ? refuse(file, "line 1", `it must name a column ${name}: current line is ${quoted(names.join())}`)
-    : i;
+  if (i >= 0) return i;
+  const near = nearest(name, names);
+  return refuse(
+    file,
+    "line 1",
+    `it has no column ${name}: ${
+      near ? `did you mean ${quoted(near)}?` : `its columns are ${quoted(names.join(", "))}`
+    }`,
+  );
 }
 
 /**
