@@ -9,7 +9,7 @@ import { presetSettings } from "../model/settings.ts";
 import { withInterval } from "../numbers.ts";
 import { isSetting, oneOf, refusal, type Schema, type Setting, unknown, type ValuesOf } from "../settings.ts";
 import { stop } from "../stop.ts";
-import { type CheckpointOptions, encodeModel, type Interval, pretrainedModels } from "../train/mod.ts";
+import { type CheckpointOptions, encodeModel, includedModels, type Interval } from "../train/mod.ts";
 
 /**
  * Runs a command with this process' arguments. An input error is printed as one sentence to standard error, with exit
@@ -295,11 +295,8 @@ export function chosenPreset(
  */
 export async function checkModelFile(path: string): Promise<void> {
   if (!/[./\\]/.test(path) && !await exists(path)) {
-    const names = Object.entries(pretrainedModels).flatMap(([name, kinds]) => [
-      name,
-      ...kinds.map((kind) => `${name}-${kind}`),
-    ]);
-    throw new InputError(`Cannot find model ${quoted(path)}: there are ${names.join(", ")}, or name a file`);
+    const names = [...includedModels.keys()].join(", ");
+    throw new InputError(`Cannot find model ${quoted(path)}: there are ${names}, or name a file`);
   }
   await checkReadable("a model", path);
 }

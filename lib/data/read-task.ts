@@ -5,7 +5,7 @@ import { list, oneOf, or, type SchemaOf, settle, text, value } from "../settings
 import { type Example, inputs, type Kind } from "../text/mod.ts";
 import { csv, type Entry, entry, jsonLines, type Reader, tsv } from "./benchmarks/readers.ts";
 import { byHash } from "./hash.ts";
-import { checkTask, type Measure, measures, type Split, type Task, type TaskOf } from "./task.ts";
+import { checkTask, isGraded, type Measure, measures, type Split, type Task, type TaskOf } from "./task.ts";
 
 /** Rows of a task: the path of a `.tsv`, `.csv` or `.jsonl` file, an arquero table, or a list of objects. */
 export type Rows = string | URL | { objects(): object[] } | readonly object[];
@@ -143,15 +143,15 @@ export async function readTask(rows: Rows, options: ReadTaskOptions = {}): Promi
   const { entries: all, name } = await read(rows, "train");
   if (all.length === 0) throw new InputError(`Cannot ${action} as ${name} has no rows`);
   const kind = given.kind ?? kindOf(given, all[0]!);
-  const isGraded = given.measures.some((measure) => measure === "pearson" || measure === "spearman");
+  const hasGrades = isGraded(given);
   const found = {
     train: all.map((row) => rawOf(row, kind, given)),
     validation: await splitOf(given.validation, "validation"),
     test: await splitOf(given.test, "test"),
   };
   const splits = splitRows(found, name);
-  const labels = given.labels ?? (kind === "choice" ? positionsOf(splits) : labelsOf(splits, isGraded));
-  const examples = (split: Split) => splits[split].map((raw) => exampleOf(raw, labels, isGraded));
+  const labels = given.labels ?? (kind === "choice" ? positionsOf(splits) : labelsOf(splits, hasGrades));
+  const examples = (split: Split) => splits[split].map((raw) => exampleOf(raw, labels, hasGrades));
   return checkTask({
     ...{ name: given.name ?? name, kind, labels: [...labels], measures: given.measures },
     ...{ train: examples("train"), validation: examples("validation"), test: examples("test") },
@@ -187,11 +187,7 @@ async function read(rows: Rows, split: Split): Promise<{ entries: Entry[]; name:
         `Cannot ${action} from ${named(path)} as its name must end in .${Object.keys(READERS).join(", .")}`,
       );
     }
-    const bytes = await readWithin(
-      path,
-      "rows",
-      MAX_BYTES,
-    );
+    const bytes = await readWithin(path, "rows", MAX_BYTES);
     return {
       entries: [...reader(bytes, file)],
       name: stem.replace(/[^\p{L}\p{N}\p{M} ._+-]/gu, "-").replace(/^[^\p{L}\p{N}]+/u, "") || "task",
@@ -279,10 +275,10 @@ function splitRows(
 }
 
 /** The labels of all rows: numbers in numerical order, others in alphabetical order; grades from 0 to the largest. */
-function labelsOf(splits: Record<Split, Raw[]>, isGraded: boolean): string[] {
+function labelsOf(splits: Record<Split, Raw[]>, hasGrades: boolean): string[] {
   const rows = Object.values(splits).flat();
   const found = [...new Set(rows.map(({ label }) => label))];
-  if (isGraded) {
+  if (hasGrades) {
     const wrong = rows.find(({ label }) => !(Number(label) >= 0 && Number(label) <= MAX_LABELS));
     wrong?.row.refuse(
       `a grade must be a number from 0 to ${MAX_LABELS}: current label is ${quoted(wrong.label)}`,
@@ -311,9 +307,9 @@ function positionsOf(splits: Record<Split, Raw[]>): string[] {
   return Array.from({ length: most }, (_, i) => String(i));
 }
 
-function exampleOf({ fields, label, row }: Raw, labels: readonly string[], isGraded: boolean): Example {
+function exampleOf({ fields, label, row }: Raw, labels: readonly string[], hasGrades: boolean): Example {
   const choices = fields["choices"];
-  const byText = choices?.indexOf(label) ?? -1, byName = isGraded ? Number(label) : labels.indexOf(label);
+  const byText = choices?.indexOf(label) ?? -1, byName = hasGrades ? Number(label) : labels.indexOf(label);
   if (byText >= 0 && byName >= 0 && byText !== byName) {
     row.refuse(
       `its label must name one choice: current label ${

@@ -1,7 +1,7 @@
 import { keyOf, normals } from "../engine/mod.ts";
 import { quoted } from "../errors.ts";
 import type { Config, Preset, Variant } from "./config.ts";
-import { DEVIATION, type Leaf, linearLeaves, normLeaves, sizeOf } from "./leaf.ts";
+import { DEVIATION, type Leaf, linearLeaves, normLeaves, totalSize } from "./leaf.ts";
 
 /**
  * The language models: `gpt1`, the paper's Transformer decoder (post-LN); `gpt2`, with layer norm before each sublayer
@@ -146,6 +146,6 @@ function matchingUnits(preset: Preset): number {
     ...preset,
     vocabulary: 1,
   });
-  const size = Object.values(leaves).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const size = totalSize(Object.values(leaves));
   return Math.max(1, Math.round((Math.sqrt(b * b + 16 * (size - d)) - b) / 8));
 }

@@ -7,7 +7,7 @@ import {
   architectures,
   PAPER,
 } from "./architectures.ts";
-import { sizeOf } from "./leaf.ts";
+import { totalSize } from "./leaf.ts";
 import {
   type PositionKind,
   positionKinds,
@@ -211,7 +211,7 @@ export function checkConfig(config: Config): void {
   if (architectureFault) {
     throw new InputError(`Cannot build a model of architecture "${architecture}" as ${architectureFault}`);
   }
-  const size = [...shapes(config).values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const size = totalSize(shapes(config).values());
   if (size > MAX_PARAMETERS) {
     throw new InputError(
       `Cannot build a model of ${size} parameters as memory holds at most ${MAX_PARAMETERS}`,

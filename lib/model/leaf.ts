@@ -49,3 +49,8 @@ export function initialValues(name: string, { shape, init }: Leaf, seed: number)
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
 }
+
+/** Number of elements of all parameters. */
+export function totalSize(leaves: Iterable<Leaf>): number {
+  return [...leaves].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+}

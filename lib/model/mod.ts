@@ -37,7 +37,7 @@ export {
 export { generate, type GenerateOptions } from "./generate.ts";
 export { checkModel, gpt, type LanguageModel, waitForReadLocks, withReadLock } from "./gpt.ts";
 export { addHead, classify, outputsOf } from "./heads.ts";
-export { type Leaf, sizeOf } from "./leaf.ts";
+export { type Leaf, totalSize } from "./leaf.ts";
 export {
   type Block,
   clone,

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { embedding, keyOf, normals } from "../engine/mod.ts";
 import { architectureOf } from "./architectures.ts";
 import type { Config } from "./config.ts";
-import type { Leaf } from "./leaf.ts";
+import { DEVIATION, type Leaf } from "./leaf.ts";
 import type { Parameters } from "./parameters.ts";
 
 /**
@@ -59,9 +59,14 @@ const random: PositionRule["table"] = ({ context, width, positions }, seed, firs
 const sinusoids: PositionRule["table"] = ({ width, positions }, _, first, count) =>
   Float32Array.from({ length: count * width }, (_, i) => {
     const [position, column] = [first + Math.floor(i / width), i % width];
-    const angle = position / 10000 ** ((column - column % 2) / width);
+    const angle = angleOf(position, column, width);
     return (column % 2 ? Math.cos(angle) : Math.sin(angle)) * initialDeviation(positions.scale) * Math.SQRT2;
   });
+
+/** p/10000^(2i/d), of the pair i that a column of d is in (Vaswani et al. 2017, §3.5; Su et al. 2021, §3.2.2). */
+function angleOf(position: number, column: number, columns: number): number {
+  return position / 10000 ** ((column - column % 2) / columns);
+}
 
 const evenWidth: PositionRule["fault"] = ({ width }) =>
   width % 2 === 0
@@ -102,7 +107,7 @@ export const positionScales: readonly PositionScale[] = ["matched", "raw", "sqrt
 export type PositionScale = "matched" | "raw" | "sqrt-width";
 
 function initialDeviation(scale: PositionScale = "matched"): number {
-  return scale === "matched" ? 0.02 : Math.SQRT1_2;
+  return scale === "matched" ? DEVIATION : Math.SQRT1_2;
 }
 
 /** The position encoding of a configuration. */
@@ -133,7 +138,7 @@ function rotaryFactors({ width, heads }: Config, first: number, T: number): tf.T
   const size = width / heads;
   const values = Float32Array.from({ length: T * size }, (_, i) => {
     const [position, column] = [first + Math.floor(i / size), i % size];
-    const angle = position / 10000 ** ((column - column % 2) / size);
+    const angle = angleOf(position, column, size);
     return column % 2 ? Math.sin(angle) : Math.cos(angle);
   });
   return tf.tensor2d(values, [T, size]);
@@ -161,7 +166,7 @@ const BUCKETS = 32, FARTHEST = 128;
 
 /** One table for all blocks, as in T5, initialised as GPT-1's embeddings. */
 function relativeLeaves({ heads }: Config): Record<string, Leaf> {
-  return { "relative_attention_bias.weight": { shape: [BUCKETS, heads], init: 0.02 } };
+  return { "relative_attention_bias.weight": { shape: [BUCKETS, heads], init: DEVIATION } };
 }
 
 function relativeBias({ relative_attention_bias }: Parameters, config: Config, S: number): tf.Tensor2D {

@@ -9,6 +9,7 @@ import { checked, type SchemaOf, settle, text } from "../settings.ts";
 import { PAPER } from "./architectures.ts";
 import { checkConfig, type Config, presets, presetSettings, seedSetting } from "./config.ts";
 import { checkModel, gpt, type LanguageModel } from "./gpt.ts";
+import { sizeOf } from "./leaf.ts";
 import { leaves } from "./parameters.ts";
 import { shapes } from "./shapes.ts";
 import { decodeNpy, encodeNpy } from "./npy.ts";
@@ -156,12 +157,12 @@ export async function saveReleased(lm: LanguageModel, path: string): Promise<voi
     if (!allFinite(data)) {
       throw new InputError(`Cannot save a model as ${name} has numbers that are not finite`);
     }
-    stored.set(name, { shape, data: data.subarray(0, product(shape)) });
+    stored.set(name, { shape, data: data.subarray(0, sizeOf(shape)) });
   }
   if (path.endsWith(".safetensors")) return writeAtomic(path, encodeSafetensors(stored, { format: "pt" }));
 
   const shapes = openAIShapes(config);
-  const flat = new Float32Array(shapes.reduce((sum, shape) => sum + product(shape), 0));
+  const flat = new Float32Array(shapes.reduce((sum, shape) => sum + sizeOf(shape), 0));
   let at = 0;
   for (const { data } of stored.values()) {
     flat.set(data, at);
@@ -221,7 +222,7 @@ async function readOpenAI(folder: string): Promise<Map<string, StoredTensor>> {
   ) {
     throw new InputError(`Cannot use ${named(path)} as it must list 2 shapes and 12 more for each block`);
   }
-  const claimed = shapes.reduce((sum: number, shape: number[]) => sum + product(shape), 0);
+  const claimed = shapes.reduce((sum: number, shape: number[]) => sum + sizeOf(shape), 0);
   const parts: Float32Array[] = [];
   for (let part = 0; part < PARTS; part++) {
     const file = `${folder}/params_${part}.npy`;
@@ -246,7 +247,7 @@ async function readOpenAI(folder: string): Promise<Map<string, StoredTensor>> {
   ];
   return new Map(names.map((name, i) => {
     const shape = (shapes as number[][])[i]!;
-    const data = flat.subarray(at, at += product(shape));
+    const data = flat.subarray(at, at += sizeOf(shape));
     return [name, { shape: isAffine(name) && shape[0] === 1 ? shape.slice(1) : shape, data }];
   }));
 }
@@ -305,8 +306,4 @@ function checkStored(
       );
     }
   }
-}
-
-function product(shape: readonly number[]): number {
-  return shape.reduce((a, b) => a * b, 1);
 }

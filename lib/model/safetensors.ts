@@ -2,6 +2,7 @@ import { InputError, named, quoted } from "../errors.ts";
 import { checkFile, fileError, readFile } from "../files.ts";
 import { isRecord, parseJson } from "../foreign.ts";
 import { checked, text } from "../settings.ts";
+import { sizeOf } from "./leaf.ts";
 
 /** A tensor read from a file. */
 export interface StoredTensor {
@@ -165,7 +166,7 @@ function readHeader(
   for (const { name, dtype, shape, begin, end } of entries) {
     const misplaced = begin !== taken || end < begin || end > space;
     const size = typeof dtype === "string" && Object.hasOwn(sizes, dtype) ? sizes[dtype]! : 0;
-    if (misplaced || (size > 0 && end - begin !== size * shape.reduce((a, b) => a * b, 1))) {
+    if (misplaced || (size > 0 && end - begin !== size * sizeOf(shape))) {
       refuse(
         `tensor ${quoted(name)} of shape ${quoted(shape)} does not fit bytes ${begin} to ${end} of ${space}`,
       );

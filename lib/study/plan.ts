@@ -14,7 +14,7 @@ import {
   type PositionKind,
   type Preset,
   shapes,
-  sizeOf,
+  totalSize,
 } from "../model/mod.ts";
 import { type Tokenizer, tokensOf, trainBpe } from "../text/mod.ts";
 import {
@@ -328,7 +328,7 @@ function planned(
 
 /** Number of parameters: the approximate cost of a token. */
 function costPerToken(preset: Preset, vocabulary: number): number {
-  return [...shapes({ ...preset, vocabulary }).values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return totalSize(shapes({ ...preset, vocabulary }).values());
 }
 
 /** A run and its arm. */

@@ -51,7 +51,7 @@ export type StudyModel = Architecture | "lstm-2048";
 
 /** Whether a model uses a preset's position kind. */
 export function hasPositions(model: StudyModel): boolean {
-  return presetsOf({ preset: presets.mini, positions: ["learned", "sinusoidal"] }, model).length > 1;
+  return studyModels[model](presets.mini).positions.kind === presets.mini.positions.kind;
 }
 
 /** Whether a model is trained to predict the next token. */

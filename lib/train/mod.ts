@@ -65,6 +65,8 @@ export {
 } from "./objectives.ts";
 export { pretrain, pretrainDefaults, type PretrainOptions, type RunOptions } from "./pretrain.ts";
 export {
+  type IncludedModel,
+  includedModels,
   modelFile,
   pretrained,
   pretrainedFile,

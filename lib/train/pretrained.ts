@@ -68,15 +68,22 @@ export async function pretrained(
  * ```
  */
 export function modelFile(nameOrPath: string): string {
-  for (
-    const [name, kinds] of Object.entries(pretrainedModels) as [PretrainedName, readonly PositionKind[]][]
-  ) {
-    if (nameOrPath === name) return pretrainedFile(name, kinds[0]!);
-    const kind = kinds.find((kind) => nameOrPath === `${name}-${kind}`);
-    if (kind) return pretrainedFile(name, kind);
-  }
-  return nameOrPath;
+  const included = includedModels.get(nameOrPath);
+  return included ? pretrainedFile(...included) : nameOrPath;
 }
+
+/** An included model: its name, and its positions. */
+export type IncludedModel = readonly [name: PretrainedName, positions: PositionKind];
+
+/** The included models by the names that commands use: `mini`, `mini-learned`, `mini-sinusoidal`. */
+export const includedModels: ReadonlyMap<string, IncludedModel> = new Map(
+  (Object.entries(pretrainedModels) as [PretrainedName, readonly PositionKind[]][]).flatMap((
+    [name, kinds],
+  ) => [
+    [name, [name, kinds[0]!]] as [string, IncludedModel],
+    ...kinds.map((kind): [string, IncludedModel] => [`${name}-${kind}`, [name, kind]]),
+  ]),
+);
 
 /** The file of an included model. */
 export function pretrainedFile(name: PretrainedName, positions: PositionKind): string {

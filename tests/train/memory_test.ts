@@ -49,30 +49,21 @@ Deno.test("an update takes as much of the heap as is predicted, in both variants
       8,
       64,
     ],
-    ...(["gpt2", "bert"] as const).map((architecture): [Config, number, number] => [
+    ...([
+      { architecture: "gpt2" },
+      { architecture: "bert" },
+      { positions: { kind: "rotary" } },
+      { positions: { kind: "relative" } },
+    ] as const).map((change): [Config, number, number] => [
       {
         ...base,
-        architecture,
         variant: "clean",
         layers: 6,
         heads: 4,
         width: 192,
         context: 256,
         vocabulary: 4096,
-      },
-      16,
-      256,
-    ]),
-    ...(["rotary", "relative"] as const).map((kind): [Config, number, number] => [
-      {
-        ...base,
-        positions: { kind },
-        variant: "clean",
-        layers: 6,
-        heads: 4,
-        width: 192,
-        context: 256,
-        vocabulary: 4096,
+        ...change,
       },
       16,
       256,
