@@ -257,12 +257,24 @@ export function refusal(kind: Kind<unknown>, value: unknown): string {
     : `${quoted(value)} as there is no such name: did you mean ${near}?`;
 }
 
-/** The message for an unknown name: suggests the nearest known one, or lists all. */
+/** The message for an unknown name: suggests the nearest known one, or lists all, or those of many that share a word. */
 export function unknown(what: string, name: string, known: readonly string[]): string {
   const near = nearest(name, known), all = known.join(", ");
-  return `there is no such ${what}${
-    near !== undefined ? `: did you mean ${near}?` : all.length <= 200 ? `: there are ${all}` : ""
-  }`;
+  const related = known.filter((other) => wordsOf(other).some((word) => wordsOf(name).includes(word)));
+  const offer = near !== undefined
+    ? `: did you mean ${near}?`
+    : all.length <= 200
+    ? `: there are ${all}`
+    : related.length > 0
+    ? `: there are ${related.slice(0, 10).join(", ")}`
+    : "";
+  return `there is no such ${what}${offer}`;
+}
+
+/** The words of a name, such as `learning` and `rate` of `learningRate` and `--learning-rate`. */
+function wordsOf(name: string): string[] {
+  const words = name.slice(0, 100).match(/[A-Z]?[a-z0-9]+/g) ?? [];
+  return words.map((word) => word.toLowerCase()).filter((word) => word.length > 2);
 }
 
 /** The known name nearest to a misspelt one. */

@@ -37,8 +37,10 @@ function sentenceOf({ code, message }: CommanderError, command: Command): string
   const name = asked ? `${command.name()} ${asked.name()}` : command.name();
   const what = /'(.*)'/s.exec(message)?.[1] ?? "";
   switch (code) {
-    case "commander.unknownOption":
-      return `Cannot use ${quoted(what)} as ${unknown("option", what, options.map(({ long }) => long!))}`;
+    case "commander.unknownOption": {
+      const why = unknown("option", what, options.map(({ long }) => long!));
+      return `Cannot use ${quoted(what)} as ${why}${why.endsWith("?") ? "" : "; --help lists all"}`;
+    }
     case "commander.optionMissingArgument":
       return `Cannot use ${what} as its value is missing`;
     case "commander.missingMandatoryOptionValue":

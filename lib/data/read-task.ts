@@ -209,7 +209,8 @@ function kindOf(given: Given, row: Entry): Kind {
   );
   if (byColumns) return byColumns;
   const why = faultOf(row, "text")!; // With the columns that there are.
-  throw new InputError(`${why}; or option text (premise, first, context …) names another column`);
+  const options = kinds.map((kind) => `${Object.keys(inputs[kind].fields).join(" and ")} (${kind})`);
+  throw new InputError(`${why}; options can name the columns: ${options.join(", ")}`);
 }
 
 /** Why a column of a row cannot be read, if it cannot. */

@@ -104,7 +104,9 @@ export function checkNumbers(what: string, values: readonly number[]): void {
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at >= 0) {
     throw new InputError(
-      `Cannot draw ${what} as number ${at + 1} of ${values.length} is ${quoted(values[at])}`,
+      `Cannot draw ${what} as number ${at + 1} of ${values.length} is ${quoted(values[at])}${
+        values[at] === undefined || Number.isNaN(values[at]) ? ", as where an await is missing" : ""
+      }`,
     );
   }
 }

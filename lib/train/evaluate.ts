@@ -266,7 +266,7 @@ async function heldoutLosses(
   return { losses, windows: counts, ids };
 }
 
-/** Metrics of a task, with 95 % confidence intervals over its examples. */
+/** Metrics of a task as shares, at most 1 (0.8 is 80 %), with 95 % confidence intervals over its examples. */
 export interface TaskScore extends Interval {
   /** The primary metric, which `value`, `low` and `high` refer to. */
   readonly measure: Measure;

@@ -178,7 +178,7 @@ Deno.test("what cannot be read is refused by file, line and column, before anyth
     ],
     [
       () => readTask(rows),
-      /^Cannot read the train rows, row 0, as it must have a text or texts text: .*; or option text \(premise/,
+      /^Cannot read the train rows, row 0, as it must have a text or texts text: .*; options can name the columns: text \(classification\), premise and/,
     ],
     [
       () => readTask(rows, { texts: "review" } as object),

@@ -166,7 +166,7 @@ export function entry(value: unknown, file: string, at: string): Entry {
   return {
     refuse: (why) => refuse(file, at, why),
     get(name) {
-      const part = (value as Readonly<Record<string, unknown>> | null)?.[name];
+      const parts = (value ?? {}) as Readonly<Record<string, unknown>>, part = parts[name];
       if (typeof part === "string") return part.trim();
       if (typeof part === "number" || typeof part === "boolean") return String(part);
       if (Array.isArray(part) && part.every((text) => typeof text === "string")) {
@@ -175,7 +175,11 @@ export function entry(value: unknown, file: string, at: string): Entry {
       return refuse(
         file,
         at,
-        `it must have a text or texts ${name}: current value is ${quoted(part, "absent")}`,
+        `it must have a text or texts ${name}: ${
+          part === undefined
+            ? `its fields are ${quoted(Object.keys(parts).join(", "))}`
+            : `current value is ${quoted(part)}`
+        }`,
       );
     },
   };
