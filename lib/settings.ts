@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { distance } from "fastest-levenshtein";
+import { distance } from "npm:fastest-levenshtein@1.0.16";
 import { InputError, isThenable, quoted } from "./errors.ts";
 
 /** A kind of value: numbers of a range, names, or lists of these. */

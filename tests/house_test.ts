@@ -64,6 +64,27 @@ Deno.test("lib loads where JSR cannot be reached", async () => {
   }
 });
 
+Deno.test("lib names its packages with their versions, so that it starts from any folder; each has one version", async () => {
+  const { imports } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
+  const versions = new Map<string, Set<string>>();
+  const see = (specifier: string) => {
+    const [, name, version] = /^npm:\/?((?:@[^/]+\/)?[^/@]+)@(\d+\.\d+\.\d+)(?:\/|$)/.exec(specifier) ?? [];
+    assert(name && version, `${specifier} names no exact version`);
+    versions.set(name, (versions.get(name) ?? new Set()).add(version));
+  };
+  for await (const file of sources(lib)) {
+    const code = (await Deno.readTextFile(file)).replaceAll(/^ *\*.*$/gm, ""); // Without examples.
+    for (
+      const [, specifier] of code.matchAll(/(?:\bfrom|\bimport|\bimport\(|@ts-types=)\s*"([^".][^"]*)"/g)
+    ) {
+      if (!specifier!.startsWith("node:")) see(specifier!);
+    }
+  }
+  for (const specifier of Object.values<string>(imports)) if (specifier.startsWith("npm:")) see(specifier);
+  assert(versions.size > 20, `only ${versions.size} packages were found`);
+  assertEquals([...versions].filter(([, found]) => found.size > 1), []);
+});
+
 Deno.test("tasks name what they may run, look up and connect to; only what runs code of others may do all", async () => {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
   const commands = Object.entries<{ command: string; description: string }>(tasks)

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../lib/tfjs.ts";
 import {
   addHead,
   type Config,

@@ -1,4 +1,4 @@
-import { type Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "npm:commander@15.1.0";
 import { type Claim, claim, holderName } from "../claim.ts";
 import { backend, type BackendName } from "../engine/mod.ts";
 import { backendSetting, backendSettings } from "../engine/settings.ts";
@@ -10,6 +10,8 @@ import { withInterval } from "../numbers.ts";
 import { isSetting, oneOf, refusal, type Schema, type Setting, unknown, type ValuesOf } from "../settings.ts";
 import { stop } from "../stop.ts";
 import { type CheckpointOptions, encodeModel, includedModels, type Interval } from "../train/mod.ts";
+
+export { Argument, Command };
 
 /**
  * Runs a command with this process' arguments. An input error is printed as one sentence to standard error, with exit

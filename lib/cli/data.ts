@@ -1,10 +1,9 @@
-import { Command } from "commander";
 import { type Download, downloads, fileName, listTasks, type TaskEntry } from "../data/mod.ts";
 import { obtain } from "../data/obtain.ts";
 import { InputError } from "../errors.ts";
 import { exists } from "../files.ts";
 import { checked, flag, oneOf, settle, text } from "../settings.ts";
-import { addSettings, checkReadable, given, interrupted, interruptible, run } from "./command.ts";
+import { addSettings, checkReadable, Command, given, interrupted, interruptible, run } from "./command.ts";
 import { progress } from "../show/mod.ts";
 
 /** The settings of `deno task data`. */

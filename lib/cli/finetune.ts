@@ -1,4 +1,3 @@
-import { Command } from "commander";
 import { atMost, readTask, task } from "../data/mod.ts";
 import { benchmarkSettings, limitSetting, readTaskSettings, rowsFile, taskName } from "../data/settings.ts";
 import { InputError } from "../errors.ts";
@@ -23,6 +22,7 @@ import {
   checkOut,
   checkReadable,
   claimOut,
+  Command,
   computeSettings,
   given,
   inPercent,

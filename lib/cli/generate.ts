@@ -1,4 +1,3 @@
-import { Argument, Command } from "commander";
 import { InputError, printable } from "../errors.ts";
 import { generate, loadReleased } from "../model/mod.ts";
 import { generateSettings } from "../model/settings.ts";
@@ -8,8 +7,10 @@ import { loadBpe } from "../text/mod.ts";
 import { loadModel, modelFile } from "../train/mod.ts";
 import {
   addSettings,
+  Argument,
   checkModelFile,
   checkReadable,
+  Command,
   computeSettings,
   given,
   interruptible,

@@ -1,4 +1,3 @@
-import { Command } from "commander";
 import { checkWritable, fileError, writeAtomic } from "../files.ts";
 import { dirname } from "node:path";
 import { InputError, named } from "../errors.ts";
@@ -13,7 +12,7 @@ import {
   readNotebook,
 } from "../notebook/mod.ts";
 import { flag, number, settle, text } from "../settings.ts";
-import { addSettings, given, interrupted, interruptible, run } from "./command.ts";
+import { addSettings, Command, given, interrupted, interruptible, run } from "./command.ts";
 
 /** The settings of `deno task notebooks`. */
 export const settings = {

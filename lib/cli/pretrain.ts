@@ -1,4 +1,3 @@
-import { Command } from "commander";
 import { atMost, checkCorpus, corpus, listCorpora, task } from "../data/mod.ts";
 import { limitSetting, taskName } from "../data/settings.ts";
 import { exists } from "../files.ts";
@@ -31,6 +30,7 @@ import {
   checkOut,
   chosenPreset,
   claimOut,
+  Command,
   computeSettings,
   given,
   inPercent,

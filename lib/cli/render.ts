@@ -1,10 +1,9 @@
-import { Command } from "commander";
 import { resolve } from "node:path";
 import { InputError, named } from "../errors.ts";
 import { exists, writeAtomic } from "../files.ts";
 import { findNotebooks, nameOf, pageContext, readNotebook, render } from "../notebook/mod.ts";
 import { settle, text } from "../settings.ts";
-import { addSettings, given, run } from "./command.ts";
+import { addSettings, Command, given, run } from "./command.ts";
 
 /** The settings of `deno task render`. */
 export const settings = {

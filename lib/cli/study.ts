@@ -1,4 +1,3 @@
-import { Command } from "commander";
 import { checkCorpus } from "../data/mod.ts";
 import { taskName } from "../data/settings.ts";
 import { holderName } from "../claim.ts";
@@ -21,6 +20,7 @@ import { settleStudy, studySettings } from "../study/settings.ts";
 import {
   addSettings,
   chosenPreset,
+  Command,
   computeSettings,
   flagOf,
   given,

@@ -1,4 +1,4 @@
-import { distance } from "fastest-levenshtein";
+import { distance } from "npm:fastest-levenshtein@1.0.16";
 import { InputError, isThenable, quoted } from "../errors.ts";
 import { isRecord } from "../foreign.ts";
 import { type Example, inputs, type Kind } from "../text/mod.ts";

@@ -1,5 +1,10 @@
-import { configure, type FileEntry, Reader, ZipReader } from "@zip.js/zip.js/lib/zip-core-native.js";
-import { createTarDecoder } from "modern-tar";
+import {
+  configure,
+  type FileEntry,
+  Reader,
+  ZipReader,
+} from "npm:@zip.js/zip.js@2.24.0/lib/zip-core-native.js";
+import { createTarDecoder } from "npm:modern-tar@0.8.6";
 import { InputError, messageOf, named, quoted } from "../errors.ts";
 import { checkFile, createFolder, fileError } from "../files.ts";
 import { checkedTar } from "./tar.ts";

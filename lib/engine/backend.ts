@@ -1,5 +1,5 @@
-import * as tf from "@tensorflow/tfjs";
-import "@tensorflow/tfjs-backend-wasm";
+import * as tf from "../tfjs.ts";
+import "npm:@tensorflow/tfjs-backend-wasm@4.22.0";
 import { InputError } from "../errors.ts";
 import { checked, oneOf, type SchemaOf, settle, whole } from "../settings.ts";
 import { installGemm, type MatmulInfo } from "./gemm.ts";

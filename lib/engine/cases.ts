@@ -4,7 +4,7 @@
  *
  * @module
  */
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { keyOf, normals, words } from "./random.ts";
 
 /** A call on some inputs; gradients of the inputs are compared where it gives one tensor and not several. */

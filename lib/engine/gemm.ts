@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { InputError } from "../errors.ts";
 import { type Blas, findBlas, obstacleToBlas } from "./blas.ts";
 import { CONSTANTS_BYTES, kernelCallsOn, scratchBytes } from "./kernel-calls.ts";
@@ -38,7 +38,7 @@ export interface MatmulInfo {
  *
  * @example
  * ```ts
- * import * as tf from "@tensorflow/tfjs";
+ * import * as tf from "../tfjs.ts";
  * import { backend } from "./backend.ts";
  * import { installGemm } from "./gemm.ts";
  *

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { InputError } from "../errors.ts";
 import type { KernelCalls } from "./kernel-calls.ts";
 import { share, type ThreadPool, threadPoolOn } from "./thread-pool.ts";

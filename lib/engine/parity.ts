@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { InputError } from "../errors.ts";
 import { evaluate } from "./cases.ts";
 import cases from "./ops/mod.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import kit from "../../deno.json" with { type: "json" };
 import { abbreviated, digest } from "../digest.ts";
 import { backendInUse } from "./backend.ts";
@@ -38,7 +38,7 @@ export async function provenance(): Promise<Provenance> {
     version: kit.version,
     ...(revision && { revision }),
     ...(code && { code }),
-    versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"]! },
+    versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version_core },
     backend: backendInUse(),
     machine: `${Deno.build.os} ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores`,
   };

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { ELEMENT, STRETCH } from "./operation.ts";
 import { share, type ThreadPool, threadPoolOn } from "./thread-pool.ts";
 import { addressOf, outputOn, type WasmBackend } from "./wasm-memory.ts";

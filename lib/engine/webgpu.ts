@@ -1,5 +1,5 @@
-import * as tf from "@tensorflow/tfjs";
-import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
+import * as tf from "../tfjs.ts";
+import type { WebGPUBackend } from "npm:@tensorflow/tfjs-backend-webgpu@4.22.0";
 import { InputError } from "../errors.ts";
 import type { MatmulInfo } from "./gemm.ts";
 import { checkParity } from "./parity.ts";
@@ -30,7 +30,7 @@ export async function startWebgpu(): Promise<MatmulInfo> {
         "Direct3D 12, or Debian's mesa-vulkan-drivers, which is one in software",
     );
   }
-  await import("@tensorflow/tfjs-backend-webgpu");
+  await import("npm:@tensorflow/tfjs-backend-webgpu@4.22.0");
   tf.env().set("WEBGPU_CPU_FORWARD", false); // Else a value's bits depend on whether it was read before.
   tf.env().set("WEBGPU_MATMUL_PROGRAM_TYPE", 3); // The one of them that adds in the same order each time.
   if (!await tf.setBackend("webgpu")) throw new InputError(`Cannot start backend "webgpu" on this device`);

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import {
   attention,
   attentionWeights,
@@ -130,7 +130,7 @@ export function dropoutAt(dropout: Dropout | undefined, site: number): DropoutMa
  *
  * @example
  * ```ts
- * import * as tf from "@tensorflow/tfjs";
+ * import * as tf from "../tfjs.ts";
  * import { forward, init, presets } from "./mod.ts";
  *
  * const config = { ...presets.smoke, vocabulary: 500 };

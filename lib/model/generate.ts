@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { InputError } from "../errors.ts";
 import { keyOf, started, threefry } from "../engine/mod.ts";
 import { limit, number, type SchemaOf, settle, signal as signals, whole } from "../settings.ts";

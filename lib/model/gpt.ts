@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { InputError, isThenable, quoted } from "../errors.ts";
 import type { Kind, Tokenizer } from "../text/mod.ts";
 import { tokenizerSetting } from "../text/settings.ts";

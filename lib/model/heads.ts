@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { InputError, quoted } from "../errors.ts";
 import { dropout, type DropoutMask, embedding, type Linear, linear } from "../engine/mod.ts";
 import { inputs, type Kind } from "../text/mod.ts";

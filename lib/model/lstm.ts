@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "../tfjs.ts";
 import { dropout, linear, lstm, type LstmState, lstmWithState } from "../engine/mod.ts";
 import type { Pass } from "./forward.ts";
 

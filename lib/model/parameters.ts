@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { InputError, isThenable, quoted } from "../errors.ts";
 import type { Linear, Norm, Variable, Variable2D } from "../engine/mod.ts";
 import { checkConfig, checkSeed, type Config } from "./config.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { embedding, keyOf, normals } from "../engine/mod.ts";
 import { architectureOf } from "./architectures.ts";
 import type { Config } from "./config.ts";

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { InputError, named, quoted } from "../errors.ts";
 import { writeAtomic } from "../files.ts";
 import { allFinite, parseJson, readWithin } from "../foreign.ts";

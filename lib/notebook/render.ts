@@ -1,13 +1,13 @@
 import { stripVTControlCharacters } from "node:util";
-import { tex } from "@mdit/plugin-tex";
-import highlighter from "highlight.js/lib/core";
-import typescript from "highlight.js/lib/languages/typescript";
+import { tex } from "npm:@mdit/plugin-tex@0.24.2";
+import highlighter from "npm:highlight.js@11.12.0/lib/core";
+import typescript from "npm:highlight.js@11.12.0/lib/languages/typescript";
 // @ts-types="npm:@types/markdown-it@14.2.0"
-import MarkdownIt from "markdown-it";
-import plotlyCode from "plotly.js-cartesian-dist-min/plotly-cartesian.min.js" with { type: "text" };
+import MarkdownIt from "npm:markdown-it@14.3.3";
+import plotlyCode from "npm:plotly.js-cartesian-dist-min@4.1.1/plotly-cartesian.min.js" with { type: "text" };
 // @ts-types="npm:@types/sanitize-html@2.16.2"
-import sanitizeHtml from "sanitize-html";
-import temml from "temml";
+import sanitizeHtml from "npm:sanitize-html@2.18.1";
+import temml from "npm:temml@0.13.5";
 import { sha256 } from "../digest.ts";
 import { messageOf, quoted } from "../errors.ts";
 import { escapeAttribute, escapeText } from "../markup.ts";

@@ -1,9 +1,9 @@
-import { initWasm, Resvg } from "@resvg/resvg-wasm";
-import "dejavu-fonts-ttf/package.json" with { type: "json" }; // Packages that are not imported are not downloaded.
-import { encode } from "fast-png";
-import { JSDOM } from "jsdom"; // Not linkedom, which is smaller but loses styles, and with them the markers' colours.
+import { initWasm, Resvg } from "npm:@resvg/resvg-wasm@2.6.2";
+import "npm:dejavu-fonts-ttf@2.37.3/package.json" with { type: "json" }; // What is not imported is not downloaded.
+import { encode } from "npm:fast-png@8.0.0";
+import { JSDOM } from "npm:jsdom@31.0.1"; // Not linkedom, which is smaller but loses styles, and with them the markers' colours.
 // The bundle without maps and 3-D, a sixth of plotly.js-dist: its scatter, bar and heatmap traces are the same.
-import plotlyCode from "plotly.js-cartesian-dist-min/plotly-cartesian.min.js" with { type: "text" };
+import plotlyCode from "npm:plotly.js-cartesian-dist-min@4.1.1/plotly-cartesian.min.js" with { type: "text" };
 import { escapeText } from "../markup.ts";
 import { FONT } from "./style.ts";
 
@@ -47,8 +47,8 @@ export function start(): Promise<Drawer> {
 async function load(): Promise<Drawer> {
   const read = (file: string) => Deno.readFile(new URL(import.meta.resolve(file)));
   const [font, wasm] = await Promise.all([
-    read("dejavu-fonts-ttf/ttf/DejaVuSans.ttf"),
-    read("@resvg/resvg-wasm/index_bg.wasm"),
+    read("npm:dejavu-fonts-ttf@2.37.3/ttf/DejaVuSans.ttf"),
+    read("npm:@resvg/resvg-wasm@2.6.2/index_bg.wasm"),
   ]);
   await initWasm(wasm);
   const { window } = new JSDOM("<!doctype html><body></body>", { runScripts: "outside-only" });

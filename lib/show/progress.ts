@@ -1,5 +1,5 @@
 // @ts-types="npm:@types/cli-progress@3.11.6"
-import cliProgress from "cli-progress";
+import cliProgress from "npm:cli-progress@3.12.0";
 import process from "node:process";
 
 /** One update of a progress display. */

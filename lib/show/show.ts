@@ -1,4 +1,4 @@
-import { ColumnTable } from "arquero";
+import { ColumnTable } from "../arquero.ts";
 import { jupyter } from "../kernel.ts";
 import { checked, or, value as values } from "../settings.ts";
 import { type Figure, isFigure } from "./figure.ts";

@@ -1,4 +1,4 @@
-import { ColumnTable } from "arquero";
+import { ColumnTable } from "../arquero.ts";
 import { DISPLAY } from "../kernel.ts";
 import { escapeText } from "../markup.ts";
 import { withMinusSign } from "./style.ts";

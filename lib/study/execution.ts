@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import type { BackendName } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { type Plan, runsOf } from "./plan.ts";

@@ -1,4 +1,4 @@
-import jstat from "jstat";
+import jstat from "npm:jstat@1.9.6";
 import { InputError } from "../errors.ts";
 import { checked, value } from "../settings.ts";
 import { rounded, withInterval } from "../numbers.ts";

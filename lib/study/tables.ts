@@ -1,4 +1,4 @@
-import { type ColumnTable, table } from "arquero";
+import { type ColumnTable, table } from "../arquero.ts";
 import { InputError, isThenable, quoted } from "../errors.ts";
 import { percent } from "../numbers.ts";
 import type { NgramBaselines } from "../train/mod.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { adam, norm as normOf } from "../engine/mod.ts";
 import { variable } from "../model/mod.ts";
 import { type Schedule, schedules } from "./schedules.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { InputError, named, quoted } from "../errors.ts";
 import { digest, sha256 } from "../digest.ts";
 import type { Provenance } from "../engine/mod.ts";

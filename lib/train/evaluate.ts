@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { checkTask, isGraded, type Measure, type Split, type Task } from "../data/mod.ts";
 import { started } from "../engine/mod.ts";
 import { InputError, quoted } from "../errors.ts";

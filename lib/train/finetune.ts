@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { checkTask, type Task } from "../data/mod.ts";
 import { digest } from "../digest.ts";
 import { keyOf, normals } from "../engine/mod.ts";

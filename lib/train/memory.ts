@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { InputError } from "../errors.ts";
 import { architectureOf, type Config, leaves, type Model, positionRule } from "../model/mod.ts";
 

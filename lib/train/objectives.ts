@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { tiedCrossEntropy } from "../engine/mod.ts";
 import { checkCausal, classify, type Dropout, forward, type LanguageModel } from "../model/mod.ts";
 

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../tfjs.ts";
 import { checkTask, type Example, type Measure, type Task, type ZeroShot } from "../data/mod.ts";
 import { embedding, started } from "../engine/mod.ts";
 import { InputError, quoted } from "../errors.ts";

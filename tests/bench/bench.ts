@@ -7,7 +7,7 @@
  */
 import { Command } from "commander";
 import { cpus } from "node:os";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../lib/tfjs.ts";
 import { addSettings, given as chosen, run } from "../../lib/cli/command.ts";
 import { backendSettings } from "../../lib/engine/backend.ts";
 import { checkWritable, writeAtomic } from "../../lib/files.ts";
@@ -85,7 +85,7 @@ async function main(given: Record<string, unknown>): Promise<void> {
     },
     ...(coretype && { coretype }),
     machine: `${cpus()[0]?.model ?? Deno.build.arch}, ${cores} cores, ${Deno.build.os}`,
-    versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"]! },
+    versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version_core },
     ...(revision && { revision }),
     ended: new Date().toISOString(),
     results,

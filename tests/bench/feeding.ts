@@ -4,7 +4,7 @@
  *
  * @module
  */
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../lib/tfjs.ts";
 import { Command } from "commander";
 import { cpus } from "node:os";
 import { addSettings, given, run } from "../../lib/cli/command.ts";
@@ -90,7 +90,7 @@ async function main(options: Record<string, unknown>): Promise<void> {
   const made: Feeding = {
     settings: { preset: presets.mini, merges: MERGES, windows: WINDOWS, examples: EXAMPLES, updates },
     machine: `${cpus()[0]?.model ?? Deno.build.arch}, ${Deno.build.os}; ${matmul}`,
-    versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version["tfjs"]! },
+    versions: { deno: Deno.version.deno, v8: Deno.version.v8, tfjs: tf.version_core },
     ...(revision && { revision }),
     ended: new Date().toISOString(),
     runs,

@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "../../lib/tfjs.ts";
 
 /** The part of tfjs' wasm backend that a kernel needs. */
 interface Backend {

@@ -2,7 +2,7 @@
  * The loaders on genuine files, which lie beside a checkout where somebody put them there: they are not the
  * project's to give. Numbers of rows are those that the data sets' own documents state.
  */
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../lib/tfjs.ts";
 import { checkTask, subset, type Task, task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { exists } from "../../lib/files.ts";

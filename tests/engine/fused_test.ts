@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../lib/tfjs.ts";
 import { evaluate } from "../../lib/engine/cases.ts";
 import { findBlas } from "../../lib/engine/blas.ts";
 import { type GemmOptions, installGemm } from "../../lib/engine/gemm.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../lib/tfjs.ts";
 import { findBlas } from "../../lib/engine/blas.ts";
 import { type GemmOptions, installGemm } from "../../lib/engine/gemm.ts";
 import { CONSTANTS_BYTES, kernelCallsOn, scratchBytes } from "../../lib/engine/kernel-calls.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../lib/tfjs.ts";
 import { difference } from "../../lib/engine/parity.ts";
 import { backend, backendInUse, type BackendName } from "../../lib/engine/mod.ts";
 import { findAdapter } from "../../lib/engine/webgpu.ts";

@@ -8,7 +8,7 @@
  * @module
  */
 import { assertEquals } from "../assert.ts";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../lib/tfjs.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { digest } from "../../lib/digest.ts";
 import { InputError } from "../../lib/errors.ts";

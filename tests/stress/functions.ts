@@ -4,7 +4,7 @@
  *
  * @module
  */
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../lib/tfjs.ts";
 import * as kit from "../../mod.ts";
 import { benchmarkSettings } from "../../lib/data/benchmarks/load.ts";
 import { corpusValue } from "../../lib/data/corpus.ts";

@@ -1,5 +1,5 @@
 /** A result belongs to exactly what it was made from. */
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../lib/tfjs.ts";
 import type { Task } from "../../lib/data/mod.ts";
 import { backend, keyOf, words as draws } from "../../lib/engine/mod.ts";
 import { planOf } from "../../lib/study/plan.ts";

@@ -1,5 +1,5 @@
 import { backend } from "../../lib/engine/mod.ts";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../lib/tfjs.ts";
 import {
   addHead,
   architectures,

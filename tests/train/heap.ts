@@ -1,5 +1,5 @@
 /** One update of a model in a process of its own: prints the bytes that its heap grew by, and those foretold. */
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../lib/tfjs.ts";
 import type { WasmBackend } from "../../lib/engine/wasm-memory.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { type Config, init, leaves } from "../../lib/model/mod.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../lib/tfjs.ts";
 import type { WasmBackend } from "../../lib/engine/wasm-memory.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { type Config, dispose, gpt, presets } from "../../lib/model/mod.ts";

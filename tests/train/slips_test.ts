@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../lib/tfjs.ts";
 import { type Corpus, type Task, task as load } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import {

@@ -1,8 +1,8 @@
 /**
  * Readers for the file formats of the benchmarks. A reader yields the entries of a file; errors name file and line.
  */
-import { parseXml, type XmlDocument, XmlElement, XmlError } from "@rgrove/parse-xml";
-import { CsvError, parse as parseCsv } from "csv-parse/sync";
+import { parseXml, type XmlDocument, XmlElement, XmlError } from "npm:@rgrove/parse-xml@5.0.0";
+import { CsvError, parse as parseCsv } from "npm:csv-parse@7.0.3/sync";
 import { nearest } from "../../settings.ts";
 import { InputError, named, quoted } from "../../errors.ts";
 import { decodeUtf8, parseJson as parse } from "../../foreign.ts";

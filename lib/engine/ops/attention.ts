@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../tfjs.ts";
 import { InputError } from "../../errors.ts";
 import { type Case, casesOf } from "../cases.ts";
 import type { KernelCalls } from "../kernel-calls.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "../../tfjs.ts";
 import { type Case, casesOf } from "../cases.ts";
 import { compute, differentiable, ELEMENT, STRETCH, type WasmContext } from "../operation.ts";
 import { dropoutFactors, type Key, keyOf } from "../random.ts";

@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "../../tfjs.ts";
 import { type Case, casesOf } from "../cases.ts";
 import { blocksOf, compute, differentiable, type WasmContext } from "../operation.ts";
 import { type Linear, linearReference, linearShapes, multiply, multiplyBackward, sizesOf } from "./linear.ts";

@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "../../tfjs.ts";
 import { type Case, casesOf } from "../cases.ts";
 import {
   BLOCK,
