@@ -64,6 +64,9 @@ Deno.test("lib loads where JSR cannot be reached", async () => {
   }
 });
 
+/** What is imported, or declares types, and is neither a file nor a template. */
+const PACKAGE = /(?:^import|^export|^}|\bimport\(|@ts-types=)(?:[^"\n]* from)? *"([^".$][^"\n]*)"/gm;
+
 Deno.test("lib names its packages with their versions, so that it starts from any folder; each has one version", async () => {
   const { imports } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
   const versions = new Map<string, Set<string>>();
@@ -74,9 +77,7 @@ Deno.test("lib names its packages with their versions, so that it starts from an
   };
   for await (const file of sources(lib)) {
     const code = (await Deno.readTextFile(file)).replaceAll(/^ *\*.*$/gm, ""); // Without examples.
-    for (
-      const [, specifier] of code.matchAll(/(?:\bfrom|\bimport|\bimport\(|@ts-types=)\s*"([^".][^"]*)"/g)
-    ) {
+    for (const [, specifier] of code.matchAll(PACKAGE)) {
       if (!specifier!.startsWith("node:")) see(specifier!);
     }
   }
