@@ -52,7 +52,7 @@ async function main(prompt: string, options: Record<string, unknown>): Promise<v
   if (prompt === "") {
     throw new InputError("Cannot continue an empty prompt as the model needs at least one token");
   }
-  const model = modelFile(named);
+  const model = await modelFile(named);
   await checkModelFile(model);
   if (bpe !== undefined) await checkReadable("a vocabulary", bpe);
   const signal = interruptible();

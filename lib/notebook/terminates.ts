@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { workerUrl } from "../origin.ts";
 
 /** Time limit per figure in ms; a typical one takes 100. It is longer if the worker was slow to start. */
 const FIGURE_TIMEOUT = 8e3;
@@ -32,7 +33,7 @@ export async function terminates(json: string): Promise<boolean> {
 
 async function start(): Promise<{ own: Worker; limit: number }> {
   const begin = performance.now();
-  const own = new Worker(new URL("./drawing-worker.ts", import.meta.url));
+  const own = new Worker(workerUrl(new URL("./drawing-worker.ts", import.meta.url)));
   own.unref(); // Unlike a Web Worker, it then does not keep the program alive.
   if (!await responds(own, START_TIMEOUT)) throw new Error("The drawing worker did not start");
   return { own, limit: Math.max(FIGURE_TIMEOUT, 4 * (performance.now() - begin)) };

@@ -294,7 +294,7 @@ async function includedModels({ positions }: StudySettings, name: PretrainedName
   dispose(parameters);
   const starts = new Map(
     await Promise.all(positions.map(async (kind) => {
-      const file = pretrainedFile(name, kind);
+      const file = await pretrainedFile(name, kind);
       return [kind, { file, digest: sha256(await Deno.readFile(file)) }] as const;
     })),
   );
