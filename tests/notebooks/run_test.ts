@@ -41,6 +41,18 @@ const outputsOf = ({ cells }: Notebook): string[] =>
     ).join("|").trim()
   );
 
+Deno.test({ name: "a notebook outside the checkout starts the kit by its path", ignore }, async () => {
+  const { path } = await write(
+    "outside",
+    `import { backend, pretrained } from "${root}mod.ts";`,
+    "(await backend()).name;",
+    '(await pretrained("mini")).config.layers;',
+  );
+  const { code, err } = await run(path);
+  assertEquals(code, 0, err);
+  assertEquals(outputsOf(await read(path)), ["", '"wasm"', "4"]);
+});
+
 Deno.test({ name: "sixty cells keep sixty outputs, whichever way they speak", ignore }, async () => {
   const ways = [
     (i: number) => `console.log("cell ${i}");`,
