@@ -143,6 +143,7 @@ function entriesOf(
     args: [
       "run",
       "--quiet",
+      "--no-lock", // Of others' packages the kit's lock file has none.
       "--allow-read",
       "--allow-env",
       "--allow-ffi",
@@ -193,13 +194,7 @@ function entriesOf(
   const peer = deno("gpt_tfjs.ts");
   const slow = [
     { name: "tfjs wasm, stock operations", threads: 1, ...deno("stock.ts") },
-    // Its package stays out of the kit's lock.
-    {
-      name: "gpt-tfjs",
-      threads: 1,
-      ...peer,
-      args: ["run", "--no-lock", "--no-config", ...peer.args.slice(1)],
-    },
+    { name: "gpt-tfjs", threads: 1, ...peer, args: ["run", "--no-config", ...peer.args.slice(1)] },
   ];
   const chosen = (entries: Entry[]) =>
     entries.filter(({ name }) =>
