@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { cpus } from "node:os";
 import * as tf from "../../lib/tfjs.ts";
@@ -106,7 +107,7 @@ async function armsSideBySide(): Promise<Arms> {
         "run",
         "--quiet",
         "--allow-all",
-        new URL("arms.ts", import.meta.url).pathname,
+        fileURLToPath(new URL("arms.ts", import.meta.url)),
         `${count}`,
       ];
       const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
@@ -137,7 +138,7 @@ function entriesOf(
   torch: { python: string; library: string } | undefined,
   size: string,
 ): Entry[][] {
-  const here = (file: string) => new URL(file, import.meta.url).pathname;
+  const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
   const deno = (file: string, ...args: string[]) => ({
     command: Deno.execPath(),
     args: [

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import * as tf from "../../lib/tfjs.ts";
 import { findBlas } from "../../lib/engine/blas.ts";
 import { type GemmOptions, installGemm } from "../../lib/engine/gemm.ts";
@@ -212,7 +213,7 @@ Deno.test("a program whose threads wait for work ends by itself", async () => {
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   try {
     await Deno.writeTextFile(file, code);
-    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
     const args = ["run", "--quiet", "--config", config, "--allow-read", "--allow-env", file];
     const { stdout, code: exit } = await new Deno.Command(Deno.execPath(), { args }).output();
     assertEquals(exit, 0);
