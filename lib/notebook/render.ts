@@ -4,7 +4,7 @@ import highlighter from "npm:highlight.js@11.12.0/lib/core";
 import typescript from "npm:highlight.js@11.12.0/lib/languages/typescript";
 // @ts-types="npm:@types/markdown-it@14.2.0"
 import MarkdownIt from "npm:markdown-it@14.3.3";
-import plotlyCode from "npm:plotly.js-cartesian-dist-min@4.1.1/plotly-cartesian.min.js" with { type: "text" };
+import plotlyCode from "npm:plotly.js-dist@4.1.1/plotly.js" with { type: "text" };
 // @ts-types="npm:@types/sanitize-html@2.16.2"
 import sanitizeHtml from "npm:sanitize-html@2.18.1";
 import temml from "npm:temml@0.13.5";

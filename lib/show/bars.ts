@@ -1,3 +1,4 @@
+import type { Data } from "npm:plotly.js-dist@4.1.1";
 import { settle } from "../settings.ts";
 import { checkNamed, checkNumbers, type Figure, figure } from "./figure.ts";
 import {
@@ -63,7 +64,7 @@ export function bars(groups: readonly BarGroup[], labels: AxisLabels): Figure {
   return figure(
     labels.title,
     [
-      ...names.map((name) => {
+      ...names.map((name): Data => {
         const { color, pattern } = armStyle(name);
         const own = groups.flatMap(({ bars }, at) =>
           bars.filter((bar) => bar.name === name).map((bar) => ({ ...bar, at }))
@@ -81,14 +82,16 @@ export function bars(groups: readonly BarGroup[], labels: AxisLabels): Figure {
           error_y: errorBars(own, { color: INK, thickness: 2.5, width: 7 }),
         };
       }),
-      ...(levels.length === 0 ? [] : [{
-        type: "scatter",
-        mode: "lines",
-        name: "baseline",
-        x: levels.flatMap(({ at }) => [at - 0.46, at + 0.46, null]),
-        y: levels.flatMap(({ baseline }) => [roundTo(baseline), roundTo(baseline), null]),
-        line: { color: "black", width: 3, dash: "dot" },
-      }]),
+      ...(levels.length === 0 ? [] : [
+        {
+          type: "scatter",
+          mode: "lines",
+          name: "baseline",
+          x: levels.flatMap(({ at }) => [at - 0.46, at + 0.46, null]),
+          y: levels.flatMap(({ baseline }) => [roundTo(baseline), roundTo(baseline), null]),
+          line: { color: "black", width: 3, dash: "dot" },
+        } satisfies Data,
+      ]),
     ],
     layout(labels, {
       showlegend: true,

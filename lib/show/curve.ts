@@ -1,3 +1,4 @@
+import type { Data } from "npm:plotly.js-dist@4.1.1";
 import { InputError, quoted } from "../errors.ts";
 import { flag, type SchemaOf, settle } from "../settings.ts";
 import {
@@ -125,7 +126,7 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
   return figure(
     text.title,
     [
-      ...drawn.filter(({ low }) => low.length > 0).map(({ name, x, low, high, style }) => ({
+      ...drawn.filter(({ low }) => low.length > 0).map(({ name, x, low, high, style }): Data => ({
         type: "scatter",
         mode: "lines",
         name: `${name}, band`,
@@ -135,7 +136,7 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
         line: { width: 0 },
         hoverinfo: "skip",
       })),
-      ...drawn.map(({ name, x, y, style }) => ({
+      ...drawn.map(({ name, x, y, style }): Data => ({
         type: "scatter",
         name,
         x: x.map((value) => roundTo(value)),
@@ -151,7 +152,7 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
       height,
       right: textWidth(labels.map(({ text }) => text)) + 24,
       ...log && { xaxis: { type: "log", dtick: 1, exponentformat: "none", separatethousands: true } },
-      yaxis: { range: range.map((value) => roundTo(value)) },
+      yaxis: { range: [roundTo(range[0]), roundTo(range[1])] },
       annotations: labels.map(({ text, ink, at }) => ({
         xref: "paper",
         yref: "paper",

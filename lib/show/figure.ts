@@ -1,3 +1,4 @@
+import type { Data, Layout } from "npm:plotly.js-dist@4.1.1";
 import { InputError, quoted } from "../errors.ts";
 import { DISPLAY } from "../kernel.ts";
 import { checked, value } from "../settings.ts";
@@ -28,8 +29,8 @@ const SCALE = 2;
 /** Creates a figure from Plotly's data and layout, and the table of numbers that its text shows. */
 export function figure(
   title: string,
-  data: Figure["data"],
-  layout: Figure["layout"],
+  data: readonly Data[],
+  layout: Partial<Layout> & { readonly width: number; readonly height: number },
   numbers: { readonly header: readonly string[]; readonly rows: readonly (readonly string[])[] },
 ): Figure {
   const plot = { data, layout };

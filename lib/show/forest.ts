@@ -1,3 +1,4 @@
+import type { Data } from "npm:plotly.js-dist@4.1.1";
 import { settle } from "../settings.ts";
 import { checkNamed, checkNumbers, type Figure, figure } from "./figure.ts";
 import {
@@ -88,7 +89,7 @@ export function forest(rows: readonly Effect[], text: Omit<AxisLabels, "y">): Fi
   const seedCount = seeds.length === 1 ? `${seeds[0]}` : `${seeds[0]} to ${seeds.at(-1)}`;
   return figure(
     text.title,
-    present.map((kind) => {
+    present.map((kind): Data => {
       const { symbol, color, width } = kinds[kind];
       const own = rows.map((row, at) => ({ ...row, at })).filter((row) => kindOf(row) === kind);
       return {

@@ -1,3 +1,4 @@
+import type { LayoutAxis } from "npm:plotly.js-dist@4.1.1";
 import { oneOf, type SchemaOf, settle, value } from "../settings.ts";
 import { checkLength, checkList, checkSome, type Figure, figure } from "./figure.ts";
 import { type AxisLabels, formatNumber, labelSettings, layout, wrapText } from "./style.ts";
@@ -34,7 +35,7 @@ export const heatmapSettings = {
 const MAX_CELLS = 128;
 
 /** ColorBrewer's scales RdBu and Blues, which are safe for colour-blind readers. */
-const scales = {
+const scales: Record<"diverging" | "sequential", [number, string][]> = {
   diverging: ["#053061", "#4393C3", "#F7F7F7", "#D6604D", "#67001F"].map((color, i) => [i / 4, color]),
   sequential: ["#F7FBFF", "#9ECAE1", "#4292C6", "#08519C", "#08306B"].map((color, i) => [i / 4, color]),
 };
@@ -138,8 +139,13 @@ export function heatmap(
 }
 
 /** An axis with tick labels, as many as fit. */
-function axis(names: readonly string[] | undefined, count: number, length: number, upright = false) {
-  const common = { showgrid: false, showline: false, ticks: "", ticklabelstandoff: 6 };
+function axis(
+  names: readonly string[] | undefined,
+  count: number,
+  length: number,
+  upright = false,
+): LayoutAxis & { ticktext?: string[] } {
+  const common = { showgrid: false, showline: false, ticks: "", ticklabelstandoff: 6 } satisfies LayoutAxis;
   if (!names) return { ...common, nticks: 8 };
   const flat = upright || Math.max(...names.map((name) => name.length)) * 12.5 < length / count;
   const step = Math.ceil(count * 26 / length);

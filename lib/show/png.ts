@@ -2,8 +2,7 @@ import { initWasm, Resvg } from "npm:@resvg/resvg-wasm@2.6.2";
 import "npm:dejavu-fonts-ttf@2.37.3/package.json" with { type: "json" }; // What is not imported is not downloaded.
 import { encode } from "npm:fast-png@8.0.0";
 import { JSDOM } from "npm:jsdom@31.0.1"; // Not linkedom, which is smaller but loses styles, and with them the markers' colours.
-// The bundle without maps and 3-D, a sixth of plotly.js-dist: its scatter, bar and heatmap traces are the same.
-import plotlyCode from "npm:plotly.js-cartesian-dist-min@4.1.1/plotly-cartesian.min.js" with { type: "text" };
+import plotlyCode from "npm:plotly.js-dist@4.1.1/plotly.js" with { type: "text" };
 import { escapeText } from "../markup.ts";
 import { FONT } from "./style.ts";
 

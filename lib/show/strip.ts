@@ -1,3 +1,4 @@
+import type { Data } from "npm:plotly.js-dist@4.1.1";
 import { settle } from "../settings.ts";
 import { checkNamed, checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
 import {
@@ -47,7 +48,7 @@ export function strip(groups: readonly StripGroup[], labels: AxisLabels): Figure
   }
   return figure(
     labels.title,
-    groups.flatMap((group, at) => {
+    groups.flatMap((group, at): Data[] => {
       const { name, values, mean } = group;
       const { color, ink, symbol } = armStyle(name);
       const position = (seed: number) =>

@@ -1,3 +1,4 @@
+import type { Layout, LayoutAxis } from "npm:plotly.js-dist@4.1.1";
 import { fnv1a } from "../fnv1a.ts";
 import { escapeText } from "../markup.ts";
 import { withInterval } from "../numbers.ts";
@@ -22,11 +23,11 @@ export interface ArmStyle {
   /** The same colour, dark enough for text on white. */
   readonly ink: string;
   /** Plotly's name of the line dash. */
-  readonly dash: string;
+  readonly dash: "solid" | "dash" | "dot" | "dashdot" | "longdash" | "longdashdot";
   /** Plotly's name of the marker. */
-  readonly symbol: string;
+  readonly symbol: "circle" | "square" | "diamond" | "triangle-up" | "cross" | "triangle-down";
   /** Plotly's name of the hatching; empty for a solid bar. */
-  readonly pattern: string;
+  readonly pattern: "" | "/" | "." | "x" | "-" | "\\";
 }
 
 /** The colour-blind-safe palette of Okabe and Ito, without its yellow, which has too little contrast on white. */
@@ -172,25 +173,18 @@ export function layout(
     xaxis = {},
     yaxis = {},
     ...rest
-  }: {
-    readonly height?: number;
+  }: Omit<Layout, "xaxis"> & {
     readonly subtitle?: string;
     readonly above?: number;
     readonly left?: number;
     readonly right?: number;
-    readonly xaxis?: {
-      readonly tickangle?: number;
-      readonly ticktext?: readonly string[];
-      readonly [key: string]: unknown;
-    };
-    readonly yaxis?: object;
-    readonly [key: string]: unknown;
+    readonly xaxis?: LayoutAxis & { readonly ticktext?: string[] };
   },
-) {
+): Layout & { width: number; height: number } {
   const title = wrapText(labels.title, 54);
   const lines = title.split("<br>").length;
   const top = 28 + 32 * lines + above;
-  const axis = (text: string) => ({
+  const axis = (text: string): LayoutAxis => ({
     title: { text: wrapText(text, 60), standoff: 14 },
     automargin: true,
     showline: true,
@@ -202,7 +196,7 @@ export function layout(
   });
   return {
     width: WIDTH,
-    height: height + top + (xaxis.tickangle && !xaxis["constrain"] ? textWidth(xaxis.ticktext ?? []) : 0),
+    height: height + top + (xaxis.tickangle && !xaxis.constrain ? textWidth(xaxis.ticktext ?? []) : 0),
     font: { family: `${FONT}, Verdana, sans-serif`, size: SIZE, color: INK },
     title: {
       text: title,
@@ -228,7 +222,7 @@ export function layout(
 }
 
 /** A categorical axis: a name at each of 0, 1, 2 …, such as tasks or arms; vertical labels if they do not fit. */
-export function categoryAxis(names: readonly string[]) {
+export function categoryAxis(names: readonly string[]): LayoutAxis & { ticktext: string[] } {
   const flat = names.map((name) => wrapText(name, Math.floor(65 / names.length)));
   const upright = textWidth(flat) > 760 / names.length;
   return {
@@ -269,7 +263,7 @@ export function errorBars(
 ) {
   const withIntervals = means.filter(hasInterval); // plotly.js draws null as 0.
   return {
-    type: "data",
+    type: "data" as const,
     symmetric: false,
     array: withIntervals.map(({ mean, high }) => roundTo(high! - mean)),
     arrayminus: withIntervals.map(({ mean, low }) => roundTo(mean - low!)),

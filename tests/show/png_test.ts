@@ -1,5 +1,5 @@
 import { decode } from "fast-png";
-import plotly from "plotly.js-cartesian-dist-min/plotly-cartesian.min.js" with { type: "text" };
+import plotly from "plotly.js-dist/plotly.js" with { type: "text" };
 import type { Figure } from "../../lib/show/mod.ts";
 import { draw, start } from "../../lib/show/png.ts";
 import { assert, assertClose, assertEquals } from "../assert.ts";
@@ -69,7 +69,7 @@ function spoilt({ data, layout }: Figure): Record<string, Pick<Figure, "data" | 
 /** Figures one below the other, as Chromium draws them. */
 async function inChromium(program: string, all: readonly Figure[]): Promise<Picture[]> {
   const folder = await Deno.makeTempDir();
-  const font = await Deno.readFile(new URL(import.meta.resolve("dejavu-fonts-ttf/ttf/DejaVuSans.ttf")));
+  const font = await Deno.readFile(new URL(import.meta.resolve("npm:dejavu-fonts-ttf@2.37.3/ttf/DejaVuSans.ttf")));
   const height = all.reduce((sum, { layout }) => sum + layout.height, 0);
   await Deno.writeTextFile(
     `${folder}/page.html`,
