@@ -19,6 +19,7 @@ import {
 import { settleStudy, studySettings } from "../study/settings.ts";
 import {
   addSettings,
+  checkReadable,
   chosenPreset,
   Command,
   computeSettings,
@@ -100,6 +101,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     return await printRuns(study);
   }
   await checkWritable(`${study.folder}/study.json`);
+  await checkReadable("results", study.folder); // An interrupted study reads them.
   await start({ threads: 1, ...backend && { backend } });
   console.error(await outlook(study));
 

@@ -288,7 +288,7 @@ Deno.test("what cannot be run is refused in a sentence, and exit code 2", async 
   for (
     const [said, ...args] of [
       [
-        /^Cannot run notebooks as nothing-here has no nbclient: install it with .*apt-get install/,
+        /^Cannot run notebooks as nothing-here does not have nbclient: install it with .*apt-get install/,
         "--python",
         "nothing-here",
         path,
