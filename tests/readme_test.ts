@@ -90,7 +90,7 @@ Deno.test("the README says of the first start what data/bench/first-start.json m
   const [, said = ""] = (await read("README.md")).split(/<!-- \/?first-start -->/);
   assertEquals(
     said.replaceAll(/\s+/g, " "),
-    `${first.received} MB, which take ${first.cached} MB in Deno's cache, and takes ${first.seconds} seconds`,
+    `${first.received} MB, ${first.cached} MB when unpacked in Deno's cache, and takes ${first.seconds} seconds`,
   );
   assert(again.seconds < first.seconds && again.received < 5);
 });
