@@ -2,6 +2,7 @@ import { decode } from "fast-png";
 import { armStyle, bars, curve, type Figure, forest, heatmap, png, strip } from "../../lib/show/mod.ts";
 import { start } from "../../lib/show/png.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
+import { startCode } from "../programs.ts";
 import { figures } from "./figures.ts";
 
 const labels = { title: "T", x: "updates", y: "loss, nats" };
@@ -64,6 +65,14 @@ Deno.test("a PNG is drawn of what the figure says, and drawing changes nothing i
   assertEquals(JSON.stringify(figure), before);
   assertEquals(first, again);
   assert(first.length !== (await png({ ...figure, data: figure.data.slice(1) })).length);
+});
+
+Deno.test("a PNG is drawn with permission to read files and the environment alone", async () => {
+  const code = `import { bars, png } from "${new URL("../../lib/show/mod.ts", import.meta.url)}";
+    const group = { name: "imdb", bars: [{ name: "pre-trained", mean: 81 }] };
+    console.log((await png(bars([group], { title: "T", x: "task", y: "accuracy, %" }))).length > 1000);`;
+  const { child, err } = await startCode(code, "--allow-read", "--allow-env");
+  assertEquals(await new Response(child.stdout).text(), "true\n", await err);
 });
 
 Deno.test("an arm looks the same wherever it stands, and arms of one factor differ in colour and shape", () => {

@@ -69,7 +69,9 @@ function spoilt({ data, layout }: Figure): Record<string, Pick<Figure, "data" | 
 /** Figures one below the other, as Chromium draws them. */
 async function inChromium(program: string, all: readonly Figure[]): Promise<Picture[]> {
   const folder = await Deno.makeTempDir();
-  const font = await Deno.readFile(new URL(import.meta.resolve("npm:dejavu-fonts-ttf@2.37.3/ttf/DejaVuSans.ttf")));
+  const font = await Deno.readFile(
+    new URL(import.meta.resolve("npm:dejavu-fonts-ttf@2.37.3/ttf/DejaVuSans.ttf")),
+  );
   const height = all.reduce((sum, { layout }) => sum + layout.height, 0);
   await Deno.writeTextFile(
     `${folder}/page.html`,
