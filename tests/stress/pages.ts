@@ -70,7 +70,12 @@ const htmls: Record<string, string> = {
 /** Figures. */
 const figures: Record<string, unknown> = {
   "traces that are none": { data: [null, 3, "x", [], { type: {} }] },
-  "a trace of an unknown type": { data: [{ type: "sankey", y }] },
+  "a trace of an unknown type": { data: [{ type: "sankeys", y }] },
+  "a trace without its data": { data: [{ type: "sankey", y }] },
+  "a trace that needs WebGL": { data: [{ type: "scatter3d", x: y, y, z: y }] },
+  "a map of the network": {
+    data: [{ type: "scattermap", lon: y, lat: y }, { type: "scattergeo", lon: y, lat: y }],
+  },
   "frames that are none": { data: [{ y }], frames: "abc" },
   "frames with odd names": { data: [{ y }], frames: [3, null, { name: { toString: 1 } }] },
   "HTML in titles": {
