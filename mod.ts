@@ -163,7 +163,7 @@ export type {
 } from "./lib/study/mod.ts";
 
 // Display in notebooks
-export { bars, curve, forest, heatmap, png, show, strip, watch } from "./lib/show/mod.ts";
+export { bars, curve, forest, heatmap, png, show, strip, svg, watch } from "./lib/show/mod.ts";
 export type {
   AxisLabels,
   Bar,

@@ -6,4 +6,4 @@
  */
 import "npm:@uwdata/flechette@2.6.0";
 
-export { ColumnTable, table } from "npm:arquero@8.0.3";
+export { ColumnTable, from, table } from "npm:arquero@8.0.3";

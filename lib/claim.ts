@@ -207,8 +207,14 @@ function hold(path: string, file: Deno.FsFile): Claim {
     file.seekSync(0, Deno.SeekMode.Start);
     file.writeSync(new TextEncoder().encode(text));
   };
-  file.truncateSync();
-  touch();
+  try {
+    file.truncateSync();
+    touch();
+  } catch (error) { // The disk is full: an empty claim would keep others waiting for minutes.
+    Deno.removeSync(path);
+    file.close();
+    throw error;
+  }
   const lost = new AbortController();
   /** Whether the file is missing or has another content; a read error does not count. */
   const isTaken = () =>

@@ -210,7 +210,8 @@ export async function checkFile(path: string): Promise<Deno.FileInfo> {
 export function fileError(action: string, path: string, error: unknown): unknown {
   // The abort reason of a signal has a code, too.
   if (!(error instanceof Error) || error instanceof InputError || error instanceof DOMException) return error;
-  const known = error instanceof Deno.errors.NotCapable || "code" in error;
+  const known = error instanceof Deno.errors.NotCapable || "code" in error ||
+    /\(os error \d+\)/.test(error.message); // Not each of them has a code.
   if (!known) return error;
   const full = error.message.replace(/\.[0-9a-f]{8}\.tmp\b/g, ""); // Hides the temporary name.
   const isPlain = full.length <= 160 && isPrintable(full);

@@ -3,6 +3,11 @@ import { jupyter } from "./kernel.ts";
 /** Time in ms after which work yields to timers and signals: a yield takes some 3 ms. */
 const yieldInterval = 300;
 
+/** Signals that ask a process to stop. On Windows Deno can listen to Ctrl-C alone. */
+export const stopSignals: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+
 let controller = new AbortController();
 let listens = false;
 let lastYield = performance.now();

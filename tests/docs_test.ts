@@ -1,6 +1,7 @@
+import { fileURLToPath } from "node:url";
 import { assertEquals } from "./assert.ts";
 
-const root = new URL("../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../", import.meta.url));
 
 /** What `deno doc --lint` finds in files. */
 async function lint(...files: string[]): Promise<string[]> {

@@ -1,9 +1,10 @@
+import { fileURLToPath } from "node:url";
 import { type Claim, claim, holderOf, STALE } from "../lib/claim.ts";
 import { createFolder, readFile, writeAtomic } from "../lib/files.ts";
 import { assert, assertEquals, assertRefused } from "./assert.ts";
 import { outputOf } from "./programs.ts";
 
-const root = new URL("../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../", import.meta.url));
 
 /** Runs a program in a process of its own, which imports the kit's files. */
 async function run(code: string, end: "KILL" | "" = ""): Promise<string> {

@@ -64,6 +64,17 @@ Deno.test("lib loads where JSR cannot be reached", async () => {
   }
 });
 
+Deno.test("a file's path is made of its URL by fileURLToPath, as Windows has drives and escapes", async () => {
+  const wrong: string[] = [];
+  for (const folder of [lib, new URL("../tests/", import.meta.url)]) {
+    for await (const file of sources(folder)) {
+      const code = (await Deno.readTextFile(file)).replaceAll(/^ *(?:\*|\/\/).*$/gm, "");
+      if (/import\.meta\.url\)\.pathname|root\.pathname/.test(code)) wrong.push(file.href);
+    }
+  }
+  assertEquals(wrong, []);
+});
+
 /** What is imported, or declares types, and is neither a file nor a template. */
 const PACKAGE = /(?:^import|^export|^}|\bimport\(|@ts-types=)(?:[^"\n]* from)? *"([^".$][^"\n]*)"/gm;
 

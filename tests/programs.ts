@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import kit from "../deno.json" with { type: "json" };
 
 /** The folder of the checkout, ending in a slash. */
-export const root = new URL("../", import.meta.url).pathname;
+export const root = fileURLToPath(new URL("../", import.meta.url));
 
 /** The command of a task of deno.json. */
 export function commandOf(name: string): string {

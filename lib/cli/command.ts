@@ -15,7 +15,8 @@ export { Argument, Command };
 
 /**
  * Runs a command with this process' arguments. An input error is printed as one sentence to standard error, with exit
- * code 2; a bug prints its stack, with exit code 1.
+ * code 2, and so is what the machine refuses, such as a permission or a full disk; a bug prints its stack, with exit
+ * code 1.
  */
 export async function run(command: Command): Promise<void> {
   for (const cmd of [command, ...command.commands]) {
@@ -26,17 +27,30 @@ export async function run(command: Command): Promise<void> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) Deno.exit(0); // Help was printed.
     if (error instanceof DOMException && error.name === "AbortError") return interrupted(error.message);
-    if (!(error instanceof InputError || error instanceof CommanderError)) throw error;
-    console.error(printable(error instanceof InputError ? error.message : sentenceOf(error, command)));
+    const sentence = error instanceof CommanderError ? sentenceOf(error, command) : refusalOf(error, command);
+    if (sentence === undefined) throw error;
+    printError(printable(sentence));
     Deno.exit(2);
   }
 }
 
+/** The sentence for an error that is not a bug. */
+function refusalOf(error: unknown, command: Command): string | undefined {
+  // The code of a TypeError is one of Node's: a wrong argument, which is a bug.
+  const known = error instanceof TypeError ? error : fileError("run", nameOf(command), error);
+  return known instanceof InputError ? known.message : undefined;
+}
+
+/** The command that was called: `deno task ablate`. */
+function nameOf(command: Command): string {
+  const called = command.commands.find((cmd) => cmd.name() === Deno.args[0]);
+  return called ? `${command.name()} ${called.name()}` : command.name();
+}
+
 /** The message of a command-line error, in the style of this project. */
 function sentenceOf({ code, message }: CommanderError, command: Command): string {
-  const asked = command.commands.find((cmd) => cmd.name() === Deno.args[0]);
-  const { options } = asked ?? command;
-  const name = asked ? `${command.name()} ${asked.name()}` : command.name();
+  const { options } = command.commands.find((cmd) => cmd.name() === Deno.args[0]) ?? command;
+  const name = nameOf(command);
   const what = /'(.*)'/s.exec(message)?.[1] ?? "";
   switch (code) {
     case "commander.unknownOption": {

@@ -75,7 +75,7 @@ export const command = addSettings(
 async function main(options: Record<string, unknown>): Promise<void> {
   const chosen = settle("fine-tune", settings, given(settings, options));
   const { task: name, words: givenWords, data: folder, trainExamples, testExamples, out } = chosen;
-  const model = modelFile(chosen.model), isOwn = rowsFile.accepts(name);
+  const model = await modelFile(chosen.model), isOwn = rowsFile.accepts(name);
   const rows = Object.fromEntries(
     Object.keys(columns).filter((column) => options[column] !== undefined)
       .map((column) => [column, chosen[column as keyof typeof columns]]),

@@ -13,6 +13,7 @@ import {
   Command,
   computeSettings,
   given,
+  interrupted,
   interruptible,
   run,
 } from "./command.ts";
@@ -52,13 +53,14 @@ async function main(prompt: string, options: Record<string, unknown>): Promise<v
   if (prompt === "") {
     throw new InputError("Cannot continue an empty prompt as the model needs at least one token");
   }
-  const model = modelFile(named);
+  const model = await modelFile(named);
   await checkModelFile(model);
   if (bpe !== undefined) await checkReadable("a vocabulary", bpe);
-  const signal = interruptible();
+  const signal = interruptible(" after this token");
   await backend(name, threads === undefined ? {} : { threads });
   const lm = bpe ? await loadReleased(model, { tokenizer: await loadBpe(bpe) }) : await loadModel(model);
   console.log(printable(await generate(lm, prompt, { ...sampling, signal })));
+  if (signal.aborted) interrupted("Stopped before the end");
 }
 
 if (import.meta.main) await run(command);

@@ -1,14 +1,14 @@
 import { checkCorpus } from "../data/mod.ts";
 import { taskName } from "../data/settings.ts";
 import { holderName } from "../claim.ts";
-import type { BackendName } from "../engine/mod.ts";
+import { backend as engine, type BackendName } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
 import { flag, list, type Schema, text, withDefaults } from "../settings.ts";
 import { duration, watch } from "../show/mod.ts";
 import {
   ablate,
-  listRuns,
+  outlookOf,
   report,
   type RunState,
   smoke,
@@ -19,6 +19,7 @@ import {
 import { settleStudy, studySettings } from "../study/settings.ts";
 import {
   addSettings,
+  checkReadable,
   chosenPreset,
   Command,
   computeSettings,
@@ -95,9 +96,14 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     preset: chosenPreset({ ...preset && { preset }, size }, base.preset),
   });
   if (study.pretrained === undefined && typeof study.corpus === "string") await checkCorpus(study.corpus);
-  if (list) return await printRuns(study);
+  if (list) {
+    await engine(backend, { threads: 1 }); // As a run has, for the estimate of its time.
+    return await printRuns(study);
+  }
   await checkWritable(`${study.folder}/study.json`);
+  await checkReadable("results", study.folder); // An interrupted study reads them.
   await start({ threads: 1, ...backend && { backend } });
+  console.error(await outlook(study));
 
   const begin = performance.now();
   const controller = new AbortController();
@@ -118,11 +124,25 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   console.error(`Done in ${duration((performance.now() - begin) / 1e3)}`);
 }
 
+/** What a study is about to take, in words. */
+async function outlook(
+  { workers = navigator.hardwareConcurrency, ...study }: StudySettings & { workers?: number },
+): Promise<string> {
+  const { runs, seconds, bytes } = await outlookOf(study);
+  const open = runs.filter(({ state }) => state !== "done").length;
+  if (open === 0) return `All ${runs.length} runs are done`;
+  const parallel = Math.min(open, workers), megabytes = Math.ceil(bytes / 1e6);
+  return `${open} of ${runs.length} runs to do: about ${
+    duration(seconds / parallel)
+  } with ${parallel} in parallel, ` +
+    `and ${megabytes} MB in ${study.folder}`;
+}
+
 /** Prints the state of each run of a study, and how long the rest will take. */
 async function printRuns(
   { workers = navigator.hardwareConcurrency, ...study }: StudySettings & { workers?: number },
 ) {
-  const runs = await listRuns(study);
+  const { runs, seconds: left } = await outlookOf(study);
   const width = Math.max(...runs.map(({ run }) => run.length));
   for (const { run, state, share, seconds, holder } of runs) {
     const percent = share > 0 && share < 1 ? `, ${Math.floor(100 * share)} % of its updates done` : "";
@@ -131,11 +151,8 @@ async function printRuns(
     console.log(`${run.padEnd(width)}  ${state}${time}${percent}${by}`);
   }
   const count = (state: RunState["state"]) => runs.filter((run) => run.state === state).length;
-  const left = runs.reduce((sum, { share, seconds = NaN }) => sum + (1 - share) * seconds, 0);
   const estimate = count("done") === runs.length
     ? ""
-    : Number.isNaN(left)
-    ? "; their time is known when one is done"
     : `; about ${duration(left / workers)} with ${workers} in parallel`;
   console.log(
     `${count("done")} of ${runs.length} runs done, ${count("running")} running, ${

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
+import { dirname } from "node:path";
 import { InputError, messageOf, shortened } from "../errors.ts";
-import { checkFile, exists, fileError } from "../files.ts";
+import { checkFile, exists, fileError, temporaryOf } from "../files.ts";
 import type { Pinned } from "./downloads.ts";
 
 /** Options of {@linkcode download}. */
@@ -45,6 +46,26 @@ const defaultTimeouts: Timeouts = { response: 30, bytes: 60 };
  */
 export async function download(pinned: Pinned, path: string, options: DownloadOptions = {}): Promise<void> {
   await downloadWithin(defaultTimeouts, pinned, path, options);
+}
+
+/**
+ * Downloads a small file that several processes may want at the same time: each has a partial file of its own.
+ *
+ * @param pinned URL, size and checksum.
+ * @param path Path of the file; missing folders are created. A correct file is not downloaded again.
+ * @throws {InputError} As {@linkcode download}.
+ */
+export async function downloadShared(pinned: Pinned, path: string): Promise<void> {
+  if (await exists(path)) return await verify(pinned, path);
+  const own = temporaryOf(path);
+  try {
+    await Deno.mkdir(dirname(path), { recursive: true });
+    await download(pinned, own);
+    await Deno.rename(own, path);
+  } catch (error) {
+    await Promise.all([own, `${own}.part`].map((rest) => Deno.remove(rest).catch(() => {})));
+    throw error;
+  }
 }
 
 /** {@linkcode download} with other timeouts. */

@@ -4,6 +4,7 @@
  * @module
  */
 export { checkCorpus, type Corpus, corpus, type CorpusEntry, listCorpora, type Source } from "./corpus.ts";
+export { downloadShared } from "./download.ts";
 export { type Download, downloads, fileName, type Pinned } from "./downloads.ts";
 export { readTask, type ReadTaskOptions, type Rows } from "./read-task.ts";
 export {

@@ -70,7 +70,7 @@ export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promi
     scratch,
   }));
   const own = kernelCallsOn(memory, form, blas, constants, scratch[0]!);
-  setThreadPool(backend, startThreadPool(own, others));
+  setThreadPool(backend, await startThreadPool(own, others));
   replaceKernels();
   return { matmul: `${name}, ${count} thread${count === 1 ? "" : "s"}`, ...(advice && { faster: advice }) };
 }
@@ -107,12 +107,9 @@ async function obstacleToThreads(memory: WebAssembly.Memory, threads: number): P
     return `${threads} threads are faster: call backend() before tfjs starts "wasm" by itself`;
   }
   const path = new URL("./thread.ts", import.meta.url);
-  if (
-    path.protocol === "file:" && (await Deno.permissions.query({ name: "read", path })).state === "granted"
-  ) {
-    return undefined;
-  }
-  return `${threads} threads are faster: run from files, with --allow-read`;
+  if (path.protocol !== "file:") return undefined; // It comes from where this module came from.
+  if ((await Deno.permissions.query({ name: "read", path })).state === "granted") return undefined;
+  return `${threads} threads are faster: run with --allow-read`;
 }
 
 /** Addresses in a backend's memory, allocated once for as long as it lives. */

@@ -16,6 +16,7 @@ export type { Tensor2D, Tensor3D, Tensor4D, Variable, Variable1D, Variable2D } f
 export type { MatmulInfo } from "./gemm.ts";
 export * from "./ops/mod.ts";
 export { type Provenance, provenance } from "./provenance.ts";
+export { matmulRate } from "./rate.ts";
 export {
   dropoutFactors,
   type Key,

@@ -6,6 +6,7 @@
  */
 import { Worker } from "node:worker_threads";
 import { InputError } from "../errors.ts";
+import { workerUrl } from "../origin.ts";
 import type { KernelCalls } from "./kernel-calls.ts";
 import type { Simd, WasmBackend } from "./wasm-memory.ts";
 
@@ -52,6 +53,8 @@ export const SPIN_LIMIT = 20_000;
 const REASON_BYTES = 1024;
 /** Milliseconds in which a thread must have started. */
 const START_TIMEOUT = 30_000;
+/** Milliseconds between two looks whether it has. */
+const START_INTERVAL = 2;
 
 /** The work of one part of several: makes kernel calls. */
 type PartOfWork = (kernels: KernelCalls, part: number, parts: number) => void;
@@ -97,7 +100,10 @@ export function setThreadPool(backend: WasmBackend, pool: ThreadPool): void {
  * @param others Settings of each further thread.
  * @throws {InputError} If one does not start.
  */
-export function startThreadPool(own: KernelCalls, others: readonly Omit<ThreadSettings, Own>[]): ThreadPool {
+export async function startThreadPool(
+  own: KernelCalls,
+  others: readonly Omit<ThreadSettings, Own>[],
+): Promise<ThreadPool> {
   const workers = others.map((settings) => startThread(Object.keys(own), settings));
   const pool: ThreadPool = {
     threads: workers.length + 1,
@@ -122,7 +128,7 @@ export function startThreadPool(own: KernelCalls, others: readonly Omit<ThreadSe
     end: () => workers.forEach((worker) => worker.end()),
   };
   try {
-    workers.forEach((worker) => worker.start());
+    await Promise.all(workers.map((worker) => worker.start()));
   } catch (error) {
     pool.end();
     throw error;
@@ -135,7 +141,7 @@ function startThread(names: readonly string[], settings: Omit<ThreadSettings, Ow
   const state = new Int32Array(new SharedArrayBuffer(4 * 5));
   const queue = new Float64Array(new SharedArrayBuffer(8 * QUEUE_LENGTH));
   const reason = new Uint8Array(new SharedArrayBuffer(REASON_BYTES));
-  const worker = new Worker(new URL("./thread.ts", import.meta.url), {
+  const worker = new Worker(workerUrl(new URL("./thread.ts", import.meta.url)), {
     workerData: { ...settings, state, queue, reason } satisfies ThreadSettings,
   });
   worker.unref(); // A program ends when it has nothing else to do.
@@ -174,9 +180,13 @@ function startThread(names: readonly string[], settings: Omit<ThreadSettings, Ow
   const kernels = Object.fromEntries(
     names.map((name, call) => [name, (...args: (number | boolean)[]) => push(call, args)]),
   ) as unknown as KernelCalls;
-  const start = () => {
-    // Waiting without the event loop, which ends a program where nothing else is to be done.
-    Atomics.wait(state, StateIndex.status, Status.starting, START_TIMEOUT);
+  const start = async () => {
+    // By turns of the event loop, in which its modules are downloaded where they are not in files. A timer keeps the
+    // program alive, a wait for the worker or its status would not.
+    const end = performance.now() + START_TIMEOUT;
+    while (Atomics.load(state, StateIndex.status) === Status.starting && performance.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, START_INTERVAL));
+    }
     check("start");
   };
   const end = () => {

@@ -16,7 +16,7 @@ try {
   const kernels = Object.values(
     kernelCallsOn(memory, form, blas, constants, scratch),
   ) as ((...args: number[]) => void)[];
-  setStatus(Status.ready);
+  Atomics.store(state, StateIndex.status, Status.ready);
   const mask = queue.length - 1, args: number[] = [];
   for (let read = 0, tries = 0; Atomics.load(state, StateIndex.ending) === 0;) {
     if (Atomics.load(state, StateIndex.written) === read) {
@@ -37,10 +37,5 @@ try {
   }
 } catch (error) {
   reason.set(new TextEncoder().encode((error as Error).message).subarray(0, reason.length));
-  setStatus(Status.failed);
-}
-
-function setStatus(status: number): void {
-  Atomics.store(state, StateIndex.status, status);
-  Atomics.notify(state, StateIndex.status);
+  Atomics.store(state, StateIndex.status, Status.failed);
 }

@@ -170,7 +170,9 @@ export async function findPython(chosen?: string): Promise<string> {
     if (await hasNbclient(python)) return python;
   }
   throw new InputError(
-    `Cannot run notebooks as ${chosen ?? "no Python here"} has no nbclient: install it with ` +
+    `Cannot run notebooks as ${
+      chosen === undefined ? "no Python here has" : `${chosen} does not have`
+    } nbclient: install it with ` +
       "`pip install nbclient` or `apt-get install python3-nbclient`, or name a Python that has it with --python",
   );
 }
@@ -180,7 +182,8 @@ async function hasNbclient(python: string): Promise<boolean> {
   try {
     const args = ["-c", "import nbclient"];
     return (await new Deno.Command(python, { args, stdin, stdout, stderr }).output()).success;
-  } catch {
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
     return false; // There is no such program.
   }
 }

@@ -1,4 +1,6 @@
 import { Worker } from "node:worker_threads";
+import { InputError } from "../errors.ts";
+import { workerUrl } from "../origin.ts";
 
 /** Time limit per figure in ms; a typical one takes 100. It is longer if the worker was slow to start. */
 const FIGURE_TIMEOUT = 8e3;
@@ -32,9 +34,14 @@ export async function terminates(json: string): Promise<boolean> {
 
 async function start(): Promise<{ own: Worker; limit: number }> {
   const begin = performance.now();
-  const own = new Worker(new URL("./drawing-worker.ts", import.meta.url));
+  const own = new Worker(workerUrl(new URL("./drawing-worker.ts", import.meta.url)));
   own.unref(); // Unlike a Web Worker, it then does not keep the program alive.
-  if (!await responds(own, START_TIMEOUT)) throw new Error("The drawing worker did not start");
+  if (!await responds(own, START_TIMEOUT)) {
+    throw new InputError(
+      "Cannot draw figures as the worker for them does not start: it needs memory, --allow-read and " +
+        "--allow-env=UNDICI_NO_WASM_SIMD,UNDICI_USE_MILO",
+    );
+  }
   return { own, limit: Math.max(FIGURE_TIMEOUT, 4 * (performance.now() - begin)) };
 }
 

@@ -1,5 +1,5 @@
 /**
- * Figures, PNGs without a browser, tables and progress bars. It depends on numbers, not on models.
+ * Figures, PNGs and SVGs without a browser, tables and progress bars. It depends on numbers, not on models.
  *
  * Importing it has one side effect: notebooks display arquero's tables ({@linkcode showTables}).
  *
@@ -9,7 +9,7 @@ import { showTables } from "./tables.ts";
 
 export { type Bar, type BarGroup, bars } from "./bars.ts";
 export { curve, type CurveOptions, type Series } from "./curve.ts";
-export { type Figure, png } from "./figure.ts";
+export { type Figure, png, svg } from "./figure.ts";
 export { type Effect, forest } from "./forest.ts";
 export { heatmap, type HeatmapOptions } from "./heatmap.ts";
 export { duration, progress, type ProgressDisplay, type ProgressEvent } from "./progress.ts";

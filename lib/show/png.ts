@@ -58,19 +58,28 @@ async function load(): Promise<Drawer> {
   return { plotly: window.Plotly, font, advance };
 }
 
+/** A figure and its size. */
+interface Drawable {
+  readonly data: unknown;
+  readonly layout: { readonly width: number; readonly height: number };
+}
+
+/** Renders a figure as an SVG, with the same plotly.js as in notebooks. Needs `--allow-read` and `--allow-env`. */
+export async function drawSvg(figure: Drawable): Promise<string> {
+  const { plotly } = await start();
+  const { width, height } = figure.layout;
+  const copy = JSON.parse(JSON.stringify(figure)); // plotly.js modifies its arguments.
+  const uri = await plotly.toImage(copy, { format: "svg", width, height });
+  return decodeURIComponent(uri.slice(uri.indexOf(",") + 1));
+}
+
 /**
  * Renders a figure as a PNG without a browser, with the same plotly.js and font as in notebooks. Needs `--allow-read`
  * and `--allow-env`.
  */
-export async function draw(
-  figure: { readonly data: unknown; readonly layout: { readonly width: number; readonly height: number } },
-  scale: number,
-): Promise<Uint8Array> {
-  const { plotly, font } = await start();
-  const { width, height } = figure.layout;
-  const copy = JSON.parse(JSON.stringify(figure)); // plotly.js modifies its arguments.
-  const uri = await plotly.toImage(copy, { format: "svg", width, height });
-  const svg = decodeURIComponent(uri.slice(uri.indexOf(",") + 1))
+export async function draw(figure: Drawable, scale: number): Promise<Uint8Array> {
+  const { font } = await start();
+  const svg = (await drawSvg(figure))
     .replaceAll(/url\((?:'|&quot;)(#[^)]*?)(?:'|&quot;)\)/g, "url($1)") // resvg supports neither the quotes
     .replaceAll("image-rendering: pixelated", "image-rendering: optimizeSpeed") // nor this keyword,
     .replace("<svg ", '<svg xml:space="preserve" '); // nor `white-space: pre`.

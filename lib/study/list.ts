@@ -1,4 +1,5 @@
 import { type Holder, holderOf } from "../claim.ts";
+import { matmulRate } from "../engine/mod.ts";
 import { progressOf, stored } from "../train/mod.ts";
 import { planOf, runsOf } from "./plan.ts";
 import { claimOf } from "./run.ts";
@@ -12,32 +13,61 @@ export interface RunState {
   readonly state: "done" | "running" | "pending";
   /** Completed share of its updates, from 0 to 1, according to its checkpoint. */
   readonly share: number;
-  /** Its duration in seconds; estimated from the finished runs if it is not done. */
+  /** Its duration in seconds; estimated if it is not done. */
   readonly seconds: number | undefined;
   /** The process that runs it. */
   readonly holder?: Holder;
 }
 
-/** The states of a study's runs. Starts none of them. */
-export async function listRuns(study: StudySettings): Promise<RunState[]> {
+/** A study's runs, and what the rest of it takes. */
+export interface StudyOutlook {
+  /** The state of each run. */
+  readonly runs: readonly RunState[];
+  /** Estimated seconds of training that are left, on one core. */
+  readonly seconds: number;
+  /** Bytes of the models that are still to be written. */
+  readonly bytes: number;
+}
+
+/** Floating-point operations of an update by token and parameter: forward pass 2, backward pass 4. */
+const OPERATIONS = 6;
+
+/** The share of the rate of a large matrix multiplication that an update reaches, of a small model (data/bench: 0.5). */
+const UTILISATION = 0.4;
+
+/**
+ * The states of a study's runs, and what the rest will take: as the finished runs did, or else by the rate at which this
+ * machine multiplies matrices. Starts none of them.
+ */
+export async function outlookOf(study: StudySettings): Promise<StudyOutlook> {
   const runs = runsOf(await planOf(study));
-  const found = await Promise.all(runs.map(async ({ planned }): Promise<RunState & { cost: number }> => {
-    const { name: run, cost, result, key, path } = planned;
+  const found = await Promise.all(runs.map(async ({ planned }): Promise<RunState & Work> => {
+    const { name: run, cost, parameters, result, key, path } = planned;
     const made = await stored(result, key);
-    if (made) return { run, cost, state: "done", share: 1, seconds: made.provenance.seconds };
+    const work = { cost, bytes: 4 * parameters };
+    if (made) return { run, ...work, state: "done", share: 1, seconds: made.provenance.seconds };
     const holder = await holderOf(claimOf(planned));
     const progress = await progressOf(`${path}.part`).catch(() => undefined); // It may be removed meanwhile.
     const share = progress ? progress.update / progress.updates : 0;
     return {
-      ...{ run, cost, share, seconds: undefined },
+      ...{ run, ...work, share, seconds: undefined },
       ...holder ? { state: "running", holder } : { state: "pending" },
     };
   }));
   const made = found.filter(({ seconds }) => seconds !== undefined);
   const all = (of: (run: typeof found[number]) => number) => made.reduce((sum, run) => sum + of(run), 0);
-  const pace = all(({ seconds }) => seconds!) / all(({ cost }) => cost);
-  return found.map(({ cost, seconds = made.length > 0 ? pace * cost : undefined, ...run }) => ({
-    ...run,
-    seconds,
-  }));
+  const pace = made.length > 0
+    ? all(({ seconds }) => seconds!) / all(({ cost }) => cost)
+    : OPERATIONS / (UTILISATION * await matmulRate());
+  const open = found.filter(({ state }) => state !== "done");
+  return {
+    runs: found.map(({ cost, bytes: _, seconds = pace * cost, ...run }) => ({ ...run, seconds })),
+    seconds: open.reduce((sum, { cost, share }) => sum + (1 - share) * pace * cost, 0),
+    bytes: open.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+interface Work {
+  readonly cost: number;
+  readonly bytes: number;
 }

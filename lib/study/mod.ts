@@ -6,7 +6,7 @@
 export { ablate, compare, type StudyRecord } from "./ablate.ts";
 export type { Finetuned, Predictions, Pretrained, TaskResult, TrainingBudget } from "./rows.ts";
 export type { Holder } from "../claim.ts";
-export { listRuns, type RunState } from "./list.ts";
+export { outlookOf, type RunState, type StudyOutlook } from "./list.ts";
 export { published } from "./published.ts";
 export {
   smoke,

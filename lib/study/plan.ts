@@ -47,6 +47,8 @@ export interface PlannedRun {
   readonly result: string;
   /** The inputs in readable form. */
   readonly settings: unknown;
+  /** Number of the model's parameters. */
+  readonly parameters: number;
   /** Cost, in tokens × parameters: the unit of progress. */
   readonly cost: number;
 }
@@ -183,9 +185,12 @@ export async function planOf(study: StudySettings): Promise<Plan> {
               task: training,
               width,
             };
-            const cost = study.finetune.epochs * tokens * costPerToken(preset, tokenizer.size);
+            const size = {
+              tokens: study.finetune.epochs * tokens,
+              parameters: sizeOf(preset, tokenizer.size),
+            };
             return {
-              ...planned(folder, keyOf, name, all, { task: scoring }, cost),
+              ...planned(folder, keyOf, name, all, { task: scoring }, size),
               inputs,
               task,
               ...counts,
@@ -273,11 +278,14 @@ async function modelsToPretrain(
     corpus,
     startOf(arm, preset, seed) {
       const inputs: PretrainInputs = { preset, seed, corpus, options };
-      const cost = options.updates * options.batch * preset.context * costPerToken(preset, tokenizer.size);
+      const size = {
+        tokens: options.updates * options.batch * preset.context,
+        parameters: sizeOf(preset, tokenizer.size),
+      };
       const name = `pretrain-${arm}-seed${seed}`;
       const { evaluation, inputs: evaluationInputs } = architectureOf(preset).causal ? all : textOnly; // `bert` has no zero-shot evaluation.
       const trainingInputs = { preset, seed, tokenizer, text: corpus.train, options };
-      const run = planned(folder, keyOf, name, trainingInputs, evaluationInputs, cost);
+      const run = planned(folder, keyOf, name, trainingInputs, evaluationInputs, size);
       return {
         start: { file: `${run.path}.safetensors`, key: run.trained, digest: run.trained },
         pretrain: { ...run, inputs, evaluation },
@@ -294,7 +302,7 @@ async function includedModels({ positions }: StudySettings, name: PretrainedName
   dispose(parameters);
   const starts = new Map(
     await Promise.all(positions.map(async (kind) => {
-      const file = pretrainedFile(name, kind);
+      const file = await pretrainedFile(name, kind);
       return [kind, { file, digest: sha256(await Deno.readFile(file)) }] as const;
     })),
   );
@@ -311,7 +319,7 @@ function planned(
   name: string,
   trainingInputs: RunInputs,
   evaluationInputs: RunInputs,
-  cost: number,
+  { tokens, parameters }: { readonly tokens: number; readonly parameters: number },
 ): PlannedRun {
   const trained = keyOf(trainingInputs);
   const key = keyOf({ trained, ...evaluationInputs });
@@ -322,12 +330,13 @@ function planned(
     key,
     result: `${folder}/${name}-${abbreviated(key)}.json`,
     settings: { trained, ...summary({ ...trainingInputs, asked: evaluationInputs }) as object },
-    cost,
+    parameters,
+    cost: tokens * parameters,
   };
 }
 
-/** Number of parameters: the approximate cost of a token. */
-function costPerToken(preset: Preset, vocabulary: number): number {
+/** Number of a model's parameters. */
+function sizeOf(preset: Preset, vocabulary: number): number {
   return totalSize(shapes({ ...preset, vocabulary }).values());
 }
 

@@ -341,13 +341,13 @@ function checkPretrained({ models, positions, zeroShot }: StudySettings, name: P
       `Cannot use zeroShot in a study of "${name}" as it is evaluated after pre-training: call the function zeroShot`,
     );
   }
-  const kinds: readonly PositionKind[] = pretrainedModels[name] ?? [];
+  const kinds = Object.keys(pretrainedModels[name]);
   const other = positions.find((kind) => !kinds.includes(kind)) ?? models.find((model) => model !== PAPER);
   if (other !== undefined) {
     throw new InputError(
       `Cannot run a study of ${other} with pre-trained model "${name}" as the included models are ${PAPER}: ` +
         Object.entries(pretrainedModels).map(([name, kinds]) =>
-          `${name} with positions ${kinds.join(" or ")}`
+          `${name} with positions ${Object.keys(kinds).join(" or ")}`
         ).join(", "),
     );
   }

@@ -20,6 +20,12 @@ export interface Study {
   readonly finetuned: readonly Finetuned[];
   /** N-gram baselines on the held-out text; absent without pre-training. */
   readonly baselines?: NgramBaselines;
+  /**
+   * A row per run, and one per zero-shot evaluation, with full precision: model, positions, start (how fine-tuning
+   * began), λ, seed, task, measure, its score with a 95 % interval over examples, majority baseline, loss in nats, and
+   * the training budget. What does not apply is null. `study.runs.toCSV()` is a file for any other program.
+   */
+  readonly runs: ColumnTable;
   /** Each arm's score on the held-out text, with baselines first, and on each task. */
   readonly scores: readonly ArmScore[];
   /** Paired differences between arms that differ in one setting. */
@@ -218,6 +224,7 @@ export function studyOf(
     pretrained,
     finetuned,
     ...baselines && { baselines },
+    runs: runsOf(pretrained, finetuned, zeroShotRows),
     scores: [...texts, ...tasks],
     effects,
     language: table({
@@ -250,6 +257,44 @@ export function studyOf(
     }),
   };
 }
+
+/** A row of {@linkcode Study.runs} for each run and each zero-shot evaluation. */
+function runsOf(
+  pretrained: readonly Pretrained[],
+  finetuned: readonly Finetuned[],
+  zeroShot: readonly TaskRow[],
+): ColumnTable {
+  const common = ({ model, positions, seed }: TaskRow | Pretrained) => ({
+    model,
+    positions: hasPositions(model) ? positions : null,
+    seed,
+  });
+  const ofTask = (row: TaskRow | Finetuned) => ({
+    ...common(row),
+    start: startOf(row),
+    lambda: row.lambda,
+    ...{ task: row.task, measure: row.measure, score: row.value, low: row.low, high: row.high },
+    ...{ baseline: row.constant, examples: row.examples, loss: row.loss },
+    ...{ updates: row.trained?.updates, batch: row.trained?.batch },
+  });
+  const ofText = (row: Pretrained) => ({
+    ...common(row),
+    ...{ task: TEXT, measure: BITS, score: row.heldout?.bitsPerCharacter, loss: row.heldout?.loss },
+    ...{ low: row.heldout?.low.bitsPerCharacter, high: row.heldout?.high.bitsPerCharacter },
+    ...{ updates: row.trained?.updates, batch: row.trained?.batch },
+  });
+  const rows: Readonly<Record<string, unknown>>[] = [
+    ...pretrained.map(ofText),
+    ...zeroShot.map(ofTask),
+    ...finetuned.map(ofTask),
+  ];
+  return table(Object.fromEntries(runColumns.map((name) => [name, rows.map((row) => row[name] ?? null)])));
+}
+
+const runColumns = [
+  ...["model", "positions", "start", "lambda", "seed", "task", "measure", "score", "low", "high"],
+  ...["baseline", "examples", "loss", "updates", "batch"],
+];
 
 /** The name of the held-out text in tables; no task can have it. */
 export const TEXT = "held-out text";

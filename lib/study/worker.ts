@@ -7,7 +7,7 @@
  */
 import { backend } from "../engine/mod.ts";
 import { InputError, messageOf } from "../errors.ts";
-import { stop, stopSignal } from "../stop.ts";
+import { stop, stopSignal, stopSignals } from "../stop.ts";
 import { tokenizerFrom } from "../text/mod.ts";
 import { runsOf } from "./plan.ts";
 import { executeRun } from "./run.ts";
@@ -20,7 +20,7 @@ const STEP_INTERVAL = 200;
 const SHUTDOWN_TIMEOUT = 4000;
 
 if (import.meta.main) {
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, () => stop());
+  for (const signal of stopSignals) Deno.addSignalListener(signal, () => stop());
   const send = (message: WorkerMessage) => console.log(JSON.stringify(message));
   const fail = (error: unknown) => {
     if (!(error instanceof InputError)) console.error(error); // A bug keeps its stack.

@@ -149,10 +149,13 @@ export async function workerProgram(): Promise<string | undefined> {
   }
 }
 
+/** The module of a worker. */
+const program = new URL("./worker.ts", import.meta.url);
+
 /** Starts a worker with the permissions that it needs, at most those of this process; it writes to the study's folder only. */
-function spawn(program: string, folder: string): Deno.ChildProcess {
+function spawn(deno: string, folder: string): Deno.ChildProcess {
   const variables = VARIABLES.filter((variable) => isGranted({ name: "env", variable }));
-  return new Deno.Command(program, {
+  return new Deno.Command(deno, {
     args: [
       "run",
       "--quiet",
@@ -162,7 +165,11 @@ function spawn(program: string, folder: string): Deno.ChildProcess {
       ...variables.length > 0 ? [`--allow-env=${variables}`] : [],
       ...isGranted({ name: "ffi" }) ? ["--allow-ffi"] : [],
       ...isGranted({ name: "sys", kind: "hostname" }) ? ["--allow-sys=hostname"] : [],
-      new URL("./worker.ts", import.meta.url).href,
+      // A host that Deno does not allow by itself, as it does JSR's.
+      ...program.host && isGranted({ name: "import", host: program.host })
+        ? [`--allow-import=${program.host}`]
+        : [],
+      program.href,
     ],
     stdin: "piped",
     stdout: "piped",

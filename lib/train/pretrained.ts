@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { downloadShared, type Pinned } from "../data/mod.ts";
 import { InputError, quoted } from "../errors.ts";
 import type { LanguageModel, PositionKind } from "../model/mod.ts";
 import { presetSettings } from "../model/settings.ts";
@@ -8,9 +9,20 @@ import { loadModel } from "./checkpoint.ts";
 /** The name of a pre-trained model that is included. */
 export type PretrainedName = "mini";
 
-/** The pre-trained models that are included: the position kinds of each name. */
-export const pretrainedModels: Readonly<Record<PretrainedName, readonly PositionKind[]>> = {
-  mini: ["learned", "sinusoidal"],
+/** The pre-trained models that are included: the file of each name and position kind. */
+export const pretrainedModels: Readonly<
+  Record<PretrainedName, Readonly<Partial<Record<PositionKind, Omit<Pinned, "url">>>>>
+> = {
+  mini: {
+    learned: {
+      bytes: 4012680,
+      sha256: "5a7d89983840d2d112bdee4734dfa1779fe8a35815730b4190d657c7a0deba46",
+    },
+    sinusoidal: {
+      bytes: 4012688,
+      sha256: "17041045f1b8c5e1edc6b03636562097aa97bd70324aadb0ab16a4bea67ca55e",
+    },
+  },
 };
 
 /** The options of {@linkcode pretrained}. */
@@ -33,10 +45,11 @@ export const pretrainedSetting = {
 
 /**
  * Loads an included pre-trained model, so that fine-tuning starts in seconds. `mini` is pre-trained on novels, film
- * reviews and speeches; its settings and its held-out loss are in `data/models`.
+ * reviews and speeches; its settings and its held-out loss are in `data/models`. Where the kit itself was loaded over
+ * https, the model (4 MB) is downloaded once, to `data/cache/models`, and its checksum is verified.
  *
  * @param name The model's name.
- * @throws {InputError} If there is no such model, or its file is damaged.
+ * @throws {InputError} If there is no such model, or its file is damaged or cannot be downloaded.
  *
  * @example
  * ```ts
@@ -54,7 +67,7 @@ export async function pretrained(
   options: PretrainedOptions = {},
 ): Promise<LanguageModel> {
   const { positions } = settle("load a pre-trained model", pretrainedSettings, options);
-  return await loadModel(pretrainedFile(name, positions));
+  return await loadModel(await pretrainedFile(name, positions));
 }
 
 /**
@@ -64,12 +77,13 @@ export async function pretrained(
  * ```ts
  * import { modelFile } from "./mod.ts";
  *
- * console.log(modelFile("mini").endsWith("data/models/mini-learned.safetensors"), modelFile("./mini")); // true "./mini"
+ * const file = await modelFile("mini");
+ * console.log(file.endsWith("data/models/mini-learned.safetensors"), await modelFile("./mini")); // true "./mini"
  * ```
  */
-export function modelFile(nameOrPath: string): string {
+export async function modelFile(nameOrPath: string): Promise<string> {
   const included = includedModels.get(nameOrPath);
-  return included ? pretrainedFile(...included) : nameOrPath;
+  return included ? await pretrainedFile(...included) : nameOrPath;
 }
 
 /** An included model: its name, and its positions. */
@@ -77,24 +91,30 @@ export type IncludedModel = readonly [name: PretrainedName, positions: PositionK
 
 /** The included models by the names that commands use: `mini`, `mini-learned`, `mini-sinusoidal`. */
 export const includedModels: ReadonlyMap<string, IncludedModel> = new Map(
-  (Object.entries(pretrainedModels) as [PretrainedName, readonly PositionKind[]][]).flatMap((
-    [name, kinds],
-  ) => [
-    [name, [name, kinds[0]!]] as [string, IncludedModel],
-    ...kinds.map((kind): [string, IncludedModel] => [`${name}-${kind}`, [name, kind]]),
-  ]),
+  (Object.keys(pretrainedModels) as PretrainedName[]).flatMap((name) => {
+    const kinds = Object.keys(pretrainedModels[name]) as PositionKind[];
+    return [
+      [name, [name, kinds[0]!]] as [string, IncludedModel],
+      ...kinds.map((kind): [string, IncludedModel] => [`${name}-${kind}`, [name, kind]]),
+    ];
+  }),
 );
 
-/** The file of an included model. */
-export function pretrainedFile(name: PretrainedName, positions: PositionKind): string {
+/** The file of an included model: in the kit's folder, or downloaded from where the kit was loaded. */
+export async function pretrainedFile(name: PretrainedName, positions: PositionKind): Promise<string> {
   checked("load a pre-trained model", "name", pretrainedSetting, name);
-  const kinds = pretrainedModels[name];
-  if (!kinds.includes(positions)) {
+  const pinned = pretrainedModels[name][positions];
+  if (!pinned) {
     throw new InputError(
       `Cannot load pre-trained model ${name} with positions ${quoted(positions)} as it has ${
-        kinds.join(" or ")
+        Object.keys(pretrainedModels[name]).join(" or ")
       }`,
     );
   }
-  return fileURLToPath(new URL(`../../data/models/${name}-${positions}.safetensors`, import.meta.url));
+  const file = `${name}-${positions}.safetensors`;
+  const url = new URL(`../../data/models/${file}`, import.meta.url);
+  if (url.protocol === "file:") return fileURLToPath(url);
+  const path = `data/cache/models/${file}`;
+  await downloadShared({ ...pinned, url: url.href }, path);
+  return path;
 }

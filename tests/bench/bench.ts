@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { cpus } from "node:os";
 import * as tf from "../../lib/tfjs.ts";
@@ -106,7 +107,7 @@ async function armsSideBySide(): Promise<Arms> {
         "run",
         "--quiet",
         "--allow-all",
-        new URL("arms.ts", import.meta.url).pathname,
+        fileURLToPath(new URL("arms.ts", import.meta.url)),
         `${count}`,
       ];
       const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
@@ -137,12 +138,13 @@ function entriesOf(
   torch: { python: string; library: string } | undefined,
   size: string,
 ): Entry[][] {
-  const here = (file: string) => new URL(file, import.meta.url).pathname;
+  const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
   const deno = (file: string, ...args: string[]) => ({
     command: Deno.execPath(),
     args: [
       "run",
       "--quiet",
+      "--no-lock", // Of others' packages the kit's lock file has none.
       "--allow-read",
       "--allow-env",
       "--allow-ffi",
@@ -193,13 +195,7 @@ function entriesOf(
   const peer = deno("gpt_tfjs.ts");
   const slow = [
     { name: "tfjs wasm, stock operations", threads: 1, ...deno("stock.ts") },
-    // Its package stays out of the kit's lock.
-    {
-      name: "gpt-tfjs",
-      threads: 1,
-      ...peer,
-      args: ["run", "--no-lock", "--no-config", ...peer.args.slice(1)],
-    },
+    { name: "gpt-tfjs", threads: 1, ...peer, args: ["run", "--no-config", ...peer.args.slice(1)] },
   ];
   const chosen = (entries: Entry[]) =>
     entries.filter(({ name }) =>

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { table } from "arquero";
+import { table } from "../../lib/arquero.ts";
 import type { Size } from "./contender.ts";
 
 const small = { layers: 4, width: 128, heads: 4, context: 128, vocabulary: 4096, batch: 16, dropout: 0.1 };
@@ -135,30 +135,24 @@ function markdown(rows: readonly Readonly<Record<string, string | number>>[]): s
   return table(Object.fromEntries(columns)).toMarkdown().trim();
 }
 
-/** How many times as fast, size by size: what the README quotes. */
+/** How many times as fast, by size, with dropout and on all threads: what the README quotes. */
 export function summaryOf(made: Made): string {
   const rows = Object.entries(made.results).flatMap(([name, measured]) => {
-    const find = finder(measured);
-    return [...new Set(measured.map(({ threads }) => threads))].flatMap((threads) => {
-      const kit = find("this kit, BLAS", threads), torch = find("PyTorch eager", threads);
-      if (!kit) return [];
-      const times = (a: Measured | undefined, b: Measured | undefined) =>
-        a && b ? digits(ratio(a, b).median) : "";
-      return [{
-        size: name,
-        threads,
-        "tokens/s": digits(sizes[name]!.batch * sizes[name]!.context / median(timesOf(kit)) * 1e3),
-        MFU: shareOf(sizes[name]!, kit, find("sgemm", threads)),
-        "× PyTorch eager": times(kit, torch),
-        "with PyTorch's BLAS": times(find("this kit, PyTorch's BLAS", threads), torch),
-        "without BLAS": times(find("this kit, own kernel", threads), torch),
-        "× stock tfjs": times(kit, find("tfjs wasm, stock operations", 1)),
-        "× gpt-tfjs": times(kit, find("gpt-tfjs", 1)),
-      }];
-    });
+    const find = finder(measured), threads = Math.max(...measured.map(({ threads }) => threads));
+    const kit = find("this kit, BLAS", threads), torch = find("PyTorch eager", threads);
+    if (!kit || sizes[name]!.dropout === 0) return [];
+    const times = (a: Measured | undefined, b: Measured | undefined) =>
+      a && b ? digits(ratio(a, b).median) : "";
+    return [{
+      size: name,
+      "tokens/s": digits(sizes[name]!.batch * sizes[name]!.context / median(timesOf(kit)) * 1e3),
+      "× PyTorch eager": times(kit, torch),
+      "× PyTorch eager, without a BLAS": times(find("this kit, own kernel", threads), torch),
+      "× stock tfjs": times(kit, find("tfjs wasm, stock operations", 1)),
+      "× gpt-tfjs": times(kit, find("gpt-tfjs", 1)),
+    }];
   });
-  const parts = [headline(made), markdown(rows), ...(made.arms ? [armsReport(made.arms)] : [])];
-  return parts.join("\n\n") + "\n";
+  return `${[headline(made), markdown(rows)].join("\n\n")}\n`;
 }
 
 /** All that was measured, and what is compared. */

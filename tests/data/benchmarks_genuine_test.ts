@@ -2,6 +2,7 @@
  * The loaders on genuine files, which lie beside a checkout where somebody put them there: they are not the
  * project's to give. Numbers of rows are those that the data sets' own documents state.
  */
+import { fileURLToPath } from "node:url";
 import * as tf from "../../lib/tfjs.ts";
 import { checkTask, subset, type Task, task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
@@ -13,7 +14,7 @@ import { assert, assertEquals } from "../assert.ts";
 import { unzip } from "./unzip.ts";
 
 await backend();
-const genuine = new URL("../../../shared/datasets/", import.meta.url).pathname;
+const genuine = fileURLToPath(new URL("../../../shared/datasets/", import.meta.url));
 const ignore = !await exists(genuine);
 
 /** A test that needs the genuine files. */

@@ -1,9 +1,10 @@
+import { fileURLToPath } from "node:url";
 import { checkTask, listTasks, task } from "../../lib/data/mod.ts";
 import { parse } from "../../lib/data/benchmarks/load.ts";
 import { benchmarks } from "../../lib/data/benchmarks/table.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 
-const fixtures = new URL("../fixtures/benchmarks/", import.meta.url).pathname;
+const fixtures = fileURLToPath(new URL("../fixtures/benchmarks/", import.meta.url));
 const SPLITS = ["train", "validation", "test"] as const;
 
 /** Each form of each benchmark's files: its fixture, how many examples that has, and one of them. */

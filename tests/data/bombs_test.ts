@@ -1,7 +1,8 @@
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "../assert.ts";
 import { bombs, lay } from "./bombs.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Most bytes that a process may have in memory at once, all in all: Deno itself takes 60 MB. */
 const MOST = 300e6;

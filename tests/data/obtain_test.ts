@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { createHash } from "node:crypto";
 import { listTasks } from "../../lib/data/mod.ts";
 import { type Download, downloads, fileName, type Pinned } from "../../lib/data/downloads.ts";
@@ -325,10 +326,10 @@ Deno.test("of two that bring the same set one does, and the other is told who is
 
 Deno.test("what a killed process was at, the next goes on with at once, and nothing of it stays", async () => {
   await served(stalling(), async (set, folder) => {
-    const code = `import { obtain } from "${root.pathname}lib/data/obtain.ts";
+    const code = `import { obtain } from "${root.href}lib/data/obtain.ts";
       await obtain(${JSON.stringify(set)}, "${folder}");`;
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["eval", `--config=${root.pathname}deno.json`, code],
+      args: ["eval", `--config=${fileURLToPath(new URL("deno.json", root))}`, code],
       stdout: "null",
       stderr: "null",
     }).spawn();

@@ -1,4 +1,4 @@
-import { from } from "arquero";
+import { from } from "../../lib/arquero.ts";
 import { readTask, type ReadTaskOptions, type Rows } from "../../lib/data/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 

@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
-import { from, table } from "arquero";
+import { from, table } from "../../lib/arquero.ts";
 import { InputError } from "../../lib/errors.ts";
 import {
   checkTask,

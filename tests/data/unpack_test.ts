@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { verify } from "../../lib/data/download.ts";
 import { unpack } from "../../lib/data/unpack.ts";
 import { exists } from "../../lib/files.ts";
@@ -352,7 +353,7 @@ const genuine: [archive: string, entries: number, file: string, bytes: number, s
   ],
 ];
 for (const [archive, entries, file, size, sha256] of genuine) {
-  const path = new URL(`../../../shared/datasets/${archive}`, import.meta.url).pathname;
+  const path = fileURLToPath(new URL(`../../../shared/datasets/${archive}`, import.meta.url));
   const there = await exists(path);
   if (!there) console.error(`${archive} is not on this machine: its test is left out`);
   Deno.test({ name: `${archive} is unpacked as unzip does it`, ignore: !there }, async () => {

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "../assert.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -17,7 +18,7 @@ async function found(env: Record<string, string>, cwd: string): Promise<string> 
       "--allow-env",
       "--allow-ffi",
       "--config",
-      new URL("deno.json", root).pathname,
+      fileURLToPath(new URL("deno.json", root)),
       program,
     ],
     env: { NO_COLOR: "1", GPT1_BLAS: "", LD_LIBRARY_PATH: "", ...env },
@@ -118,7 +119,7 @@ Deno.test({
         `import { backend } from "${module}"; console.log(JSON.stringify(await backend("wasm", { threads: 1 })));`;
       const program = await Deno.makeTempFile({ suffix: ".ts" });
       await Deno.writeTextFile(program, code);
-      const config = ["--config", new URL("deno.json", root).pathname];
+      const config = ["--config", fileURLToPath(new URL("deno.json", root))];
       const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
         args: ["run", "--no-prompt", "--allow-read", "--allow-ffi", env, ...config, program],
         env: { NO_COLOR: "1", GPT1_BLAS: library, OPENBLAS_CORETYPE: core },

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import kit from "../../deno.json" with { type: "json" };
 import { gitRevision } from "../../lib/engine/provenance.ts";
 import { assertEquals } from "../assert.ts";
@@ -26,7 +27,7 @@ console.log(JSON.stringify(await provenance()));`;
       "--quiet",
       "--allow-read",
       "--allow-env",
-      `--config=${new URL("deno.json", root).pathname}`,
+      `--config=${fileURLToPath(new URL("deno.json", root))}`,
       "run.ts",
     ],
     cwd: elsewhere,

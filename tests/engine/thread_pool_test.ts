@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import * as tf from "../../lib/tfjs.ts";
 import { findBlas } from "../../lib/engine/blas.ts";
 import { type GemmOptions, installGemm } from "../../lib/engine/gemm.ts";
@@ -113,11 +114,13 @@ Deno.test("shares are whole units that follow each other to the end", () => {
   }
 });
 
-Deno.test("a queue takes more calls than it holds, and they are made in their order", () => {
+Deno.test("a queue takes more calls than it holds, and they are made in their order", async () => {
   const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536, shared: true });
   const settings = { memory, form: "simd", blas: undefined, constants: 64, scratch: 65536 } as const;
   assert(scratchBytes("simd", memory) < 2 ** 21 && CONSTANTS_BYTES <= 64);
-  const pool = startThreadPool(kernelCallsOn(memory, "simd", undefined, 64, 2 ** 21 + 65536), [settings]);
+  const pool = await startThreadPool(kernelCallsOn(memory, "simd", undefined, 64, 2 ** 21 + 65536), [
+    settings,
+  ]);
   try {
     const at = 2 ** 22 - 4096, x = new Float32Array(memory.buffer, at, 4), count = 100_000;
     x.fill(1);
@@ -200,7 +203,7 @@ Deno.test({
   async fn() {
     const { matmul, faster } = await backend("wasm", { threads: 2 });
     assert(matmul.endsWith(", 1 thread"), matmul);
-    assert(faster?.endsWith("; 2 threads are faster: run from files, with --allow-read"), faster);
+    assert(faster?.endsWith("; 2 threads are faster: run with --allow-read"), faster);
   },
 });
 
@@ -210,7 +213,7 @@ Deno.test("a program whose threads wait for work ends by itself", async () => {
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   try {
     await Deno.writeTextFile(file, code);
-    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
     const args = ["run", "--quiet", "--config", config, "--allow-read", "--allow-env", file];
     const { stdout, code: exit } = await new Deno.Command(Deno.execPath(), { args }).output();
     assertEquals(exit, 0);

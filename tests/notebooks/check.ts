@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import {
   type CodeCell,
   format,
@@ -136,7 +137,7 @@ export async function codeProblems(notebooks: Readonly<Record<string, Notebook>>
     places[name] = where;
     await Deno.writeTextFile(`${folder}/${name}.ts`, lines.join("\n") + "\nexport {};\n");
   }
-  const config = new URL("deno.json", root).pathname;
+  const config = fileURLToPath(new URL("deno.json", root));
   const said: string[] = [];
   for (const args of [["check", "--quiet", "--config", config], ["lint", "--quiet", "--config", config]]) {
     const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import {
   type CodeCell,
   findNotebooks,
@@ -12,7 +13,7 @@ import { codeProblems, problems } from "./check.ts";
 
 const notebooks: Record<string, Notebook> = {};
 const sizes: number[] = [];
-for (const path of await findNotebooks([], new URL("../../notebooks", import.meta.url).pathname)) {
+for (const path of await findNotebooks([], fileURLToPath(new URL("../../notebooks", import.meta.url)))) {
   sizes.push((await Deno.stat(path)).size);
   notebooks[nameOf(path)] = parseNotebook(await Deno.readTextFile(path), path);
 }

@@ -41,6 +41,18 @@ const outputsOf = ({ cells }: Notebook): string[] =>
     ).join("|").trim()
   );
 
+Deno.test({ name: "a notebook outside the checkout starts the kit by its path", ignore }, async () => {
+  const { path } = await write(
+    "outside",
+    `import { backend, pretrained } from "${root}mod.ts";`,
+    "(await backend()).name;",
+    '(await pretrained("mini")).config.layers;',
+  );
+  const { code, err } = await run(path);
+  assertEquals(code, 0, err);
+  assertEquals(outputsOf(await read(path)), ["", '"wasm"', "4"]);
+});
+
 Deno.test({ name: "sixty cells keep sixty outputs, whichever way they speak", ignore }, async () => {
   const ways = [
     (i: number) => `console.log("cell ${i}");`,
@@ -276,7 +288,7 @@ Deno.test("what cannot be run is refused in a sentence, and exit code 2", async 
   for (
     const [said, ...args] of [
       [
-        /^Cannot run notebooks as nothing-here has no nbclient: install it with .*apt-get install/,
+        /^Cannot run notebooks as nothing-here does not have nbclient: install it with .*apt-get install/,
         "--python",
         "nothing-here",
         path,

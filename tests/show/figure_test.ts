@@ -1,5 +1,6 @@
 import { decode } from "fast-png";
-import { armStyle, bars, curve, type Figure, forest, heatmap, png, strip } from "../../lib/show/mod.ts";
+import { JSDOM } from "jsdom";
+import { armStyle, bars, curve, type Figure, forest, heatmap, png, strip, svg } from "../../lib/show/mod.ts";
 import { start } from "../../lib/show/png.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 import { startCode } from "../programs.ts";
@@ -56,6 +57,23 @@ Deno.test("a figure's text has its title and its numbers", () => {
       "gloss-similarity: pre-trained − from scratch               +17.3  1",
     ],
   );
+});
+
+Deno.test("a figure's SVG is a whole XML document of its size, whose texts stay texts", async () => {
+  const { window } = new JSDOM();
+  for (const [kind, figure] of Object.entries(figures())) {
+    const before = JSON.stringify(figure);
+    const text = await svg(figure);
+    const root = new window.DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+    const { width, height } = figure.layout;
+    assertEquals([kind, root.localName, root.getAttribute("width"), root.getAttribute("height")], [
+      ...[kind, "svg", String(width), String(height)],
+    ]);
+    assert(root.textContent.includes(String(figure).slice(0, 12)), `${kind} has no title`);
+    assert(!/<script|<image[^>]*href="(?!data:)/.test(text), `${kind} loads something`);
+    assertEquals(JSON.stringify(figure), before, "drawing changes nothing");
+  }
+  await assertRefused(() => svg({} as Figure), /^Cannot draw an SVG with figure \{\} as it must be a figure/);
 });
 
 Deno.test("a PNG is drawn of what the figure says, and drawing changes nothing in it", async () => {

@@ -1,4 +1,4 @@
-import { table } from "arquero";
+import { table } from "../../lib/arquero.ts";
 import "../../lib/show/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { startCode } from "../programs.ts";

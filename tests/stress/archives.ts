@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { unpack } from "../../lib/data/unpack.ts";
 import { keyOf, permutation, words } from "../../lib/engine/mod.ts";
@@ -145,7 +146,7 @@ async function seedsIn(top: string): Promise<Seed[]> {
   }
   await Deno.remove(`${top}/seed/data`, { recursive: true });
   for (const name of ["glue-cola", "superglue-copa", "winograd_wsc"]) {
-    const path = new URL(`../../../shared/datasets/hf_dummy/${name}.zip`, import.meta.url).pathname;
+    const path = fileURLToPath(new URL(`../../../shared/datasets/hf_dummy/${name}.zip`, import.meta.url));
     if (await exists(path)) archives.push([`${name}.zip`, await Deno.readFile(path)]);
   }
   const seeds: Seed[] = [];

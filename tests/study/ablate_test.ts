@@ -323,6 +323,34 @@ Deno.test("an LSTM, which has no positions, is compared with models of any", () 
   ]);
 });
 
+Deno.test("a study's runs are a table: a row per run with full precision, and a CSV in one call", () => {
+  const budget = { updates: 4, batch: 2 };
+  const part = { loss: 0.5, perplexity: 2, bitsPerCharacter: 1.7 };
+  const heldout = { ...score, loss: 1, bitsPerCharacter: 1 / 3, low: part, high: part };
+  const zeroShot = [{
+    ...{ task: "sky", measure: "accuracy" as const, measures: {}, value: 0.25, low: 0, high: 1 },
+    ...{ examples: 16, constant: 0.5 },
+  }];
+  const { runs } = studyOf(
+    [
+      { model, positions: "learned", seed: 1, heldout, zeroShot, trained: budget },
+      { model: "bert", positions: "learned", seed: 1 },
+      { model: "lstm", positions: "none", seed: 1, heldout },
+    ],
+    [{ ...run("learned", 0.5, 2, 0.1 + 0.2), trained: budget }],
+    baselines,
+    false,
+  );
+  assertEquals(runs.toCSV().trim().split("\n"), [
+    "model,positions,start,lambda,seed,task,measure,score,low,high,baseline,examples,loss,updates,batch",
+    "gpt1,learned,,,1,held-out text,bits per character,0.3333333333333333,1.7,1.7,,,1,4,2",
+    "bert,learned,,,1,held-out text,bits per character,,,,,,,,",
+    "lstm,,,,1,held-out text,bits per character,0.3333333333333333,1.7,1.7,,,1,,",
+    "gpt1,learned,without fine-tuning,,1,sky,accuracy,0.25,0,1,0.5,16,,,",
+    "gpt1,learned,pre-trained,0.5,2,sky,accuracy,0.30000000000000004,0,1,0.5,100,1,4,2",
+  ]);
+});
+
 Deno.test("a study that begins with the kit's models fine-tunes them, seed by seed, and pre-trains nothing", async () => {
   const folder = await Deno.makeTempDir();
   const options: StudyOptions = { ...small(folder), pretrained: "mini", seeds: 2, positions: ["learned"] };

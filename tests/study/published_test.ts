@@ -1,10 +1,11 @@
+import { fileURLToPath } from "node:url";
 import { backend } from "../../lib/engine/mod.ts";
 import { published, report, studies, type StudyOptions } from "../../lib/study/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 
 await backend();
 
-const folder = (name: string) => new URL(`../../data/studies/${name}`, import.meta.url).pathname;
+const folder = (name: string) => fileURLToPath(new URL(`../../data/studies/${name}`, import.meta.url));
 
 Deno.test("a published study opens as it was found, to the letter of its report", async () => {
   const study = await published({ ...studies.compare, folder: folder("compare") });

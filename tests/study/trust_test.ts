@@ -1,4 +1,5 @@
 /** A result belongs to exactly what it was made from. */
+import { fileURLToPath } from "node:url";
 import * as tf from "../../lib/tfjs.ts";
 import type { Task } from "../../lib/data/mod.ts";
 import { backend, keyOf, words as draws } from "../../lib/engine/mod.ts";
@@ -682,7 +683,7 @@ Deno.test("a model that another run made is not taken for a run's own", async ()
 });
 
 Deno.test("a study in the folder of one that version 0.1 published is refused, and that one stays as it is", async () => {
-  const folder = new URL("../../data/studies/transfer", import.meta.url).pathname;
+  const folder = fileURLToPath(new URL("../../data/studies/transfer", import.meta.url));
   const before = await Deno.readTextFile(`${folder}/study.json`);
   await assertRefused(
     () => ablate({ ...small, folder }),

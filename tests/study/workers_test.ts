@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { backend } from "../../lib/engine/mod.ts";
 import { claimOf } from "../../lib/study/run.ts";
 import { planOf, runsOf } from "../../lib/study/plan.ts";
@@ -94,7 +95,7 @@ Deno.test("a study whose process may write to its folder alone runs side by side
         args: [
           "run",
           ...["--no-prompt", "--allow-read", `--allow-write=${folder}`, "--allow-ffi", ...flags],
-          ...[`--config=${new URL("../../deno.json", import.meta.url).pathname}`, file],
+          ...[`--config=${fileURLToPath(new URL("../../deno.json", import.meta.url))}`, file],
         ],
         stdin: "piped",
         stdout: "piped",

@@ -1,5 +1,6 @@
 import { backend } from "../../lib/engine/mod.ts";
-import { dispose, leaves } from "../../lib/model/mod.ts";
+import { sha256 as digestOf } from "../../lib/digest.ts";
+import { dispose, leaves, type PositionKind } from "../../lib/model/mod.ts";
 import { loadModel, pretrained, pretrainedModels, scoreText } from "../../lib/train/mod.ts";
 import { corpus } from "../../lib/data/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
@@ -11,9 +12,11 @@ const read = async (file: string) => JSON.parse(await Deno.readTextFile(new URL(
 Deno.test("the models that come with the kit are those that the files beside them tell of", async () => {
   const { heldout } = await corpus("books");
   for (const [name, kinds] of Object.entries(pretrainedModels)) {
-    for (const positions of kinds) {
+    for (const [positions, { bytes, sha256 }] of Object.entries(kinds)) {
+      const file = await Deno.readFile(new URL(`${name}-${positions}.safetensors`, folder));
+      assertEquals([file.length, digestOf(file)], [bytes, sha256]);
       const { settings, result, provenance } = await read(`${name}-${positions}.json`);
-      const lm = await pretrained(name as "mini", { positions });
+      const lm = await pretrained(name as "mini", { positions: positions as PositionKind });
       const { positions: { kind }, ...config } = lm.config;
       assertEquals(kind, positions);
       for (const [key, value] of Object.entries(config)) {

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { backend } from "../../lib/engine/mod.ts";
 import { exists } from "../../lib/files.ts";
 import { dispose, gpt, type LanguageModel, leaves, presets } from "../../lib/model/mod.ts";
@@ -8,7 +9,7 @@ import { assert, assertEquals, assertRefused } from "../assert.ts";
 await backend();
 
 /** The run that `killed.ts` makes in a process of its own. */
-const child = new URL("./killed.ts", import.meta.url).pathname;
+const child = fileURLToPath(new URL("./killed.ts", import.meta.url));
 
 const bits = (lm: LanguageModel) =>
   leaves(lm.parameters).map(([name, leaf]) => [name, [...new Uint32Array(leaf.dataSync().slice().buffer)]]);
