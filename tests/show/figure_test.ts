@@ -234,7 +234,7 @@ Deno.test("figures refuse what they cannot draw", async () => {
       [() => curve([{ name: "a", x: [1], y: [NaN] }], labels), /no points of "a"/],
       [
         () => curve([{ name: "a", x: [1, NaN], y: [1, 2] }], labels),
-        /^Cannot draw x of "a" as number 2 of 2 is NaN$/,
+        /^Cannot draw x of "a" as number 2 of 2 is NaN, as where an await is missing$/,
       ],
       [
         () => curve([{ name: "a", x: [1], y: [1, 2] }], labels),
@@ -242,7 +242,10 @@ Deno.test("figures refuse what they cannot draw", async () => {
       ],
       [() => curve([{ name: "a", x: [1], y: [{ mean: NaN, low: 1, high: 2 }] }], labels), /no points of "a"/],
       [() => forest([], { title: "T", x: "points" }), /no rows/],
-      [() => forest([row], { title: "T", x: "points" }), /^Cannot draw means as number 1 of 1 is NaN$/],
+      [
+        () => forest([row], { title: "T", x: "points" }),
+        /^Cannot draw means as number 1 of 1 is NaN, as where an await is missing$/,
+      ],
       [() => heatmap([], { ...labels, ...z }), /no rows/],
       [() => heatmap([[NaN]], { ...labels, ...z }), /no numbers/],
       [() => heatmap([[1], [1, 2]], { ...labels, ...z }), /2 cells in row 2 with 1 in the first/],

@@ -1,7 +1,8 @@
+// These come first: until tfjs has loaded, Deno resolves no module that a CommonJS package requires.
+import { type CodeCell, pageContext, parseNotebook, render, type TextCell } from "../../lib/notebook/mod.ts";
 import { JSDOM } from "jsdom";
 import { keyOf, permutation, uniforms } from "../../lib/engine/mod.ts";
 import { InputError } from "../../lib/errors.ts";
-import { type CodeCell, pageContext, parseNotebook, render, type TextCell } from "../../lib/notebook/mod.ts";
 import { open, until } from "../notebooks/chromium.ts";
 import { chromium } from "../programs.ts";
 import { faultOf } from "./functions.ts";
