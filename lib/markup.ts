@@ -31,3 +31,22 @@ export function escapeText(text: string): string {
 export function escapeAttribute(text: string): string {
   return escapeText(text).replaceAll('"', "&quot;");
 }
+
+/**
+ * The text of HTML as {@linkcode escapeText} and plotly.js' labels have it: without tags, line breaks as spaces.
+ *
+ * @param html Escaped text, with tags such as `<br>`.
+ * @returns The text.
+ *
+ * @example
+ * ```ts
+ * import { unescapeText } from "./markup.ts";
+ *
+ * console.log(unescapeText("loss<br><b>a &lt; b</b>")); // loss a < b
+ * ```
+ */
+export function unescapeText(html: string): string {
+  const entities: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"' };
+  return html.replace(/<br ?\/?>/gi, " ").replace(/<[^<>]*>/g, "")
+    .replace(/&(amp|lt|gt|quot);/g, (_, name) => entities[name]!);
+}

@@ -26,7 +26,7 @@ parentPort!.on("message", async (json: string) => {
       new Promise((resolve) => timer = setTimeout(resolve, PENDING)),
     ]);
   } catch {
-    // A figure rejected here is rejected by the page's plotly.js, too.
+    // The page's plotly.js rejects it, too, or draws it: a violin or 3-D needs more than jsdom has.
   }
   clearTimeout(timer);
   parentPort!.postMessage("done");

@@ -1,5 +1,4 @@
 import { dirname, isAbsolute, relative, resolve, sep } from "node:path";
-import { pathToFileURL } from "node:url";
 import { quoted } from "../errors.ts";
 import type { PageContext } from "./render.ts";
 
@@ -16,8 +15,8 @@ const IMAGES: Readonly<Record<string, RegExp>> = {
 };
 
 /**
- * Resolves the links and images of a notebook for its page: links to notebooks become links to their pages, other links
- * stay relative to the notebook, and images are embedded.
+ * Resolves the links and images of a notebook for its page: links to notebooks become links to their pages, and images
+ * are embedded. A link to a file outside the page's folder becomes text, so that a copy of the folder has no dead link.
  *
  * @param notebook The notebook's file.
  * @param page The page's file.
@@ -49,9 +48,10 @@ export function pageContext(
       const otherPage = pages.get(target);
       if (isAbsolute(path!) || (otherPage === undefined && !exists(target))) {
         warn(`the target of the link ${quoted(href)} does not exist`);
-        return href;
+        return undefined;
       }
-      return relativeUrl(from, otherPage ?? target) + (path!.endsWith("/") ? "/" : "") + rest;
+      const url = relativeUrl(from, otherPage ?? target);
+      return url === undefined ? undefined : url + (path!.endsWith("/") ? "/" : "") + rest;
     },
     image(src) {
       if (/^([\w+.-]+:|\/\/)/.test(src)) {
@@ -68,11 +68,13 @@ export function pageContext(
   };
 }
 
-/** The URL of a file, relative to a folder. */
-function relativeUrl(from: string, target: string): string {
-  const path = relative(from, target) || ".";
-  // There is no relative path to another drive.
-  return isAbsolute(path) ? pathToFileURL(path).href : path.split(sep).map(encodeURIComponent).join("/");
+/** The URL of a file, relative to a folder; undefined if it is not in the folder. */
+function relativeUrl(from: string, target: string): string | undefined {
+  const parts = relative(from, target).split(sep);
+  // The path to another drive is absolute.
+  return parts[0] === ".." || isAbsolute(parts.join(sep))
+    ? undefined
+    : parts.map(encodeURIComponent).join("/");
 }
 
 /** An image as a `data:` URL. The path comes from the notebook: only image files inside these folders are embedded. */

@@ -21,4 +21,5 @@ export {
 export { execute, type ExecuteOptions, type Failure, findPython } from "./execute.ts";
 export { format } from "./format.ts";
 export { pageContext } from "./links.ts";
-export { type PageContext, render } from "./render.ts";
+export type { Navigation, PageLink } from "./page.ts";
+export { type PageContext, render, renderIndex, type Summary, summaryOf } from "./render.ts";

@@ -2,6 +2,7 @@ import { sha256 } from "../digest.ts";
 import { InputError, named, quoted } from "../errors.ts";
 import { checkFile, fileError } from "../files.ts";
 import { isRecord } from "../foreign.ts";
+import { altText, PLOTLY } from "./alt.ts";
 
 /** Data of an output by media type: text, or JSON if the type ends in `json`. */
 export type Bundle = { readonly [type: string]: unknown };
@@ -290,8 +291,8 @@ export function sourcesHash({ cells }: Notebook): string {
 }
 
 /**
- * Prepares a notebook for saving after a run: adds {@linkcode RunMetadata}, removes editors' metadata and what changes
- * from run to run.
+ * Prepares a notebook for saving after a run: adds {@linkcode RunMetadata} and alternative texts of figures, removes
+ * editors' metadata and what changes from run to run.
  *
  * @param notebook The notebook after the run.
  * @param smoke Whether it was a smoke run.
@@ -311,13 +312,21 @@ export function tidy(notebook: Notebook, smoke: boolean): Notebook {
     const metadata = "tags" in cell.metadata ? { tags: cell.metadata["tags"] } : {};
     if (cell.cell_type !== "code") return { ...cell, metadata };
     const execution_count = ++executed;
-    const outputs = cell.outputs.map((output) =>
-      output.output_type === "execute_result" ? { ...output, execution_count } : output
-    );
+    const outputs = cell.outputs.map((output) => ({
+      ...output,
+      ...output.output_type === "execute_result" && { execution_count },
+      ..."data" in output && { metadata: withAlt(output.data, output.metadata) },
+    }));
     return { ...cell, metadata, outputs, execution_count };
   });
   const run: RunMetadata = { deno: Deno.version.deno, smoke, sources: sourcesHash(notebook) };
   return { cells, metadata: { gpt1: run, ...KERNEL }, nbformat: 4, nbformat_minor: 5 };
+}
+
+/** An output's metadata, with the alternative text of a figure's PNG where nbconvert reads it; the kernel sends none. */
+function withAlt(data: Bundle, metadata: Bundle): Bundle {
+  if (!(PLOTLY in data && "image/png" in data)) return metadata;
+  return { ...metadata, "image/png": { alt: altText(data, metadata) } };
 }
 
 /** Kernel and language metadata; without the language version, which changes with Deno's. */

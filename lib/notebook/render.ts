@@ -4,28 +4,28 @@ import highlighter from "npm:highlight.js@11.12.0/lib/core";
 import typescript from "npm:highlight.js@11.12.0/lib/languages/typescript";
 // @ts-types="npm:@types/markdown-it@14.2.0"
 import MarkdownIt from "npm:markdown-it@14.3.3";
-import plotlyCode from "npm:plotly.js-dist@4.1.1/plotly.js" with { type: "text" };
 // @ts-types="npm:@types/sanitize-html@2.16.2"
 import sanitizeHtml from "npm:sanitize-html@2.18.1";
 import temml from "npm:temml@0.13.5";
-import { sha256 } from "../digest.ts";
 import { messageOf, quoted } from "../errors.ts";
 import { escapeAttribute, escapeText } from "../markup.ts";
-import { terminates } from "./terminates.ts";
+import { altText, PLOTLY } from "./alt.ts";
 import { decodePath } from "./links.ts";
+import { figureHtml, figureJson, isFigure, type PlotlyFigure } from "./plotly.ts";
+import { MAIN, type Navigation, pageHtml } from "./page.ts";
+import { terminates } from "./terminates.ts";
 import type { Bundle, CodeCell, Notebook, Output, RunMetadata } from "./notebook.ts";
-
-/** Media type of Plotly JSON. */
-const PLOTLY = "application/vnd.plotly.v1+json";
 
 /** Resolves a notebook's links and images for its page. */
 export interface PageContext {
-  /** The target of a notebook's link, relative to the page. */
-  link(href: string): string;
+  /** The target of a notebook's link, relative to the page; undefined if the link is shown as text. */
+  link(href: string): string | undefined;
   /** An image as a `data:` URL; undefined if it cannot be shown. */
   image(src: string): string | undefined;
   /** Called with a message about content that cannot be shown or a broken link. */
   warn(message: string): void;
+  /** Links to the pages around this one. Default: none. */
+  readonly navigation?: Navigation | undefined;
 }
 
 /** The default: pages are stored next to each other, as their notebooks are, without images. */
@@ -43,7 +43,7 @@ interface RenderState {
   /** Unique ids of the headings. */
   readonly ids: Set<string>;
   /** JSON of the figures that plotly.js can draw. */
-  readonly figures: ReadonlyMap<Figure, string>;
+  readonly figures: ReadonlyMap<PlotlyFigure, string>;
   /** Deadline, in ms: what is not rendered by then is shown as source. */
   readonly end: number;
 }
@@ -86,7 +86,7 @@ export async function render(
   const state: RenderState = {
     context,
     attachments: {},
-    ids: new Set(),
+    ids: new Set([MAIN]),
     figures,
     end: performance.now() + TIME_LIMITS.texts,
   };
@@ -99,50 +99,104 @@ export async function render(
       }</section>`
       : ""
   ).join("\n");
-  const scripts = body.includes(FIGURE) ? [plotlyCode, DRAW].map(inline) : [];
-  const hashes = scripts.map((code) => `'sha256-${Uint8Array.fromHex(sha256(code)).toBase64()}'`);
-  const policy = [
-    "default-src 'none'",
-    `script-src ${hashes.join(" ") || "'none'"}`,
-    "style-src 'unsafe-inline'", // plotly.js inserts styles
-    "img-src data: blob:",
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join("; ");
-  for (const [, anchor] of body.matchAll(/<a [^>]*?href="#([^"]*)"/g)) {
-    if (anchor !== "" && !state.ids.has(decodePath(anchor!))) {
-      context.warn(`no heading has the anchor of the link ${quoted(`#${anchor}`)}`);
-    }
-  }
-  const heading = cells.find(({ cell_type, source }) => cell_type === "markdown" && /^# /m.test(source));
-  const title = heading?.source.match(/^# (.*)$/m)?.[1]?.replace(/[*_`$]/g, "") ?? name;
+  const main = body.replaceAll(/(<a [^>]*?)href="#([^"]*)"/g, (link, start, anchor) => {
+    if (anchor === "" || state.ids.has(decodePath(anchor))) return link;
+    context.warn(`no heading has the anchor of the link ${quoted(`#${anchor}`)}`);
+    return start; // Without a target it is text.
+  });
   const { deno, smoke } = (metadata["gpt1"] ?? {}) as Partial<RunMetadata>;
   const runNote = typeof deno === "string"
     ? ` on Deno ${deno}${smoke ? ", smoke run: its numbers mean nothing" : ""}`
     : "";
-  return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeText(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-${body}
-<footer>notebooks/${escapeText(name)}.ipynb${escapeText(runNote)}</footer>
-</main>
-${scripts.map((code) => `<script>${code}</script>`).join("\n")}
-</body>
-</html>
-`;
+  return pageHtml({
+    title: summaryOf(notebook, name).title,
+    main: `${main}\n<footer>notebooks/${escapeText(name)}.ipynb${escapeText(runNote)}</footer>`,
+    navigation: context.navigation,
+    hasFigures: figures.size > 0,
+  });
 }
 
+/** What a list of pages says of a notebook. */
+export interface Summary {
+  /** Its heading as text, or its name. */
+  readonly title: string;
+  /** The first sentence below the heading, as Markdown; empty if there is none. */
+  readonly sentence: string;
+}
+
+/**
+ * A notebook's title and first sentence.
+ *
+ * @param notebook The notebook.
+ * @param name Its title if it has no heading.
+ * @returns The summary.
+ *
+ * @example
+ * ```ts
+ * import { summaryOf } from "./render.ts";
+ *
+ * const cell = { cell_type: "markdown", id: "a", metadata: {}, source: "# Tokens\n\nWhat is one? An id." } as const;
+ * console.log(summaryOf({ cells: [cell], metadata: {}, nbformat: 4, nbformat_minor: 5 }, "01_tokens"));
+ * // { title: "Tokens", sentence: "What is one?" }
+ * ```
+ */
+export function summaryOf({ cells }: Notebook, name: string): Summary {
+  const first = cells.find(({ cell_type, source }) => cell_type === "markdown" && /^# /m.test(source));
+  const [, heading = name, text = ""] = /^# (.*)$([^]*)/m.exec(first?.source ?? "") ?? [];
+  const paragraph = text.trim().split(/\n\s*\n/, 1)[0]!.slice(0, 1000)
+    .replace(/^\*\*[^*]*\*\*\s*/, "").replace(/\s+/g, " "); // Without a label such as "**The question.**".
+  const isText = /^[^#>|`-]/.test(paragraph); // No heading, quotation, table, code or list.
+  let sentence = "";
+  for (
+    const { segment } of new Intl.Segmenter("en", { granularity: "sentence" }).segment(
+      isText ? paragraph : "",
+    )
+  ) {
+    sentence += segment;
+    if (!/\bal\. $/.test(sentence)) break; // "Radford et al. 2018" ends no sentence.
+  }
+  return { title: heading.replace(/[*_`$]/g, "").trim() || name, sentence: sentence.trim() };
+}
+
+/**
+ * The page that lists the pages of notebooks.
+ *
+ * @param pages Address and summary of each page, in order.
+ * @returns The page, as HTML.
+ *
+ * @example
+ * ```ts
+ * import { renderIndex } from "./render.ts";
+ *
+ * const page = renderIndex([{ href: "01_tokens.html", title: "Tokens", sentence: "What is one?" }]);
+ * console.log(page.includes('<a href="01_tokens.html">Tokens</a>')); // true
+ * ```
+ */
+export function renderIndex(pages: readonly (Summary & { readonly href: string })[]): string {
+  const context: PageContext = { ...defaultContext, link: () => undefined };
+  const end = performance.now() + TIME_LIMITS.texts;
+  const state: RenderState = { context, attachments: {}, ids: new Set(), figures: new Map(), end };
+  const items = pages.map(({ href, title, sentence }) => {
+    const text = renderOrSource("markdown", sentence, state, () => markdown.renderInline(sentence, state));
+    return `<li><a href="${escapeAttribute(href)}">${escapeText(title)}</a><p>${text}</p></li>`;
+  });
+  return pageHtml({
+    title: INDEX_TITLE,
+    main: `<h1>${INDEX_TITLE}</h1>
+<p>Notebooks on GPT-1 (Radford et al. 2018): the model, its pre-training and fine-tuning, and ablations that are not in
+the paper.</p>
+<ul class="pages">
+${items.join("\n")}
+</ul>`,
+  });
+}
+
+/** The title of the page that lists the others. */
+const INDEX_TITLE = "A research kit for GPT-1";
+
 /** The figures that plotly.js can draw in time, as JSON. */
-async function drawable(cells: Notebook["cells"], { warn }: PageContext): Promise<Map<Figure, string>> {
-  const found = new Map<Figure, string>();
+async function drawable(cells: Notebook["cells"], { warn }: PageContext): Promise<Map<PlotlyFigure, string>> {
+  const found = new Map<PlotlyFigure, string>();
   const end = performance.now() + TIME_LIMITS.figures;
   for (const [i, cell] of cells.entries()) {
     for (const output of cell.cell_type === "code" ? cell.outputs : []) {
@@ -200,14 +254,20 @@ function outputHtml(output: Output, state: RenderState): string {
   if (output.output_type === "stream") return plain(output.text, output.name === "stderr" ? "stderr" : "");
   if (output.output_type === "error") return plain(output.traceback.join("\n"), "error");
   const { data } = output;
+  const alt = altText(data, output.metadata);
   const value = data[PLOTLY];
-  return isFigure(value)
-    ? figure(value, state.figures.get(value), imageHtml(data) ?? dataHtml(data, state))
-    : dataHtml(data, state);
+  if (!isFigure(value)) return dataHtml(data, alt, state);
+  return figureHtml(value, {
+    json: state.figures.get(value),
+    still: (imageHtml(data, alt) ?? dataHtml(data, alt, state)) ||
+      plain("There is no image of this figure", ""),
+    alt,
+    text: textOf(data, "text/plain") ?? "",
+  });
 }
 
 /** The richest representation of an output that can be shown. */
-function dataHtml(data: Bundle, state: RenderState): string {
+function dataHtml(data: Bundle, alt: string, state: RenderState): string {
   const text = (type: string) => textOf(data, type);
   const html = text("text/html");
   if (html !== undefined) {
@@ -215,7 +275,7 @@ function dataHtml(data: Bundle, state: RenderState): string {
       renderOrSource("html", html, state, () => sanitise(html, state.context))
     }</div>`;
   }
-  const image = imageHtml(data);
+  const image = imageHtml(data, alt);
   if (image !== undefined) return image;
   const md = text("text/markdown");
   if (md !== undefined) return `<div class="output text">${textHtml(md, state)}</div>`;
@@ -234,94 +294,22 @@ function textOf(data: Bundle, type: string): string | undefined {
 /** Signatures of images in base64. */
 const SIGNATURES = { png: "iVBORw0KGgo", jpeg: "/9j/", gif: "R0lGOD", webp: "UklGR" };
 
-function imageHtml(data: Bundle): string | undefined {
+function imageHtml(data: Bundle, alt: string): string | undefined {
+  const src = imageOf(data);
+  return src && `<p class="output"><img alt="${escapeAttribute(alt)}" src="${src}"></p>`;
+}
+
+/** An image of an output as a `data:` URL. */
+function imageOf(data: Bundle): string | undefined {
+  const url = (type: string, base64: string) => `data:image/${type};base64,${base64}`;
   const svg = textOf(data, "image/svg+xml");
-  if (svg !== undefined) return image("svg+xml", new TextEncoder().encode(svg).toBase64());
+  if (svg !== undefined) return url("svg+xml", new TextEncoder().encode(svg).toBase64());
   for (const [type, begin] of Object.entries(SIGNATURES)) {
     const bytes = textOf(data, `image/${type}`)?.replace(/\s/g, "");
-    if (bytes?.startsWith(begin) && /^[\w+/]+=*$/.test(bytes)) return image(type, bytes);
+    if (bytes?.startsWith(begin) && /^[\w+/]+=*$/.test(bytes)) return url(type, bytes);
   }
   return undefined;
 }
-
-/** Plotly JSON. */
-interface Figure {
-  readonly data: readonly unknown[];
-  readonly layout?: { readonly height?: unknown } | null;
-}
-
-const isFigure = (value: unknown): value is Figure =>
-  typeof value === "object" && value !== null && "data" in value && Array.isArray(value.data);
-
-const FIGURE = `<div class="figure"`;
-
-/** Maximum length of a figure's JSON, in characters: a browser draws it in a few seconds. */
-const MAX_FIGURE = 10e6;
-
-/** A placeholder of the figure's height, its fallback, and its JSON for the script at the end of the page. */
-function figure(value: Figure, json: string | undefined, fallback: string): string {
-  const { height } = value.layout ?? {};
-  const pixels = typeof height === "number" && height > 0 ? Math.min(height, 2000) : 450;
-  const still = `<div class="still">${fallback || plain("There is no image of this figure", "")}</div>`;
-  if (json === undefined) return still;
-  return `${FIGURE} style="height: ${pixels}px" hidden></div>${still}<script type="application/json">${json}</script>`;
-}
-
-/** A figure's JSON; undefined if it is nested too deeply or too large. */
-function figureJson(
-  { data, layout, frames = [] }: Figure & { readonly frames?: unknown },
-): string | undefined {
-  try {
-    // Against prototype pollution, and images that the page would load.
-    const harmless = (key: string, value: unknown) =>
-      /^(__proto__|constructor|prototype)$/.test(key) ||
-        (key === "source" && !/^data:image\//.test(String(value)))
-        ? undefined
-        : value;
-    const json = JSON.stringify({ data, layout: layout ?? {}, frames }, harmless).replaceAll("<", "\\u003c");
-    return json.length <= MAX_FIGURE ? json : undefined;
-  } catch (error) {
-    if (error instanceof RangeError) return undefined; // Its nesting exceeds the stack.
-    throw error;
-  }
-}
-
-/**
- * Draws each figure at the width of the page. The fallback stays if plotly.js throws, does not know a trace type or
- * takes too long. Each figure is drawn in its own task, after the page is displayed.
- */
-const DRAW = `
-async function draw(script) {
-  const still = script.previousElementSibling, plot = still.previousElementSibling;
-  plot.hidden = false;
-  still.hidden = true;
-  try {
-    const { data, layout, frames } = JSON.parse(script.textContent);
-    delete layout.width;
-    const height = parseFloat(plot.style.height);
-    const config = { responsive: true, displayModeBar: false }; // Its buttons would cover the title.
-    const drawing = Plotly.newPlot(plot, { data, layout: { ...layout, height, autosize: true }, frames, config });
-    await Promise.race([
-      drawing,
-      new Promise((_, reject) => setTimeout(reject, 10000, new Error("it takes too long"))),
-    ]);
-    const other = plot._fullData.find(({ type, _input }) => (_input?.type ?? "scatter") !== type);
-    if (other || plot._fullData.length < data.length) throw new Error("it has a trace of an unknown type");
-    still.remove();
-  } catch (error) {
-    console.info("A figure is shown as an image: " + error);
-    plot.remove();
-    still.hidden = false;
-  }
-}
-document.querySelectorAll('script[type="application/json"]').forEach((script, i) => setTimeout(draw, 10 * i, script));
-`;
-
-/** Escapes code so that no string in it ends the script element. */
-const inline = (code: string): string => code.replace(/<\/(script)/gi, "<\\/$1").replaceAll("<!--", "<\\!--");
-
-const image = (type: string, base64: string): string =>
-  `<p class="output"><img alt="" src="data:image/${type};base64,${base64}"></p>`;
 
 const plain = (text: string, kind: string): string =>
   text === "" ? "" : `<pre class="output ${kind}">${escapeText(stripVTControlCharacters(text))}</pre>`;
@@ -348,9 +336,15 @@ const { rules } = markdown.renderer;
 const linkOpen = rules["link_open"];
 rules["link_open"] = (tokens, index, options, state: RenderState, self) => {
   const token = tokens[index]!;
-  token.attrSet("href", state.context.link(token.attrGet("href") ?? ""));
+  const href = token.attrGet("href") ?? "", target = state.context.link(href);
+  if (target === undefined) token.attrs = [["title", href]]; // Without a target it is text.
+  else token.attrSet("href", target);
   return linkOpen?.(tokens, index, options, state, self) ?? self.renderToken(tokens, index, options);
 };
+
+// Wide tables scroll.
+rules["table_open"] = () => `<div class="output"><table>`;
+rules["table_close"] = () => "</table></div>";
 
 // The page loads no files: an image is embedded, or replaced by its alternative text.
 rules["image"] = (tokens, index, options, state: RenderState, self) => {
@@ -371,7 +365,7 @@ function attachment(src: string, attachments: Bundle): string | undefined {
   if (!src.startsWith("attachment:") || !Object.hasOwn(attachments, name)) return undefined;
   const bundle = attachments[name];
   if (typeof bundle !== "object" || bundle === null) return undefined;
-  return imageHtml(bundle as Bundle)?.match(/src="([^"]*)"/)?.[1];
+  return imageOf(bundle as Bundle);
 }
 
 // Headings have the same anchors as in Jupyter.
@@ -405,44 +399,13 @@ function sanitise(html: string, context: PageContext): string {
     allowedSchemesByTag: { img: ["data"] },
     allowProtocolRelative: false,
     transformTags: {
-      a: (tagName, { href, ...attribs }) => ({
-        tagName,
-        attribs: href === undefined ? attribs : { ...attribs, href: context.link(href) },
-      }),
+      a: (tagName, { href, ...attribs }) => {
+        const target = href === undefined ? undefined : context.link(href);
+        return { tagName, attribs: target === undefined ? attribs : { ...attribs, href: target } };
+      },
+      img: (tagName, attribs) => ({ tagName, attribs: { alt: "Image without a description", ...attribs } }),
     },
     exclusiveFilter: ({ tag, attribs }) => tag === "img" && !/^data:image\//.test(attribs["src"] ?? ""),
     allowedStyles: { "*": Object.fromEntries(properties.map((property) => [property, harmless])) },
   });
 }
-
-const STYLE = `
-body { margin: 0; background: #fff; color: #1f2328; font: 17px/1.6 system-ui, sans-serif; }
-main { max-width: 860px; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
-h1 { font-size: 2rem; line-height: 1.25; margin: 1rem 0; }
-h2 { font-size: 1.4rem; line-height: 1.3; margin: 2.5rem 0 .75rem; padding-bottom: .25rem; border-bottom: 1px solid #d8dee4; }
-h3 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
-a { color: #0b5cad; }
-blockquote { margin: 1rem 0; padding: .1rem 1rem; border-left: 4px solid #d0d7de; color: #57606a; }
-pre, code { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
-:not(pre) > code { background: #f0f2f4; border-radius: 4px; padding: .1em .3em; }
-pre { overflow-x: auto; margin: .75rem 0; }
-.code > pre:first-child, .text pre { background: #f6f8fa; border: 1px solid #e1e5ea; border-radius: 6px; padding: .7rem .9rem; }
-.output { overflow-x: auto; margin: .75rem 0; }
-pre.output { padding: 0 .9rem; white-space: pre-wrap; overflow-wrap: anywhere; }
-.stderr { color: #6e7781; }
-.error { color: #a40e26; }
-.figure { margin: 1rem 0; }
-.source { background: #fff4e5; }
-img { max-width: 100%; height: auto; }
-table { border-collapse: collapse; margin: .75rem 0; font-size: 15px; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .75rem; border-bottom: 1px solid #e1e5ea; text-align: left; }
-th { border-bottom: 2px solid #adb5bd; }
-math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", "DejaVu Math TeX Gyre", math; font-size: 1.05em; }
-math[display="block"] { margin: 1rem 0; }
-footer { margin-top: 4rem; color: #6e7781; font-size: 14px; }
-.hljs-comment { color: #6e7781; }
-.hljs-keyword, .hljs-built_in, .hljs-literal { color: #a1195b; }
-.hljs-string, .hljs-regexp { color: #0a5c2f; }
-.hljs-number { color: #0b5cad; }
-.hljs-title { color: #5b3aa8; }
-`;

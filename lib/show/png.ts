@@ -196,6 +196,8 @@ function polyfill(window: any, advance: (text: string) => number): void {
     return `data:image/png;base64,${encode({ width, height, data: context.data, channels: 4 }).toBase64()}`;
   };
   window.URL.createObjectURL = () => "";
+  // plotly.js' maps ask for the number of processors when they load, for which Deno would need --allow-sys.
+  Object.defineProperty(window.navigator, "hardwareConcurrency", { value: 1 });
 }
 
 /** The matrix of an SVG `transform` of translations and rotations; plotly.js measures text inside no others. */

@@ -17,8 +17,21 @@ export interface Page extends AsyncDisposable {
   mouse(x: number, y: number): Promise<void>;
 }
 
+/** What differs from a current browser on a desk. */
+export interface Conditions {
+  /** Whether scripts run. */
+  readonly scripts?: boolean;
+  /** Width of the window, in CSS pixels. */
+  readonly width?: number;
+  /** Code that runs before the page's own. */
+  readonly before?: string;
+}
+
 /** Opens a file without a network, in a window of 1000 × 800. */
-export async function open(file: string): Promise<Page> {
+export async function open(
+  file: string,
+  { scripts = true, width = 1000, before = "" }: Conditions = {},
+): Promise<Page> {
   const profile = await Deno.makeTempDir();
   const child = new Deno.Command(chromium!, {
     args: [
@@ -75,6 +88,14 @@ export async function open(file: string): Promise<Page> {
     downloadThroughput: 0,
     uploadThroughput: 0,
   });
+  await send("Emulation.setScriptExecutionDisabled", { value: !scripts });
+  await send("Emulation.setDeviceMetricsOverride", {
+    width,
+    height: 800,
+    deviceScaleFactor: 1,
+    mobile: false,
+  });
+  if (before) await send("Page.addScriptToEvaluateOnNewDocument", { source: before });
   const load = new Promise<void>((go) => loaded = go);
   await send("Page.navigate", { url: `file://${file}` });
   await load;

@@ -1,17 +1,19 @@
 import {
   type CodeCell,
   formatNotebook,
-  nameOf,
   type Notebook,
   type Output,
   type PageContext,
   pageContext,
   render,
+  renderIndex,
+  summaryOf,
 } from "../../lib/notebook/mod.ts";
-import { exists } from "../../lib/files.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { chromium, endOf, root, startTask } from "../programs.ts";
-import { open, until } from "./chromium.ts";
+import { bundle } from "../../lib/show/figure.ts";
+import { figures } from "../show/figures.ts";
+import { type Conditions, open, until } from "./chromium.ts";
 
 const ignore = chromium === undefined;
 if (ignore) console.log("There is no Chromium: no page is opened");
@@ -69,14 +71,21 @@ Deno.test(
       "figures",
     );
     await Deno.writeTextFile(`${folder}/figures.html`, page);
-    assert(page.length < 8e6, `the page has ${page.length} letters`);
-    assertEquals(page.split("* plotly.js").length, 2);
+    assert(page.length < 2.7e6, `the page has ${page.length} letters`); // plotly.js has 10 million.
+    assertEquals(page.split('<script type="application/octet-stream;base64">').length, 2);
 
     await using it = await open(`${folder}/figures.html`);
     const drawn = () => it.evaluate("document.querySelectorAll('.figure svg.main-svg .trace').length");
     await until(async () => await drawn() === 3); // Two lines, and bars.
     assertEquals(await it.evaluate("document.querySelectorAll('.figure svg .heatmaplayer image').length"), 1);
     assertEquals(await it.evaluate("document.querySelectorAll('.still').length"), 0); // Their pictures are gone.
+    assertEquals(
+      await it.evaluate("[...document.querySelectorAll('.figure')].map((it) => [it.role, it.ariaLabel])"),
+      [
+        ["img", "Losses. Lines: learned; sinusoidal."],
+        ["img", "Figure. Bars. Heatmap."],
+      ],
+    );
     const wide = await it.evaluate(
       "[...document.querySelectorAll('.figure')].map((it) => it.querySelector('svg').clientWidth)",
     ) as number[];
@@ -101,6 +110,53 @@ Deno.test(
     assertEquals(it.requests.filter((url) => !/^(data|blob):/.test(url)), [`file://${folder}/figures.html`]);
   },
 );
+
+const cases: [name: string, conditions: Conditions][] = [
+  ["scripts are off", { scripts: false }],
+  ["the browser cannot inflate", { before: "delete globalThis.DecompressionStream" }],
+  ["the policy allows no other script", {
+    before: "globalThis.Response = class { text = () => 'Plotly = {}' }",
+  }],
+  ["the screen is narrow", { width: 400 }],
+];
+for (const [name, conditions] of cases) {
+  Deno.test({ name: `where ${name}, a figure is an image with its numbers`, ignore }, async () => {
+    const figure = figures()["bars"]!, png = (await bundle(figure))["image/png"];
+    const page = await render(
+      notebook(code("a", shown({ [plotly]: figure, "image/png": png, "text/plain": String(figure) }))),
+      "still",
+    );
+    await Deno.writeTextFile(`${folder}/still.html`, page);
+    await using it = await open(`${folder}/still.html`, conditions);
+    await new Promise((go) => setTimeout(go, 1500)); // As long as drawing would take.
+    assertEquals(
+      await it.evaluate("[...document.querySelectorAll('.figure')].every((it) => it.hidden)"),
+      true,
+    );
+    assertEquals(
+      await it.evaluate(
+        "(({ alt, naturalWidth, clientWidth }) => [alt, naturalWidth, clientWidth > 300])(document.querySelector('.still img'))",
+      ),
+      [
+        "Test scores after fine-tuning. Bars: pre-trained; from scratch. Lines: baseline. Horizontal axis: task. Vertical axis: score, %.",
+        1800,
+        true,
+      ],
+    );
+    const cells =
+      "document.querySelector('details').open = true; document.querySelector('details table').innerText";
+    assertEquals((await it.evaluate(cells) as string).split("\n").slice(0, 2), [
+      "\t\tscore, %\tbaseline",
+      "imdb\tpre-trained\t81.2 [78.0, 84.5]\t50",
+    ]);
+    const wide = "document.documentElement.scrollWidth";
+    assert(await it.evaluate(wide) as number <= (conditions.width ?? 1000), "the page scrolls sideways");
+    assert(
+      it.complaints.every((text) => /Figures are shown as images: |violates the/.test(text)),
+      it.complaints.join(),
+    );
+  });
+}
 
 Deno.test({ name: "what a notebook brings along can do nothing in its page", ignore }, async () => {
   const acts = "globalThis.acted = true";
@@ -132,14 +188,14 @@ Deno.test({ name: "what a notebook brings along can do nothing in its page", ign
     `"><script>${acts}</script>`,
   );
   await Deno.writeTextFile(`${folder}/acts.html`, page);
-  const body = page.slice(page.indexOf("<main>"));
+  const body = page.slice(page.indexOf("<main"));
   assert(body.includes('<td style="text-align:right">17</td>'));
   for (
     const [tag] of body.matchAll(
-      /<(?!script type="application\/json")(?:script|iframe|meta|style|link)\b[^>]*/g,
+      /<(?!script type="application\/(?:json|octet-stream;base64)")(?:script|iframe|meta|style|link)\b[^>]*/g,
     )
   ) {
-    assertEquals(tag, "<script"); // plotly.js and the script that calls it
+    assertEquals(tag, "<script"); // The one that inflates plotly.js and calls it.
   }
   await using it = await open(`${folder}/acts.html`);
   await until(() => it.evaluate("document.querySelector('.figure svg.main-svg')").then(Boolean));
@@ -229,7 +285,7 @@ Deno.test(
       [{ data: [null, 3] }, "img"], // It throws.
       [{ data: [{ y: [1] }], frames: "abc" }, "pre"], // It rejects.
       [{ data: [{ y: [1] }], layout: { grid: { rows: 1e9, columns: 1e9 } } }, "img"], // It loops.
-      [{ data: [{ type: "sankey" }] }, "pre"], // It draws something else.
+      [{ data: [{ type: "sankeys" }] }, "pre"], // It draws something else.
       [{ data: [{ y: Array(3e6).fill(0.123) }] }, "img"], // It is too large.
       [JSON.parse(`{ "data": [{ "y": ${"[".repeat(1e5)}${"]".repeat(1e5)} }] }`), "pre"], // It is too deep.
     ];
@@ -293,18 +349,20 @@ Deno.test("links lead from the page to files, pages and headings, and what leads
     new Map([[`${base}/notebooks/02_next.ipynb`, `${base}/out/html/02_next.html`]]),
     (text) => warnings.push(text),
   );
-  const links: [href: string, there: string, warning?: RegExp][] = [
+  await Deno.mkdir(`${base}/out/html/a b`, { recursive: true });
+  const links: [href: string, there: string | undefined, warning?: RegExp][] = [
     ["02_next.ipynb#The-end", "02_next.html#The-end"],
-    ["03_other.ipynb", "../../notebooks/03_other.ipynb"],
-    ["../mod.ts", "../../mod.ts"],
-    ["../data%20with%20blank/", "../../data%20with%20blank/"],
+    ["../out/html/a%20b/?x", "a%20b/?x"],
+    ["03_other.ipynb", undefined], // It has no page.
+    ["../mod.ts", undefined], // It is in no copy of the pages' folder.
+    ["../data%20with%20blank/", undefined],
     ["https://jupyter.org/?a=../b", "https://jupyter.org/?a=../b"],
     ["//jupyter.org", "https://jupyter.org"],
     ["#One-*two*", "#One-*two*"],
-    ["#none", "#none", /^no heading has the anchor .*#none/],
-    ["../gone.ts", "../gone.ts", /^the target of the link "\.\.\/gone\.ts" does not exist$/],
-    ["/etc/passwd", "/etc/passwd", /^the target of the link "\/etc\/passwd" does not exist$/],
-    ["a%00b", "a%00b", /^the target of the link "a%00b" does not exist$/],
+    ["#none", undefined, /^no heading has the anchor .*#none/],
+    ["../gone.ts", undefined, /^the target of the link "\.\.\/gone\.ts" does not exist$/],
+    ["/etc/passwd", undefined, /^the target of the link "\/etc\/passwd" does not exist$/],
+    ["a%00b", undefined, /^the target of the link "a%00b" does not exist$/],
   ];
   for (const html of [false, true]) {
     for (const [href, there, warning] of links) {
@@ -313,7 +371,8 @@ Deno.test("links lead from the page to files, pages and headings, and what leads
         ? code("a", shown({ "text/html": `<a href="${href}">x</a>` }))
         : text(`[x](<${href}>)`, "a");
       const page = await render(notebook(text("# One `*two*`", "title"), cell), "01_one", context);
-      assert(page.includes(`href="${there}"`), `${href}: ${page.match(/href="[^"]*"/)?.[0]}`);
+      assertEquals([href, page.match(/href="([^"]*)"/)?.[1]], [href, there]);
+      assert(/<a[^>]*>x<\/a>/.test(page), `${href} has lost its text`);
       assertEquals(warnings.length, warning ? 1 : 0, warnings.join());
       if (warning) assert(warning.test(warnings[0]!), warnings[0]);
     }
@@ -335,31 +394,117 @@ Deno.test("links lead from the page to files, pages and headings, and what leads
   await Deno.remove(base, { recursive: true });
 });
 
-Deno.test("`deno task render` writes each notebook's page", async () => {
-  const { code, err } = await endOf(startTask("render", ["--out", `${folder}/pages`]));
-  assertEquals(code, 0, err);
+/** Addresses that the elements of a page link to or load. */
+const addresses = (page: string) =>
+  [...page.matchAll(/<[a-z][^<>]*? (?:href|src)="([^"]*)"/g)].map(([, address]) => address!);
+
+/** The addresses of pages in a folder that lead nowhere when the folder is alone in the world. */
+async function deadLinks(folder: string): Promise<{ dead: string[]; alive: number }> {
   const pages = new Map<string, string>();
-  for await (const { name } of Deno.readDir(`${root}notebooks`)) {
-    if (!name.endsWith(".ipynb")) continue;
-    const file = name.replace("ipynb", "html");
-    const page = await Deno.readTextFile(`${folder}/pages/${file}`);
-    assert(page.includes("<section") && page.length < 8e6, `${name}: ${page.length}`);
-    pages.set(file, page.slice(page.indexOf("<main>"), page.indexOf("</main>")));
+  for await (const { name } of Deno.readDir(folder)) {
+    pages.set(name, await Deno.readTextFile(`${folder}/${name}`));
   }
-  assert(pages.size > 0);
-  let links = 0;
-  for (const [file, page] of pages) {
-    for (const [, href] of page.matchAll(/<(?:a|img) [^>]*?(?:href|src)="([^"]*)"/g)) {
-      if (/^(https:|data:)/.test(href!)) continue;
-      const { pathname, hash } = new URL(href!, `file://${folder}/pages/${file}`);
-      const target = decodeURIComponent(pathname);
-      assert(await exists(target), `${file}: ${href} leads to no file`);
-      const other = pages.get(nameOf(target));
-      if (hash) assert(other!.includes(` id="${decodeURIComponent(hash.slice(1))}"`), `${file}: ${href}`);
-      links++;
+  const dead: string[] = [];
+  let alive = 0;
+  for (const [name, page] of pages) {
+    for (const address of addresses(page)) {
+      if (/^(https?|data):/.test(address)) continue;
+      const [, path = "", anchor] = /^([^?#]*)(?:#(.*))?$/.exec(address) ?? [];
+      const target = path === "" ? page : pages.get(decodeURIComponent(path));
+      if (target === undefined || (anchor && !target.includes(` id="${decodeURIComponent(anchor)}"`))) {
+        dead.push(`${name}: ${address}`);
+      } else alive++;
     }
   }
-  assert(links > 5, `only ${links} links`);
+  return { dead, alive };
+}
+
+Deno.test("`deno task render` writes a set of pages without a dead link, and their index", async () => {
+  const { code, err } = await endOf(startTask("render", ["--out", `${folder}/pages`]));
+  assertEquals(code, 0, err);
+  const names = [...Deno.readDirSync(`${root}notebooks`)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".ipynb")).map((name) => name.replace("ipynb", "html")).sort();
+  assertEquals(
+    [...Deno.readDirSync(`${folder}/pages`)].map(({ name }) => name).sort(),
+    [...names, "index.html"],
+  );
+  const { dead, alive } = await deadLinks(`${folder}/pages`);
+  assertEquals(dead, []);
+  assert(alive > 5 * names.length, `only ${alive} links`);
+
+  const index = await Deno.readTextFile(`${folder}/pages/index.html`);
+  assertEquals(addresses(index), names);
+  assert(index.includes('<a href="01_tokens.html">01 · Tokens</a><p>A language model reads integers.</p>'));
+  for (const [i, name] of names.entries()) {
+    const page = await Deno.readTextFile(`${folder}/pages/${name}`);
+    assert(page.includes("<section") && page.length < 3.5e6, `${name}: ${page.length}`);
+    const navs = page.match(/<nav [^]*?<\/nav>/g) ?? [];
+    const around = ["index.html", names[i - 1], names[i + 1]].filter((it) => it !== undefined);
+    assertEquals(navs.map(addresses), [around, around], name);
+    // Each image has an alternative text, and each figure its numbers.
+    const images = page.match(/<img [^>]*/g) ?? [], figures = page.match(/<figure>[^]*?<\/figure>/g) ?? [];
+    assertEquals(images.filter((tag) => !/^<img alt="[^"]{9,}"/.test(tag)), []);
+    for (const figure of figures) {
+      assert(/<details><summary>Numbers<\/summary>.*<th scope="col"/.test(figure), `${name}: ${figure}`);
+      assert(/<div class="figure" role="img" aria-label="[^"]{9,}"/.test(figure), `${name}: ${figure}`);
+    }
+  }
+});
+
+Deno.test("pages link to those that were rendered before, and to no others", async () => {
+  const base = `${folder}/growing`;
+  const around = async (name: string) => {
+    const page = await Deno.readTextFile(`${base}/${name}`);
+    return addresses(page.match(/<nav [^]*?<\/nav>/)?.[0] ?? "");
+  };
+  const run = async (...names: string[]) => {
+    assertEquals((await endOf(startTask("render", ["--out", base, ...names]))).code, 0);
+    assertEquals((await deadLinks(base)).dead, []);
+  };
+  await run("01");
+  assertEquals(await around("01_tokens.html"), []);
+  await run("12");
+  assertEquals(await around("12_what_pretraining_buys.html"), ["01_tokens.html"]);
+  await Deno.writeTextFile(`${base}/index.html`, "");
+  await run("01");
+  assertEquals(await around("01_tokens.html"), ["index.html", "12_what_pretraining_buys.html"]);
+  await Deno.writeTextFile(`${folder}/index.ipynb`, formatNotebook(notebook(text("# Index", "a"))));
+  const { code, err } = await endOf(startTask("render", ["--out", base, `${folder}/index.ipynb`]));
+  assertEquals(code, 2);
+  assert(/^Cannot render .*index\.ipynb as its page would replace the list of all pages: /.test(err), err);
+});
+
+Deno.test("a notebook's title and first sentence are those of its first text", () => {
+  const of = (source: string) => {
+    const { title, sentence } = summaryOf(notebook(text(source, "a")), "name");
+    return [title, sentence];
+  };
+  assertEquals(of("# A *b*\n\n**The question.** Is it so\n(Radford et al. 2018)? Yes."), [
+    "A b",
+    "Is it so (Radford et al. 2018)?",
+  ]);
+  assertEquals(of("# A\n\n## B\n\nC."), ["A", ""]);
+  assertEquals(of("# A"), ["A", ""]);
+  assertEquals(of("No heading."), ["name", ""]);
+  const index = renderIndex([{ href: "a%20b.html", title: "A <b>", sentence: "See [b](b.ipynb) & <i>`c`." }]);
+  assert(
+    index.includes('<a href="a%20b.html">A &lt;b&gt;</a><p>See <a title="b.ipynb">b</a> &amp; &lt;i&gt;'),
+    index,
+  );
+});
+
+Deno.test("a page's navigation has a label, and a link to skip it", async () => {
+  const page = await render(notebook(text("# main\n\n[up](#main)", "a")), "a", {
+    link: (href) => href,
+    image: () => undefined,
+    warn: () => {},
+    navigation: { next: { href: "b.html", title: "B & C" } },
+  });
+  assert(page.includes('<a class="skip" href="#main">'));
+  assertEquals(page.match(/ id="main"/g)?.length, 1);
+  assertEquals(page.match(/<nav aria-label="[^"]+">/g)?.length, 2);
+  assert(page.includes('<a href="b.html">Next: B &amp; C</a>'));
+  assert(!(await render(notebook(text("# One", "a")), "a")).includes("<nav"));
 });
 
 Deno.test("one notebook that cannot be rendered does not keep the others from it", async () => {

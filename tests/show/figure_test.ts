@@ -3,6 +3,7 @@ import { JSDOM } from "jsdom";
 import { armStyle, bars, curve, type Figure, forest, heatmap, png, strip, svg } from "../../lib/show/mod.ts";
 import { start } from "../../lib/show/png.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
+import { startCode } from "../programs.ts";
 import { figures } from "./figures.ts";
 
 const labels = { title: "T", x: "updates", y: "loss, nats" };
@@ -82,6 +83,14 @@ Deno.test("a PNG is drawn of what the figure says, and drawing changes nothing i
   assertEquals(JSON.stringify(figure), before);
   assertEquals(first, again);
   assert(first.length !== (await png({ ...figure, data: figure.data.slice(1) })).length);
+});
+
+Deno.test("a PNG is drawn with permission to read files and the environment alone", async () => {
+  const code = `import { bars, png } from "${new URL("../../lib/show/mod.ts", import.meta.url)}";
+    const group = { name: "imdb", bars: [{ name: "pre-trained", mean: 81 }] };
+    console.log((await png(bars([group], { title: "T", x: "task", y: "accuracy, %" }))).length > 1000);`;
+  const { child, err } = await startCode(code, "--allow-read", "--allow-env");
+  assertEquals(await new Response(child.stdout).text(), "true\n", await err);
 });
 
 Deno.test("an arm looks the same wherever it stands, and arms of one factor differ in colour and shape", () => {
@@ -225,7 +234,7 @@ Deno.test("figures refuse what they cannot draw", async () => {
       [() => curve([{ name: "a", x: [1], y: [NaN] }], labels), /no points of "a"/],
       [
         () => curve([{ name: "a", x: [1, NaN], y: [1, 2] }], labels),
-        /^Cannot draw x of "a" as number 2 of 2 is NaN$/,
+        /^Cannot draw x of "a" as number 2 of 2 is NaN, as where an await is missing$/,
       ],
       [
         () => curve([{ name: "a", x: [1], y: [1, 2] }], labels),
@@ -233,7 +242,10 @@ Deno.test("figures refuse what they cannot draw", async () => {
       ],
       [() => curve([{ name: "a", x: [1], y: [{ mean: NaN, low: 1, high: 2 }] }], labels), /no points of "a"/],
       [() => forest([], { title: "T", x: "points" }), /no rows/],
-      [() => forest([row], { title: "T", x: "points" }), /^Cannot draw means as number 1 of 1 is NaN$/],
+      [
+        () => forest([row], { title: "T", x: "points" }),
+        /^Cannot draw means as number 1 of 1 is NaN, as where an await is missing$/,
+      ],
       [() => heatmap([], { ...labels, ...z }), /no rows/],
       [() => heatmap([[NaN]], { ...labels, ...z }), /no numbers/],
       [() => heatmap([[1], [1, 2]], { ...labels, ...z }), /2 cells in row 2 with 1 in the first/],

@@ -1,7 +1,8 @@
+// These come first: until tfjs has loaded, Deno resolves no module that a CommonJS package requires.
+import { type CodeCell, pageContext, parseNotebook, render, type TextCell } from "../../lib/notebook/mod.ts";
 import { JSDOM } from "jsdom";
 import { keyOf, permutation, uniforms } from "../../lib/engine/mod.ts";
 import { InputError } from "../../lib/errors.ts";
-import { type CodeCell, pageContext, parseNotebook, render, type TextCell } from "../../lib/notebook/mod.ts";
 import { open, until } from "../notebooks/chromium.ts";
 import { chromium } from "../programs.ts";
 import { faultOf } from "./functions.ts";
@@ -70,7 +71,12 @@ const htmls: Record<string, string> = {
 /** Figures. */
 const figures: Record<string, unknown> = {
   "traces that are none": { data: [null, 3, "x", [], { type: {} }] },
-  "a trace of an unknown type": { data: [{ type: "sankey", y }] },
+  "a trace of an unknown type": { data: [{ type: "sankeys", y }] },
+  "a trace without its data": { data: [{ type: "sankey", y }] },
+  "a trace that needs WebGL": { data: [{ type: "scatter3d", x: y, y, z: y }] },
+  "a map of the network": {
+    data: [{ type: "scattermap", lon: y, lat: y }, { type: "scattergeo", lon: y, lat: y }],
+  },
   "frames that are none": { data: [{ y }], frames: "abc" },
   "frames with odd names": { data: [{ y }], frames: [3, null, { name: { toString: 1 } }] },
   "HTML in titles": {
