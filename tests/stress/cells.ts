@@ -1,5 +1,5 @@
-import { findPython, formatNotebook } from "../../lib/notebook/mod.ts";
 import { keyOf, permutation } from "../../lib/engine/mod.ts";
+import { findPython, formatNotebook } from "../../lib/notebook/mod.ts";
 import { outputOf, startTask } from "../programs.ts";
 import { notebookOf } from "../notebooks/check.ts";
 import type { Outcome, Part } from "./part.ts";

@@ -1,4 +1,3 @@
-// These come first: until tfjs has loaded, Deno resolves no module that a CommonJS package requires.
 import { type CodeCell, pageContext, parseNotebook, render, type TextCell } from "../../lib/notebook/mod.ts";
 import { JSDOM } from "jsdom";
 import { keyOf, permutation, uniforms } from "../../lib/engine/mod.ts";

@@ -1,7 +1,7 @@
 import { findPython } from "../../lib/notebook/mod.ts";
 import { assertEquals } from "../assert.ts";
-import { pagesPart } from "./pages.ts";
 import { cells } from "./cells.ts";
+import { pagesPart } from "./pages.ts";
 import { outcomesOf } from "./part.ts";
 
 Deno.test("pages of some hostile notebooks do nothing, and all else is in them", async () => {

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { pages } from "./pages.ts";
 import { Command } from "commander";
 import { addSettings, given, run } from "../../lib/cli/command.ts";
 import { InputError } from "../../lib/errors.ts";
@@ -14,6 +13,7 @@ import { kills } from "./kills.ts";
 import { archives } from "./archives.ts";
 import { cells } from "./cells.ts";
 import { commands, functions } from "./options.ts";
+import { pages } from "./pages.ts";
 import type { Part } from "./part.ts";
 import { races } from "./races.ts";
 
