@@ -113,7 +113,8 @@ Deno.test("a file of one's own has the names of options' settings, texts as on t
     ...[["learned", "none"], 32, 2e-3, 16],
   ]);
   const small = await run("ablate", "--config", config, "--smoke", "--list", "--json");
-  assertEquals(JSON.parse(small.out).settings.pretrain.updates, 40, "a file's study can be tried in small");
+  const { pretrain, positions, tasks } = JSON.parse(small.out).settings;
+  assertEquals([pretrain.updates, positions, tasks], [40, ["learned", "none"], ["kind"]]);
 });
 
 Deno.test("a model's record repeats its pre-training and its fine-tuning bit for bit; options replace its values", async () => {
