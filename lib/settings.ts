@@ -11,6 +11,8 @@ import { InputError, isThenable, quoted } from "./errors.ts";
 export interface Kind<T> {
   /** The accepted values, in messages after "must be": `a whole number from 1 to 10,000`. */
   readonly expected: string;
+  /** The accepted values, in the help of a command: `1 to 10,000`. Default: any. */
+  readonly range?: string;
   /** Placeholder in the help of a command: `n`. */
   readonly form: string;
   /** Whether a value is accepted. */
@@ -27,7 +29,7 @@ export interface Kind<T> {
 export interface Setting<T> extends Kind<T> {
   /** Description, in one line. */
   readonly about: string;
-  /** Unit, or what a text names: `seconds`, `file`. */
+  /** Unit of a number, or what a text names, for the placeholder: `seconds`, `file`. */
   readonly unit?: string;
   /** Default value. */
   readonly default?: T;
@@ -62,6 +64,7 @@ type ValueOf<S> = S extends Kind<infer T> ? T : ValuesOf<S>;
 export function whole({ from, to }: { readonly from: number; readonly to: number }): Kind<number> {
   return {
     expected: `a whole number from ${formatBound(from)} to ${formatBound(to)}`,
+    range: `${formatBound(from)} to ${formatBound(to)}`,
     form: "n",
     accepts: (value): value is number => Number.isInteger(value) && isWithin(value, from, to),
     read: readNumber,
@@ -74,6 +77,7 @@ export function number(
 ): Kind<number> {
   return {
     expected: `${orZero ? "0 or " : ""}a number from ${formatBound(from)} to ${formatBound(to)}`,
+    range: `${orZero ? "0, or " : ""}${formatBound(from)} to ${formatBound(to)}`,
     form: "number",
     accepts: (value): value is number => isWithin(value, from, to) || (orZero && value === 0),
     read: readNumber,
@@ -83,6 +87,7 @@ export function number(
 /** Fractions from 0 to below 1. */
 export const share: Kind<number> = {
   expected: "a number from 0 to below 1",
+  range: "0 to below 1",
   form: "share",
   accepts: (value): value is number => typeof value === "number" && value >= 0 && value < 1,
   read: readNumber,
@@ -91,6 +96,7 @@ export const share: Kind<number> = {
 /** A maximum: a whole number, or all. */
 export const limit: Kind<number> = {
   expected: "a whole number from 1, or all (Infinity)",
+  range: "from 1, or all",
   form: "n",
   accepts: (value): value is number =>
     value === Infinity || (Number.isSafeInteger(value) && (value as number) >= 1),
@@ -101,6 +107,7 @@ export const limit: Kind<number> = {
 export function oneOf<const Name extends string>(names: readonly Name[]): Kind<Name> {
   return {
     expected: `one of ${names.join(", ")}`,
+    range: names.join(", "),
     form: "name",
     accepts: (value): value is Name => names.includes(value as Name),
     read: (text) => text,
@@ -142,7 +149,8 @@ export const signal: Kind<AbortSignal> = value(
 export function list<T>(each: Kind<T>): Kind<readonly T[]> {
   return {
     expected: `one or more different values, each ${each.expected}`,
-    form: "list",
+    ...each.range !== undefined && { range: each.range },
+    form: each.form,
     accepts: (value): value is readonly T[] =>
       Array.isArray(value) && value.length > 0 && new Set(value).size === value.length &&
       value.findIndex((item) => !each.accepts(item)) < 0, // Not every(), which skips holes.
@@ -156,6 +164,7 @@ export function or<A, B>(a: Kind<A>, b: Kind<B>): Kind<A | B> {
   const names = a.names ?? b.names;
   return {
     expected: `${a.expected}, or ${b.expected}`,
+    ...a.range !== undefined && b.range !== undefined && { range: `${a.range}, or ${b.range}` },
     form: a.form,
     accepts: (value): value is A | B => a.accepts(value) || b.accepts(value),
     read(text) {
@@ -285,6 +294,17 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best && best.far < lower.length && best.far <= Math.max(2, lower.length / 3)
     ? best.other
     : undefined;
+}
+
+/** A schema that requires nothing and has no defaults: it checks what there is. */
+export function optional(schema: Schema): Schema {
+  return Object.fromEntries(
+    Object.entries(schema).map(([name, entry]) => {
+      if (!isSetting(entry)) return [name, optional(entry)];
+      const { default: _, ...setting } = entry;
+      return [name, { otherwise: "none", ...setting }];
+    }),
+  );
 }
 
 /** A schema with the values of an object as defaults. */

@@ -6,6 +6,7 @@ import {
   nearest,
   number,
   oneOf,
+  optional,
   or,
   settle,
   share,
@@ -149,6 +150,28 @@ Deno.test("a schema takes its defaults from values, group by group", () => {
     kind: "learned",
     scale: "raw",
   });
+});
+
+Deno.test("an optional schema checks what there is, and neither requires nor fills in anything", async () => {
+  const loose = optional(schema);
+  assertEquals(settle("read", loose), { positions: {} });
+  assertEquals(settle("read", loose, { seed: 1, positions: { scale: "raw" } }), {
+    seed: 1,
+    positions: { scale: "raw" },
+  });
+  await assertRefused(() => settle("read", loose, { rate: 99 }), /^Cannot read with rate 99 as it must be /);
+  await assertRefused(() => settle("read", loose, { raet: 1 }), /did you mean rate\?$/);
+});
+
+Deno.test("a kind tells its values in few words, for a help", () => {
+  const kinds = [
+    ...[whole({ from: 1, to: 1e4 }), number({ from: 1e-6, to: 10, orZero: true }), share, limit, text],
+    ...[list(oneOf(["x", "y"])), or(oneOf(["all"]), whole({ from: -1, to: 9 })), or(text, list(text))],
+  ];
+  assertEquals(kinds.map(({ range }) => range), [
+    ...["1 to 10,000", "0, or 1e-6 to 10", "0 to below 1", "from 1, or all", undefined],
+    ...["x, y", "all, or -1 to 9", undefined],
+  ]);
 });
 
 Deno.test("a promise in the place of a value is named as such, in a list, too", async () => {

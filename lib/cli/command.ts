@@ -1,6 +1,6 @@
 import { Argument, Command, CommanderError, Option } from "npm:commander@15.1.0";
 import { type Claim, claim, holderName } from "../claim.ts";
-import { backend, type BackendName } from "../engine/mod.ts";
+import { backend, type BackendName, versionLine } from "../engine/mod.ts";
 import { backendSetting, backendSettings } from "../engine/settings.ts";
 import { InputError, printable, quoted } from "../errors.ts";
 import { checkFile, checkWritable, exists, fileError, readFile, writeAtomic } from "../files.ts";
@@ -19,13 +19,20 @@ export { Argument, Command };
  * code 1.
  */
 export async function run(command: Command): Promise<void> {
+  const version = Deno.args.includes("--version") ? await versionLine() : "unread";
   for (const cmd of [command, ...command.commands]) {
-    cmd.exitOverride().configureOutput({ outputError: () => {} }); // Errors are printed below.
+    cmd.optionsGroup("Help:");
+    cmd.version(version, "--version", "versions of the kit and of Deno, and the git revision");
+    cmd.helpOption("-h, --help", "this help").exitOverride().configureOutput({
+      outputError: () => {}, // Errors are printed below.
+      getOutHelpWidth: () => WIDTH,
+    });
   }
   try {
     await command.parseAsync(Deno.args, { from: "user" });
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) Deno.exit(0); // Help was printed.
+    if (error instanceof CommanderError && error.exitCode === 0) Deno.exit(0); // Help or versions were printed.
+    if (error instanceof CommanderError && error.code === "commander.help") Deno.exit(2); // As no command was named.
     if (error instanceof DOMException && error.name === "AbortError") return interrupted(error.message);
     const sentence = error instanceof CommanderError ? sentenceOf(error, command) : refusalOf(error, command);
     if (sentence === undefined) throw error;
@@ -57,6 +64,10 @@ function sentenceOf({ code, message }: CommanderError, command: Command): string
       const why = unknown("option", what, options.map(({ long }) => long!));
       return `Cannot use ${quoted(what)} as ${why}${why.endsWith("?") ? "" : "; --help lists all"}`;
     }
+    case "commander.unknownCommand":
+      return `Cannot run ${name} ${quoted(Deno.args[0])} as ${
+        unknown("command", Deno.args[0] ?? "", command.commands.map((cmd) => cmd.name()))
+      }`;
     case "commander.optionMissingArgument":
       return `Cannot use ${what} as its value is missing`;
     case "commander.missingMandatoryOptionValue":
@@ -70,7 +81,7 @@ function sentenceOf({ code, message }: CommanderError, command: Command): string
 }
 
 /** A group of settings without a prefix on the command line. */
-const UNPREFIXED = "size";
+export const UNPREFIXED = "size";
 
 /** The flag of an option: `finetune.rate` has `--finetune-rate`. */
 export function flagOf(path: readonly string[]): string {
@@ -88,22 +99,50 @@ export function settingsOf(
   );
 }
 
-/** Adds a schema's settings to a command as options that are checked. */
-export function addSettings(command: Command, schema: Schema): Command {
-  for (const { path, setting } of settingsOf(schema)) {
-    const flag = flagOf(path);
-    const option = new Option(
-      setting.form === "" ? flag : `${flag} <${setting.unit ?? setting.form}>`,
-      helpOf(setting),
-    );
-    if (setting.form !== "") {
-      option.argParser((text, before) => {
-        if (before !== undefined) throw new InputError(`Cannot use ${flag} twice: it has one value`);
-        return read(flag, setting, text);
-      });
+/** A setting's flag with its placeholder: `--seeds <seeds>`, `--tasks <name,…>`. */
+export function termOf(path: readonly string[], { form, unit, each }: Setting<unknown>): string {
+  return form === "" ? flagOf(path) : `${flagOf(path)} <${unit ?? form}${each ? ",…" : ""}>`;
+}
+
+/** Whether a command cannot do without a setting. */
+export function isRequired({ form, default: defaultValue, otherwise }: Setting<unknown>): boolean {
+  return form !== "" && defaultValue === undefined && otherwise === undefined;
+}
+
+/** Names of settings, or of groups of them, under the headings of a command's help. */
+type Headings<S extends Schema> = Readonly<Record<string, readonly (keyof S & string)[]>>;
+
+/**
+ * Adds a schema's settings to a command as options that are checked.
+ *
+ * @param headings Headings of the help; settings that are under none come last, as options.
+ */
+export function addSettings<S extends Schema>(
+  command: Command,
+  schema: S,
+  headings: Headings<S> = {},
+): Command {
+  const grouped = Object.entries(headings).flatMap(([heading, names]) =>
+    names.map((name) => [name, `${heading}:`] as const)
+  );
+  const others = Object.keys(schema).filter((name) => !grouped.some(([known]) => known === name));
+  const listed = new Map<unknown, string>(); // Long lists of names, which the help gives once.
+  for (const [name, heading] of [...grouped, ...others.map((name) => [name, "Options:"] as const)]) {
+    for (const { path, setting } of settingsOf({ [name]: schema[name]! })) {
+      const flag = flagOf(path);
+      const names = (setting.each ?? setting).names ?? [];
+      const range = listed.has(names) ? `as of ${listed.get(names)}` : setting.range;
+      if (names.length > 9) listed.set(names, flag);
+      const option = new Option(termOf(path, setting), helpOf(setting, range)).helpGroup(heading);
+      if (setting.form !== "") {
+        option.argParser((text, before) => {
+          if (before !== undefined) throw new InputError(`Cannot use ${flag} twice: it has one value`);
+          return read(flag, setting, text);
+        });
+      }
+      // A file may have what an option does not: chosen() asks for what is in neither.
+      command.addOption(option.makeOptionMandatory(isRequired(setting) && !("config" in schema)));
     }
-    const required = setting.form !== "" && setting.default === undefined && setting.otherwise === undefined;
-    command.addOption(option.makeOptionMandatory(required));
   }
   return command;
 }
@@ -115,29 +154,52 @@ function read(flag: string, setting: Setting<unknown>, text: string): unknown {
   throw new InputError(`Cannot use ${flag} ${refusal(setting, value)}`);
 }
 
+/** Longest reason of a default that the help gives, in characters. */
+const MAX_REASON = 30;
+
 /** The help text of a setting. */
-function helpOf({ about, expected, form, default: defaultValue, otherwise, why }: Setting<unknown>): string {
+function helpOf({ about, default: defaultValue, otherwise, why }: Setting<unknown>, range?: string): string {
   const format = (value: unknown): string =>
     value === Infinity ? "all" : Array.isArray(value) ? value.map(format).join(",") : String(value);
-  const range = form === "" || form === "text" ? "" : `: ${expected}`;
-  if (form === "" || (defaultValue === undefined && otherwise === undefined)) return `${about}${range}`;
-  const reason = why === undefined || why.length > 60 ? "" : `; ${why}`;
-  return `${about}${range} (default: ${
-    defaultValue === undefined ? otherwise : format(defaultValue)
-  }${reason})`;
+  const accepted = range === undefined ? about : `${about}: ${range}`;
+  const hasDefault = defaultValue !== undefined ? defaultValue !== false : (otherwise ?? "none") !== "none";
+  if (!hasDefault) return accepted;
+  const reason = why === undefined || why.length > MAX_REASON ? "" : `; ${why}`;
+  return `${accepted} (default: ${defaultValue === undefined ? otherwise : format(defaultValue)}${reason})`;
+}
+
+/** Width of the help, in characters. */
+const WIDTH = 80;
+
+/**
+ * Adds sections to the end of a command's help.
+ *
+ * @param sections By heading: a text, which is wrapped, or lines as they are, such as examples.
+ */
+export function addSections(
+  command: Command,
+  sections: Readonly<Record<string, string | readonly string[]>>,
+): Command {
+  const text = Object.entries(sections).map(([heading, content]) => {
+    const lines = typeof content === "string"
+      ? command.createHelp().boxWrap(content, WIDTH - 2).split("\n")
+      : content;
+    return [`${heading}:`, ...lines.map((line) => `  ${line}`)].join("\n");
+  });
+  return command.addHelpText("after", `\n${text.join("\n\n")}`);
 }
 
 /** The values of a schema's settings that are set on the command line. */
 export function given(schema: Schema, options: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const values: Record<string, unknown> = {};
-  for (const { path, setting } of settingsOf(schema)) {
+  for (const { path } of settingsOf(schema)) {
     const value = options[flagOf(path).slice(2).replace(/-(\w)/g, (_, letter) => letter.toUpperCase())];
-    if (value === undefined && setting.form !== "") continue;
+    if (value === undefined) continue;
     const group = path.slice(0, -1).reduce(
       (group, name) => (group[name] ??= {}) as Record<string, unknown>,
       values,
     );
-    group[path.at(-1)!] = value ?? false;
+    group[path.at(-1)!] = value;
   }
   return values;
 }
@@ -192,13 +254,18 @@ export function removeSignalListeners(): void {
 /** Settings of the backend. */
 export const computeSettings = { backend: backendSetting, threads: backendSettings.threads };
 
-/** Starts a backend and prints its name. */
+/**
+ * Starts a backend and notes its name.
+ *
+ * @param note Prints a note.
+ */
 export async function start(
   { backend: chosen, threads }: { readonly backend?: BackendName; readonly threads?: number },
+  note: (line: string) => void,
 ): Promise<void> {
   const { name, why, matmul, faster } = await backend(chosen, threads === undefined ? {} : { threads });
-  console.error(`Computing on ${name}, ${why}: ${matmul}`);
-  if (faster) console.error(faster[0]!.toUpperCase() + faster.slice(1));
+  note(`Computing on ${name}, ${why}: ${matmul}`);
+  if (faster) note(faster[0]!.toUpperCase() + faster.slice(1));
 }
 
 /** Reports that the command was stopped by a signal, with a message and an exit code. */
@@ -276,14 +343,14 @@ export function inPercent({ value, low, high }: Interval): string {
 export function modelSettings(defaultValue: Preset) {
   const withDefault = <S>(setting: S, value: unknown) => ({
     ...setting,
-    otherwise: `the preset's, such as ${value}`,
+    otherwise: `${value}, or the preset's`,
   });
   const { layers, heads, width, context, variant, positions } = presetSettings;
   return {
     preset: {
       ...oneOf(Object.keys(presets) as (keyof typeof presets)[]),
-      about: "preset of the model size",
-      otherwise: "the defaults below",
+      about: "a model size by name",
+      otherwise: "the sizes below",
     },
     [UNPREFIXED]: {
       layers: withDefault(layers, defaultValue.layers),
@@ -309,12 +376,12 @@ export function chosenPreset(
  * Checks that a model can be read, before anything is computed.
  *
  * @param path Its file, by {@linkcode modelFile}.
- * @throws {InputError} If it cannot be read; what looks like a name is answered with the names.
+ * @throws {InputError} If it cannot be read; what looks like a name is answered with the nearest, or all.
  */
 export async function checkModelFile(path: string): Promise<void> {
   if (!/[./\\]/.test(path) && !await exists(path)) {
-    const names = [...includedModels.keys()].join(", ");
-    throw new InputError(`Cannot find model ${quoted(path)}: there are ${names}, or name a file`);
+    const why = unknown("model or file", path, [...includedModels.keys()]);
+    throw new InputError(`Cannot find model ${quoted(path)} as ${why}`);
   }
   await checkReadable("a model", path);
 }

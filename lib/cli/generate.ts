@@ -1,4 +1,4 @@
-import { InputError, printable } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import { generate, loadReleased } from "../model/mod.ts";
 import { generateSettings } from "../model/settings.ts";
 import { backend } from "../engine/mod.ts";
@@ -6,6 +6,7 @@ import { settle, text } from "../settings.ts";
 import { loadBpe } from "../text/mod.ts";
 import { loadModel, modelFile } from "../train/mod.ts";
 import {
+  addSections,
   addSettings,
   Argument,
   checkModelFile,
@@ -17,6 +18,8 @@ import {
   interruptible,
   run,
 } from "./command.ts";
+import { recordOf } from "./config.ts";
+import { outputOf, outputSettings } from "./output.ts";
 
 const { signal: _, ...sampling } = generateSettings;
 
@@ -24,32 +27,47 @@ const { signal: _, ...sampling } = generateSettings;
 export const settings = {
   model: {
     ...text,
-    about: "a model: mini, mini-sinusoidal, a file from `deno task pretrain`, or with --bpe released weights",
-    unit: "path",
+    about: "mini, mini-sinusoidal, a file from `deno task pretrain`, or with --bpe released weights",
+    unit: "model",
   },
   bpe: {
     ...text,
-    about: "the released vocabulary: --model is then OpenAI's folder or Hugging Face's file",
+    about: "released vocabulary; --model is then OpenAI's folder or Hugging Face's file",
     unit: "folder",
     otherwise: "none",
   },
   ...sampling,
   ...computeSettings,
+  ...outputSettings,
 };
 
 /** `deno task generate`. */
-export const command = addSettings(
-  new Command("deno task generate").description("Continues a text.")
-    .addArgument(new Argument("<prompt>", "the text to continue")),
-  settings,
+export const command = addSections(
+  addSettings(
+    new Command("deno task generate").description("Continues a text.")
+      .addArgument(new Argument("<prompt>", "the text to continue")),
+    settings,
+    {
+      "Model": ["model", "bpe"],
+      "Sampling": ["tokens", "temperature", "topK", "seed"],
+      "Run": ["quiet", "json", "backend", "threads"],
+    },
+  ),
+  {
+    "Time and disk": "A second or two for mini; nothing is written.",
+    "JSON": ["{ settings, prompt, texts: [text] }", "the text begins with the prompt"],
+    "Examples": [
+      'deno task generate --model mini "the film was"',
+      'deno task generate --model mini --tokens 100 --seed 2 "once upon a time"',
+      'deno task generate --model weights --bpe vocabulary "to be or not"',
+    ],
+  },
 ).action(main);
 
 async function main(prompt: string, options: Record<string, unknown>): Promise<void> {
-  const { model: named, bpe, backend: name, threads, ...sampling } = settle(
-    "continue a text",
-    settings,
-    given(settings, options),
-  );
+  const settled = settle("continue a text", settings, given(settings, options));
+  const { model: named, bpe, backend: name, threads, quiet, json, ...sampling } = settled;
+  const { print, finish } = outputOf({ quiet, json });
   if (prompt === "") {
     throw new InputError("Cannot continue an empty prompt as the model needs at least one token");
   }
@@ -59,7 +77,9 @@ async function main(prompt: string, options: Record<string, unknown>): Promise<v
   const signal = interruptible(" after this token");
   await backend(name, threads === undefined ? {} : { threads });
   const lm = bpe ? await loadReleased(model, { tokenizer: await loadBpe(bpe) }) : await loadModel(model);
-  console.log(printable(await generate(lm, prompt, { ...sampling, signal })));
+  const text = await generate(lm, prompt, { ...sampling, signal });
+  print(text);
+  finish({ settings: recordOf(settled), prompt, texts: [text] });
   if (signal.aborted) interrupted("Stopped before the end");
 }
 

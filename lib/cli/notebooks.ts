@@ -12,13 +12,14 @@ import {
   readNotebook,
 } from "../notebook/mod.ts";
 import { flag, number, settle, text } from "../settings.ts";
-import { addSettings, Command, given, interrupted, interruptible, run } from "./command.ts";
+import { addSections, addSettings, Command, given, interrupted, interruptible, run } from "./command.ts";
 
 /** The settings of `deno task notebooks`. */
 export const settings = {
   smoke: {
     ...flag,
     about: "run at a small scale to test that everything works; nothing is written without --out",
+    default: false,
   },
   out: { ...text, about: "output folder", unit: "folder", otherwise: "the notebooks' own folder" },
   timeout: {
@@ -31,14 +32,24 @@ export const settings = {
 };
 
 /** `deno task notebooks`. */
-export const command = addSettings(
-  new Command("deno task notebooks")
-    .description(
-      "Runs all notebooks, or those named, with Deno's Jupyter kernel, and writes them formatted, with their outputs. A " +
-        "notebook that fails is not changed, and the others are run. A notebook's code has all your permissions.",
-    )
-    .argument("[names...]", "names of notebooks, such as 01_tokens or 01, or paths"),
-  settings,
+export const command = addSections(
+  addSettings(
+    new Command("deno task notebooks")
+      .description(
+        "Runs all notebooks, or those named, with Deno's Jupyter kernel, and writes them formatted, with their outputs. A " +
+          "notebook that fails is not changed, and the others are run. A notebook's code has all your permissions.",
+      )
+      .argument("[names...]", "names of notebooks, such as 01_tokens or 01, or paths"),
+    settings,
+  ),
+  {
+    "Time and disk": "With --smoke within a minute each, otherwise minutes each; less than 3 MB a notebook.",
+    "Examples": [
+      "deno task notebooks 01_tokens",
+      "deno task notebooks --smoke",
+      "deno task notebooks --out data/results/notebooks 01 02",
+    ],
+  },
 ).action(main);
 
 async function main(names: string[], options: Record<string, unknown>): Promise<void> {

@@ -1,11 +1,12 @@
 import { atMost, checkCorpus, corpus, listCorpora, task } from "../data/mod.ts";
 import { limitSetting, taskName } from "../data/settings.ts";
 import { exists } from "../files.ts";
+import { isRecord } from "../foreign.ts";
 import { checkConfig, countParameters, gpt, presets } from "../model/mod.ts";
 import { presetSettings, seedSetting } from "../model/settings.ts";
-import { flag, list, settle, text } from "../settings.ts";
+import { flag, list, text } from "../settings.ts";
 import { stopSignal, yieldToEventLoop } from "../stop.ts";
-import { duration, watch } from "../show/mod.ts";
+import { duration } from "../show/mod.ts";
 import { trainBpe } from "../text/mod.ts";
 import { bpeSettings } from "../text/settings.ts";
 import {
@@ -26,13 +27,13 @@ import {
 } from "../train/mod.ts";
 import { pretrainSettings } from "../train/settings.ts";
 import {
+  addSections,
   addSettings,
   checkOut,
   chosenPreset,
   claimOut,
   Command,
   computeSettings,
-  given,
   inPercent,
   interrupted,
   interruptible,
@@ -42,6 +43,8 @@ import {
   run,
   start,
 } from "./command.ts";
+import { chosen, configSetting, recordOf, type Values } from "./config.ts";
+import { outputOf, outputSettings } from "./output.ts";
 
 const { checkpoint: _, signal: __, ...pretraining } = pretrainSettings;
 
@@ -49,70 +52,114 @@ const { checkpoint: _, signal: __, ...pretraining } = pretrainSettings;
 export const settings = {
   out: {
     ...text,
-    about: "file of the model, such as data/results/mini.safetensors; its scores are written next to it",
+    about: "file of the model; its scores and settings are written next to it",
     unit: "file",
   },
   corpus: {
     ...text,
-    about: `${listCorpora().map(({ name }) => name).join(", ")}, a text file or a folder`,
+    about: `${listCorpora().map(({ name }) => name).join(", ")}, some joined by +, a text file or a folder`,
     unit: "name",
     default: "books",
   },
-  merges: { ...bpeSettings.merges, about: "number of BPE merges, learned from the corpus", default: 4000 },
+  merges: { ...bpeSettings.merges, default: 4000 },
   positions: { ...presetSettings.positions.kind, default: "learned" as const },
   zeroShot: {
     ...list(taskName),
-    about: "tasks for zero-shot evaluation at updates 1, 2, 4, … (Figure 2), written to <file>.zeroshot.json",
-    unit: "names",
+    about: "tasks for zero-shot evaluation at updates 1, 2, 4, … (Figure 2), stored in <file>.zeroshot.json",
+    unit: "name",
     otherwise: "none",
   },
   zeroShotExamples: {
     ...limitSetting,
-    about: "maximum number of test examples of each of these tasks",
+    about: "test examples of each of these, at most",
     default: 500,
   },
   ...pretraining,
   seed: { ...seedSetting, about: "seed of initialisation, data order and dropout" },
-  half: { ...flag, about: "write the model in float16" },
+  half: { ...flag, about: "write the model in float16", default: false },
   ...modelSettings(presets.mini),
   ...computeSettings,
+  config: configSetting,
+  ...outputSettings,
 };
 
 /** `deno task pretrain`. */
-export const command = addSettings(
-  new Command("deno task pretrain").description(
-    "Pre-trains a GPT on text and writes the model to a file. An interrupted run resumes when called again.",
+export const command = addSections(
+  addSettings(
+    new Command("deno task pretrain").description(
+      "Pre-trains a GPT on text and writes the model to a file. An interrupted run resumes when called again.",
+    ),
+    settings,
+    {
+      "Model": ["out", "half", "preset", "size", "positions"],
+      "Text": ["corpus", "merges"],
+      "Training": ["updates", "batch", "rate", "schedule", "warmup", "decay", "clip", "dropout", "seed"],
+      "Zero-shot evaluation": ["zeroShot", "zeroShotExamples"],
+      "Run": ["config", "quiet", "json", "saveEvery", "backend", "threads"],
+    },
   ),
-  settings,
-).action(main);
+  {
+    "Time and disk":
+      "Some ten minutes on two cores, and 6 MB for the model, 16 MB while it trains. Data, at the first use: 4 MB of books.",
+    "Settings in a file": [
+      "--config repeats what is recorded next to a model (of mini.safetensors, in",
+      "mini.json), or reads settings of your own by the options' names, such as",
+      '{ "layers": 2, "zeroShot": ["kind"] }.',
+    ],
+    "JSON": [
+      "{ settings, parameters, tokens, heldout, file,",
+      "  baselines: { unigram, bigram, kneserNey },",
+      "  zeroShot: [{ update, task, measure, value, low, high }] }",
+      "heldout and each baseline: { loss, perplexity, bitsPerCharacter, tokens,",
+      "  unknown, low: { loss, … }, high: { loss, … } }",
+      "loss is in nats per token; low and high bound 95 % intervals.",
+    ],
+    "Examples": [
+      "deno task pretrain --out data/results/mini.safetensors",
+      "deno task pretrain --out novel.safetensors --corpus novel.txt --updates 500",
+      "deno task pretrain --out m.safetensors --config data/models/mini-learned.json",
+    ],
+  },
+).action((_, command) => main(command));
 
-async function main(options: Record<string, unknown>): Promise<void> {
-  const chosen = settle("pre-train", settings, given(settings, options));
-  const { out, half, seed, merges, updates, batch, dropout, saveEvery } = chosen;
-  const { rate, schedule, warmup, decay, clip } = chosen;
+/** The settings of a file; those next to a model, in this format or that of version 0.1, have other names. */
+function rename(settings: Values, refuse: (why: string) => never): Values {
+  if ("trained" in settings) refuse("it is one run of a study, whose settings are in its study.json");
+  const { run: _, tokenizer: __, text: ___, preset, options, ...others } = settings;
+  const size = isRecord(preset) ? preset : { preset }; // A recorded one has all sizes, one of your own a name.
+  const training = isRecord(options) ? options : { options };
+  const { vocabulary: ____, positions, ...all } = { ...size, ...others, ...training };
+  const { kind, scale } = isRecord(positions) ? positions : { kind: positions };
+  return { ...all, positions: kind, ...scale !== undefined && { scale } };
+}
+
+async function main(command: Command): Promise<void> {
+  const settled = await chosen(command, "pre-train", settings, rename);
+  const { out, half, seed, merges, updates, batch, dropout, saveEvery } = settled;
+  const { note, print, finish, watch } = outputOf(settled);
+  const { rate, schedule, warmup, decay, clip } = settled;
   const name = out.replace(/\.safetensors$/, "");
-  await checkCorpus(chosen.corpus);
+  await checkCorpus(settled.corpus);
   const checkpoint = `${out}.part`, file = `${name}.json`;
   const isResumed = await exists(checkpoint); // It is kept until everything is written.
   for (const path of [out, file]) await checkOut(path, isResumed);
-  const preset = chosenPreset(chosen, presets.mini);
+  const preset = chosenPreset(settled, presets.mini);
   checkConfig({ ...preset, vocabulary: 1 });
   await using claimed = await claimOut(out);
-  await start(chosen);
-  const text = await corpus(chosen.corpus);
+  await start(settled, note);
+  const text = await corpus(settled.corpus);
   const tokenizer = trainBpe(text.train, { merges });
   warnOfMerges(tokenizer, merges);
-  const lm = gpt({ ...preset, positions: { ...preset.positions, kind: chosen.positions } }, {
+  const lm = gpt({ ...preset, positions: { ...preset.positions, kind: settled.positions } }, {
     tokenizer,
     seed,
   });
-  console.error(
-    `${countParameters(lm.parameters).toLocaleString("en")} parameters, ${tokenizer.size} tokens`,
-  );
+  const parameters = countParameters(lm.parameters);
+  note(`${parameters.toLocaleString("en")} parameters, ${tokenizer.size} tokens`);
 
   const adam = { rate, schedule, warmup, decay, clip, ...dropout !== undefined && { dropout } };
-  const whole = await Promise.all((chosen.zeroShot ?? []).map((name) => task(name)));
-  const tasks = whole.map((task) => atMost(task, { test: chosen.zeroShotExamples }));
+  const whole = await Promise.all((settled.zeroShot ?? []).map((name) => task(name)));
+  const tasks = whole.map((task) => atMost(task, { test: settled.zeroShotExamples }));
   const pretrainOptions = { ...adam, updates, batch };
   const inputs = {
     run: "pretrain",
@@ -124,7 +171,9 @@ async function main(options: Record<string, unknown>): Promise<void> {
   };
   const keyOf = keys();
   const trained = keyOf(inputs);
-  const about = { ...summary(inputs) as object, corpus: text.name, merges };
+  const { zeroShot, zeroShotExamples } = settled;
+  const asked = { corpus: text.name, merges, half, ...zeroShot && { zeroShot, zeroShotExamples } };
+  const about = { ...summary({ ...inputs, ...asked }) as object };
   const curve = await zeroShotCurve(tasks, `${name}.zeroshot.json`, {
     key: keyOf({ trained, tasks }),
     settings: { ...about, tasks: summary(tasks) },
@@ -140,20 +189,29 @@ async function main(options: Record<string, unknown>): Promise<void> {
     await putModel(out, lm, { half });
     const { heldout, baselines } = previous?.result ?? await scores();
     for (const { update, task, measure, ...score } of curve.points) {
-      console.log(`${task} without fine-tuning at update ${update}: ${measure} ${inPercent(score)}`);
+      print(`${task} without fine-tuning at update ${update}: ${measure} ${inPercent(score)}`);
     }
-    console.log(`Held-out text of ${text.name}:`);
-    printScore("unigram", baselines.unigram);
-    printScore("bigram", baselines.bigram);
-    printScore("Kneser–Ney", baselines.kneserNey);
-    printScore("model", heldout);
+    print(`Held-out text of ${text.name}:`);
+    print(scoreLine("unigram", baselines.unigram));
+    print(scoreLine("bigram", baselines.bigram));
+    print(scoreLine("Kneser–Ney", baselines.kneserNey));
+    print(scoreLine("model", heldout));
+    const result = {
+      parameters,
+      tokens: tokenizer.size,
+      heldout,
+      baselines,
+      zeroShot: curve.points,
+      file: out,
+    };
+    await claimed.release(); // Before the checkpoint is removed: it marks an unfinished command.
+    await Deno.remove(checkpoint);
+    finish({ settings: recordOf(settled), ...result });
+    note(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
   } catch (error) {
     if (!signal.aborted) throw error;
-    return interrupted(`Stopped before the end: the same command resumes from ${checkpoint}`);
+    interrupted(`Stopped before the end: the same command resumes from ${checkpoint}`);
   }
-  await claimed.release(); // Before the checkpoint is removed: it marks an unfinished command.
-  await Deno.remove(checkpoint);
-  console.error(`Wrote ${out} after ${duration(performance.now() / 1e3)}`);
 
   /** Held-out scores of the model and of n-gram baselines. */
   async function scores(): Promise<Scores> {
@@ -168,13 +226,11 @@ async function main(options: Record<string, unknown>): Promise<void> {
   }
 }
 
-/** Prints a held-out score. */
-function printScore(name: string, { loss, perplexity, bitsPerCharacter, low, high }: TextScore): void {
-  console.log(
-    `${name.padEnd(10)} ${bitsPerCharacter.toFixed(3)} [${low.bitsPerCharacter.toFixed(3)}, ` +
-      `${high.bitsPerCharacter.toFixed(3)}] bits per character, ` +
-      `${loss.toFixed(3)} nats and perplexity ${perplexity.toFixed(1)} per token`,
-  );
+/** A held-out score, in a line. */
+function scoreLine(name: string, { loss, perplexity, bitsPerCharacter, low, high }: TextScore): string {
+  return `${name.padEnd(10)} ${bitsPerCharacter.toFixed(3)} [${low.bitsPerCharacter.toFixed(3)}, ` +
+    `${high.bitsPerCharacter.toFixed(3)}] bits per character, ` +
+    `${loss.toFixed(3)} nats and perplexity ${perplexity.toFixed(1)} per token`;
 }
 
 /** Held-out scores of a model and of baselines. */

@@ -3,9 +3,10 @@ import { taskName } from "../data/settings.ts";
 import { holderName } from "../claim.ts";
 import { backend as engine, type BackendName } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { checkWritable } from "../files.ts";
+import { checkWritable, writeAtomic } from "../files.ts";
+import { preset } from "../model/mod.ts";
 import { flag, list, type Schema, text, withDefaults } from "../settings.ts";
-import { duration, watch } from "../show/mod.ts";
+import { duration } from "../show/mod.ts";
 import {
   ablate,
   outlookOf,
@@ -15,10 +16,13 @@ import {
   studies,
   type StudyOptions,
   type StudySettings,
+  verdict,
 } from "../study/mod.ts";
 import { settleStudy, studySettings } from "../study/settings.ts";
 import {
+  addSections,
   addSettings,
+  checkOut,
   checkReadable,
   chosenPreset,
   Command,
@@ -31,12 +35,50 @@ import {
   run,
   start,
 } from "./command.ts";
+import { configSetting, readConfig, recordOf, type Values } from "./config.ts";
+import { type Output, outputOf, outputSettings } from "./output.ts";
 
-const about: { readonly [name in keyof typeof studies]: string } = {
-  ablate: "Pre-trains and fine-tunes GPT-1 in every arm, positions × λ, and reports significant differences.",
-  compare:
-    "Pre-trains and fine-tunes GPT-1 and other language models of its size with the same training loop.",
-  suite: "Fine-tunes GPT-1 on a task of every kind, pre-trained and from scratch.",
+/** What the help says of a study. */
+interface About {
+  readonly about: string;
+  /** Running time and disk space with the default settings. */
+  readonly cost: string;
+  readonly examples: readonly string[];
+}
+
+const studiesAbout: { readonly [name in keyof typeof studies]: About } = {
+  ablate: {
+    about:
+      "Pre-trains and fine-tunes GPT-1 in every arm, positions × λ, and reports significant differences.",
+    cost:
+      "Five to ten minutes on two cores and 60 MB, for 6 models pre-trained and 24 fine-tuned. Data, at the first use: 40 MB.",
+    examples: [
+      "deno task ablate --smoke",
+      "deno task ablate --positions learned,rotary --lambda 0,0.5 --seeds 5",
+      "deno task ablate --config data/studies/ablate/study.json --csv runs.csv",
+    ],
+  },
+  compare: {
+    about:
+      "Pre-trains and fine-tunes GPT-1 and other language models of its size with the same training loop.",
+    cost:
+      "20 minutes on two cores and 70 MB, for 12 models pre-trained and 24 fine-tuned. Data, at the first use: 40 MB.",
+    examples: [
+      "deno task compare --smoke",
+      "deno task compare --models gpt1,lstm --tasks kind --seeds 5",
+      "deno task compare --config data/studies/compare/study.json --list",
+    ],
+  },
+  suite: {
+    about: "Fine-tunes GPT-1 on a task of every kind, pre-trained and from scratch.",
+    cost:
+      "Two and a half hours on two cores and 350 MB, for 3 models pre-trained and 60 fine-tuned. Data, at the first use: 60 MB.",
+    examples: [
+      "deno task suite --smoke",
+      "deno task suite --pretrained mini --tasks imdb,kind --seeds 3",
+      "deno task suite --config data/studies/suite/study.json --seeds 5",
+    ],
+  },
 };
 
 /** The settings of a study's command. */
@@ -44,8 +86,15 @@ export function settingsFor(name: keyof typeof studies) {
   const defaults = studies[name];
   const { preset: _, signal: __, ...inherited } = withDefaults(studySettings, defaults);
   return {
-    smoke: { ...flag, about: "a one-minute test that everything works; its results are meaningless" },
-    list: { ...flag, about: "list which runs are done, running and pending, and start none" },
+    smoke: {
+      ...flag,
+      about: "a one-minute test that everything works; its results are meaningless",
+      default: false,
+    },
+    list: { ...flag, about: "list which runs are done, running and pending; start none", default: false },
+    csv: { ...text, about: "write a row per run to this CSV file", unit: "file", otherwise: "none" },
+    config: configSetting,
+    ...outputSettings,
     ...inherited,
     tasks: { ...inherited.tasks, ...list(taskName) },
     zeroShot: { ...inherited.zeroShot, ...list(taskName) },
@@ -57,24 +106,69 @@ export function settingsFor(name: keyof typeof studies) {
 
 /** The command of a study. */
 function commandOf(name: keyof typeof studies): Command {
+  const { about, cost, examples } = studiesAbout[name];
   const command = new Command(name).description(
-    `${about[name]} Each run's result is stored: an interrupted study resumes where it was stopped.`,
+    `${about} Each run's result is stored: an interrupted study resumes where it was stopped.`,
   );
-  return addSettings(command, settingsFor(name)).action((options) => main(name, options));
+  addSettings(command, settingsFor(name), {
+    "Arms": ["models", "positions", "lambda", "transfer", "tasks", "seeds"],
+    "Model size": ["preset", "size"],
+    "Pre-training": ["pretrained", "corpus", "merges", "pretrain", "heldoutWindows", "zeroShot"],
+    "Fine-tuning": ["finetune", "words", "trainExamples", "testExamples"],
+    "Run": [
+      ...["smoke", "list", "folder", "config", "csv", "quiet", "json"] as const,
+      ...["workers", "saveEvery", "backend"] as const,
+    ],
+  });
+  addSections(command, {
+    "Time and disk": cost,
+    "Settings in a file": [
+      "--config repeats the study of a study.json, or of the JSON that a study",
+      "printed, or reads settings of your own by the same names, such as",
+      '{ "seeds": 5, "preset": { "layers": 2 }, "finetune": { "rate": 1e-3 } }.',
+    ],
+    "JSON": [
+      "{ settings, complete, failures, baselines, scores: [arm by task],",
+      "  runs: [{ model, positions, start, lambda, seed, task, measure, score, … }],",
+      "  differences: [{ where, difference, unit, n, mean, low, high, finding }] }",
+      "low and high bound 95 % intervals, over examples for a run, else over seeds.",
+      "With --list: { settings, runs: [{ run, state, share, seconds, holder }] }.",
+    ],
+    "Examples": examples,
+  });
+  return command.action((options) => main(name, options));
+}
+
+const { signal: _signal, ...fileSettings } = studySettings;
+
+/** The settings that a file may have: those of a study.json. */
+const configSchema: Schema = {
+  ...fileSettings,
+  tasks: { ...fileSettings.tasks, ...list(taskName) },
+  zeroShot: { ...fileSettings.zeroShot, ...list(taskName) },
+  corpus: { ...fileSettings.corpus, ...text },
+};
+
+/** The settings of a file, in which a preset may be a name. */
+function rename({ preset: size, ...settings }: Values, refuse: (why: string) => never): Values {
+  if ("trained" in settings || "run" in settings) {
+    return refuse("it is one run, not a study, whose settings are in its study.json");
+  }
+  return { ...settings, preset: typeof size === "string" ? preset(size) : size };
 }
 
 async function main(name: keyof typeof studies, options: Record<string, unknown>): Promise<void> {
-  const { smoke: isSmoke, list, preset, size = {}, backend, ...changes } = given(
-    settingsFor(name),
-    options,
-  ) as
-    & StudyOptions
-    & Partial<Parameters<typeof chosenPreset>[0]>
-    & { readonly smoke?: boolean; readonly list?: boolean; readonly backend?: BackendName };
-  if (changes.pretrained !== undefined) {
+  const own = given(settingsFor(name), options) as Given;
+  const { smoke: isSmoke, list, csv, config, quiet = false, json = false, ...changed } = own;
+  const { preset: named, size = {}, backend, ...changes } = changed;
+  const output = outputOf({ quiet, json });
+  const recorded = config === undefined ? {} : await readConfig(config, configSchema, rename);
+  const { workers, ...asked } = settleStudy(studies[name], recorded);
+  const pretrained = changes.pretrained ?? asked.pretrained;
+  if (pretrained !== undefined) {
     const { corpus, merges, pretrain, heldoutWindows } = changes;
     const ignored = Object.entries({
-      preset,
+      preset: named,
       corpus,
       merges,
       heldoutWindows,
@@ -84,32 +178,32 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
       .find(([, value]) => value !== undefined);
     if (ignored) {
       throw new InputError(
-        `Cannot use ${
-          flagOf([ignored[0]])
-        } with --pretrained as ${changes.pretrained} is pre-trained already`,
+        `Cannot use ${flagOf([ignored[0]])} with --pretrained as ${pretrained} is pre-trained already`,
       );
     }
   }
-  const base = isSmoke ? smoke(studies[name]) : studies[name];
+  const base = isSmoke ? smoke(asked) : asked;
   const study = settleStudy(base, {
+    ...workers !== undefined && { workers },
     ...changes,
-    preset: chosenPreset({ ...preset && { preset }, size }, base.preset),
+    preset: chosenPreset({ ...named && { preset: named }, size }, base.preset),
   });
   if (study.pretrained === undefined && typeof study.corpus === "string") await checkCorpus(study.corpus);
   if (list) {
     await engine(backend, { threads: 1 }); // As a run has, for the estimate of its time.
-    return await printRuns(study);
+    return await printRuns(study, output);
   }
+  if (csv !== undefined) await checkOut(csv);
   await checkWritable(`${study.folder}/study.json`);
   await checkReadable("results", study.folder); // An interrupted study reads them.
-  await start({ threads: 1, ...backend && { backend } });
-  console.error(await outlook(study));
+  await start({ threads: 1, ...backend && { backend } }, output.note);
+  output.note(await outlook(study));
 
   const begin = performance.now();
   const controller = new AbortController();
   let isListening = false;
   // Before the first update there is nothing to save: Ctrl-C exits immediately.
-  const found = await watch(ablate({ ...study, signal: controller.signal }), () => {
+  const found = await output.watch(ablate({ ...study, signal: controller.signal }), () => {
     if (!isListening) interruptible(undefined, controller);
     isListening = true;
   });
@@ -120,8 +214,16 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   } else if (!found.complete) {
     return interrupted("Stopped before the end: the same command resumes from here");
   }
-  console.log(`\n${report(found)}`);
-  console.error(`Done in ${duration((performance.now() - begin) / 1e3)}`);
+  if (csv !== undefined) await writeAtomic(csv, [found.runs.toCSV()]);
+  output.print(`\n${report(found)}`);
+  const { complete, failures, runs, baselines, scores, effects } = found;
+  output.finish({
+    settings: recordOf(study),
+    ...{ complete, failures, baselines, scores: scores.map((score) => ({ constant: null, ...score })) },
+    runs: runs.objects(),
+    differences: effects.map((effect) => ({ ...effect, finding: verdict(effect) })),
+  });
+  output.note(`Done in ${duration((performance.now() - begin) / 1e3)}`);
 }
 
 /** What a study is about to take, in words. */
@@ -141,25 +243,41 @@ async function outlook(
 /** Prints the state of each run of a study, and how long the rest will take. */
 async function printRuns(
   { workers = navigator.hardwareConcurrency, ...study }: StudySettings & { workers?: number },
+  { print, finish }: Output,
 ) {
   const { runs, seconds: left } = await outlookOf(study);
+  finish({ settings: recordOf(study), runs: runs.map((run) => ({ holder: null, ...run })) });
   const width = Math.max(...runs.map(({ run }) => run.length));
   for (const { run, state, share, seconds, holder } of runs) {
     const percent = share > 0 && share < 1 ? `, ${Math.floor(100 * share)} % of its updates done` : "";
     const by = holder ? `, by ${holderName(holder)} since ${holder.since}` : "";
     const time = seconds === undefined ? "" : `, ${state === "done" ? "" : "about "}${duration(seconds)}`;
-    console.log(`${run.padEnd(width)}  ${state}${time}${percent}${by}`);
+    print(`${run.padEnd(width)}  ${state}${time}${percent}${by}`);
   }
   const count = (state: RunState["state"]) => runs.filter((run) => run.state === state).length;
   const estimate = count("done") === runs.length
     ? ""
     : `; about ${duration(left / workers)} with ${workers} in parallel`;
-  console.log(
+  print(
     `${count("done")} of ${runs.length} runs done, ${count("running")} running, ${
       count("pending")
     } pending${estimate}`,
   );
 }
+
+/** What the options of a study's command give. */
+type Given =
+  & StudyOptions
+  & Partial<Parameters<typeof chosenPreset>[0]>
+  & {
+    readonly smoke?: boolean;
+    readonly list?: boolean;
+    readonly csv?: string;
+    readonly config?: string;
+    readonly quiet?: boolean;
+    readonly json?: boolean;
+    readonly backend?: BackendName;
+  };
 
 /** The settings of `pretrain` with a prefix. */
 function prefixed(pretrain: StudyOptions["pretrain"] = {}): Record<string, unknown> {
@@ -168,5 +286,7 @@ function prefixed(pretrain: StudyOptions["pretrain"] = {}): Record<string, unkno
 
 /** `deno task ablate`, `compare` and `suite`. */
 export const command = new Command("deno task");
-for (const name of Object.keys(about)) command.addCommand(commandOf(name as keyof typeof about));
+for (const name of Object.keys(studiesAbout)) {
+  command.addCommand(commandOf(name as keyof typeof studies));
+}
 if (import.meta.main) await run(command);

@@ -17,7 +17,8 @@ export interface ImdbOptions {
 /** A setting: number of words kept from the end of a text. */
 export const wordsSetting = {
   ...whole({ from: 10, to: 1e6 }),
-  about: "number of words kept from the end of a review (imdb) or passage (race)",
+  about: "words kept from the end of a review (imdb) or passage (race)",
+  unit: "words",
 };
 
 /** A review. */

@@ -71,12 +71,17 @@ export const readTaskSettings = {
   context: column("the context", "context"),
   choices: {
     ...or(text, list(text)),
-    ...{ about: "columns of the choices, or one column of lists", unit: "columns", otherwise: "choices" },
+    ...{ about: "columns of the choices, or one of lists", unit: "column,…", otherwise: "choices" },
   },
   validation: { ...rowsKind, about: "validation rows", otherwise: "a tenth of the rows" },
   test: { ...rowsKind, about: "test rows", otherwise: "a fifth of the rows" },
-  labels: { ...list(text), about: "names of the labels, in their order", otherwise: "those of the rows" },
-  measures: { ...list(oneOf(measures)), about: "metrics", default: ["accuracy" as const] },
+  labels: {
+    ...list(text),
+    about: "names of the labels, in their order",
+    unit: "name",
+    otherwise: "those of the rows",
+  },
+  measures: { ...list(oneOf(measures)), about: "metrics", unit: "metric", default: ["accuracy" as const] },
   name: { ...text, about: "name of the task", otherwise: "that of the file" },
 } satisfies SchemaOf<ReadTaskOptions>;
 
@@ -90,10 +95,13 @@ const MAX_LABELS = 1000;
 const SHARE = { test: 0.2, validation: 0.1 } as const;
 
 /** A file of rows by its path. */
-export const rowsFile = value(
-  "a file that ends in .tsv, .csv or .jsonl",
-  (given): given is string => typeof given === "string" && endingOf(given) in READERS,
-);
+export const rowsFile = {
+  ...value(
+    "a file that ends in .tsv, .csv or .jsonl",
+    (given): given is string => typeof given === "string" && endingOf(given) in READERS,
+  ),
+  range: "a .tsv, .csv or .jsonl file",
+};
 
 const action = "read a task";
 

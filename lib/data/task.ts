@@ -121,7 +121,12 @@ export const subsetSettings = {
 } satisfies SchemaOf<SubsetOptions>;
 
 /** A setting: maximum number of a task's training or test examples. */
-export const limitSetting = { ...limit, about: "maximum number of examples", default: Infinity };
+export const limitSetting = {
+  ...limit,
+  about: "maximum number of examples",
+  unit: "examples",
+  default: Infinity,
+};
 
 /**
  * A stratified random subset of a task: label frequencies are as in the full task. It is deterministic, and a smaller

@@ -66,6 +66,7 @@ export const backendSettings = {
     // A thread takes 45 MB and a quarter of a second to start.
     ...whole({ from: 1, to: 64 }),
     about: "threads of one model",
+    unit: "threads",
     otherwise: "the cores, or half of more than four",
   },
 } satisfies SchemaOf<BackendOptions>;

@@ -15,7 +15,7 @@ export {
 export type { Tensor2D, Tensor3D, Tensor4D, Variable, Variable1D, Variable2D } from "./tensors.ts";
 export type { MatmulInfo } from "./gemm.ts";
 export * from "./ops/mod.ts";
-export { type Provenance, provenance } from "./provenance.ts";
+export { type Provenance, provenance, versionLine } from "./provenance.ts";
 export { matmulRate } from "./rate.ts";
 export {
   dropoutFactors,

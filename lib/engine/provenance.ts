@@ -31,7 +31,6 @@ export interface Provenance {
  * ```
  */
 export async function provenance(): Promise<Provenance> {
-  const root = new URL("../../", import.meta.url);
   const revision = await gitRevision(root);
   const code = await (codeOf ??= codeDigest(new URL("lib/", root)));
   return {
@@ -42,6 +41,24 @@ export async function provenance(): Promise<Provenance> {
     backend: backendInUse(),
     machine: `${Deno.build.os} ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores`,
   };
+}
+
+/** The kit's folder. */
+const root = new URL("../../", import.meta.url);
+
+/**
+ * Versions of the kit and of Deno, and the git revision of a checkout, on one line. Starts no backend.
+ *
+ * @example
+ * ```ts
+ * import { versionLine } from "./mod.ts";
+ *
+ * console.log(await versionLine()); // @gpt1/kit 0.1.0, Deno 2.9.6, git df304c7
+ * ```
+ */
+export async function versionLine(): Promise<string> {
+  const revision = await gitRevision(root);
+  return `${kit.name} ${kit.version}, Deno ${Deno.version.deno}${revision ? `, git ${revision}` : ""}`;
 }
 
 let codeOf: Promise<string | undefined> | undefined; // It is that of the code that this process has loaded.

@@ -60,9 +60,9 @@ export type Preset = Omit<Config, "vocabulary">;
 
 /** The settings of a {@linkcode Preset}. */
 export const presetSettings = {
-  layers: { ...whole({ from: 1, to: 1000 }), about: "blocks" },
-  heads: { ...whole({ from: 1, to: 1000 }), about: "attention heads" },
-  width: { ...whole({ from: 1, to: 2 ** 16 }), about: "size of the hidden states" },
+  layers: { ...whole({ from: 1, to: 1000 }), about: "number of blocks", unit: "blocks" },
+  heads: { ...whole({ from: 1, to: 1000 }), about: "attention heads of a block", unit: "heads" },
+  width: { ...whole({ from: 1, to: 2 ** 16 }), about: "size of the hidden states", unit: "features" },
   context: { ...whole({ from: 2, to: 2 ** 16 }), about: "context length", unit: "tokens" },
   positions: {
     kind: { ...oneOf(positionKinds), about: "position encoding" },
@@ -79,7 +79,12 @@ export const presetSettings = {
     about: "network between embeddings and output layer",
     otherwise: PAPER,
   },
-  units: { ...whole({ from: 1, to: 2 ** 16 }), about: "number of units of an LSTM", otherwise: "none" },
+  units: {
+    ...whole({ from: 1, to: 2 ** 16 }),
+    about: "number of units of an LSTM",
+    unit: "units",
+    otherwise: "none",
+  },
 } satisfies SchemaOf<Preset>;
 
 /** The settings of a {@linkcode Config}; available memory limits the vocabulary. */
@@ -238,6 +243,7 @@ export function checkCausal(config: Pick<Config, "architecture">, action: string
 export const seedSetting = {
   ...seeds,
   about: "random seed",
+  unit: "seed",
   default: 1,
 };
 

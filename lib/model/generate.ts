@@ -23,13 +23,18 @@ export interface GenerateOptions {
 
 /** The settings of {@linkcode GenerateOptions}. */
 export const generateSettings = {
-  tokens: { ...whole({ from: 0, to: 1e6 }), about: "number of tokens to generate", default: 40 },
+  tokens: {
+    ...whole({ from: 0, to: 1e6 }),
+    about: "length of the continuation",
+    unit: "tokens",
+    default: 40,
+  },
   temperature: {
     ...number({ from: 0, to: 1e6 }),
-    about: "sampling temperature: 0 for greedy decoding, 1 for the model's probabilities",
+    about: "sampling temperature, 0 for greedy decoding",
     default: 1,
   },
-  topK: { ...limit, about: "samples from the k most likely tokens only", default: Infinity },
+  topK: { ...limit, about: "samples from the most likely tokens only", unit: "tokens", default: Infinity },
   seed: { ...seedSetting, about: "seed of sampling" },
   signal: { ...signals, about: "stops before the next token", otherwise: "none" },
 } satisfies SchemaOf<GenerateOptions>;

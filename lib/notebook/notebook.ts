@@ -2,6 +2,7 @@ import { sha256 } from "../digest.ts";
 import { InputError, named, quoted } from "../errors.ts";
 import { checkFile, fileError } from "../files.ts";
 import { isRecord } from "../foreign.ts";
+import { unknown } from "../settings.ts";
 import { altText, PLOTLY } from "./alt.ts";
 
 /** Data of an output by media type: text, or JSON if the type ends in `json`. */
@@ -378,7 +379,7 @@ export async function findNotebooks(names: readonly string[], folder = "notebook
     const found = known.find((it) => it === stem) ?? known.find((it) => it.split("_")[0] === stem);
     if (found) return `${folder}/${found}.ipynb`;
     throw new InputError(
-      `Cannot find notebook "${name}" as ${folder} has none of that name: there are ${known.join(", ")}`,
+      `Cannot find notebook ${quoted(name)} in ${folder} as ${unknown("notebook", name, known)}`,
     );
   });
 }

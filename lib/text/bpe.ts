@@ -264,7 +264,7 @@ export interface BpeOptions {
 
 /** The settings of {@linkcode BpeOptions}. */
 export const bpeSettings = {
-  merges: { ...whole({ from: 0, to: 1e6 }), about: "number of BPE merges to learn" },
+  merges: { ...whole({ from: 0, to: 1e6 }), about: "BPE merges to learn from the corpus", unit: "merges" },
 } satisfies SchemaOf<BpeOptions>;
 
 /**

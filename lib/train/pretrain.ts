@@ -58,7 +58,7 @@ export const pretrainSettings = {
   decay: { ...adamSettings.decay, default: 0.01, why: "§4.1" },
   clip: { ...adamSettings.clip, default: 1, why: "OpenAI's code" },
   updates: { ...updates, default: 2000, why: "some minutes of a small model" },
-  batch: { ...batch, about: "batch size, in windows", default: 16, why: "§4.1 has 64, on 8 GPUs" },
+  batch: { ...batch, unit: "windows", default: 16, why: "§4.1 has 64, on 8 GPUs" },
   dropout: { ...dropout, otherwise: "the model's own" },
   seed: runSeed,
   ...runSettings,

@@ -39,7 +39,7 @@ export const pretrainedSettings = {
 /** A pre-trained model's name, as an option. */
 export const pretrainedSetting = {
   ...oneOf(Object.keys(pretrainedModels) as PretrainedName[]),
-  about: "start from this model of data/models, without pre-training",
+  about: "an included model to start from, without pre-training",
   otherwise: "none",
 };
 

@@ -157,7 +157,7 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
     "hello",
   ],
   [
-    /^Cannot find model "maxi": there are mini, mini-learned, mini-sinusoidal, or name a file$/,
+    /^Cannot find model "maxi" as there is no such model or file: did you mean mini\?$/,
     "generate",
     "--model",
     "maxi",

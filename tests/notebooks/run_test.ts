@@ -293,7 +293,7 @@ Deno.test("what cannot be run is refused in a sentence, and exit code 2", async 
         "nothing-here",
         path,
       ],
-      [/^Cannot find notebook "99" as notebooks has none of that name: there are .*01_tokens/, "99"],
+      [/^Cannot find notebook "99" in notebooks as there is no such notebook: there are .*01_tokens/, "99"],
       [
         /^Cannot read .*old\.ipynb as a notebook: its nbformat must be 4: current nbformat is 3$/,
         `${folder}/old.ipynb`,

@@ -1,0 +1,185 @@
+import { readConfig } from "../../lib/cli/config.ts";
+import { presets } from "../../lib/model/mod.ts";
+import { studies } from "../../lib/study/mod.ts";
+import { settleStudy, studySettings } from "../../lib/study/settings.ts";
+import { assert, assertEquals } from "../assert.ts";
+import { endOf, root, startTask } from "../programs.ts";
+
+const folder = await Deno.makeTempDir();
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+const text = Array.from(
+  { length: 3000 },
+  (_, i) => ["sun", "rain", "and", "wind", "."][(i * i + (i >> 4)) % 5],
+)
+  .join(" ").replaceAll(". ", ".\n");
+await Deno.writeTextFile(`${folder}/weather.txt`, text);
+const short = ["--corpus", `${folder}/weather.txt`, "--preset", "smoke", "--context", "16", "--merges", "10"];
+
+const run = (name: string, ...args: string[]) => endOf(startTask(name, args));
+
+/** A file of the test's folder with this content. */
+async function file(name: string, content: unknown): Promise<string> {
+  const path = `${folder}/${name}.json`;
+  await Deno.writeTextFile(path, typeof content === "string" ? content : JSON.stringify(content));
+  return path;
+}
+
+const nested = `${'{"seeds":'.repeat(40)}1${"}".repeat(40)}`;
+const refused: [what: string, content: unknown, sentence: RegExp][] = [
+  ["not JSON", "{", /as settings: it is not JSON$/],
+  ["a list", [1], /as settings: it is not an object$/],
+  ["too deep", nested, /as settings: it nests more than 24 levels deep$/],
+  [
+    "too large",
+    " ".repeat(2 ** 25 + 1),
+    / as it must have at most 33554432 bytes: current size is 33554433$/,
+  ],
+  ["an unknown name", { sedes: 1 }, / with sedes as there is no such option: did you mean seeds\?$/],
+  ["a prototype", '{ "__proto__": { "seeds": 1 } }', / with __proto__ as there is no such option/],
+  ["what no file may have", { signal: {}, config: "x" }, / with signal as there is no such option/],
+  ["a wrong number", { seeds: 0 }, / with seeds 0 as it must be a whole number from 1 to 1,000$/],
+  ["a wrong text", { seeds: "many" }, / with seeds "many" as it must be a whole number from 1 to 1,000$/],
+  ["a wrong name", { tasks: ["imbd"] }, / with tasks "imbd" as there is no such name: did you mean imdb\?$/],
+  ["a group's name", { finetune: { rat: 1 } }, / with finetune\.rat as .*: did you mean rate\?$/],
+  ["no group", { finetune: 1 }, / with finetune 1 as it must be an object of rate, /],
+  ["a wrong preset", { preset: "minni" }, /^Cannot find a preset with name "minni" as .* mean mini\?$/],
+  ["one run", { settings: { trained: "x", lambda: 0 } }, /: it is one run, not a study, .* study\.json$/],
+  ["one old run", { settings: { run: "finetune" } }, /: it is one run, not a study, .* study\.json$/],
+];
+for (const [what, content, sentence] of refused) {
+  Deno.test(`a file of settings with ${what} is refused`, async () => {
+    const { code, out, err } = await run("ablate", "--list", "--config", await file("refused", content));
+    assertEquals([code, out], [2, ""], err);
+    assert(sentence.test(err) && !err.includes("\n"), err);
+  });
+}
+
+Deno.test("a study's file repeats it run by run, and options replace its values", async () => {
+  const own = `${folder}/study`;
+  const limits = ["--train-examples", "16", "--test-examples", "16", "--pretrain-updates", "3"];
+  const args = [
+    "--tasks",
+    "kind",
+    "--seeds",
+    "1",
+    "--positions",
+    "none",
+    "--lambda",
+    "0",
+    ...short,
+    ...limits,
+  ];
+  const made = await run("ablate", ...args, "--folder", own, "--json");
+  assertEquals(made.code, 0, made.err);
+  await Deno.writeTextFile(`${folder}/printed.json`, made.out);
+  for (const path of [`${own}/study.json`, `${folder}/printed.json`]) {
+    const again = await run("compare", "--config", path, "--folder", own, "--list"); // Another command's defaults.
+    assertEquals(again.out.split("\n").at(-1), "2 of 2 runs done, 0 running, 0 pending");
+    const more = await run("ablate", "--config", path, "--folder", own, "--list", "--seeds", "2");
+    assert(/^2 of 4 runs done, 0 running, 2 pending/.test(more.out.split("\n").at(-1)!), more.out);
+  }
+  const result = [...Deno.readDirSync(own)].find(({ name }) => /^kind-.*json$/.test(name))!.name;
+  const { err } = await run("ablate", "--config", `${own}/${result}`, "--list");
+  assert(/: it is one run, not a study/.test(err), err);
+});
+
+Deno.test("the studies in data/studies can be repeated from their files", async () => {
+  const at = ["--list", "--folder", `${folder}/none`];
+  const plain = await run("ablate", ...at);
+  const config = `${root}data/studies/ablate/study.json`;
+  assertEquals((await run("compare", "--config", config, ...at)).out, plain.out);
+  assert(plain.out.includes("0 of 30 runs done"), plain.out);
+  for (const { name } of Deno.readDirSync(`${root}data/studies`)) {
+    const path = `${root}data/studies/${name}/study.json`;
+    const { settings } = JSON.parse(await Deno.readTextFile(path), (_, value) => value ?? Infinity);
+    const found = settleStudy(studies.ablate, await readConfig(path, studySettings, (values) => values));
+    const { folder: _, saveEvery: __, ...asked } = found;
+    assertEquals(asked, { ...found.pretrained && { corpus: "books" }, ...settings });
+  }
+});
+
+Deno.test("a file of one's own has the names of options' settings, texts as on the command line, and null for none", async () => {
+  const config = await file("own", {
+    ...{ preset: "smoke", seeds: "2", trainExamples: "all", tasks: "kind", positions: "learned,none" },
+    ...{ words: null, finetune: { rate: "2e-3" }, pretrained: null, corpus: `${folder}/weather.txt` },
+  });
+  const { code, out, err } = await run("ablate", "--config", config, "--seeds", "1", "--list", "--json");
+  assertEquals(code, 0, err);
+  const { settings } = JSON.parse(out);
+  assertEquals([settings.preset.width, settings.seeds, settings.trainExamples, settings.tasks], [
+    ...[presets.smoke.width, 1, "Infinity", ["kind"]],
+  ]);
+  assertEquals([settings.positions, settings.words, settings.finetune.rate, settings.finetune.batch], [
+    ...[["learned", "none"], 32, 2e-3, 16],
+  ]);
+  const small = await run("ablate", "--config", config, "--smoke", "--list", "--json");
+  const { pretrain, positions, tasks } = JSON.parse(small.out).settings;
+  assertEquals([pretrain.updates, positions, tasks], [40, ["learned", "none"], ["kind"]]);
+});
+
+Deno.test("a model's record repeats its pre-training and its fine-tuning bit for bit; options replace its values", async () => {
+  const path = (name: string) => `${folder}/${name}.safetensors`;
+  const model = [
+    ...short,
+    "--positions",
+    "rotary",
+    "--scale",
+    "raw",
+    "--updates",
+    "4",
+    "--batch",
+    "2",
+    "--half",
+  ];
+  const made = await run("pretrain", "--out", path("one"), ...model, "--seed", "7", "--json");
+  assertEquals(made.code, 0, made.err);
+  await Deno.writeTextFile(`${folder}/printed.json`, made.out);
+  const bytes = await Deno.readFile(path("one"));
+  for (const config of [path("one"), `${folder}/one.json`, `${folder}/printed.json`]) {
+    const again = await run("pretrain", "--out", path("two"), "--config", config);
+    assertEquals(again.code, 0, again.err);
+    assertEquals(await Deno.readFile(path("two")), bytes, config);
+    for (const name of ["two.safetensors", "two.json"]) await Deno.remove(`${folder}/${name}`);
+  }
+  const { err } = await run("pretrain", "--out", path("three"), "--config", path("one"), "--preset", "mini");
+  const { preset } = JSON.parse(await Deno.readTextFile(`${folder}/three.json`)).settings;
+  assertEquals([preset.width, preset.context, preset.positions.kind], [128, 128, "rotary"], err);
+
+  const limits = ["--train-examples", "32", "--test-examples", "16", "--epochs", "1", "--lambda", "0"];
+  const tuned = await run(
+    "finetune",
+    "--model",
+    path("one"),
+    "--task",
+    "kind",
+    "--out",
+    path("a"),
+    ...limits,
+  );
+  assertEquals(tuned.code, 0, tuned.err);
+  const repeated = await run("finetune", "--config", path("a"), "--out", path("b"));
+  assertEquals([repeated.code, repeated.out], [0, tuned.out]);
+  assertEquals(await Deno.readFile(path("b")), await Deno.readFile(path("a")));
+  const other = await run("finetune", "--config", path("a"), "--lambda", "0.5", "--json");
+  assertEquals(JSON.parse(other.out).settings.lambda, 0.5);
+  const wrong = await run("finetune", "--config", path("one"));
+  assert(/one\.json with preset as there is no such option/.test(wrong.err), wrong.err);
+});
+
+Deno.test("the record of an included model, of version 0.1, has its settings", async () => {
+  const config = ["--config", `${root}data/models/mini-sinusoidal.json`];
+  const size = ["--corpus", `${folder}/weather.txt`, "--merges", "10", "--updates", "1", "--batch", "1"];
+  const { out, err } = await run("pretrain", "--out", `${folder}/old`, ...config, ...size, "--json");
+  const { settings } = JSON.parse(out || err);
+  assertEquals([settings.positions, settings.layers, settings.width, settings.rate, settings.dropout], [
+    ...["sinusoidal", 4, 128, 1e-3, 0],
+  ]);
+});
+
+Deno.test("what neither an option nor the file has is asked for by its option", async () => {
+  const empty = await file("empty", {});
+  const { code, err } = await run("pretrain", "--config", empty);
+  assertEquals([code, err], [2, "Cannot run deno task pretrain as --out <file> is required"]);
+  const tune = await run("finetune", "--config", await file("half", { model: "mini" }));
+  assertEquals(tune.err, "Cannot run deno task finetune as --task <name> is required");
+});

@@ -1,0 +1,135 @@
+import { gpt, presets } from "../../lib/model/mod.ts";
+import { backend } from "../../lib/engine/mod.ts";
+import { tokenizerFrom } from "../../lib/text/mod.ts";
+import { saveModel } from "../../lib/train/mod.ts";
+import { assert, assertEquals } from "../assert.ts";
+import { endOf, startTask } from "../programs.ts";
+
+await backend();
+
+const folder = await Deno.makeTempDir();
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+const text = Array.from(
+  { length: 3000 },
+  (_, i) => ["sun", "rain", "and", "wind", "."][(i * i + (i >> 4)) % 5],
+)
+  .join(" ").replaceAll(". ", ".\n");
+await Deno.writeTextFile(`${folder}/weather.txt`, text);
+const rows = Array.from({ length: 60 }, (_, i) => `sun ${i % 2 ? "rain" : "wind"} ${i}\t${i % 2}`);
+await Deno.writeTextFile(`${folder}/rows.tsv`, ["text\tlabel", ...rows].join("\n"));
+
+const short = ["--corpus", `${folder}/weather.txt`, "--preset", "smoke", "--context", "16", "--merges", "10"];
+const study = [
+  ...["--tasks", "kind", "--positions", "learned,none", "--lambda", "0", ...short],
+  ...["--train-examples", "16", "--test-examples", "16", "--pretrain-updates", "5", "--workers", "1"],
+];
+
+const run = (name: string, ...args: string[]) => endOf(startTask(name, args));
+
+/** Runs a command with `--json`, whose standard output must be one document. */
+// deno-lint-ignore no-explicit-any
+async function json(name: string, ...args: string[]): Promise<{ code: number; result: any; err: string }> {
+  const { code, out, err } = await run(name, ...args, "--json");
+  assert(out !== "", err);
+  return { code, result: JSON.parse(out), err };
+}
+
+/** Standard error without warnings, which `--quiet` leaves. */
+const notes = (err: string) => err.split("\n").filter((line) => line !== "" && !line.startsWith("Warning: "));
+
+Deno.test("pre-training as JSON: settings, held-out scores in full precision, baselines, the file", async () => {
+  const out = `${folder}/model.safetensors`;
+  const args = ["--out", out, ...short, "--updates", "3", "--batch", "2"];
+  const { code, result, err } = await json("pretrain", ...args);
+  assertEquals(code, 0, err);
+  assert(/^Computing on .*\n(.*\n)*.* update \d of 3/.test(err), "progress is on standard error");
+  assertEquals(
+    Object.keys(result),
+    ["settings", "parameters", "tokens", "heldout", "baselines", "zeroShot", "file"],
+  );
+  const stored = JSON.parse(await Deno.readTextFile(`${folder}/model.json`)).result;
+  const { losses: _, ...heldout } = stored.heldout;
+  assertEquals(result.heldout, heldout);
+  assertEquals(Object.keys(result.baselines), ["unigram", "bigram", "kneserNey"]);
+  assertEquals([result.file, result.settings.updates, result.settings.context], [out, 3, 16]);
+});
+
+Deno.test("fine-tuning as JSON: a score with its interval per split, and null for no file; it is stored, too", async () => {
+  const args = ["--model", "mini", "--task", `${folder}/rows.tsv`, "--epochs", "1"];
+  const { code, result, err } = await json("finetune", ...args);
+  assertEquals(code, 0, err);
+  assertEquals(Object.keys(result), ["settings", "train", "validation", "test", "file"]);
+  assertEquals([result.file, result.settings.rate, result.settings.batch], [null, 5e-4, 16]);
+  const out = `${folder}/tuned.safetensors`;
+  const quiet = await json("finetune", ...args, "--out", out, "--quiet");
+  assertEquals([quiet.result.test, quiet.result.file, notes(quiet.err)], [result.test, out, []]);
+  const { settings, result: stored } = JSON.parse(await Deno.readTextFile(`${folder}/tuned.json`));
+  assertEquals([stored.test, settings.run, settings.model, settings.out], [
+    ...[result.test, "finetune", "mini", undefined],
+  ]);
+  const { accuracy, examples, loss } = stored.test;
+  assertEquals([examples, Object.keys(accuracy)], [12, ["value", "low", "high"]]);
+  assert(accuracy.low <= accuracy.value && accuracy.value <= accuracy.high && loss > 0);
+  const again = await run("finetune", ...args, "--out", `${folder}/tuned`);
+  assert(/^Cannot write .*tuned\.json as it exists already: /.test(again.err), again.err);
+});
+
+Deno.test("generation as JSON has the text, without what a terminal would obey", async () => {
+  const pieces = ["<unk>", "a</w>", "\u001b[31m\u0007</w>", "\u202eb</w>"];
+  const path = `${folder}/hostile.safetensors`;
+  const tokenizer = tokenizerFrom({ pieces, merges: [] });
+  await saveModel(gpt({ ...presets.smoke, context: 16 }, { tokenizer }), path);
+  const args = ["--model", path, "a", "--tokens", "30", "--temperature", "9"];
+  const { code, out, err } = await run("generate", ...args, "--json");
+  assertEquals([code, err], [0, ""]);
+  assert(/^[\P{C}\n]*$/u.test(out), out);
+  const { settings, prompt, texts } = JSON.parse(out);
+  assertEquals([settings.tokens, settings.temperature, prompt, texts.length], [30, 9, "a", 1]);
+  assert(texts[0].startsWith("a ") && texts[0].includes("\u202eb") && texts[0].includes("\u001b[31m"), out);
+});
+
+Deno.test("a study as JSON: settings, a row per run, differences; as CSV the same rows; as a list its states", async () => {
+  const arms = [...study, "--folder", `${folder}/study`], args = [...arms, "--seeds", "2"];
+  const csv = `${folder}/runs.csv`;
+  const listed = await json("ablate", ...args, "--list");
+  assertEquals(listed.result.runs[0], {
+    ...{ holder: null, run: "pretrain-learned-seed1", share: 0, state: "pending", seconds: null },
+  });
+  const { code, result, err } = await json("ablate", ...args, "--quiet", "--csv", csv);
+  assertEquals([code, notes(err)], [0, []]);
+  assertEquals(
+    Object.keys(result),
+    ["settings", "complete", "failures", "baselines", "scores", "runs", "differences"],
+  );
+  assertEquals([result.complete, result.failures, result.runs.length], [true, [], 8]);
+  assertEquals([result.settings.seeds, result.settings.tasks], [2, ["kind"]]);
+  const [first] = result.runs;
+  assertEquals([first.task, first.measure, first.lambda, first.start, first.baseline], [
+    ...["held-out text", "bits per character", null, null, null],
+  ]);
+  assert(String(first.score).length > 10, "numbers have all their digits");
+  const lines = (await Deno.readTextFile(csv)).trim().split("\n");
+  assertEquals(lines[0], Object.keys(first).join(","));
+  assertEquals(lines[1], Object.values(first).map((value) => value ?? "").join(","));
+  assertEquals(lines.length, 9);
+  const found = result.differences.find(({ where }: { where: string }) => where === "kind");
+  assertEquals(Object.keys(found), [
+    ...["where", "difference", "unit", "n", "mean", "low", "high", "finding"],
+  ]);
+  assertEquals([found.difference, found.n], ["learned − none", 2]);
+  const again = await run("ablate", ...args, "--csv", csv);
+  assertEquals([again.code, again.out], [2, ""]);
+  assert(/^Cannot write .*runs\.csv as it exists already: /.test(again.err), again.err);
+
+  const single = await json("ablate", ...arms, "--seeds", "1", "--quiet"); // One seed has no interval.
+  assertEquals([single.result.differences[0].low, single.result.scores[0].constant], [null, null]);
+  const plain = await run("ablate", ...args, "--quiet");
+  assertEquals([plain.code, notes(plain.err), plain.out.includes("**Test scores**")], [0, [], true]);
+});
+
+Deno.test("what is wrong leaves standard output empty, with --json and --quiet, too", async () => {
+  const { code, out, err } = await run("generate", "--json", "--quiet", "--model", "minni", "x");
+  assertEquals([code, out, err], [
+    ...[2, "", 'Cannot find model "minni" as there is no such model or file: did you mean mini?'],
+  ]);
+});
