@@ -164,6 +164,7 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
       argument("options", { ...axes, z: "z", scale: "diverging" }, heatmapSettings),
     ],
     png: [argument("figure", kit.curve([line], axes), isFigure)],
+    svg: [argument("figure", kit.curve([line], axes), isFigure)],
     show: [listed("value", kit.curve([line], axes))],
     strip: [listed("groups", [{ name: "a", values: [1], mean: 1 }]), argument("words", axes, labelSettings)],
     watch: [listed("run", kit.pretrain(lm, { train: running }, { updates: 1 }))],
