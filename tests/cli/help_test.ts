@@ -1,4 +1,3 @@
-import "../../lib/cli/render.ts"; // First: sanitize-html cannot load htmlparser2 when tfjs has been loaded before it.
 import kit from "../../deno.json" with { type: "json" };
 import { flagOf, settingsOf, termOf } from "../../lib/cli/command.ts";
 import { gitRevision } from "../../lib/engine/provenance.ts";
