@@ -45,6 +45,9 @@ const kinds: Record<string, (outputs: readonly Output[]) => boolean> = {
 };
 
 const of = (output: Output, type: string): unknown => "data" in output ? output.data[type] : undefined;
+/** The alternative text of an output's PNG. */
+const altOf = (output: Output): unknown =>
+  "metadata" in output && (output.metadata["image/png"] as { alt?: unknown } | undefined)?.alt;
 const has = (output: Output, type: string): boolean => of(output, type) !== undefined;
 
 /** A path of some machine's files. */
@@ -97,6 +100,7 @@ export function problems(notebook: Notebook, smoke = false): string[] {
       if (kinds[kind]!(cell.outputs) && !tags.includes(kind)) say(`shows a ${kind} that no tag tells of`);
     }
     for (const output of cell.outputs) {
+      if (kinds["figure"]!([output]) && !altOf(output)) say("shows a figure without an alternative text");
       if (output.output_type === "error") say(`holds an error: ${output.ename}: ${output.evalue}`);
       const text = textOf(output);
       if (machine.test(text)) say(`puts out a path of a machine: ${machine.exec(text)}`);

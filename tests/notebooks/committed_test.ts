@@ -54,7 +54,9 @@ function withCell(cell: Partial<CodeCell>, metadata: Notebook["metadata"] = {}):
 
 const data = (
   data: Record<string, unknown>,
-) => [{ output_type: "display_data" as const, data, metadata: {} }];
+  metadata: Record<string, unknown> = {},
+) => [{ output_type: "display_data" as const, data, metadata }];
+const alt = { "image/png": { alt: "Scores. Bars: learned." } };
 const stream = (text: string) => [{ output_type: "stream" as const, name: "stdout", text }];
 const plotly = { "application/vnd.plotly.v1+json": { data: [] } };
 
@@ -62,7 +64,7 @@ Deno.test("a notebook that is as it should be has no problem", () => {
   for (
     const cell of [
       {},
-      { metadata: { tags: ["figure"] }, outputs: data({ ...plotly, "image/png": "iVBO/tmp/x" }) },
+      { metadata: { tags: ["figure"] }, outputs: data({ ...plotly, "image/png": "iVBO/tmp/x" }, alt) },
       {
         metadata: { tags: ["table", "finding"] },
         outputs: data({ "text/html": "<table>", "text/plain": "a" }),
@@ -99,6 +101,7 @@ const wrongs: [problem: RegExp, cell: Partial<CodeCell>, metadata?: Notebook["me
   [/shows no table/, { metadata: { tags: ["table"] }, outputs: data({ "text/html": "<p>" }) }],
   [/shows no finding/, { metadata: { tags: ["finding"] }, outputs: stream("17.5") }],
   [/a figure that no tag tells of/, { outputs: data({ ...plotly, "image/png": "" }) }],
+  [/a figure without an alternative text/, { outputs: data({ ...plotly, "image/png": "" }) }],
   [/a table that no tag tells of/, { outputs: data({ "text/html": "<table>" }) }],
   [/bytes, more than 1500000/, { outputs: data({ "image/png": "A".repeat(1.5e6) }) }],
 ];
