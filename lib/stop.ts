@@ -4,7 +4,7 @@ import { jupyter } from "./kernel.ts";
 const yieldInterval = 300;
 
 /** Signals that ask a process to stop. On Windows Deno can listen to Ctrl-C alone. */
-export const stopSignals: readonly Deno.Signal[] = Deno.build.os === "windows"
+export const stopSignals: readonly ("SIGINT" | "SIGTERM" | "SIGHUP")[] = Deno.build.os === "windows"
   ? ["SIGINT"]
   : ["SIGINT", "SIGTERM", "SIGHUP"];
 

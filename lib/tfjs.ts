@@ -59,39 +59,43 @@ const like = ({ shape }: Tensor) => core.ones(shape, "float32");
 
 /** Gradients by kernel: of one tensor, from the gradient of the output, the saved tensors and the kernel's attributes. */
 interface Gradient {
-  readonly saves?: readonly string[];
+  /** Names of the inputs that it needs, or all of a list. */
+  readonly saves?: readonly string[] | "all";
   readonly savesOutput?: boolean;
   // deno-lint-ignore no-explicit-any
   readonly of: (dy: any, saved: Tensor[], attributes: any) => Record<string, () => Tensor> | (() => Tensor)[];
 }
 
-const a = ["a", "b"], x = ["x"];
+const one = ["x"], both = ["a", "b"];
 const gradients: Readonly<Record<string, Gradient>> = {
-  Add: { saves: a, of: (dy, [a, b]) => ({ a: () => unbroadcast(dy, a!), b: () => unbroadcast(dy, b!) }) },
+  Add: { saves: both, of: (dy, [a, b]) => ({ a: () => unbroadcast(dy, a!), b: () => unbroadcast(dy, b!) }) },
   Sub: {
-    saves: a,
+    saves: both,
     of: (dy, [a, b]) => ({ a: () => unbroadcast(dy, a!), b: () => core.neg(unbroadcast(dy, b!)) }),
   },
   Multiply: {
-    saves: a,
+    saves: both,
     of: (dy, [a, b]) => ({
       a: () => unbroadcast(core.mul(dy, float(b!)), a!),
       b: () => unbroadcast(core.mul(dy, float(a!)), b!),
     }),
   },
   RealDiv: {
-    saves: a,
+    saves: both,
     of: (dy, [a, b]) => ({
       a: () => unbroadcast(core.div(dy, float(b!)), a!),
       b: () => core.neg(core.div(unbroadcast(core.mul(dy, float(a!)), b!), float(core.square(b!)))),
     }),
   },
   Neg: { of: (dy) => ({ x: () => core.neg(dy) }) },
-  Square: { saves: x, of: (dy, [x]) => ({ x: () => core.mul(dy, core.mul(float(x!), 2)) }) },
-  Sqrt: { saves: x, of: (dy, [x]) => ({ x: () => core.div(dy, core.mul(core.sqrt(float(x!)), 2)) }) },
-  Rsqrt: { saves: x, of: (dy, [x]) => ({ x: () => core.neg(core.div(dy, core.mul(core.pow(x!, 1.5), 2))) }) },
+  Square: { saves: one, of: (dy, [x]) => ({ x: () => core.mul(dy, core.mul(float(x!), 2)) }) },
+  Sqrt: { saves: one, of: (dy, [x]) => ({ x: () => core.div(dy, core.mul(core.sqrt(float(x!)), 2)) }) },
+  Rsqrt: {
+    saves: one,
+    of: (dy, [x]) => ({ x: () => core.neg(core.div(dy, core.mul(core.pow(x!, 1.5), 2))) }),
+  },
   Exp: { savesOutput: true, of: (dy, [y]) => ({ x: () => core.mul(dy, y!) }) },
-  Log: { saves: x, of: (dy, [x]) => ({ x: () => core.div(dy, float(x!)) }) },
+  Log: { saves: one, of: (dy, [x]) => ({ x: () => core.div(dy, float(x!)) }) },
   Tanh: {
     savesOutput: true,
     of: (dy, [y]) => ({ x: () => core.mul(core.sub(core.scalar(1), core.square(y!)), dy) }),
@@ -100,19 +104,19 @@ const gradients: Readonly<Record<string, Gradient>> = {
     savesOutput: true,
     of: (dy, [y]) => ({ x: () => core.mul(dy, core.mul(y!, core.sub(core.scalar(1), y!))) }),
   },
-  Relu: { saves: x, of: (dy, [x]) => ({ x: () => core.mul(dy, float(core.step(x!))) }) },
-  Abs: { saves: x, of: (dy, [x]) => ({ x: () => core.mul(dy, core.step(float(x!), -1)) }) },
+  Relu: { saves: one, of: (dy, [x]) => ({ x: () => core.mul(dy, float(core.step(x!))) }) },
+  Abs: { saves: one, of: (dy, [x]) => ({ x: () => core.mul(dy, core.step(float(x!), -1)) }) },
   Cast: { of: (dy) => ({ x: () => core.clone(dy) }) },
   Identity: { of: (dy) => ({ x: () => float(dy) }) },
-  Sum: { saves: x, of: (dy, [x], { axis }) => ({ x: () => core.mul(kept(dy, x!, axis), like(x!)) }) },
+  Sum: { saves: one, of: (dy, [x], { axis }) => ({ x: () => core.mul(kept(dy, x!, axis), like(x!)) }) },
   Mean: {
-    saves: x,
+    saves: one,
     of: (dy, [x], { axis }) => ({
       x: () => core.div(core.mul(kept(dy, x!, axis), like(x!)), x!.size / dy.size),
     }),
   },
   Max: {
-    saves: x,
+    saves: one,
     savesOutput: true,
     of: (dy, [x, y], { reductionIndices: axes }) => ({
       x: () => core.mul(kept(dy, x!, axes), core.cast(core.equal(x!, kept(y!, x!, axes)), dy.dtype)),
@@ -128,13 +132,13 @@ const gradients: Readonly<Record<string, Gradient>> = {
     }),
   },
   BatchMatMul: {
-    saves: a,
+    saves: both,
     of: (dy, [a, b], { transposeA, transposeB }) => ({
       a: () => transposeA ? core.matMul(b!, dy, transposeB, true) : core.matMul(dy, b!, false, !transposeB),
       b: () => transposeB ? core.matMul(dy, a!, true, transposeA) : core.matMul(a!, dy, !transposeA, false),
     }),
   },
-  Reshape: { saves: x, of: (dy, [x]) => ({ x: () => core.reshape(dy, x!.shape) }) },
+  Reshape: { saves: one, of: (dy, [x]) => ({ x: () => core.reshape(dy, x!.shape) }) },
   ExpandDims: { saves: ["input"], of: (dy, [x]) => ({ input: () => core.reshape(dy, x!.shape) }) },
   Transpose: {
     of: (dy, _, { perm }) => ({
@@ -142,7 +146,7 @@ const gradients: Readonly<Record<string, Gradient>> = {
     }),
   },
   Slice: {
-    saves: x,
+    saves: one,
     of: (dy, [x], { begin, size }) => ({
       x: () => {
         const [from, sizes] = core.slice_util.parseSliceParams(x!, begin, size);
@@ -151,7 +155,7 @@ const gradients: Readonly<Record<string, Gradient>> = {
     }),
   },
   Concat: {
-    saves: [],
+    saves: "all",
     of: (dy, saved, { axis }) => {
       const [dimension] = core.util.parseAxisParam(axis, saved[0]!.shape);
       const parts = core.split(dy as Tensor, saved.map(({ shape }) => shape[dimension!]!), dimension);
@@ -159,20 +163,16 @@ const gradients: Readonly<Record<string, Gradient>> = {
     },
   },
   SplitV: { of: (dy, _, { axis }) => ({ x: () => core.concat(dy, axis) }) },
-  Pack: { saves: [], of: (dy, _, { axis }) => core.unstack(dy as Tensor, axis).map((part) => () => part) },
+  Pack: { saves: "all", of: (dy, _, { axis }) => core.unstack(dy as Tensor, axis).map((part) => () => part) },
   Unpack: { of: (dy, _, { axis }) => ({ value: () => core.stack(dy, axis) }) },
 };
-
-/** Kernels with a list of inputs, all of which are saved. */
-const lists = ["Concat", "Pack"];
 
 for (const [kernelName, { saves, savesOutput, of }] of Object.entries(gradients)) {
   if (core.getGradient(kernelName)) continue; // By package `@tensorflow/tfjs`.
   core.registerGradient({
     kernelName,
-    ...saves && { inputsToSave: [...saves] },
+    ...saves === "all" ? { saveAllInputs: true } : saves && { inputsToSave: [...saves] },
     ...savesOutput && { outputsToSave: [true] },
-    ...lists.includes(kernelName) && { saveAllInputs: true },
     gradFunc: ((dy: Tensor, saved: Tensor[], attributes: unknown) =>
       of(dy, saved, attributes)) as core.GradFunc,
   });

@@ -8,7 +8,7 @@ import { type LanguageModel, type Preset, preset, presets } from "../model/mod.t
 import { presetSettings } from "../model/settings.ts";
 import { withInterval } from "../numbers.ts";
 import { isSetting, oneOf, refusal, type Schema, type Setting, unknown, type ValuesOf } from "../settings.ts";
-import { stop } from "../stop.ts";
+import { stop, stopSignals } from "../stop.ts";
 import { type CheckpointOptions, encodeModel, includedModels, type Interval } from "../train/mod.ts";
 
 export { Argument, Command };
@@ -204,7 +204,7 @@ export function given(schema: Schema, options: Readonly<Record<string, unknown>>
   return values;
 }
 
-/** Signals that stop a command, and its exit codes. */
+/** Exit codes of a command that a signal stops. */
 const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 /** Milliseconds within which repeated signals count as one Ctrl-C, as npx forwards signals to its child. */
@@ -222,8 +222,7 @@ let exitCode: number = CODES.SIGINT;
  */
 export function interruptible(after = " after this update", controller = new AbortController()): AbortSignal {
   let first = 0;
-  for (const signal of Object.keys(CODES) as (keyof typeof CODES)[]) {
-    if (Deno.build.os === "windows" && signal !== "SIGINT") continue;
+  for (const signal of stopSignals) {
     const onSignal = () => {
       if (controller.signal.aborted) {
         if (signal === "SIGINT" && performance.now() - first > REPEAT_INTERVAL) Deno.exit(exitCode);

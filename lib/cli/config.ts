@@ -1,9 +1,8 @@
-import type { Command } from "npm:commander@15.1.0";
 import { InputError, named } from "../errors.ts";
 import { decodeUtf8, isRecord, parseJson, readWithin, unusableFile } from "../foreign.ts";
 import { isSetting, optional, type Schema, settle, text, type ValuesOf } from "../settings.ts";
 import { summary } from "../train/mod.ts";
-import { given, isRequired, termOf, UNPREFIXED } from "./command.ts";
+import { type Command, given, isRequired, termOf, UNPREFIXED } from "./command.ts";
 
 /** The setting of `--config`. */
 export const configSetting = {

@@ -8,14 +8,14 @@ import { preset } from "../model/mod.ts";
 import { flag, list, type Schema, text, withDefaults } from "../settings.ts";
 import { duration } from "../show/mod.ts";
 import {
-  ablate,
+  ablateAnnounced,
   outlookOf,
   report,
   type RunState,
   smoke,
   studies,
   type StudyOptions,
-  type StudySettings,
+  type StudyOutlook,
   verdict,
 } from "../study/mod.ts";
 import { settleStudy, studySettings } from "../study/settings.ts";
@@ -189,21 +189,30 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     preset: chosenPreset({ ...named && { preset: named }, size }, base.preset),
   });
   if (study.pretrained === undefined && typeof study.corpus === "string") await checkCorpus(study.corpus);
+  const { workers: parallel = navigator.hardwareConcurrency, ...settings } = study;
   if (list) {
     await engine(backend, { threads: 1 }); // As a run has, for the estimate of its time.
-    return await printRuns(study, output);
+    const outlook = await outlookOf(settings);
+    output.finish({
+      settings: recordOf(study),
+      runs: outlook.runs.map((run) => ({ holder: null, ...run })),
+    });
+    return printRuns(outlook, parallel, output);
   }
   if (csv !== undefined) await checkOut(csv);
   await checkWritable(`${study.folder}/study.json`);
   await checkReadable("results", study.folder); // An interrupted study reads them.
   await start({ threads: 1, ...backend && { backend } }, output.note);
-  output.note(await outlook(study));
 
   const begin = performance.now();
   const controller = new AbortController();
   let isListening = false;
   // Before the first update there is nothing to save: Ctrl-C exits immediately.
-  const found = await output.watch(ablate({ ...study, signal: controller.signal }), () => {
+  const announced = ablateAnnounced(
+    { ...study, signal: controller.signal },
+    (outlook) => output.note(inWords(outlook, parallel, study.folder)),
+  );
+  const found = await output.watch(announced, () => {
     if (!isListening) interruptible(undefined, controller);
     isListening = true;
   });
@@ -227,32 +236,24 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
 }
 
 /** What a study is about to take, in words. */
-async function outlook(
-  { workers = navigator.hardwareConcurrency, ...study }: StudySettings & { workers?: number },
-): Promise<string> {
-  const { runs, seconds, bytes } = await outlookOf(study);
+function inWords({ runs, seconds, bytes }: StudyOutlook, workers: number, folder: string): string {
   const open = runs.filter(({ state }) => state !== "done").length;
-  if (open === 0) return `All ${runs.length} runs are done`;
   const parallel = Math.min(open, workers), megabytes = Math.ceil(bytes / 1e6);
-  return `${open} of ${runs.length} runs to do: about ${
-    duration(seconds / parallel)
-  } with ${parallel} in parallel, ` +
-    `and ${megabytes} MB in ${study.folder}`;
+  return open === 0
+    ? `All ${runs.length} runs are done`
+    : `${open} of ${runs.length} runs to do: about ${
+      duration(seconds / parallel)
+    } with ${parallel} in parallel, and ${megabytes} MB in ${folder}`;
 }
 
 /** Prints the state of each run of a study, and how long the rest will take. */
-async function printRuns(
-  { workers = navigator.hardwareConcurrency, ...study }: StudySettings & { workers?: number },
-  { print, finish }: Output,
-) {
-  const { runs, seconds: left } = await outlookOf(study);
-  finish({ settings: recordOf(study), runs: runs.map((run) => ({ holder: null, ...run })) });
+function printRuns({ runs, seconds: left }: StudyOutlook, workers: number, { print }: Output): void {
   const width = Math.max(...runs.map(({ run }) => run.length));
   for (const { run, state, share, seconds, holder } of runs) {
     const percent = share > 0 && share < 1 ? `, ${Math.floor(100 * share)} % of its updates done` : "";
     const by = holder ? `, by ${holderName(holder)} since ${holder.since}` : "";
-    const time = seconds === undefined ? "" : `, ${state === "done" ? "" : "about "}${duration(seconds)}`;
-    print(`${run.padEnd(width)}  ${state}${time}${percent}${by}`);
+    const time = `${state === "done" ? "" : "about "}${duration(seconds)}`;
+    print(`${run.padEnd(width)}  ${state}, ${time}${percent}${by}`);
   }
   const count = (state: RunState["state"]) => runs.filter((run) => run.state === state).length;
   const estimate = count("done") === runs.length

@@ -1,4 +1,3 @@
-import { sha256 } from "../digest.ts";
 import { escapeAttribute, escapeText } from "../markup.ts";
 import { figureScripts } from "./plotly.ts";
 
@@ -33,10 +32,9 @@ export function pageHtml(
   },
 ): string {
   const scripts = hasFigures ? figureScripts() : undefined;
-  const hashes = scripts?.hashed.map((code) => `'sha256-${Uint8Array.fromHex(sha256(code)).toBase64()}'`);
   const policy = [
     "default-src 'none'",
-    `script-src ${hashes?.join(" ") ?? "'none'"}`,
+    `script-src ${scripts?.hashes.join(" ") ?? "'none'"}`,
     "style-src 'unsafe-inline'", // plotly.js inserts styles
     "img-src data: blob:",
     "base-uri 'none'",

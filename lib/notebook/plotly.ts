@@ -1,5 +1,6 @@
 import { gzipSync } from "node:zlib";
 import plotlyCode from "npm:plotly.js-dist@4.1.1/plotly.js" with { type: "text" };
+import { sha256 } from "../digest.ts";
 import { escapeAttribute, escapeText } from "../markup.ts";
 import { numbersOf } from "./alt.ts";
 
@@ -79,17 +80,27 @@ function numbersHtml(text: string): string {
   }"><thead>${head}</thead><tbody>${body.join("")}</tbody></table></div></details>`;
 }
 
-/** plotly.js as pages embed it: compressed, which makes it a quarter of its size, once a process. */
-let compressed: string | undefined;
+/** What a page with figures has. */
+interface FigureScripts {
+  /** plotly.js, compressed, which makes it a quarter of its size. */
+  readonly data: string;
+  /** The script that draws. */
+  readonly code: string;
+  /** Digests of both, for the page's policy. */
+  readonly hashes: readonly string[];
+}
 
-/** The data block and the scripts of a page with figures. */
-export function figureScripts(): { readonly data: string; readonly code: string; readonly hashed: string[] } {
-  compressed ??= gzipSync(plotlyCode, { level: 9 }).toBase64();
-  return {
+let scripts: FigureScripts | undefined; // Made once a process, as plotly.js is large.
+
+/** The data block and the script of a page with figures. */
+export function figureScripts(): FigureScripts {
+  return scripts ??= {
     // Of a type that the browser does not parse, so that it costs nothing before it is needed.
-    data: `<script type="application/octet-stream;base64">${compressed}</script>`,
+    data: `<script type="application/octet-stream;base64">${
+      gzipSync(plotlyCode, { level: 9 }).toBase64()
+    }</script>`,
     code: DRAW,
-    hashed: [plotlyCode, DRAW],
+    hashes: [plotlyCode, DRAW].map((code) => `'sha256-${Uint8Array.fromHex(sha256(code)).toBase64()}'`),
   };
 }
 

@@ -16,6 +16,7 @@ import {
 } from "../train/mod.ts";
 import { runInParallel, runSequentially } from "./execution.ts";
 import { type Arm, baselinesOf, type Plan, planOf, type Run, runsOf } from "./plan.ts";
+import { outlookOfPlan, type StudyOutlook } from "./list.ts";
 import { queueOf } from "./queue.ts";
 import { finetunedRow, pretrainedRow } from "./rows.ts";
 import { claimOf } from "./run.ts";
@@ -61,6 +62,14 @@ const MIN_PARALLEL_COST = 1e11;
  * ```
  */
 export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord> {
+  return ablateAnnounced(options);
+}
+
+/** {@linkcode ablate}, which says what it will take when it is planned, before the first run. */
+export function ablateAnnounced(
+  options: StudyOptions,
+  announce?: (outlook: StudyOutlook) => void,
+): Training<Study, StudyRecord> {
   const { signal: userSignal, workers, ...settings } = settleStudy(studies.ablate, options);
   const study = snapshotOf(settings);
 
@@ -68,6 +77,7 @@ export function ablate(options: StudyOptions = {}): Training<Study, StudyRecord>
     await checkFolder(study.folder);
     const signal = userSignal ?? stopSignal();
     const plan = await planOf(study);
+    announce?.(await outlookOfPlan(plan));
     const runs = runsOf(plan);
     const queue = await queueOf(plan, signal);
     const [cost, total] = [

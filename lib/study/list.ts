@@ -1,7 +1,7 @@
 import { type Holder, holderOf } from "../claim.ts";
 import { matmulRate } from "../engine/mod.ts";
 import { progressOf, stored } from "../train/mod.ts";
-import { planOf, runsOf } from "./plan.ts";
+import { type Plan, planOf, runsOf } from "./plan.ts";
 import { claimOf } from "./run.ts";
 import type { StudySettings } from "./settings.ts";
 
@@ -14,7 +14,7 @@ export interface RunState {
   /** Completed share of its updates, from 0 to 1, according to its checkpoint. */
   readonly share: number;
   /** Its duration in seconds; estimated if it is not done. */
-  readonly seconds: number | undefined;
+  readonly seconds: number;
   /** The process that runs it. */
   readonly holder?: Holder;
 }
@@ -40,8 +40,13 @@ const UTILISATION = 0.4;
  * machine multiplies matrices. Starts none of them.
  */
 export async function outlookOf(study: StudySettings): Promise<StudyOutlook> {
-  const runs = runsOf(await planOf(study));
-  const found = await Promise.all(runs.map(async ({ planned }): Promise<RunState & Work> => {
+  return await outlookOfPlan(await planOf(study));
+}
+
+/** {@linkcode outlookOf} a study that is planned. */
+export async function outlookOfPlan(plan: Plan): Promise<StudyOutlook> {
+  const runs = runsOf(plan);
+  const found = await Promise.all(runs.map(async ({ planned }): Promise<Found> => {
     const { name: run, cost, parameters, result, key, path } = planned;
     const made = await stored(result, key);
     const work = { cost, bytes: 4 * parameters };
@@ -67,7 +72,9 @@ export async function outlookOf(study: StudySettings): Promise<StudyOutlook> {
   };
 }
 
-interface Work {
+/** A run as it was found: its duration if it is done, and what it takes. */
+interface Found extends Omit<RunState, "seconds"> {
+  readonly seconds: number | undefined;
   readonly cost: number;
   readonly bytes: number;
 }

@@ -11,7 +11,7 @@ import { writeAtomic } from "../../lib/files.ts";
 import { outputOf, root } from "../programs.ts";
 
 /** What a step took. */
-export interface Step {
+interface Step {
   readonly command: string;
   /** Megabytes in Deno's cache after it. */
   readonly cached: number;

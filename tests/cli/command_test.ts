@@ -4,6 +4,7 @@ import { tokenizerFrom, trainBpe } from "../../lib/text/mod.ts";
 import { loadModel, saveModel } from "../../lib/train/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { endOf, root, startTask } from "../programs.ts";
+import { smallModel, text } from "./weather.ts";
 
 await backend();
 
@@ -11,19 +12,13 @@ const start = (name: string, ...args: string[]) => startTask(name, args);
 const run = (name: string, ...args: string[]) => endOf(start(name, ...args));
 
 const folder = await Deno.makeTempDir();
-const text = Array.from(
-  { length: 3000 },
-  (_, i) => ["sun", "rain", "and", "wind", "."][(i * i + (i >> 4)) % 5],
-)
-  .join(" ").replaceAll(". ", ".\n");
-await Deno.writeTextFile(`${folder}/weather.txt`, text);
 await Deno.writeTextFile(`${folder}/empty.txt`, "");
 await Deno.writeTextFile(`${folder}/poem.safetensors`, "a poem of more than eight letters");
 const model = `${folder}/model.safetensors`;
 const tokenizer = trainBpe(text, { merges: 10 });
 await saveModel(gpt({ ...presets.smoke, context: 16 }, { tokenizer }), model);
 
-const short = ["--corpus", `${folder}/weather.txt`, "--preset", "smoke", "--context", "16", "--merges", "10"];
+const short = await smallModel(folder);
 
 const refused: [sentence: RegExp, ...command: string[]][] = [
   [

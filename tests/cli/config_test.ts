@@ -4,16 +4,11 @@ import { studies } from "../../lib/study/mod.ts";
 import { settleStudy, studySettings } from "../../lib/study/settings.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { endOf, root, startTask } from "../programs.ts";
+import { smallModel } from "./weather.ts";
 
 const folder = await Deno.makeTempDir();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
-const text = Array.from(
-  { length: 3000 },
-  (_, i) => ["sun", "rain", "and", "wind", "."][(i * i + (i >> 4)) % 5],
-)
-  .join(" ").replaceAll(". ", ".\n");
-await Deno.writeTextFile(`${folder}/weather.txt`, text);
-const short = ["--corpus", `${folder}/weather.txt`, "--preset", "smoke", "--context", "16", "--merges", "10"];
+const short = await smallModel(folder);
 
 const run = (name: string, ...args: string[]) => endOf(startTask(name, args));
 

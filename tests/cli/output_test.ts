@@ -4,21 +4,16 @@ import { tokenizerFrom } from "../../lib/text/mod.ts";
 import { saveModel } from "../../lib/train/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { endOf, startTask } from "../programs.ts";
+import { smallModel } from "./weather.ts";
 
 await backend();
 
 const folder = await Deno.makeTempDir();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
-const text = Array.from(
-  { length: 3000 },
-  (_, i) => ["sun", "rain", "and", "wind", "."][(i * i + (i >> 4)) % 5],
-)
-  .join(" ").replaceAll(". ", ".\n");
-await Deno.writeTextFile(`${folder}/weather.txt`, text);
 const rows = Array.from({ length: 60 }, (_, i) => `sun ${i % 2 ? "rain" : "wind"} ${i}\t${i % 2}`);
 await Deno.writeTextFile(`${folder}/rows.tsv`, ["text\tlabel", ...rows].join("\n"));
 
-const short = ["--corpus", `${folder}/weather.txt`, "--preset", "smoke", "--context", "16", "--merges", "10"];
+const short = await smallModel(folder);
 const study = [
   ...["--tasks", "kind", "--positions", "learned,none", "--lambda", "0", ...short],
   ...["--train-examples", "16", "--test-examples", "16", "--pretrain-updates", "5", "--workers", "1"],
