@@ -7,7 +7,7 @@
 import { AssertionError, deepStrictEqual } from "node:assert";
 import { InputError } from "../lib/errors.ts";
 
-/** Not a literal in the import, so that type checks neither need JSR nor write to the lock file. */
+/** Not a literal in the import, so that type checks do not need JSR. */
 const STD = "@std/assert";
 const std: { assertEquals<T>(actual: T, expected: T, message?: string): void } | null = await import(STD)
   .catch(() => null);

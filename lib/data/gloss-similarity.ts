@@ -1,8 +1,7 @@
 import { type Example, wordsOf } from "../text/mod.ts";
 import { byHash, hash, splitByHash } from "./hash.ts";
-import { npmText } from "./npm.ts";
 import type { TaskOf } from "./task.ts";
-import { NOUNS, type Synset, synsets, WORDNET, WORDNET_LICENCE } from "./wordnet.ts";
+import { nouns, type Synset, WORDNET, WORDNET_LICENCE } from "./wordnet.ts";
 
 /** A definition and its position in WordNet. */
 interface Item {
@@ -44,7 +43,7 @@ const ANCHORS = { train: 2000, validation: 200, test: 300 };
  * ```
  */
 export async function glossSimilarity(): Promise<TaskOf<"similarity">> {
-  const items = itemsOf(synsets(await npmText(NOUNS)));
+  const items = itemsOf(await nouns());
   const { train, validation, test } = splitByHash(items, ({ group }) => group);
   return {
     name: "gloss-similarity",

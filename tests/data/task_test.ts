@@ -13,8 +13,7 @@ import {
 } from "../../lib/data/mod.ts";
 import { clausesOfVerse, worldEnglish } from "../../lib/data/bible.ts";
 import { wuPalmer } from "../../lib/data/gloss-similarity.ts";
-import { NOUNS, synsets } from "../../lib/data/wordnet.ts";
-import { npmText } from "../../lib/data/npm.ts";
+import { nouns } from "../../lib/data/wordnet.ts";
 import { overlap, words } from "./baselines.ts";
 
 const SPLITS = ["train", "validation", "test"] as const;
@@ -33,7 +32,7 @@ const wordOrder = once(() => task("word-order"));
 const loaded = { imdb, kind, hypernym, verses, "gloss-similarity": glosses, "word-order": wordOrder };
 const load = (name: string): Promise<Task> => loaded[name as keyof typeof loaded]();
 const groups = once(async () =>
-  new Map([...synsets(await npmText(NOUNS))].map(([, { gloss, hypernyms }]) => [gloss, hypernyms.join()]))
+  new Map([...await nouns()].map(([, { gloss, hypernyms }]) => [gloss, hypernyms.join()]))
 );
 
 /** Whether a set of texts or keys in each split shares nothing with the others. */
@@ -271,9 +270,9 @@ Deno.test("Wu and Palmer's measure is that of NLTK: 24/28 for a dog and a cat, w
 });
 
 Deno.test("task gloss-similarity grades pairs by Wu and Palmer's measure", async () => {
-  const nouns = synsets(await npmText(NOUNS));
-  const byGloss = new Map([...nouns].map(([id, { gloss }]) => [gloss, id]));
-  const above = (id: string): string[] => [id, ...nouns.get(id)!.hypernyms.flatMap(above)];
+  const synsets = await nouns();
+  const byGloss = new Map([...synsets].map(([id, { gloss }]) => [gloss, id]));
+  const above = (id: string): string[] => [id, ...synsets.get(id)!.hypernyms.flatMap(above)];
   const { validation } = await glosses();
   for (const { first, second, label } of validation) {
     const [a, b] = [above(byGloss.get(first)!), above(byGloss.get(second)!)];
