@@ -6,7 +6,6 @@
  */
 import { AssertionError, deepStrictEqual } from "node:assert";
 import { InputError } from "../lib/errors.ts";
-import "./packages.ts";
 
 /** Not a literal in the import, so that type checks do not need JSR. */
 const STD = "@std/assert";
