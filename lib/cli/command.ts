@@ -3,7 +3,15 @@ import { type Claim, claim, holderName } from "../claim.ts";
 import { backend, type BackendName, versionLine } from "../engine/mod.ts";
 import { backendSetting, backendSettings } from "../engine/settings.ts";
 import { InputError, printable, quoted } from "../errors.ts";
-import { checkFile, checkWritable, exists, fileError, readFile, writeAtomic } from "../files.ts";
+import {
+  checkFile,
+  checkWritable,
+  exists,
+  fileError,
+  readFile,
+  removeStaleFiles,
+  writeAtomic,
+} from "../files.ts";
 import { type LanguageModel, type Preset, preset, presets } from "../model/mod.ts";
 import { presetSettings } from "../model/settings.ts";
 import { withInterval } from "../numbers.ts";
@@ -281,16 +289,24 @@ function printError(line: string): void {
 }
 
 /**
- * Checks that an output file can be written, before the work begins.
+ * Checks that output files can be written, before the work begins, and removes what killed commands left half written.
  *
- * @param isResumed Whether the file may exist, as when a command was killed just before its end.
- * @throws {InputError} If it cannot be written, or exists: results are not overwritten silently.
+ * @param isResumed Whether the files may exist, as when a command was killed just before its end.
+ * @param others Further files that the command writes.
+ * @throws {InputError} If one cannot be written, or exists: results are not overwritten silently.
  */
-export async function checkOut(path: string, isResumed = false): Promise<void> {
-  if (!isResumed && await exists(path)) {
-    throw new InputError(`Cannot write ${path} as it exists already: remove it or choose another file`);
+export async function checkOut(
+  paths: readonly string[],
+  isResumed = false,
+  others: readonly string[] = [],
+): Promise<void> {
+  for (const path of [...paths, ...others]) await removeStaleFiles(path);
+  for (const path of paths) {
+    if (!isResumed && await exists(path)) {
+      throw new InputError(`Cannot write ${path} as it exists already: remove it or choose another file`);
+    }
+    await checkWritable(path);
   }
-  await checkWritable(path);
 }
 
 /**

@@ -158,9 +158,8 @@ async function main(command: Command): Promise<void> {
   await checkModelFile(model);
   if (folder !== undefined) await checkReadable(`task ${name}`, folder);
   const checkpoint = out === undefined ? undefined : `${out}.part`;
-  // The checkpoint is kept until the model is written and evaluated.
   const file = out === undefined ? undefined : `${out.replace(/\.safetensors$/, "")}.json`;
-  for (const path of [out, file]) if (path !== undefined) await checkOut(path, await exists(checkpoint!));
+  if (out !== undefined) await checkOut([out, file!], await exists(checkpoint!), [checkpoint!]); // Kept until all is there.
   await using claimed = out === undefined ? undefined : await claimOut(out);
   await start(settled, note);
   const lm = await loadModel(model);

@@ -142,7 +142,8 @@ async function main(command: Command): Promise<void> {
   await checkCorpus(settled.corpus);
   const checkpoint = `${out}.part`, file = `${name}.json`;
   const isResumed = await exists(checkpoint); // It is kept until everything is written.
-  for (const path of [out, file]) await checkOut(path, isResumed);
+  const curveFile = `${name}.zeroshot.json`;
+  await checkOut([out, file], isResumed, [checkpoint, curveFile]);
   const preset = chosenPreset(settled, presets.mini);
   checkConfig({ ...preset, vocabulary: 1 });
   await using claimed = await claimOut(out);
@@ -174,7 +175,7 @@ async function main(command: Command): Promise<void> {
   const { zeroShot, zeroShotExamples } = settled;
   const asked = { corpus: text.name, merges, half, ...zeroShot && { zeroShot, zeroShotExamples } };
   const about = { ...summary({ ...inputs, ...asked }) as object };
-  const curve = await zeroShotCurve(tasks, `${name}.zeroshot.json`, {
+  const curve = await zeroShotCurve(tasks, curveFile, {
     key: keyOf({ trained, tasks }),
     settings: { ...about, tasks: summary(tasks) },
   });

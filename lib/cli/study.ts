@@ -199,7 +199,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     });
     return printRuns(outlook, parallel, output);
   }
-  if (csv !== undefined) await checkOut(csv);
+  if (csv !== undefined) await checkOut([csv]);
   await checkWritable(`${study.folder}/study.json`);
   await checkReadable("results", study.folder); // An interrupted study reads them.
   await start({ threads: 1, ...backend && { backend } }, output.note);

@@ -137,6 +137,22 @@ Deno.test({
   },
 });
 
+Deno.test("what a killed command left half written goes, also where all is there", async () => {
+  const own = `${folder}/killed`;
+  await Deno.mkdir(own);
+  await Deno.writeTextFile(`${own}/m.safetensors`, "");
+  const halves = ["m.safetensors", "m.json", "m.zeroshot.json", "m.safetensors.part"].map((name) =>
+    `${name}.0123abcd.tmp`
+  );
+  for (const name of halves) {
+    await Deno.writeTextFile(`${own}/${name}`, "");
+    await Deno.utime(`${own}/${name}`, new Date(0), new Date(0));
+  }
+  const { code, err } = await endOf(startTask("pretrain", ["--out", `${own}/m.safetensors`, ...short]));
+  assert(code === 2 && /exists already/.test(err), err);
+  assertEquals([...Deno.readDirSync(own)].map(({ name }) => name), ["m.safetensors"]);
+});
+
 Deno.test("a bug keeps its stack and ends with exit code 1; what the machine refuses does not", async () => {
   const command = new URL("../../lib/cli/command.ts", import.meta.url);
   const ends = async (action: string) => {
