@@ -118,7 +118,7 @@ async function packed(): Promise<{ files: Map<string, number>; warnings: string[
   return { files, warnings: err.match(/^(?:warning|error).*\n.*$/gm) ?? [], code };
 }
 
-Deno.test("the package is what it needs, below 20 MB, with one warning: data are imported by a computed name", async () => {
+Deno.test("the package is what it needs, below 20 MB, with one warning: what comes on demand is imported by a computed name", async () => {
   const { files, warnings, code } = await packed();
   assertEquals(code, 0);
   assertEquals(warnings.length, 1, warnings.join("\n"));
