@@ -16,7 +16,6 @@ import {
   studies,
   type StudyOptions,
   type StudyOutlook,
-  verdict,
 } from "../study/mod.ts";
 import { settleStudy, studySettings } from "../study/settings.ts";
 import {
@@ -230,7 +229,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     settings: recordOf(study),
     ...{ complete, failures, baselines, scores: scores.map((score) => ({ constant: null, ...score })) },
     runs: runs.objects(),
-    differences: effects.map((effect) => ({ ...effect, finding: verdict(effect) })),
+    differences: effects,
   });
   output.note(`Done in ${duration((performance.now() - begin) / 1e3)}`);
 }

@@ -1,6 +1,7 @@
 import {
   atMost,
   checkCorpus,
+  clustersOf,
   type Corpus,
   corpus as loadCorpus,
   type Task,
@@ -126,6 +127,8 @@ export interface Plan {
   readonly zeroShot: readonly Task[];
   /** Indices of each task's test examples in the full test split. */
   readonly orders: ReadonlyMap<Task, Uint32Array>;
+  /** The cluster of each of a task's test examples. */
+  readonly clusters: ReadonlyMap<Task, Uint32Array>;
   readonly arms: readonly Arm[];
 }
 
@@ -208,6 +211,7 @@ export async function planOf(study: StudySettings): Promise<Plan> {
     tasks,
     zeroShot,
     orders,
+    clusters: new Map([...loaded.values()].map((task) => [task, clustersOf(task.test)])),
     arms: seeds.flatMap((seed) =>
       study.models.flatMap((model) => presetsOf(presets, model).map((preset) => armOf(model, preset, seed)))
     ),

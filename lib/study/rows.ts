@@ -6,6 +6,7 @@ import {
   type Interval,
   majorityBaseline,
   score,
+  scoreByCluster,
   stored,
   type TaskScore,
   type TextMeasures,
@@ -44,6 +45,11 @@ export interface TaskResult extends Omit<TaskScore, "predictions" | "baseline"> 
   readonly constant: number;
   /** Its predictions; absent in published studies of version 0.1. */
   readonly answers?: Predictions;
+  /**
+   * The primary metric by clusters of test examples that share a text; their mean is the score. Absent in published
+   * studies of version 0.1.
+   */
+  readonly byCluster?: Float64Array;
 }
 
 /** The result of a pre-training run. */
@@ -126,7 +132,7 @@ export function answersOf(
 export async function pretrainedRow(
   { model, positions, seed, preset }: Arm,
   { result: path, key, evaluation }: PlannedPretrain,
-  { orders }: Plan,
+  plan: Plan,
 ): Promise<Pretrained | undefined> {
   const found = await stored<PretrainResult>(path, key);
   if (!found) return undefined;
@@ -151,7 +157,7 @@ export async function pretrainedRow(
     );
     zeroShot.forEach((answer, i) => checkAnswer(answer, evaluation.zeroShot[i]!));
   });
-  const answered = zeroShot.map((answer, i) => taskRow(evaluation.zeroShot[i]!, answer, orders));
+  const answered = zeroShot.map((answer, i) => taskRow(evaluation.zeroShot[i]!, answer, plan));
   return {
     ...{ model, positions, seed },
     ...heldout !== undefined && { heldout: textOf(heldout) },
@@ -169,7 +175,7 @@ export async function pretrainedRow(
 export async function finetunedRow(
   { model, positions, preset: { layers } }: Arm,
   { result: path, key, task, texts, cut, unknown, inputs: { lambda, transfer, seed } }: PlannedFinetune,
-  { orders }: Plan,
+  plan: Plan,
 ): Promise<Finetuned | undefined> {
   const found = await stored<FinetuneResult>(path, key);
   if (!found) return undefined;
@@ -180,7 +186,7 @@ export async function finetunedRow(
     expectValue(isAmount(loss), "loss", loss);
   });
   return {
-    ...taskRow(task, answer, orders),
+    ...taskRow(task, answer, plan),
     model,
     positions,
     lambda,
@@ -199,14 +205,16 @@ export async function finetunedRow(
 function taskRow(
   task: Task,
   { measure, measures, value, low, high, examples, answers: { predictions, scores, width } }: AnswerResult,
-  orders: Plan["orders"],
+  { orders, clusters }: Plan,
 ): TaskResult {
-  const constant = majorityBaseline(task, task.test.map(({ label }) => label));
+  const labels = task.test.map(({ label }) => label);
+  const constant = majorityBaseline(task, labels);
   const answers = { examples: orders.get(task)!, predictions, scores, width };
   const known = task.measures.map((name) => [name, intervalOf(measures[name]!)]);
   return {
     task: task.name,
     ...{ measure, value, low, high, measures: Object.fromEntries(known), examples, constant, answers },
+    byCluster: scoreByCluster(task.measures[0]!, predictions, labels, clusters.get(task)!),
   };
 }
 

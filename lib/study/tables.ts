@@ -1,12 +1,27 @@
 import { type ColumnTable, table } from "../arquero.ts";
 import { InputError, isThenable, quoted } from "../errors.ts";
-import { percent } from "../numbers.ts";
+import { percent, rounded } from "../numbers.ts";
 import type { NgramBaselines } from "../train/mod.ts";
 import type { Finetuned, Pretrained, TaskResult } from "./rows.ts";
 import { hasPositions } from "./settings.ts";
-import { difference, type Estimate, estimate, formatEstimate, verdict } from "./statistics.ts";
+import { crossedMean } from "./crossed.ts";
+import {
+  clopperPearson,
+  detectable,
+  equivalenceP,
+  type Estimate,
+  formatEstimate,
+  holm,
+  intervalOf,
+  type Mean,
+  pValue,
+  type Scale,
+} from "./statistics.ts";
 
-/** The results of a study. 95 % confidence intervals are over seeds: of training variance, not of the test set. */
+/**
+ * The results of a study. 95 % confidence intervals include the noise of seeds and of test examples, or of held-out
+ * windows, wherever each run's predictions are known ({@linkcode crossedMean}).
+ */
 export interface Study {
   /** Whether all runs are finished. */
   readonly complete: boolean;
@@ -61,7 +76,7 @@ export interface ArmScore extends Estimate {
   readonly constant?: number;
 }
 
-/** A paired difference between two arms, over seeds, for figures. */
+/** A paired difference between two arms, over seeds and test examples, for figures. */
 export interface ArmDifference extends Estimate {
   /** A task's name, or `held-out text`, and the settings that both arms share. */
   readonly where: string;
@@ -69,7 +84,18 @@ export interface ArmDifference extends Estimate {
   readonly difference: string;
   /** Unit. */
   readonly unit: string;
+  /** Number of clusters of test examples, or of held-out windows; 1 if only the runs' scores are known. */
+  readonly clusters: number;
+  /** Its two-sided p-value, corrected for the number of differences in the study (Holm); NaN for one seed. */
+  readonly p: number;
+  /** The smallest true difference that would be found with 80 % power. */
+  readonly detectable: number;
+  /** What follows from it: `higher`, `lower`, `equal within ±2`, `not distinguishable`. */
+  readonly finding: string;
 }
+
+/** Differences below these are as good as none. */
+const MARGINS = { points: 2, bits: 0.01 };
 
 /** A study as JSON: its tables as rows, its findings as sentences. */
 export function studyJson(
@@ -115,7 +141,7 @@ export function report(study: Study): string {
     ...truncationNotes(study.finetuned).map((sentence) => `${sentence}.`),
     ...findings.length > 0
       ? [
-        "**Differences between arms, paired by seed** (intervals are 95 %, over seeds, not corrected for their number)",
+        "**Differences between arms, paired by seed** (intervals are 95 %; p-values are corrected for the number of differences by Holm's method)",
         findings.map((finding) => `- ${finding}`).join("\n"),
       ]
       : [],
@@ -181,17 +207,13 @@ export function studyOf(
   failures: readonly string[] = [],
 ): Study {
   const scored = pretrained.filter(({ heldout }) => heldout);
-  const ofText = factors.slice(0, 2).filter(variesIn(scored));
-  const nameOf = (run: Run) => labelOf(run, ofText) || run.positions;
+  const onText = factors.slice(0, 2).filter(variesIn(scored));
+  const nameOf = (run: Run) => labelOf(run, onText) || run.positions;
   const models = groups(scored, nameOf);
   const baselineRows = baselines ? baselineNames : [];
-  const onText = (arm: string, values: number[]): ArmScore => ({
-    ...{ where: TEXT, arm, unit: BITS, values },
-    ...estimate(values),
-  });
   const texts = [
-    ...baselineRows.map(([key, model]) => onText(model, [baselines![key].bitsPerCharacter])),
-    ...models.map(([model, runs]) => onText(model, runs.map(bits))),
+    ...baselineRows.map(([key, arm]) => scoreOf(arm, [[baselines![key].bitsPerCharacter]], ofText)),
+    ...models.map(([arm, runs]) => scoreOf(arm, runs.map(bitsByWindow), ofText)),
   ];
 
   const zeroShotRows = pretrained.flatMap(({ zeroShot = [], model, positions, seed }) =>
@@ -202,22 +224,20 @@ export function studyOf(
   );
   const ofTasks = factors.filter(variesIn(byTask));
   const arms = groups(byTask, (run) => `${run.task}, ${labelOf(run, ofTasks)}`).map(([, runs]) => runs);
-  const tasks = arms.map((runs): ArmScore => {
-    const { task, measure, constant } = runs[0]!;
-    const values = runs.map(points);
-    const arm = labelOf(runs[0]!, ofTasks);
-    return { where: task, arm, unit: `${measure}, %`, values, ...estimate(values), constant: 100 * constant };
-  });
-  const effects: ArmDifference[] = [
+  const tasks = arms.map((runs): ArmScore => ({
+    ...scoreOf(labelOf(runs[0]!, ofTasks), runs.map(pointsByCluster), ofTask(runs[0]!)),
+    constant: 100 * runs[0]!.constant,
+  }));
+  const effects = withFindings([
     ...baselineRows.slice(1).flatMap(([key, baseline]) =>
-      models.map(([model, runs]) => ({
-        ...{ where: TEXT, difference: `${model} − ${baseline}`, unit: BITS },
-        ...estimate(runs.map((run) => bits(run) - baselines![key].bitsPerCharacter)),
-      }))
+      models.map(([model, runs]) => {
+        const rows = runs.map((run) => [run.heldout!.bitsPerCharacter - baselines![key].bitsPerCharacter]);
+        return { difference: `${model} − ${baseline}`, rows, ...ofText };
+      })
     ),
-    ...contrasts(scored, ofText, () => TEXT, bits, () => BITS),
-    ...contrasts(byTask, ofTasks, ({ task }) => task, points, ({ measure }) => `points of ${measure}`),
-  ];
+    ...contrasts(scored, onText, () => ofText, bitsByWindow),
+    ...contrasts(byTask, ofTasks, ofTask, pointsByCluster),
+  ]);
   return {
     complete,
     failures,
@@ -246,15 +266,10 @@ export function studyOf(
       n: effects.map(({ n }) => n),
       "mean [95 %]": effects.map((row) => formatEstimate(row)),
       unit: effects.map(({ unit }) => unit),
-      finding: effects.map(verdict),
+      "p (Holm)": effects.map(({ p }) => Number.isNaN(p) ? "" : formatP(p)),
+      finding: effects.map(({ finding }) => finding),
     }),
-    findings: effects.map((row) => {
-      const sign = row.mean > 0 ? "+" : "";
-      const seeds = row.n === 1 ? "1 seed" : `${row.n} seeds`;
-      return `${row.where}: ${row.difference} = ${sign}${formatEstimate(row)} ${row.unit}, ${seeds}: ${
-        verdict(row)
-      }`;
-    }),
+    findings: effects.map(sentenceOf),
   };
 }
 
@@ -299,8 +314,109 @@ const runColumns = [
 /** The name of the held-out text in tables; no task can have it. */
 export const TEXT = "held-out text";
 const BITS = "bits per character";
-const bits = ({ heldout }: Pretrained) => heldout!.bitsPerCharacter;
-const points = ({ value }: TaskRow) => 100 * value;
+
+/** A measure of a task or of the held-out text. */
+interface Measured {
+  readonly where: string;
+  /** Its name, for an arm. */
+  readonly name: string;
+  /** The unit of a difference. */
+  readonly unit: string;
+  readonly scale: Scale;
+  /** Largest value of the scale, in this unit. */
+  readonly whole: number;
+  readonly margin: number;
+}
+
+const ofText: Measured = {
+  ...{ where: TEXT, name: BITS, unit: BITS },
+  ...{ scale: "amount", whole: 1, margin: MARGINS.bits },
+};
+
+function ofTask({ task, measure }: TaskRow): Measured {
+  return {
+    ...{ where: task, name: `${measure}, %`, unit: `points of ${measure}` },
+    scale: measure === "accuracy" || measure === "f1" ? "share" : "correlation",
+    ...{ whole: 100, margin: MARGINS.points },
+  };
+}
+
+/** Bits per character of each held-out window, of which the mean is the score. */
+function bitsByWindow({ heldout }: Pretrained): readonly number[] {
+  const { bitsPerCharacter, loss, losses } = heldout!;
+  return losses ? Array.from(losses, (nats) => nats * bitsPerCharacter / loss) : [bitsPerCharacter];
+}
+
+/** A task's score by clusters of its examples, in points. */
+function pointsByCluster({ value, byCluster = Float64Array.of(value) }: TaskRow): readonly number[] {
+  return Array.from(byCluster, (score) => 100 * score);
+}
+
+/** An arm's score over seeds and examples; the interval stays within the measure's values. */
+function scoreOf(arm: string, rows: readonly (readonly number[])[], measured: Measured): ArmScore {
+  const { where, name, scale, whole } = measured;
+  const found = crossedMean(rows), share = found.mean / whole;
+  const isWhole = scale === "share" && found.error === 0 && (share === 0 || share === 1); // All are right, or wrong.
+  const [low, high] = isWhole
+    ? clopperPearson(share * found.clusters, found.clusters)
+    : intervalOf({ ...found, mean: share, error: found.error / whole }, scale);
+  return {
+    ...{ where, arm, unit: name, values: rows.map((row) => row.reduce((a, b) => a + b, 0) / row.length) },
+    ...{ n: rows.length, mean: found.mean, low: whole * low, high: whole * high },
+  };
+}
+
+/** A difference between arms, by seed and cluster. */
+interface Contrast extends Measured {
+  readonly difference: string;
+  readonly rows: readonly (readonly number[])[];
+}
+
+/** What follows from differences, corrected for their number. */
+function withFindings(contrasts: readonly Contrast[]): ArmDifference[] {
+  const found = contrasts.map(({ rows }) => crossedMean(rows));
+  const corrected = holm(found.map(pValue));
+  const equal = holm(found.map((mean, i) => mean.error > 0 ? equivalenceP(mean, contrasts[i]!.margin) : NaN));
+  return contrasts.map(({ where, difference, unit, rows, margin, scale, whole }, i): ArmDifference => {
+    const { mean, clusters } = found[i]!, p = corrected[i]!;
+    const most = scale === "amount" ? Infinity : scale === "share" ? whole : 2 * whole;
+    const [low, high] = intervalOf(found[i]!).map((bound) => Math.max(-most, Math.min(most, bound)));
+    return {
+      ...{ where, difference, unit, n: rows.length, clusters, mean, low: low!, high: high!, p },
+      detectable: detectable(found[i]!),
+      finding: findingOf(found[i]!, p, equal[i]!, margin),
+    };
+  });
+}
+
+/** Interprets a difference. Equal differences, which a small test set can produce, are no proof. */
+function findingOf({ mean, error }: Mean, p: number, equal: number, margin: number): string {
+  if (Number.isNaN(error)) return "one seed cannot tell";
+  if (p < 0.05) return mean > 0 ? "higher" : "lower";
+  return equal < 0.05 ? `equal within ±${margin}` : "not distinguishable";
+}
+
+/** A difference, what follows from it, and what it rests on. */
+function sentenceOf(effect: ArmDifference): string {
+  const { where, difference, mean, unit, n, clusters, p, finding, detectable } = effect;
+  const seeds = `${n} seed${n === 1 ? "" : "s"}${
+    n > 1 && clusters === 1 ? " without the examples' noise" : ""
+  }`;
+  const unclear = finding === "not distinguishable" && !Number.isNaN(p);
+  const evidence = unclear
+    ? `: p = ${formatP(p)}, and 80 % power takes ±${rounded(detectable, detectable / 2)}`
+    : finding === "higher" || finding === "lower"
+    ? `, p ${p < 0.001 ? "< 0.001" : `= ${formatP(p)}`}`
+    : "";
+  return `${where}: ${difference} = ${mean > 0 ? "+" : ""}${
+    formatEstimate(effect)
+  } ${unit}, ${seeds}: ${finding}${evidence}`;
+}
+
+/** A p-value with two significant digits. */
+function formatP(p: number): string {
+  return p < 0.001 ? "<0.001" : String(Number(p.toPrecision(2)));
+}
 
 /** Whether a factor has several levels in these runs. */
 function variesIn(runs: readonly Run[]): (factor: Factor) => boolean {
@@ -320,26 +436,26 @@ function groups<R>(runs: readonly R[], key: (run: R) => string): [string, R[]][]
 function contrasts<R extends Run & { readonly seed: number }>(
   runs: readonly R[],
   factors: readonly Factor[],
-  where: (run: R) => string,
-  value: (run: R) => number,
-  unit: (run: R) => string,
-): ArmDifference[] {
+  measuredOf: (run: R) => Measured,
+  parts: (run: R) => readonly number[],
+): Contrast[] {
   return factors.flatMap((factor) => {
     const others = factors.filter((other) => other !== factor);
-    const context = (run: R) => [where(run), labelOf(run, others)].filter(Boolean).join(", ");
+    const context = (run: R) => [measuredOf(run).where, labelOf(run, others)].filter(Boolean).join(", ");
     return groups(runs, context).flatMap(([context, group]) => {
       const levels = groups(group.filter(factor.level), (run) => factor.label(run).replace(" =", ""));
       if (factor.name === "λ") levels.sort(([, [a]], [, [b]]) => b!.lambda! - a!.lambda!); // The effect of L1: λ − 0.
       const pairs = levels.flatMap((a, i) => levels.slice(i + 1).map((b) => [a, b] as const));
       const selected = factor.pairs === "all" ? pairs : pairs.filter(([a]) => a === levels[0]);
       return selected.flatMap(([[a, first], [b, second]]) => {
-        const both = first.flatMap((run) => {
+        const rows = first.flatMap((run) => {
           const partner = second.find(({ seed }) => seed === run.seed);
-          return partner ? [[value(run), value(partner)] as const] : [];
+          if (!partner) return [];
+          const other = parts(partner);
+          return [parts(run).map((part, i) => part - other[i]!)];
         });
-        if (both.length === 0) return []; // These arms have no seed in common yet.
-        const found = difference(both.map(([x]) => x), both.map(([, y]) => y));
-        return [{ where: context, difference: `${a} − ${b}`, unit: unit(first[0]!), ...found }];
+        if (rows.length === 0) return []; // These arms have no seed in common yet.
+        return [{ ...measuredOf(first[0]!), where: context, difference: `${a} − ${b}`, rows }];
       });
     });
   });

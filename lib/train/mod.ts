@@ -41,7 +41,14 @@ export {
   type TextMeasures,
   type TextScore,
 } from "./evaluate.ts";
-export { bootstrap, type Interval, majorityBaseline, score, scoreInterval } from "./measures.ts";
+export {
+  bootstrap,
+  type Interval,
+  majorityBaseline,
+  score,
+  scoreByCluster,
+  scoreInterval,
+} from "./measures.ts";
 export {
   checkPretrainedLayers,
   finetune,
