@@ -12,7 +12,7 @@ export interface CrossedMean extends Mean {
  * Degrees of freedom that a seed less one may stand for. Where the variance of few seeds comes out small by chance,
  * Satterthwaite's number is far too large; with this limit intervals cover 93 to 97 % (`data/studies/coverage.md`).
  */
-const FREEDOM_PER_SEED = 8;
+const FREEDOM_PER_SEED = 6;
 
 /**
  * The mean of scores, with the noise of both seeds and examples: its variance is that of two crossed random effects,

@@ -10,7 +10,7 @@
 import jstat from "npm:jstat@1.9.6";
 import { keyOf, normals } from "../../lib/engine/mod.ts";
 import { crossedMean } from "../../lib/study/crossed.ts";
-import { detectable, holm, intervalOf, pValue } from "../../lib/study/statistics.ts";
+import { detectable, holm, intervalOf, type Mean, pValue } from "../../lib/study/statistics.ts";
 
 /** A design: how many seeds, examples and examples that share a premise, and where the noise comes from. */
 export interface Design {
@@ -98,46 +98,60 @@ export interface Worth {
   readonly found: number;
 }
 
-/** Simulates a design: `count` studies for coverage and power each, and as many reports. */
+/** Simulates a design: `count` studies for coverage and as many for power, and reports of ten differences of 0. */
 export function worthOf(design: Design, count: number, reports = count): Worth {
-  const truth = 0.03, [, base] = [0, jstat.normal.cdf(BASE / spread(design), 0, 1)];
+  const truth = 0.03, base = jstat.normal.cdf(BASE / spread(design), 0, 1);
+  const covers = ([low, high]: readonly [number, number], value: number) => low <= value && value <= high;
   let [covered, coveredBySeedsAlone, armCovered, outside] = [0, 0, 0, 0];
-  let [variance, freedom] = [0, 0];
-  const covers = ([low, high]: readonly [number, number], value: number) =>
-    Number(low <= value && value <= high);
   for (let number = 0; number < count; number++) {
-    const arms = study(design, truth, number), found = crossedMean(differences(arms));
-    covered += covers(intervalOf(found), truth);
-    const bySeed = differences(arms).map((row) => [row.reduce((a, b) => a + b, 0) / row.length]);
-    coveredBySeedsAlone += covers(intervalOf(crossedMean(bySeed)), truth);
+    const arms = study(design, truth, number), rows = differences(arms);
+    if (covers(intervalOf(crossedMean(rows)), truth)) covered++;
+    const bySeed = rows.map((row) => [row.reduce((a, b) => a + b, 0) / row.length]);
+    if (covers(intervalOf(crossedMean(bySeed)), truth)) coveredBySeedsAlone++;
     const interval = intervalOf(crossedMean(arms[0]), "share");
-    armCovered += covers(interval, base);
-    outside += Number(!(interval[0] >= 0 && interval[1] <= 1));
-    variance += found.error ** 2 / count;
-    freedom += 1 / found.freedom / count; // Their harmonic mean.
+    if (covers(interval, base)) armCovered++;
+    if (!(interval[0] >= 0 && interval[1] <= 1)) outside++;
   }
-  const smallest = detectable({ error: Math.sqrt(variance), freedom: 1 / freedom });
-  let hits = 0;
+  // The smallest difference to be found changes its own variance: three rounds are enough.
+  let smallest = truth;
+  for (let round = 0; round < 3; round++) {
+    smallest = Math.min(0.4, detectable(trueMean(design, smallest, count)));
+  }
+  let found = 0, falseReports = 0;
   for (let number = 0; number < count; number++) {
-    if (pValue(crossedMean(differences(study(design, smallest, count + number)))) < 0.05) hits++;
+    if (pValue(crossedMean(differences(study(design, smallest, count + number)))) < 0.05) found++;
   }
-  let falseReports = 0;
   for (let number = 0; number < reports; number++) {
-    const values = Array.from(
-      { length: CONTRASTS },
-      (_, i) => pValue(crossedMean(differences(study(design, 0, 2 * count + CONTRASTS * number + i)))),
-    );
+    const values = Array.from({ length: CONTRASTS }, (_, i) => {
+      const rows = differences(study(design, 0, 2 * count + CONTRASTS * number + i));
+      return pValue(crossedMean(rows));
+    });
     if (holm(values).some((p) => p < 0.05)) falseReports++;
   }
-  const share = (of: number) => of / count;
   return {
-    covered: share(covered),
-    coveredBySeedsAlone: share(coveredBySeedsAlone),
-    armCovered: share(armCovered),
-    outside: share(outside),
+    covered: covered / count,
+    coveredBySeedsAlone: coveredBySeedsAlone / count,
+    armCovered: armCovered / count,
+    outside: outside / count,
     falseReports: falseReports / reports,
     detectable: smallest,
-    found: share(hits),
+    found: found / count,
+  };
+}
+
+/** The standard error and its parts, of the components of variance averaged over studies. */
+function trueMean(design: Design, difference: number, count: number): Omit<Mean, "mean"> {
+  let [square, ofSeeds] = [0, 0];
+  for (let number = 0; number < count; number++) {
+    const found = crossedMean(differences(study(design, difference, number)));
+    square += found.error ** 2 / count;
+    ofSeeds += found.parts![0]!.share * found.error ** 2 / count;
+  }
+  const share = ofSeeds / square, [few, many] = [design.seeds - 1, design.examples / design.perCluster - 1];
+  return {
+    error: Math.sqrt(square),
+    freedom: 1 / (share ** 2 / few + (1 - share) ** 2 / many),
+    parts: [{ share, freedom: few }, { share: 1 - share, freedom: many }],
   };
 }
 
