@@ -146,10 +146,15 @@ export {
   verdict,
 } from "./lib/study/mod.ts";
 export type {
-  ArmDifference,
+  ArmCurve,
+  ArmCurveOptions,
+  ArmEffect,
   ArmScore,
+  EffectOptions,
   Estimate,
   Finetuned,
+  Level,
+  Levels,
   Predictions,
   Pretrained,
   Study,
@@ -157,9 +162,12 @@ export type {
   StudyModel,
   StudyOptions,
   StudyRecord,
+  StudyRun,
   StudySettings,
   TaskResult,
   TrainingBudget,
+  Tune,
+  Vary,
 } from "./lib/study/mod.ts";
 
 // Display in notebooks

@@ -5,12 +5,11 @@ import { backend as engine, type BackendName } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { checkWritable, writeAtomic } from "../files.ts";
 import { preset } from "../model/mod.ts";
-import { flag, list, type Schema, text, withDefaults } from "../settings.ts";
+import { flag, isPlain, list, type Schema, type Setting, text, withDefaults } from "../settings.ts";
 import { duration } from "../show/mod.ts";
 import {
   ablateAnnounced,
   outlookOf,
-  report,
   type RunState,
   smoke,
   studies,
@@ -83,7 +82,7 @@ const studiesAbout: { readonly [name in keyof typeof studies]: About } = {
 /** The settings of a study's command. */
 export function settingsFor(name: keyof typeof studies) {
   const defaults = studies[name];
-  const { preset: _, signal: __, ...inherited } = withDefaults(studySettings, defaults);
+  const { preset: _, signal: __, base: ___, ...inherited } = withDefaults(studySettings, defaults);
   return {
     smoke: {
       ...flag,
@@ -110,10 +109,12 @@ function commandOf(name: keyof typeof studies): Command {
     `${about} Each run's result is stored: an interrupted study resumes where it was stopped.`,
   );
   addSettings(command, settingsFor(name), {
-    "Arms": ["models", "positions", "lambda", "transfer", "tasks", "seeds"],
+    "Arms": ["models", "positions", "lambda", "transfer", "tasks", "vary", "seeds"],
+    "Tuning": ["tune", "tunePer"],
     "Model size": ["preset", "size"],
     "Pre-training": ["pretrained", "corpus", "merges", "pretrain", "heldoutWindows", "zeroShot"],
-    "Fine-tuning": ["finetune", "words", "trainExamples", "testExamples"],
+    "Fine-tuning": ["finetune", "words", "trainExamples", "sample", "testExamples"],
+    "Findings": ["margins"],
     "Run": [
       ...["smoke", "list", "folder", "config", "csv", "quiet", "json"] as const,
       ...["workers", "saveEvery", "backend"] as const,
@@ -127,10 +128,12 @@ function commandOf(name: keyof typeof studies): Command {
       '{ "seeds": 5, "preset": { "layers": 2 }, "finetune": { "rate": 1e-3 } }.',
     ],
     "JSON": [
-      "{ settings, complete, failures, baselines, scores: [arm by task],",
-      "  runs: [{ model, positions, start, lambda, seed, task, measure, score, … }],",
-      "  differences: [{ where, difference, unit, n, mean, low, high, finding }] }",
-      "low and high bound 95 % intervals, over examples for a run, else over seeds.",
+      "{ settings, complete, failures, scores: [arm by task],",
+      "  runs: [{ model, positions, lambda, transfer, seed, task, score, stuck, … }],",
+      "  tuning: [{ task, validation, chosen, … }],",
+      "  differences: [{ where, difference, unit, n, mean, low, high, p, finding }] }",
+      "low and high bound 95 % intervals, over examples for a run, else over both",
+      "seeds and examples.",
       "With --list: { settings, runs: [{ run, state, share, seconds, holder }] }.",
     ],
     "Examples": examples,
@@ -138,7 +141,7 @@ function commandOf(name: keyof typeof studies): Command {
   return command.action((options) => main(name, options));
 }
 
-const { signal: _signal, ...fileSettings } = studySettings;
+const { signal: _signal, base: _base, ...fileSettings } = studySettings;
 
 /** The settings that a file may have: those of a study.json. */
 const configSchema: Schema = {
@@ -153,7 +156,21 @@ function rename({ preset: size, ...settings }: Values, refuse: (why: string) => 
   if ("trained" in settings || "run" in settings) {
     return refuse("it is one run, not a study, whose settings are in its study.json");
   }
-  return { ...settings, preset: typeof size === "string" ? preset(size) : size };
+  const { vary, tune } = studySettings;
+  return {
+    ...settings,
+    ...isPlain(settings["vary"]) && { vary: asOption(vary, settings["vary"]) },
+    ...isPlain(settings["tune"]) && { tune: asOption(tune, settings["tune"]) },
+    preset: typeof size === "string" ? preset(size) : size,
+  };
+}
+
+/** Settings with several values, read as on a command line, where numbers and `all` are texts. */
+function asOption<T>(setting: Setting<T>, values: Values): T {
+  return Object.entries(values).map(([path, levels]) =>
+    setting.read(`${path}=${[levels].flat().join(",")}`) as T
+  )
+    .reduce((all, one) => setting.merge!(all, one));
 }
 
 async function main(name: keyof typeof studies, options: Record<string, unknown>): Promise<void> {
@@ -223,12 +240,13 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     return interrupted("Stopped before the end: the same command resumes from here");
   }
   if (csv !== undefined) await writeAtomic(csv, [found.runs.toCSV()]);
-  output.print(`\n${report(found)}`);
-  const { complete, failures, runs, baselines, scores, effects } = found;
+  output.print(`\n${found.report}`);
+  const { complete, failures, runs, tuning, scores, effects } = found;
   output.finish({
     settings: recordOf(study),
-    ...{ complete, failures, baselines, scores: scores.map((score) => ({ constant: null, ...score })) },
+    ...{ complete, failures, scores: scores.map((score) => ({ constant: null, ...score })) },
     runs: runs.objects(),
+    tuning: tuning.objects(),
     differences: effects,
   });
   output.note(`Done in ${duration((performance.now() - begin) / 1e3)}`);

@@ -1,7 +1,8 @@
 import { type Holder, holderOf } from "../claim.ts";
 import { matmulRate } from "../engine/mod.ts";
 import { progressOf, stored } from "../train/mod.ts";
-import { type Plan, planOf, runsOf } from "./plan.ts";
+import { costOf, type Plan } from "./plan.ts";
+import { planOf } from "./tuning.ts";
 import { claimOf } from "./run.ts";
 import type { StudySettings } from "./settings.ts";
 
@@ -45,11 +46,10 @@ export async function outlookOf(study: StudySettings): Promise<StudyOutlook> {
 
 /** {@linkcode outlookOf} a study that is planned. */
 export async function outlookOfPlan(plan: Plan): Promise<StudyOutlook> {
-  const runs = runsOf(plan);
-  const found = await Promise.all(runs.map(async ({ planned }): Promise<Found> => {
-    const { name: run, cost, parameters, result, key, path } = planned;
+  const planned = await Promise.all(plan.runs.map(async (planned): Promise<Found> => {
+    const { name: run, parameters, result, key, path } = planned;
     const made = await stored(result, key);
-    const work = { cost, bytes: 4 * parameters };
+    const work = { cost: costOf(planned), bytes: 4 * parameters };
     if (made) return { run, ...work, state: "done", share: 1, seconds: made.provenance.seconds };
     const holder = await holderOf(claimOf(planned));
     const progress = await progressOf(`${path}.part`).catch(() => undefined); // It may be removed meanwhile.
@@ -59,6 +59,11 @@ export async function outlookOfPlan(plan: Plan): Promise<StudyOutlook> {
       ...holder ? { state: "running", holder } : { state: "pending" },
     };
   }));
+  const later = plan.open.map((run): Found => ({
+    ...{ run: run.name, state: "pending", share: 0, seconds: undefined },
+    ...{ cost: costOf(run), bytes: 4 * run.parameters },
+  }));
+  const found = [...planned, ...later];
   const made = found.filter(({ seconds }) => seconds !== undefined);
   const all = (of: (run: typeof found[number]) => number) => made.reduce((sum, run) => sum + of(run), 0);
   const pace = made.length > 0

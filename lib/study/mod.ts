@@ -3,8 +3,10 @@
  *
  * @module
  */
-export { ablate, ablateAnnounced, compare, type StudyRecord } from "./ablate.ts";
-export type { Finetuned, Predictions, Pretrained, TaskResult, TrainingBudget } from "./rows.ts";
+export { ablate, ablateAnnounced, type StudyRecord } from "./ablate.ts";
+export type { ArmEffect, EffectOptions } from "./effects.ts";
+export type { Level, Levels, Tune, Vary } from "./factors.ts";
+export type { Finetuned, Predictions, Pretrained, StudyRun, TaskResult, TrainingBudget } from "./rows.ts";
 export type { Holder } from "../claim.ts";
 export { outlookOf, type RunState, type StudyOutlook } from "./list.ts";
 export { published } from "./published.ts";
@@ -18,4 +20,4 @@ export {
   type StudySettings,
 } from "./settings.ts";
 export { difference, type Estimate, estimate, formatEstimate, verdict } from "./statistics.ts";
-export { type ArmDifference, type ArmScore, report, type Study, studyOf } from "./tables.ts";
+export { type ArmCurve, type ArmCurveOptions, type ArmScore, type Study, studyOf } from "./study.ts";

@@ -1,15 +1,15 @@
 import { exists } from "../files.ts";
 import { holderOf } from "../claim.ts";
-import { isPretraining, type Plan, runsOf } from "./plan.ts";
+import { costOf, isPretraining, type Plan } from "./plan.ts";
 import { stored } from "../train/mod.ts";
-import { claimOf, type RunOutcome } from "./run.ts";
+import { claimOf, modelOf, type RunOutcome } from "./run.ts";
 
 /** Milliseconds between checks of other processes' results. */
 const POLL_INTERVAL = 1000;
 
 /** The queue of a study's runs. */
 export interface Queue {
-  /** The finished runs, as indices into {@linkcode runsOf}. */
+  /** The finished runs, as indices into the plan's. */
   done(): readonly number[];
   /** The runs that are running in other processes, as far as known. */
   elsewhere(): readonly number[];
@@ -29,27 +29,29 @@ type State = "pending" | "running" | "elsewhere" | "done" | "failed";
  * Creates the queue of a study's runs.
  *
  * @param signal No further runs are returned once it aborts.
+ * @param failed Keys of runs that failed before and are not retried.
  * @throws {InputError} If an existing result cannot be used.
  */
-export async function queueOf(plan: Plan, signal: AbortSignal): Promise<Queue> {
-  const runs = runsOf(plan);
+export async function queueOf(
+  { runs }: Pick<Plan, "runs">,
+  signal: AbortSignal,
+  failed: ReadonlySet<string> = new Set(),
+): Promise<Queue> {
   const states: State[] = [];
-  for (const { planned } of runs) {
-    states.push(await stored(planned.result, planned.key) ? "done" : "pending");
+  for (const { result, key } of runs) {
+    states.push(failed.has(key) ? "failed" : await stored(result, key) ? "done" : "pending");
   }
-  const startOf = runs.map(({ arm, planned }) =>
-    isPretraining(planned) ? -1 : runs.findIndex((run) => run.arm === arm && isPretraining(run.planned))
-  );
+  const trainedBy = new Map(runs.map(({ trained }, i) => [trained, i]));
+  const startOf = runs.map((run) => isPretraining(run) ? -1 : trainedBy.get(run.start.key ?? "") ?? -1);
   for (const [i, start] of startOf.entries()) { // A missing initial model is trained again.
-    if (start < 0 || states[i] !== "pending" || await exists(runs[start]!.arm.start.file)) continue;
+    if (start < 0 || states[i] !== "pending" || await exists(modelOf(runs[start]!))) continue;
     states[start] = "pending";
   }
   // Seed by seed, so that an interrupted study has complete seeds; within a seed pre-training first, which others depend
   // on, then the most expensive runs, so that the last ones end at about the same time.
   const order = [...runs.entries()]
     .sort(([, a], [, b]) =>
-      a.arm.seed - b.arm.seed || Number(isPretraining(b.planned)) - Number(isPretraining(a.planned)) ||
-      b.planned.cost - a.planned.cost
+      a.seed - b.seed || Number(isPretraining(b)) - Number(isPretraining(a)) || costOf(b) - costOf(a)
     )
     .map(([i]) => i);
   const isReady = (i: number) =>
@@ -66,9 +68,8 @@ export async function queueOf(plan: Plan, signal: AbortSignal): Promise<Queue> {
   /** Updates the states of runs in other processes. */
   async function poll(): Promise<void> {
     for (const i of all("elsewhere")) {
-      const { planned } = runs[i]!;
-      const isDone = await stored(planned.result, planned.key) !== undefined;
-      if (!isDone && await holderOf(claimOf(planned))) continue;
+      const run = runs[i]!, isDone = await stored(run.result, run.key) !== undefined;
+      if (!isDone && await holderOf(claimOf(run))) continue;
       if (states[i] === "elsewhere") states[i] = isDone ? "done" : "pending";
     }
   }

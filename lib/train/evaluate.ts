@@ -1,5 +1,5 @@
 import * as tf from "../tfjs.ts";
-import { checkTask, isGraded, type Measure, type Split, type Task } from "../data/mod.ts";
+import { checkTask, clustersOf, isGraded, type Measure, type Split, type Task } from "../data/mod.ts";
 import { started } from "../engine/mod.ts";
 import { InputError, quoted } from "../errors.ts";
 import { displayAs } from "../kernel.ts";
@@ -286,6 +286,8 @@ export interface TaskSnapshot extends Pick<Task, "name" | "labels" | "measures">
   readonly split: Split;
   /** Its true labels, or grades. */
   readonly truth: readonly number[];
+  /** The cluster of each example: those that share a text. */
+  readonly clusters: Uint32Array;
 }
 
 /** Copies what scoring needs of a task. */
@@ -296,13 +298,16 @@ export function taskSnapshot({ name, labels, measures, ...task }: Task, split: S
     measures: [...measures],
     split,
     truth: task[split].map(({ label }) => label),
+    clusters: clustersOf(task[split]),
   };
 }
 
 /** Scores predictions by a task's metrics. Displays as a few lines. */
 export function scoreOf(snapshot: TaskSnapshot, predictions: readonly number[]): TaskScore {
-  const { measures, truth } = snapshot;
-  const scores = measures.map((measure) => [measure, scoreInterval(measure, predictions, truth)] as const);
+  const { measures, truth, clusters } = snapshot;
+  const scores = measures.map((measure) =>
+    [measure, scoreInterval(measure, predictions, truth, clusters)] as const
+  );
   const [measure, primary] = scores[0]!;
   const found: TaskScore = {
     measure,

@@ -88,18 +88,24 @@ export function score(measure: Measure, predictions: ArrayLike<number>, labels: 
   }
 }
 
-/** A metric with its confidence interval over the examples, by {@linkcode bootstrap}. */
+/**
+ * A metric with its confidence interval over the examples, by {@linkcode bootstrap}.
+ *
+ * @param clusters The cluster of each example, from 0: what is drawn are clusters. Default: each example is one.
+ */
 export function scoreInterval(
   measure: Measure,
   predictions: readonly number[],
   labels: readonly number[],
+  clusters: ArrayLike<number> = labels.map((_, i) => i),
 ): Interval {
-  if (labels.length === 0) score(measure, predictions, labels); // Throws.
-  const [predicted, actual] = [new Float64Array(labels.length), new Float64Array(labels.length)];
-  return bootstrap(labels.length, (rows) => {
-    rows.forEach((row, i) => [predicted[i], actual[i]] = [predictions[row]!, labels[row]!]);
-    return score(measure, predicted, actual);
+  const value = score(measure, predictions, labels); // Exact: a resample is summed in another order.
+  const members = Object.values(Object.groupBy(labels.keys(), (i) => clusters[i]!)) as number[][];
+  const { low, high } = bootstrap(members.length, (drawn) => {
+    const rows = Array.from(drawn, (cluster) => members[cluster]!).flat();
+    return score(measure, rows.map((row) => predictions[row]!), rows.map((row) => labels[row]!));
   });
+  return { value, low, high };
 }
 
 /**

@@ -4,17 +4,19 @@ import { percent } from "../numbers.ts";
 import { countUnknown, inputs, type Tokenizer } from "../text/mod.ts";
 
 /**
- * Prints warnings to standard error, once for each object and sentence.
+ * Prints warnings to standard error, once for each object and sentence, whatever its numbers: seeds of a study have
+ * training examples of their own.
  *
- * @param about The object of the warnings, such as a task.
+ * @param about The object of the warnings, such as a text.
  * @param sentences The warnings, without full stops.
  */
 export function warnOnce(about: object, sentences: readonly string[]): void {
   const previous = warned.get(about) ?? new Set();
   warned.set(about, previous);
   for (const sentence of sentences) {
-    if (previous.has(sentence)) continue;
-    previous.add(sentence);
+    const kind = sentence.replaceAll(/\d+(\.\d+)?/g, "0");
+    if (previous.has(kind)) continue;
+    previous.add(kind);
     console.warn(`Warning: ${sentence}`);
   }
 }

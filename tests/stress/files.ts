@@ -29,7 +29,8 @@ import {
 } from "../../lib/model/mod.ts";
 import { decodeNpy } from "../../lib/model/npy.ts";
 import { ablate } from "../../lib/study/mod.ts";
-import { planOf } from "../../lib/study/plan.ts";
+import { baselinesOf, isPretraining } from "../../lib/study/plan.ts";
+import { planOf } from "../../lib/study/tuning.ts";
 import { finetunedRow, pretrainedRow } from "../../lib/study/rows.ts";
 import { loadBpe, saveBpe, trainBpe } from "../../lib/text/mod.ts";
 import { adamState, disposeAdam, pretrain } from "../../lib/train/mod.ts";
@@ -525,14 +526,12 @@ export const results: Part = part(
       ...{ positions: ["learned"] as const, trainExamples: 16, testExamples: 8, folder: `${folder}/study` },
     };
     await ablate({ ...study, workers: 1 });
-    const plan = await planOf(study), [arm] = plan.arms as [typeof plan.arms[0]];
-    const runs = [
-      { path: arm.pretrain!.result, row: () => pretrainedRow(arm, arm.pretrain!, plan) },
-      ...arm.finetune.map((planned) => ({
-        path: planned.result,
-        row: () => finetunedRow(arm, planned, plan),
-      })),
-    ];
+    const plan = await planOf(study), baselines = baselinesOf(plan);
+    const runs = plan.runs.map((run) => ({
+      path: run.result,
+      row: (): Promise<unknown> =>
+        isPretraining(run) ? pretrainedRow(run, plan, baselines) : finetunedRow(run, plan),
+    }));
     for (const { path } of runs) { // What differs from run to run, and from machine to machine.
       const { sha256: _, ...file } = JSON.parse(await Deno.readTextFile(path));
       Object.assign(file.provenance, {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { backend } from "../../lib/engine/mod.ts";
-import { published, report, studies, type StudyOptions } from "../../lib/study/mod.ts";
+import { published, studies, type StudyOptions } from "../../lib/study/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 
 await backend();
@@ -9,7 +9,7 @@ const folder = (name: string) => fileURLToPath(new URL(`../../data/studies/${nam
 
 Deno.test("a published study opens as it was found, to the letter of its report", async () => {
   const study = await published({ ...studies.compare, folder: folder("compare") });
-  assertEquals(report(study), await Deno.readTextFile(`${folder("compare")}/report.md`));
+  assertEquals(study.report, await Deno.readTextFile(`${folder("compare")}/report.md`));
   assertEquals([study.complete, study.pretrained.length, study.finetuned.length], [true, 12, 24]);
 });
 
