@@ -18,8 +18,10 @@ import {
 } from "../model/mod.ts";
 import { type Tokenizer, tokensOf, trainBpe } from "../text/mod.ts";
 import {
+  checkWarmup,
   encodeTask,
   evaluationWindows,
+  finetuneUpdates,
   heuristicOf,
   keys,
   type NgramBaselines,
@@ -70,6 +72,8 @@ export interface PretrainEvaluation {
 
 /** A pre-training run. */
 export interface PlannedPretrain extends PlannedRun {
+  /** Start of its trunk's files, if its schedule has one. */
+  readonly trunk?: string;
   readonly inputs: PretrainInputs;
   readonly evaluation: PretrainEvaluation;
 }
@@ -149,6 +153,10 @@ export async function planOf(study: StudySettings): Promise<Plan> {
   );
   const [tasks, zeroShot] = named.map((list) => list.map((task) => loaded.get(task)!)) as [Task[], Task[]];
   zeroShot.forEach(heuristicOf);
+  for (const { train } of tasks) {
+    const updates = finetuneUpdates(train.length, study.finetune);
+    checkWarmup("run a study", { ...study.finetune, updates }, "finetune.");
+  }
   const keyOf = keys();
   const source = study.pretrained === undefined
     ? await modelsToPretrain(study, zeroShot, keyOf)
@@ -288,10 +296,21 @@ async function modelsToPretrain(
       const run = planned(folder, keyOf, name, trainingInputs, evaluationInputs, size);
       return {
         start: { file: `${run.path}.safetensors`, key: run.trained, digest: run.trained },
-        pretrain: { ...run, inputs, evaluation },
+        pretrain: { ...run, ...trunkOf(`${folder}/${name}`, keyOf, trainingInputs), inputs, evaluation },
       };
     },
   };
+}
+
+/** The trunk of a pre-training run, if its schedule has one: all runs have it that differ in `updates` only. */
+function trunkOf(
+  path: string,
+  keyOf: (inputs: RunInputs) => string,
+  { options, ...inputs }: RunInputs & Pick<PretrainInputs, "options">,
+): Pick<PlannedPretrain, "trunk"> {
+  if (options.schedule !== "warmup_stable_decay") return {};
+  const { updates: _, ...shared } = options;
+  return { trunk: `${path}-trunk-${abbreviated(keyOf({ ...inputs, options: shared }))}` };
 }
 
 /** Arms start from included pre-trained models. */

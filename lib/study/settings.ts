@@ -29,6 +29,7 @@ import { bpeSettings } from "../text/settings.ts";
 import {
   type AdamOptions,
   checkPretrainedLayers,
+  checkWarmup,
   pretrainDefaults,
   pretrainedModels,
   type PretrainedName,
@@ -303,8 +304,8 @@ export function smoke(study: StudySettings): StudySettings {
     corpus: ablation.corpus,
     seeds: 2,
     merges: 200,
-    pretrain: { ...settled.pretrain, updates: 40, batch: 8 },
-    finetune: { ...settled.finetune, batch: 8, epochs: 1 },
+    pretrain: { ...withoutFixedWarmup(settled.pretrain), updates: 40, batch: 8 },
+    finetune: { ...withoutFixedWarmup(settled.finetune), batch: 8, epochs: 1 },
     words: 20,
     trainExamples: 32,
     testExamples: 32,
@@ -313,9 +314,17 @@ export function smoke(study: StudySettings): StudySettings {
   };
 }
 
+/** Settings of training without a warm-up that does not get shorter with the run. */
+function withoutFixedWarmup<Options extends Pick<AdamOptions, "schedule" | "warmup">>(
+  options: Options,
+): Options {
+  return options.schedule === "warmup_stable_decay" ? { ...options, warmup: 0 } : options;
+}
+
 /** Checks that settings are compatible. */
 function checkStudy(study: StudySettings): void {
   if (study.pretrained !== undefined) checkPretrained(study, study.pretrained);
+  else checkWarmup("run a study", study.pretrain, "pretrain.");
   const encoder = study.models.find((model) => !isCausal(model));
   if (encoder && !study.lambda.includes(0)) {
     throw new InputError(
