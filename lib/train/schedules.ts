@@ -12,14 +12,17 @@ export const schedules = {
   /** Linear warm-up, then constant. */
   warmup_constant: (x: number, w: number): number => rise(x, w),
   /**
-   * Linear warm-up, constant, and a short decay to 0 (Hu et al. 2024, MiniCPM) of the shape 1 − √x, which ends at a lower
-   * loss than a linear one (Hägele et al. 2024). w is a fraction of {@linkcode WARMUP_UPDATES}, so that before the decay
-   * the rates do not depend on the number of updates.
+   * Linear warm-up, constant, and a short linear decay to 0 (Hu et al. 2024, MiniCPM; Hägele et al. 2024). w is a
+   * fraction of {@linkcode WARMUP_UPDATES}, so that before the decay the rates do not depend on the number of updates.
+   *
+   * Hägele et al. find a decay by 1 − √ better than a linear one; here it is not: with the settings of study
+   * `ablate`, means of 3 seeds after 850, 1700 and 3400 updates are 2.285, 2.184 and 2.040 bits per character of held-out
+   * text with it, and 2.281, 2.184 and 2.036 with a linear decay.
    */
   warmup_stable_decay(x: number, w: number, updates: number): number {
     const update = Math.round(x * updates), stable = stableUpdates(updates); // Whole, for the same bits in runs of any length.
     if (update < stable) return rise(update, w * WARMUP_UPDATES);
-    return 1 - Math.sqrt((update - stable) / (updates - stable));
+    return (updates - update) / (updates - stable);
   },
 };
 
