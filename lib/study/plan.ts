@@ -12,8 +12,10 @@ import { abbreviated, sha256 } from "../digest.ts";
 import { architectureOf, dispose, PAPER, type Preset, shapes, totalSize } from "../model/mod.ts";
 import { type Tokenizer, tokensOf, trainBpe } from "../text/mod.ts";
 import {
+  checkWarmup,
   encodeTask,
   evaluationWindows,
+  finetuneUpdates,
   heuristicOf,
   keys,
   type NgramBaselines,
@@ -88,6 +90,8 @@ export interface PretrainEvaluation {
 export interface PlannedPretrain extends PlannedRun {
   readonly inputs: PretrainInputs;
   readonly evaluation: PretrainEvaluation;
+  /** Start of its trunk's files, if its schedule has one. */
+  readonly trunk?: string;
   /** Index of its held-out text in the plan. */
   readonly text: number;
 }
@@ -221,19 +225,23 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       const { train, ...rest } = taskInputs(task);
       return heuristicOf(task).by === "acceptability" ? { ...rest, train } : rest; // Its threshold depends on training examples.
     });
+    checkWarmup("run a study", options, "pretrain.");
+    const file = `pretrain-${armOf(cell)}-seed${seed}`;
+    const trainingInputs = { preset, seed, tokenizer, text: corpus.train, options };
     return {
       ...planned(
         { cell, seed, tuned, isTuning, tokenizer: source.tokenizer },
         tokenizer.size,
-        `pretrain-${armOf(cell)}-seed${seed}`,
+        file,
         keyOf,
-        { preset, seed, tokenizer, text: corpus.train, options },
+        trainingInputs,
         { ...evaluation, zeroShot: zeroShotInputs },
         options.updates * options.batch * preset.context,
       ),
       levels: { ...cell.levels, lambda: null, transfer: null },
       inputs: { preset, seed, corpus, options },
       evaluation,
+      ...trunkOf(`${cell.study.folder}/${file}`, keyOf, trainingInputs),
       text: source.textOf(preset.context),
     };
   };
@@ -250,6 +258,8 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
     const tokenizer = tokenizers[source.tokenizer]!, options = optionsOf(cell, "finetune", tuned);
     const { training, scoring, choosing } = keyed([task], () => inputsOf(task));
     const { tokens, longest, ...counts } = countsOf(task, source.tokenizer, preset);
+    const updates = finetuneUpdates(task.train.length, options);
+    checkWarmup("run a study", { ...options, updates }, "finetune.");
     const inputs: FinetuneInputs = { seed, lambda, transfer: layers, options };
     const part = layers === preset.layers ? "" : `-transfer${layers}`;
     return {
@@ -671,6 +681,17 @@ function planned(
     settings: { trained, ...summary({ ...trainingInputs, asked: evaluationInputs }) as object },
     parameters: sizeOf(preset, vocabulary),
   };
+}
+
+/** The trunk of a pre-training run, if its schedule has one: all runs have it that differ in `updates` only. */
+function trunkOf(
+  path: string,
+  keyOf: (inputs: RunInputs) => string,
+  { options, ...inputs }: RunInputs & Pick<PretrainInputs, "options">,
+): Pick<PlannedPretrain, "trunk"> {
+  if (options.schedule !== "warmup_stable_decay") return {};
+  const { updates: _, ...shared } = options;
+  return { trunk: `${path}-trunk-${abbreviated(keyOf({ ...inputs, options: shared }))}` };
 }
 
 /** Number of a model's parameters. */

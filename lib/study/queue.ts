@@ -25,6 +25,21 @@ export interface Queue {
 /** The state of a run: `pending`, `running` here, running `elsewhere`, `done`, or `failed`, which is not retried. */
 type State = "pending" | "running" | "elsewhere" | "done" | "failed";
 
+/** For each run the one before it on its trunk, whose state it starts from; −1 if there is none. */
+function previousRuns(runs: Plan["runs"]): number[] {
+  const onTrunks = [...runs.entries()].flatMap(([i, run]) =>
+    isPretraining(run) && run.trunk !== undefined
+      ? [{ i, trunk: run.trunk, updates: run.inputs.options.updates }]
+      : []
+  );
+  const found = runs.map(() => -1);
+  for (const branches of Map.groupBy(onTrunks, ({ trunk }) => trunk).values()) {
+    branches.sort((a, b) => a.updates - b.updates);
+    branches.forEach(({ i }, at) => found[i] = branches[at - 1]?.i ?? -1);
+  }
+  return found;
+}
+
 /**
  * Creates the queue of a study's runs.
  *
@@ -43,6 +58,7 @@ export async function queueOf(
   }
   const trainedBy = new Map(runs.map(({ trained }, i) => [trained, i]));
   const startOf = runs.map((run) => isPretraining(run) ? -1 : trainedBy.get(run.start.key ?? "") ?? -1);
+  const previousOf = previousRuns(runs);
   for (const [i, start] of startOf.entries()) { // A missing initial model is trained again.
     if (start < 0 || states[i] !== "pending" || await exists(modelOf(runs[start]!))) continue;
     states[start] = "pending";
@@ -54,8 +70,9 @@ export async function queueOf(
       a.seed - b.seed || Number(isPretraining(b)) - Number(isPretraining(a)) || costOf(b) - costOf(a)
     )
     .map(([i]) => i);
+  const isOver = (i: number) => i < 0 || states[i] === "done" || states[i] === "failed";
   const isReady = (i: number) =>
-    states[i] === "pending" && (startOf[i]! < 0 || states[startOf[i]!] === "done");
+    states[i] === "pending" && (startOf[i]! < 0 || states[startOf[i]!] === "done") && isOver(previousOf[i]!);
   const all = (state: State) => [...states.keys()].filter((i) => states[i] === state);
 
   let changed = Promise.withResolvers<void>();

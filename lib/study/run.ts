@@ -101,10 +101,10 @@ async function* runPretraining(
   tokenizer: Tokenizer,
   control: RunControl,
 ): AsyncGenerator<RunStep, boolean> {
-  const { preset, seed, corpus, options } = planned.inputs;
+  const { inputs: { preset, seed, corpus, options }, trunk } = planned;
   const model = yield* trainModel(planned, control.signal, (checkpoint) => {
     const lm = gpt(preset, { tokenizer, seed });
-    return { run: pretrain(lm, corpus, { ...options, ...control, checkpoint }), lm };
+    return { run: pretrain(lm, corpus, { ...options, ...control, checkpoint, ...trunk && { trunk } }), lm };
   });
   if (!model) return false;
   try {

@@ -490,14 +490,21 @@ export function smoke(study: StudySettings): StudySettings {
     corpus: ablation.corpus,
     seeds: 2,
     merges: 200,
-    pretrain: { ...settled.pretrain, updates: 40, batch: 8 },
-    finetune: { ...settled.finetune, batch: 8, epochs: 1 },
+    pretrain: { ...withoutFixedWarmup(settled.pretrain), updates: 40, batch: 8 },
+    finetune: { ...withoutFixedWarmup(settled.finetune), batch: 8, epochs: 1 },
     words: 20,
     trainExamples: 32,
     testExamples: 32,
     heldoutWindows: 16,
     folder: `${settled.folder.replace(/studies(?=\/[^/]*$)/, "results")}-smoke`, // Not among published studies.
   };
+}
+
+/** Settings of training without a warm-up that does not get shorter with the run. */
+function withoutFixedWarmup<Options extends Pick<AdamOptions, "schedule" | "warmup">>(
+  options: Options,
+): Options {
+  return options.schedule === "warmup_stable_decay" ? { ...options, warmup: 0 } : options;
 }
 
 /** Checks that settings are compatible. */

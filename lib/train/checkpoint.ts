@@ -472,6 +472,7 @@ export async function modelDigest({ config, parameters, tokenizer }: LanguageMod
  *
  * @param path The checkpoint; if there is no file, the run starts from the beginning.
  * @param lm The initial model of the run, or the model at the checkpoint.
+ * @param progress The state to restore, and what the checkpoint must have. `start` is by default the model's digest.
  * @returns Digest of the run's initial model, for its next checkpoint.
  * @throws {InputError} If it is damaged, has another configuration or other settings, or started from another model;
  * nothing is changed then.
@@ -479,9 +480,9 @@ export async function modelDigest({ config, parameters, tokenizer }: LanguageMod
 export async function resume(
   path: string,
   lm: LanguageModel,
-  { state, settings }: Omit<Progress, "start">,
+  { state, settings, start: initial }: Omit<Progress, "start"> & Partial<Pick<Progress, "start">>,
 ): Promise<string> {
-  const start = await modelDigest(lm);
+  const start = initial ?? await modelDigest(lm);
   if (!await exists(path)) return start;
   const checkpoint = await openCheckpoint(path);
   const { tensors } = checkpoint;

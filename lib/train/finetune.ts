@@ -26,6 +26,7 @@ import { train, type Training, training, type TrainingRecord } from "./loop.ts";
 import { type Batch, objective } from "./objectives.ts";
 import * as shared from "./options.ts";
 import type { RunOptions } from "./pretrain.ts";
+import { checkWarmup } from "./schedules.ts";
 
 /** The options of {@linkcode finetune}. */
 export interface FinetuneOptions extends Partial<Omit<AdamOptions, "updates">>, RunOptions {
@@ -123,8 +124,9 @@ export const finetuneSettings = {
  * Iterate it for a record of each update, or await it for the fine-tuned copy; the model itself does not change. The
  * task is read when this is called, the model when the run starts.
  *
- * @throws {InputError} If it is no model or no task, an option is unknown or out of its range, an update does not fit
- * into memory, or the checkpoint is of another run.
+ * @throws {InputError} If it is no model or no task, an option is unknown or out of its range, the warm-up of
+ * `warmup_stable_decay` is longer than what precedes its decay, an update does not fit into memory, or the checkpoint is
+ * of another run.
  *
  * @example
  * ```ts
@@ -173,8 +175,9 @@ export function finetune(
   const encoded = encodeTask(task, lm.tokenizer, lm.config.context);
   const taskInfo = { name: task.name, kind: task.kind, labels: [...task.labels] }; // The task may change before the run starts.
   const batchSize = Math.min(batch, encoded.train.length);
-  const updates = Math.floor(encoded.train.length / batchSize) * epochs;
+  const updates = finetuneUpdates(encoded.train.length, { batch, epochs });
   const adam: AdamOptions = { rate, schedule, warmup, decay, clip, updates };
+  checkWarmup("fine-tune", adam);
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
     checkModel(lm, "fine-tune"); // It may have been disposed meanwhile.
@@ -235,6 +238,14 @@ export function finetune(
       disposeAdam(state);
     }
   }
+}
+
+/** Number of updates of fine-tuning: whole batches in each epoch, the last examples left out. */
+export function finetuneUpdates(
+  examples: number,
+  { batch, epochs }: { readonly batch: number; readonly epochs: number },
+): number {
+  return Math.floor(examples / Math.min(batch, examples)) * epochs;
 }
 
 /** Examples as a batch. `paper` pads to the longest sequence of the task, as its softmax includes the positions. */

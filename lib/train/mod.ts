@@ -55,6 +55,7 @@ export {
   type FinetuneDefaults,
   finetuneDefaults,
   type FinetuneOptions,
+  finetuneUpdates,
   paddingShare,
 } from "./finetune.ts";
 export { keys, type RunInputs, summary } from "./key.ts";
@@ -81,8 +82,9 @@ export {
   type PretrainedName,
   type PretrainedOptions,
 } from "./pretrained.ts";
-export { type Schedule, schedules } from "./schedules.ts";
+export { checkWarmup, type Schedule, schedules, stableUpdates } from "./schedules.ts";
 export { type RunKey, type RunMetadata, store, type Stored, stored } from "./store.ts";
+export { checkTrunk } from "./trunk.ts";
 export { type TextCounts, warnOfMerges } from "./warnings.ts";
 export { heuristicOf, zeroShot } from "./zeroshot.ts";
 export { type ZeroShotCurve, zeroShotCurve, type ZeroShotPoint } from "./zeroshot-curve.ts";

@@ -25,7 +25,11 @@ export const adamSettings = {
     ...oneOf(Object.keys(schedules) as (keyof typeof schedules)[]),
     about: "learning-rate schedule",
   },
-  warmup: { ...number({ from: 0, to: 1 }), about: "warm-up, as a share of the updates", unit: "share" },
+  warmup: {
+    ...number({ from: 0, to: 1 }),
+    about: "warm-up, as a share of the updates; of 2,000 with warmup_stable_decay",
+    unit: "share",
+  },
   decay: { ...number({ from: 0, to: 100 }), about: "weight decay, on matrices only", unit: "weight" },
   clip: {
     ...number({ from: 1e-6, to: 1e6, orZero: true }),
