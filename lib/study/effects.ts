@@ -160,7 +160,7 @@ export function groups<S extends Pick<Score, "levels">>(
 }
 
 /** The levels of some factors. */
-function pick(levels: Levels, factors: readonly Factor[]): Levels {
+export function pick(levels: Levels, factors: readonly Factor[]): Levels {
   return Object.fromEntries(factors.map(({ name }) => [name, levels[name] ?? null]));
 }
 

@@ -24,6 +24,7 @@ import {
   pretrainedFile,
   type PretrainedName,
   type RunInputs,
+  silence,
   summary,
   warnOfMerges,
 } from "../train/mod.ts";
@@ -205,7 +206,12 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
   const countsOf = (task: Task, tokenizer: number, { context, variant }: Preset) => {
     // Seeds have examples of their own, as many and much alike: the first's are counted, but where the key has a length.
     const key = variant === "paper" ? [task] : [task.test, task.train.length];
-    return counted([...key, tokenizer, context], () => countTask(task, tokenizers[tokenizer]!, context));
+    const counts = counted(
+      [...key, tokenizer, context],
+      () => countTask(task, tokenizers[tokenizer]!, context),
+    );
+    silence(task); // Its warnings have been printed, or those of another seed's.
+    return counts;
   };
 
   const pretraining = (
@@ -485,7 +491,7 @@ async function tasksFor(study: StudySettings): Promise<{
       for (const split of [part.test, part.validation]) clusters.set(split, clustersOf(split));
       return part;
     });
-    const isSampled = sample === "by seed" && trainExamples < whole.train.length;
+    const isSampled = sample === "per-seed" && trainExamples < whole.train.length;
     const own = isSampled ? { seed } : {};
     return parts([part, `${trainExamples}`, own.seed], () => {
       const train = Math.min(trainExamples, whole.train.length);

@@ -1,7 +1,8 @@
+import { dirname } from "node:path";
 import type { Task } from "../data/mod.ts";
 import { abbreviated, sha256 } from "../digest.ts";
 import { InputError } from "../errors.ts";
-import { readFile } from "../files.ts";
+import { exists, readFile } from "../files.ts";
 import { encodeTask } from "../train/mod.ts";
 import {
   baselinesOf,
@@ -106,8 +107,15 @@ function digestOf(
   return abbreviated(sha256(parts));
 }
 
+/** Reads a run from a study's folder, or from one beside it that continues its name, as `auxiliary-250` does. */
 async function read<Row>({ folder }: StudySettings, name: string, settings: Settings): Promise<Row> {
-  const path = `${folder}/${name}-${sha256(JSON.stringify(settings)).slice(0, 8)}.json`;
+  const file = `${name}-${sha256(JSON.stringify(settings)).slice(0, 8)}.json`;
+  const parent = dirname(folder), others = await Array.fromAsync(Deno.readDir(parent)).catch(() => []);
+  const folders = others.map(({ name }) => `${parent}/${name}`).filter((other) =>
+    other.startsWith(`${folder}-`)
+  );
+  let path = `${folder}/${file}`;
+  for (const other of folders) if (!await exists(path)) path = `${other}/${file}`;
   const text = new TextDecoder().decode(await readFile(path, "a run of a published study"));
   try {
     const found = JSON.parse(text);

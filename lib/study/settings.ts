@@ -8,6 +8,7 @@ import {
   checkConfig,
   PAPER,
   type PositionKind,
+  positionRules,
   type Preset,
   presets,
   withArchitecture,
@@ -16,6 +17,7 @@ import { presetSettings } from "../model/settings.ts";
 import {
   checked,
   isPlain,
+  type Kind,
   list,
   number,
   oneOf,
@@ -133,7 +135,7 @@ export interface StudySettings {
   /** Maximum number of training examples of a task. */
   readonly trainExamples: number;
   /** Which training examples an arm gets, if a task has more: others for each seed, or the same for all. */
-  readonly sample: "by seed" | "once";
+  readonly sample: "per-seed" | "once";
   /** Maximum number of test examples of a task, and of validation examples. */
   readonly testExamples: number;
   /** Maximum number of held-out windows for the evaluation of a pre-trained model. */
@@ -182,6 +184,14 @@ const taskOrName = or(
 
 const corpusOrName = or(text, corpusValue);
 
+const seedCount = whole({ from: 1, to: 1000 }), seedList = list(seed);
+const seedNumbers: Kind<number | readonly number[]> = {
+  ...or(seedCount, seedList),
+  expected: `${seedCount.expected}, or a list of different seeds`,
+  range: `${seedCount.range}, or several`,
+  read: (text) => (text.includes(",") ? seedList : seedCount).read(text),
+};
+
 /** The settings of {@linkcode StudyOptions}, in the order of stored results; each study has its own defaults. */
 export const studySettings = {
   preset: presetSettings,
@@ -208,7 +218,7 @@ export const studySettings = {
     otherwise: "none",
   },
   seeds: {
-    ...or(whole({ from: 1, to: 1000 }), list(seed)),
+    ...seedNumbers,
     about: "seeds of each arm, their number or a list",
     unit: "seeds",
   },
@@ -242,7 +252,7 @@ export const studySettings = {
   words: wordsSetting,
   trainExamples: { ...limitSetting, about: "training examples of a task, at most" },
   sample: {
-    ...oneOf(["by seed", "once"]),
+    ...oneOf(["per-seed", "once"]),
     about: "which training examples, if a task has more: others for each seed, or the same for all",
   },
   testExamples: { ...limitSetting, about: "test and validation examples of a task, at most" },
@@ -434,7 +444,7 @@ const ablation: StudySettings = {
   },
   words: 32,
   trainExamples: 800,
-  sample: "by seed",
+  sample: "per-seed",
   testExamples: 800,
   heldoutWindows: 500,
   margins: { points: 2, bits: 0.01 },
@@ -582,8 +592,10 @@ export function presetsOf(
   { preset, positions }: Pick<StudySettings, "preset" | "positions">,
   model: StudyModel,
 ): Preset[] {
-  const arms = positions.map((kind) =>
-    studyModels[model]({ ...preset, positions: { ...preset.positions, kind } })
-  );
+  const arms = positions.map((kind) => {
+    const { scale } = preset.positions; // What makes no difference is left out: the default, and of no table any.
+    const isScaled = scale === "sqrt-width" || scale === "raw" && positionRules[kind].table !== undefined;
+    return studyModels[model]({ ...preset, positions: isScaled ? { ...preset.positions, kind } : { kind } });
+  });
   return [...new Map(arms.map((arm) => [JSON.stringify(arm), arm])).values()];
 }

@@ -17,6 +17,7 @@ import {
   labelOf,
   levelLabel,
   type Metric,
+  pick,
   type Score,
   sentenceOf,
   stuckShare,
@@ -99,14 +100,14 @@ export interface ArmScore extends Estimate {
   readonly where: string;
   /** Label of the arm: the settings in which it differs from others. */
   readonly arm: string;
-  /** Its levels, `task` included; empty for a baseline. */
+  /** The levels in which it differs from others; empty for a baseline. */
   readonly levels: Levels;
   /** Unit: bits per character, or a metric in percent. */
   readonly unit: string;
   /** One value per seed, stuck runs included. */
   readonly values: readonly number[];
-  /** Number of runs that did not leave chance. */
-  readonly stuck: number;
+  /** Number of runs that did not leave chance; absent for a baseline. */
+  readonly stuck?: number;
   /** Majority baseline of a task. */
   readonly constant?: number;
 }
@@ -173,18 +174,13 @@ export function studyOf(found: Found): Study {
   const taskArms = groups(onTasks, [task!]).flatMap((some) => groups(some, ofTasks));
   const texts = [
     ...baselines.map(({ arm, bits }): ArmScore => ({
-      ...{ where: TEXT, arm, levels: {}, unit: BITS, values: [bits], stuck: 0, n: 1, mean: bits },
+      ...{ where: TEXT, arm, levels: {}, unit: BITS, values: [bits], n: 1, mean: bits },
       ...{ low: NaN, high: NaN },
     })),
-    ...textArms.map((runs) =>
-      armScore(
-        runs,
-        labelOf(runs[0]!.levels, ofText) || `${runs[0]!.levels["positions"] ?? runs[0]!.levels["model"]}`,
-      )
-    ),
+    ...textArms.map((runs) => armScore(runs, ofText)),
   ];
   const tasks = taskArms.map((runs): ArmScore => ({
-    ...armScore(runs, labelOf(runs[0]!.levels, taskFactors)),
+    ...armScore(runs, taskFactors),
     constant: 100 * runs[0]!.row.constant!,
   }));
   const all = [...onText, ...onTasks];
@@ -196,7 +192,7 @@ export function studyOf(found: Found): Study {
       )
     ),
   ]);
-  const anyStuck = (rows: readonly ArmScore[]) => rows.some(({ stuck }) => stuck > 0);
+  const anyStuck = (rows: readonly ArmScore[]) => rows.some(({ stuck = 0 }) => stuck > 0);
   const stuckColumn = (rows: readonly ArmScore[]) =>
     anyStuck(rows)
       ? {
@@ -325,7 +321,7 @@ function againstBaselines(arms: readonly (readonly RunScore[])[], factors: reado
   return baselineNames.slice(1).flatMap(([key, name]) =>
     arms.map((runs): Contrast => {
       const { levels } = runs[0]!,
-        arm = labelOf(levels, factors) || `${levels["positions"] ?? levels["model"]}`;
+        arm = armLabel(levels, factors);
       const minus = runs.map((run): Score => ({
         ...run,
         parts: [(run.row.baselines as NgramBaselines)[key].bitsPerCharacter],
@@ -339,14 +335,21 @@ function againstBaselines(arms: readonly (readonly RunScore[])[], factors: reado
   );
 }
 
-function armScore(runs: readonly RunScore[], arm: string): ArmScore {
+/** The score of an arm, named by the factors in which it differs from others. */
+function armScore(runs: readonly RunScore[], factors: readonly Factor[]): ArmScore {
   const { levels, metric } = runs[0]!;
   return {
-    ...{ where: levels["task"] as string, arm, levels, unit: metric.name },
+    ...{ where: levels["task"] as string, arm: armLabel(levels, factors), levels: pick(levels, factors) },
+    unit: metric.name,
     values: runs.map(({ parts }) => parts.reduce((a, b) => a + b, 0) / parts.length),
     stuck: runs.filter(({ stuck }) => stuck).length,
     ...armMean(runs),
   };
+}
+
+/** The name of an arm, which may be the only one. */
+function armLabel(levels: Levels, factors: readonly Factor[]): string {
+  return labelOf(levels, factors) || `${levels["positions"] ?? levels["model"]}`;
 }
 
 /** A level in a table's column, which has the factor's name. */
@@ -447,7 +450,7 @@ function curvesOf(
     const known = [...levels.keys()].filter((i) => y[i] !== undefined);
     return {
       name: labelOf(first!.levels, own) || factorLabel(name),
-      levels: first!.levels,
+      levels: pick(first!.levels, own),
       x: known.map((i) => xOf(levels[i]!, i)),
       y: known.map((i) => y[i]!),
     };
@@ -482,7 +485,7 @@ function tunedCurves(
         .reduce((one, other) => (other.mean > one.mean) === isText ? one : other);
     return {
       name: labelOf(group[0]!.levels, own) || (isText ? TEXT : group[0]!.task!),
-      levels: group[0]!.levels,
+      levels: pick(group[0]!.levels, own),
       x: values.map(xOf),
       y: values.map(best),
     };

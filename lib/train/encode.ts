@@ -36,7 +36,7 @@ export interface EncodedTask {
 
 /**
  * Tokenises a task's examples with the paper's input transformations (§3.3). The result is cached until the task
- * changes. Prints warnings to standard error, once for all tasks with the same test examples.
+ * changes. Prints warnings to standard error, once for each task.
  *
  * @param quiet Whether warnings are not printed, as in an evaluation.
  * @throws {InputError} If the task is invalid or the context is too short.
@@ -48,7 +48,7 @@ export function encodeTask(task: Task, tokenizer: Tokenizer, context: number, qu
   if (!tasks) encodings.set(tokenizer, tasks = new WeakMap());
   let cached = tasks.get(task);
   if (cached?.key !== key) tasks.set(task, cached = { key, encoded: encode(task, tokenizer, context) });
-  if (!quiet) warnOnce(task.test, cached.encoded.warnings);
+  if (!quiet) warnOnce(task, cached.encoded.warnings);
   return cached.encoded;
 }
 const encodings = new WeakMap<Tokenizer, WeakMap<Task, { key: string; encoded: EncodedTask }>>();

@@ -85,6 +85,6 @@ export {
 export { checkWarmup, type Schedule, schedules, stableUpdates } from "./schedules.ts";
 export { type RunKey, type RunMetadata, store, type Stored, stored } from "./store.ts";
 export { checkTrunk } from "./trunk.ts";
-export { type TextCounts, warnOfMerges } from "./warnings.ts";
+export { silence, type TextCounts, warnOfMerges } from "./warnings.ts";
 export { heuristicOf, zeroShot } from "./zeroshot.ts";
 export { type ZeroShotCurve, zeroShotCurve, type ZeroShotPoint } from "./zeroshot-curve.ts";

@@ -4,23 +4,27 @@ import { percent } from "../numbers.ts";
 import { countUnknown, inputs, type Tokenizer } from "../text/mod.ts";
 
 /**
- * Prints warnings to standard error, once for each object and sentence, whatever its numbers: seeds of a study have
- * training examples of their own.
+ * Prints warnings to standard error, once for each object and sentence.
  *
- * @param about The object of the warnings, such as a text.
+ * @param about The object of the warnings, such as a task.
  * @param sentences The warnings, without full stops.
  */
 export function warnOnce(about: object, sentences: readonly string[]): void {
   const previous = warned.get(about) ?? new Set();
   warned.set(about, previous);
   for (const sentence of sentences) {
-    const kind = sentence.replaceAll(/\d+(\.\d+)?/g, "0");
-    if (previous.has(kind)) continue;
-    previous.add(kind);
+    if (previous.has(sentence) || silenced.has(about)) continue;
+    previous.add(sentence);
     console.warn(`Warning: ${sentence}`);
   }
 }
 const warned = new WeakMap<object, Set<string>>();
+const silenced = new WeakSet<object>();
+
+/** Prints no more warnings about an object: there were those of one that is like it, as a task of another seed is. */
+export function silence(about: object): void {
+  silenced.add(about);
+}
 
 /** Share of `<unk>` from which on there is a warning. */
 const UNKNOWN = 0.01;

@@ -529,7 +529,7 @@ export const results: Part = part(
     const plan = await planOf(study), baselines = baselinesOf(plan);
     const runs = plan.runs.map((run) => ({
       path: run.result,
-      row: (): Promise<unknown> =>
+      row: (): Promise<object | undefined> =>
         isPretraining(run) ? pretrainedRow(run, plan, baselines) : finetunedRow(run, plan),
     }));
     for (const { path } of runs) { // What differs from run to run, and from machine to machine.
@@ -571,16 +571,15 @@ export const results: Part = part(
 
 /** What a row says of itself, and what its fields are. */
 function identity(row: object | undefined): unknown {
-  const { model, positions, task, lambda, transfer, layers, seed, texts, cut, unknown, examples, measure } =
-    row as Record<string, unknown>;
+  const { levels, task, seed, tuned, texts, cut, unknown, examples, measure } = row as Record<
+    string,
+    unknown
+  >;
   return [
-    model,
-    positions,
+    levels,
     task,
-    lambda,
-    transfer,
-    layers,
     seed,
+    tuned,
     texts,
     cut,
     unknown,

@@ -409,7 +409,7 @@ Deno.test("a study that cannot be run is refused before anything is read", async
       [{ workers: 0.5 }, /with workers 0\.5 as it must be a whole number from 1 to 256$/],
       [
         { seeds: 1e9 },
-        /with seeds 1000000000 as it must be a whole number from 1 to 1,000, or one or more different values/,
+        /with seeds 1000000000 as it must be a whole number from 1 to 1,000, or a list of different seeds$/,
       ],
       [{ folder: 5 }, /with folder 5 as it must be a text that is not empty$/],
       [{ signal: {} }, /with signal \{\} as it must be an AbortSignal$/],
