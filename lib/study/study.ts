@@ -196,9 +196,7 @@ export function studyOf(found: Found): Study {
   const stuckColumn = (rows: readonly ArmScore[]) =>
     anyStuck(rows)
       ? {
-        "stuck": rows.map(({ stuck, values, levels }) =>
-          "task" in levels ? `${stuck} of ${values.length}` : ""
-        ),
+        stuck: rows.map(({ stuck, values }) => stuck === undefined ? "" : `${stuck} of ${values.length}`),
       }
       : {};
   const withoutReport: Omit<Study, "report"> = {
@@ -535,9 +533,10 @@ function reportOf(
   arms: readonly (readonly RunScore[])[],
   factors: readonly Factor[],
 ): string {
-  const varied = varying(arms.flat(), factors);
+  const several = varying(arms.flat(), factors);
+  const varied = factors.filter((factor) => factor.name === "task" || several.includes(factor));
   const stuck = arms.filter((runs) => runs.some(({ stuck }) => stuck)).map((runs) =>
-    `- ${labelOf(runs[0]!.levels, varied) || runs[0]!.levels["task"]}: ${stuckShare(runs)}`
+    `- ${labelOf(runs[0]!.levels, varied)}: ${stuckShare(runs)}`
   );
   return [
     ...failures.length ? [`**Not finished**: ${failures.join("; ")}`] : [],

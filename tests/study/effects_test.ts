@@ -1,0 +1,251 @@
+/** Effects, interactions and what a report says of runs that did not learn. */
+import { settleStudy } from "../../lib/study/settings.ts";
+import {
+  type Finetuned,
+  type Level,
+  type Pretrained,
+  studies,
+  studyOf,
+  type StudyOptions,
+} from "../../lib/study/mod.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
+
+/** The scores of an arm by seed, in shares of clusters. */
+interface Given {
+  readonly task?: string;
+  readonly measure?: "accuracy" | "pearson";
+  readonly levels: Record<string, Level>;
+  readonly byCluster: readonly (readonly number[])[];
+  readonly stuck?: readonly boolean[];
+}
+
+const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+const examples = new Map<string, Uint32Array>();
+
+function rowsOf({ task = "sky", measure = "accuracy", levels, byCluster, stuck = [] }: Given): Finetuned[] {
+  if (!examples.has(task)) examples.set(task, new Uint32Array(byCluster[0]!.length));
+  return byCluster.map((parts, i) => ({
+    levels: { model: "gpt1", positions: "learned", lambda: 0, transfer: "all", ...levels },
+    ...{ task, measure, measures: {}, value: mean(parts), low: 0.6, high: 0.9, constant: 0.5, examples: 100 },
+    ...{ seed: i + 1, tuned: {}, stuck: stuck[i] ?? false, loss: 1, cut: 0 },
+    byCluster: Float64Array.from(parts),
+    answers: {
+      ...{
+        examples: examples.get(task)!,
+        predictions: new Float32Array(),
+        scores: new Float32Array(),
+        width: 1,
+      },
+    },
+  }));
+}
+
+const study = (given: readonly Given[], options: StudyOptions = {}, pretrained: readonly Pretrained[] = []) =>
+  studyOf({
+    study: settleStudy(studies.ablate, options),
+    ...{ pretrained, finetuned: given.flatMap(rowsOf), tried: [], complete: true, failures: [] },
+  });
+
+/** Scores that vary a little and in the same way in every arm, by seed and cluster. */
+const around = (middle: number, seeds = 3, clusters = 20, noise = 0.01) =>
+  Array.from(
+    { length: seeds },
+    (_, s) =>
+      Array.from({ length: clusters }, (_, c) =>
+        middle + 0.1 * Math.sin(7 * c) + 0.02 * Math.cos(5 * s) +
+        noise * Math.sin(11 * s + 3 * c + 100 * middle)),
+  );
+
+Deno.test("an effect is paired by seed and cluster, and is that of the simulated crossed effects", () => {
+  const { effect } = study([
+    { levels: { lambda: 0 }, byCluster: around(0.6) },
+    { levels: { lambda: 0.5 }, byCluster: around(0.7) },
+  ]);
+  const [found, ...others] = effect("lambda");
+  assertEquals(others, []);
+  assertEquals([found!.where, found!.difference, found!.n, found!.clusters], [
+    "sky",
+    "λ = 0.5 − λ = 0",
+    3,
+    20,
+  ]);
+  assert(Math.abs(found!.mean - 10) < 0.5 && found!.low > 8 && found!.high < 12, JSON.stringify(found));
+  assertEquals(found!.finding, "higher");
+});
+
+Deno.test("numbers are compared with the lowest listed first, names the first with the others, or as is asked", () => {
+  const arms = (["learned", "none", "rotary"] as const).flatMap((positions, i) =>
+    [0, 1, 2].map((lambda, j) => ({
+      levels: { positions, lambda },
+      byCluster: around(0.6 + 0.02 * i + 0.01 * j),
+    }))
+  );
+  const { effect } = study(arms, { positions: ["learned", "none", "rotary"], lambda: [0, 1, 2] });
+  const named = (found: { difference: string }[]) => [...new Set(found.map(({ difference }) => difference))];
+  assertEquals(named(effect("lambda")), ["λ = 1 − λ = 0", "λ = 2 − λ = 0"]);
+  assertEquals(named(effect("positions")), ["learned − none", "learned − rotary"]);
+  assertEquals(effect("positions").length, 2 * 3);
+  assertEquals(named(effect("positions", { between: ["rotary", "none"] })), ["rotary − none"]);
+  assertEquals(
+    effect("positions", { by: ["lambda"], at: { lambda: [1, 2] } }).map(({ levels }) => levels["lambda"]),
+    [
+      ...[1, 2, 1, 2].sort(),
+    ],
+  );
+});
+
+Deno.test("a main effect is the mean of the others, over tasks of any number of clusters", () => {
+  const { effect } = study([
+    { task: "sky", levels: { lambda: 0 }, byCluster: around(0.6, 3, 20) },
+    { task: "sky", levels: { lambda: 1 }, byCluster: around(0.62, 3, 20) },
+    { task: "sea", levels: { lambda: 0 }, byCluster: around(0.5, 3, 60) },
+    { task: "sea", levels: { lambda: 1 }, byCluster: around(0.56, 3, 60) },
+  ], { lambda: [0, 1] });
+  const simple = effect("lambda"), [main] = effect("lambda", { by: [] });
+  assertEquals(simple.map(({ where }) => where), ["sky", "sea"]);
+  assert(Math.abs(main!.mean - mean(simple.map(({ mean }) => mean))) < 1e-9);
+  assertEquals([main!.where, main!.clusters], ["", 80]);
+  // The tasks' own difference of 4 points is no noise.
+  assert(main!.high - main!.low < simple[0]!.high - simple[0]!.low);
+});
+
+Deno.test("where a factor turns an effect round there is no main effect but each by itself", () => {
+  const crossing = (flip: number) =>
+    study([
+      { levels: { positions: "learned", lambda: 0 }, byCluster: around(0.6) },
+      { levels: { positions: "learned", lambda: 1 }, byCluster: around(0.66) },
+      { levels: { positions: "none", lambda: 0 }, byCluster: around(0.6) },
+      { levels: { positions: "none", lambda: 1 }, byCluster: around(0.6 + flip) },
+    ], { positions: ["learned", "none"], lambda: [0, 1] });
+  const apart = crossing(-0.06).effect("lambda", { by: ["task"] });
+  assertEquals(apart.map(({ where, finding }) => [where, finding]), [
+    ["sky, learned", "higher"],
+    ["sky, none", "lower"],
+  ]);
+  assertEquals(crossing(0.02).effect("lambda", { by: ["task"] }).map(({ where }) => where), ["sky"]);
+  const [interaction] = crossing(-0.06).effect("lambda", { by: ["task"], interaction: "positions" });
+  assertEquals(interaction!.difference, "(λ = 1 − λ = 0) at none − at learned");
+  assert(
+    Math.abs(interaction!.mean + 12) < 1 && interaction!.finding === "lower",
+    JSON.stringify(interaction),
+  );
+});
+
+Deno.test("lists of levels are compared pair by pair: the training of positions, whatever their start", () => {
+  const positions = ["learned", "random-frozen", "sinusoidal-trained", "sinusoidal"] as const;
+  const { effect } = study(
+    positions.map((positions, i) => ({
+      levels: { positions },
+      byCluster: around([0.7, 0.6, 0.72, 0.64][i]!),
+    })),
+    { positions },
+  );
+  const [trained] = effect("positions", {
+    between: [["learned", "sinusoidal-trained"], ["random-frozen", "sinusoidal"]],
+  });
+  assert(Math.abs(trained!.mean - 9) < 1, JSON.stringify(trained));
+  assertEquals(trained!.difference, "(learned and sinusoidal-trained) − (random-frozen and sinusoidal)");
+});
+
+Deno.test("what cannot be compared is refused with what would work", async () => {
+  const { effect } = study([
+    { task: "sky", levels: { lambda: 0 }, byCluster: around(0.6) },
+    { task: "sky", levels: { lambda: 1 }, byCluster: around(0.7) },
+    { task: "grade", measure: "pearson", levels: { lambda: 0 }, byCluster: around(0.3) },
+    { task: "grade", measure: "pearson", levels: { lambda: 1 }, byCluster: around(0.4) },
+  ], { lambda: [0, 1] });
+  for (
+    const [ask, message] of [
+      [
+        () => effect("lamda"),
+        /^Cannot use factor "lamda" as there is no such factor: did you mean lambda\?$/,
+      ],
+      [() => effect("lambda", { between: [0, 3] }), /^Cannot use level 3 of lambda as its levels are 0, 1$/],
+      [
+        () => effect("lambda", { between: [[0, 1], [0]] }),
+        /must be two levels of lambda, or two lists of as many$/,
+      ],
+      [() => effect("lambda", { by: ["tasks"] }), /did you mean task\?$/],
+      [
+        () => effect("lambda", { at: { task: "sea" } }),
+        /^Cannot use level "sea" of task as its levels are sky, grade$/,
+      ],
+      [
+        () => effect("lambda", { by: [] }),
+        /^Cannot average the effect of lambda over points of accuracy and points of pearson: add "task" to by, or/,
+      ],
+    ] as const
+  ) await assertRefused(ask, message);
+  assertEquals(effect("lambda", { at: { task: "sky" }, by: [] }).length, 1);
+});
+
+Deno.test("stuck runs are counted and named before any mean, and are in none", () => {
+  const { report, scores, table, effects } = study([
+    { levels: { lambda: 0 }, byCluster: around(0.7, 5), stuck: [false, true, false, true, false] },
+    { levels: { lambda: 1 }, byCluster: around(0.72, 5) },
+  ], { lambda: [0, 1] });
+  assertEquals(scores.map(({ n, stuck, values }) => [n, stuck, values.length]), [[3, 2, 5], [5, 0, 5]]);
+  assertEquals(table.array("stuck"), ["2 of 5", "0 of 5"]);
+  // The exact interval of 2 of 5.
+  assert(report.startsWith("**Runs that did not leave chance**"), report);
+  assert(report.includes("- sky, λ = 0: 2 of 5 [5, 85] %"), report);
+  assert(report.indexOf("2 of 5 [5, 85]") < report.indexOf("**Test scores**"));
+  assertEquals(effects.map(({ n }) => n), [3], "pairs of runs that learned");
+});
+
+Deno.test("a difference between two arms that did not leave chance is no finding", () => {
+  const all = [true, true, true];
+  const { effects, findings } = study([
+    { levels: { lambda: 0 }, byCluster: around(0.5), stuck: all },
+    { levels: { lambda: 1 }, byCluster: around(0.53), stuck: all },
+  ], { lambda: [0, 1] });
+  assertEquals([effects[0]!.finding, effects[0]!.p], ["no arm left chance", NaN]);
+  assert(/: no arm left chance$/.test(findings[0]!), findings[0]);
+});
+
+Deno.test("no interval of an arm leaves its measure's values", () => {
+  for (const [measure, ends] of [["accuracy", [0, 100]], ["pearson", [-100, 100]]] as const) {
+    const near = [[1, 1, 0.9, 1], [1, 0.8, 1, 1], [1, 1, 1, 0.99]];
+    const { scores: [score] } = study([{ measure, levels: {}, byCluster: near }]);
+    assert(
+      score!.low >= ends[0] && score!.high <= ends[1] && score!.high > score!.mean,
+      JSON.stringify(score),
+    );
+  }
+  const { scores: [whole] } = study([{ levels: {}, byCluster: [[1, 1, 1, 1], [1, 1, 1, 1]] }]);
+  // All four clusters right: the exact interval begins at 0.025^(1/4).
+  assert(Math.abs(whole!.low - 100 * 0.025 ** 0.25) < 1e-6 && whole!.high === 100);
+});
+
+Deno.test("a finding says what it would have shown, and equality is one within the margin of the settings", () => {
+  const arms = (points: number, noise: number) => [
+    { levels: { lambda: 0 }, byCluster: around(0.7, 5, 40, noise) },
+    { levels: { lambda: 1 }, byCluster: around(0.7 + points / 100, 5, 40, noise) },
+  ];
+  const unclear = study(arms(0.5, 0.2), { lambda: [0, 1] }).findings[0]!;
+  assert(/: not significant, p = 0\.\d+; 80 % power needs ±\d/.test(unclear), unclear);
+  const equal = study(arms(0.05, 0.01), { lambda: [0, 1] });
+  assertEquals(equal.effects[0]!.finding, "equal within ±2");
+  const strict = study(arms(0.05, 0.01), { lambda: [0, 1], margins: { points: 0.001 } });
+  assertEquals(strict.effects[0]!.finding, "not significant");
+});
+
+Deno.test("dose curves are means, or differences from a level, a line for each combination of the others", () => {
+  const { curves } = study(
+    [0, 0.5, 1].flatMap((lambda) =>
+      [8, 16].map((trainExamples) => ({
+        levels: { lambda, trainExamples },
+        byCluster: around(0.6 + lambda / 10 + trainExamples / 1000),
+      }))
+    ),
+    { lambda: [0, 0.5, 1], vary: { trainExamples: [8, 16] } },
+  );
+  const plain = curves("lambda");
+  assertEquals(plain.map(({ name, x }) => [name, x]), [
+    ["train examples = 8", [0, 0.5, 1]],
+    ["train examples = 16", [0, 0.5, 1]],
+  ]);
+  const from0 = curves("lambda", { minus: 0 });
+  assertEquals(from0.map(({ x }) => x), [[0.5, 1], [0.5, 1]]);
+  assert(Math.abs(from0[0]!.y[1]!.mean - (plain[0]!.y[2]!.mean - plain[0]!.y[0]!.mean)) < 1e-9);
+});
