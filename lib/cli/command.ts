@@ -212,6 +212,15 @@ export function given(schema: Schema, options: Readonly<Record<string, unknown>>
   return values;
 }
 
+/** The arguments from which {@linkcode given} has these values; undefined ones have none. */
+export function argumentsOf(schema: Schema, values: Readonly<Record<string, unknown>>): string[] {
+  return settingsOf(schema).flatMap(({ path, setting }) => {
+    const value = path.reduce<unknown>((group, name) => (group as typeof values | undefined)?.[name], values);
+    if (value === undefined) return [];
+    return setting.form === "" ? [flagOf(path)] : [flagOf(path), String(value)];
+  });
+}
+
 /** Exit codes of a command that a signal stops. */
 const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 

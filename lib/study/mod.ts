@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { ablate, ablateAnnounced, compare, type StudyRecord } from "./ablate.ts";
+export { ablate, ablateAnnounced, checkFolder, compare, type StudyRecord } from "./ablate.ts";
 export type { Finetuned, Predictions, Pretrained, TaskResult, TrainingBudget } from "./rows.ts";
 export type { Holder } from "../claim.ts";
 export { outlookOf, type RunState, type StudyOutlook } from "./list.ts";
