@@ -211,6 +211,17 @@ export function given(schema: Schema, options: Readonly<Record<string, unknown>>
   return values;
 }
 
+/** The arguments from which {@linkcode given} has these values; undefined ones have none. */
+export function argumentsOf(schema: Schema, values: Readonly<Record<string, unknown>>): string[] {
+  return settingsOf(schema).flatMap(({ path, setting }) => {
+    const value = path.reduce<unknown>((group, name) => (group as typeof values | undefined)?.[name], values);
+    if (value === undefined) return [];
+    if (setting.form === "") return [flagOf(path)];
+    if (!setting.merge) return [flagOf(path), String(value)];
+    return Object.entries(value as object).flatMap(([name, several]) => [flagOf(path), `${name}=${several}`]);
+  });
+}
+
 /** Exit codes of a command that a signal stops. */
 const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 

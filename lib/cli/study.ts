@@ -1,14 +1,16 @@
+import { resolve } from "node:path";
 import { checkCorpus } from "../data/mod.ts";
 import { taskName } from "../data/settings.ts";
 import { holderName } from "../claim.ts";
 import { backend as engine, type BackendName } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { checkWritable, writeAtomic } from "../files.ts";
+import { writeAtomic } from "../files.ts";
 import { preset } from "../model/mod.ts";
-import { flag, isPlain, list, type Schema, type Setting, text, withDefaults } from "../settings.ts";
+import { flag, isPlain, list, type Schema, type Setting, text, whole, withDefaults } from "../settings.ts";
 import { duration } from "../show/mod.ts";
 import {
   ablateAnnounced,
+  checkFolder,
   outlookOf,
   type RunState,
   smoke,
@@ -20,6 +22,7 @@ import { settleStudy, studySettings } from "../study/settings.ts";
 import {
   addSections,
   addSettings,
+  argumentsOf,
   checkOut,
   checkReadable,
   chosenPreset,
@@ -35,6 +38,7 @@ import {
 } from "./command.ts";
 import { configSetting, readConfig, recordOf, type Values } from "./config.ts";
 import { type Output, outputOf, outputSettings } from "./output.ts";
+import { jobScript, word } from "./slurm.ts";
 
 /** What the help says of a study. */
 interface About {
@@ -90,6 +94,12 @@ export function settingsFor(name: keyof typeof studies) {
       default: false,
     },
     list: { ...flag, about: "list which runs are done, running and pending; start none", default: false },
+    slurm: {
+      ...whole({ from: 1, to: 1000 }), // By default Slurm takes 1,001.
+      about: "write a Slurm job script whose tasks share the runs; start none",
+      unit: "tasks",
+      otherwise: "none",
+    },
     csv: { ...text, about: "write a row per run to this CSV file", unit: "file", otherwise: "none" },
     config: configSetting,
     ...outputSettings,
@@ -116,7 +126,7 @@ function commandOf(name: keyof typeof studies): Command {
     "Fine-tuning": ["finetune", "words", "trainExamples", "sample", "testExamples"],
     "Findings": ["margins"],
     "Run": [
-      ...["smoke", "list", "folder", "config", "csv", "quiet", "json"] as const,
+      ...["smoke", "list", "slurm", "folder", "config", "csv", "quiet", "json"] as const,
       ...["workers", "saveEvery", "backend"] as const,
     ],
   });
@@ -135,6 +145,7 @@ function commandOf(name: keyof typeof studies): Command {
       "low and high bound 95 % intervals, over examples for a run, else over both",
       "seeds and examples.",
       "With --list: { settings, runs: [{ run, state, share, seconds, holder }] }.",
+      "With --slurm: { settings, script }.",
     ],
     "Examples": examples,
   });
@@ -175,7 +186,15 @@ function asOption<T>(setting: Setting<T>, values: Values): T {
 
 async function main(name: keyof typeof studies, options: Record<string, unknown>): Promise<void> {
   const own = given(settingsFor(name), options) as Given;
-  const { smoke: isSmoke, list, csv, config, quiet = false, json = false, ...changed } = own;
+  const { smoke: isSmoke, list, slurm, csv, config, quiet = false, json = false, ...changed } = own;
+  if (slurm !== undefined && list) {
+    throw new InputError("Cannot use --slurm with --list as a list starts no runs: leave one of them out");
+  }
+  if (slurm !== undefined && csv !== undefined) {
+    throw new InputError(
+      "Cannot use --slurm with --csv as each task would write it: repeat the command with --csv when they are done",
+    );
+  }
   const { preset: named, size = {}, backend, ...changes } = changed;
   const output = outputOf({ quiet, json });
   const recorded = config === undefined ? {} : await readConfig(config, configSchema, rename);
@@ -215,8 +234,21 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     });
     return printRuns(outlook, parallel, output);
   }
+  if (slurm !== undefined) {
+    const { workers = 1 } = study, folder = resolve(study.folder);
+    const args = argumentsOf(settingsFor(name), { ...own, slurm: undefined, workers: undefined });
+    const script = jobScript({ name, args, tasks: slurm, workers, folder });
+    await engine(backend, { threads: 1 });
+    const outlook = await outlookOf(settings); // Downloads data, too, which a cluster's nodes may be unable to.
+    await checkFolder(study.folder);
+    const path = `${folder}/slurm.sh`;
+    await writeAtomic(path, [script]);
+    output.note(inWords(outlook, slurm * workers, study.folder));
+    output.print(`sbatch ${word(path)}`);
+    return output.finish({ settings: recordOf(study), script: path });
+  }
   if (csv !== undefined) await checkOut([csv]);
-  await checkWritable(`${study.folder}/study.json`);
+  await checkFolder(study.folder);
   await checkReadable("results", study.folder); // An interrupted study reads them.
   await start({ threads: 1, ...backend && { backend } }, output.note);
 
@@ -290,6 +322,7 @@ type Given =
   & {
     readonly smoke?: boolean;
     readonly list?: boolean;
+    readonly slurm?: number;
     readonly csv?: string;
     readonly config?: string;
     readonly quiet?: boolean;

@@ -210,8 +210,13 @@ function corpusSnapshot({ name, train, heldout }: Corpus): Corpus {
   return { name: name ?? "own text", train, heldout, dropped: 0, sources: [], licence: "", about: "" };
 }
 
-/** Checks that a folder can be written to and has no study of version 0.1. */
-async function checkFolder(folder: string): Promise<void> {
+/**
+ * Checks that a study can be written to a folder, before anything is computed.
+ *
+ * @param folder Path of the folder, which is created.
+ * @throws {InputError} If it cannot be written to, or has a study of version 0.1.
+ */
+export async function checkFolder(folder: string): Promise<void> {
   const path = `${folder}/study.json`;
   await checkWritable(path);
   if (!await exists(path)) return;

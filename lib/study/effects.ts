@@ -67,7 +67,10 @@ export interface ArmEffect extends Estimate {
   readonly p: number;
   /** The smallest true difference that would be found with 80 % power. */
   readonly detectable: number;
-  /** What follows: `higher`, `lower`, `equal within ±2`, `not significant`, `one seed cannot tell`, `no arm left chance`. */
+  /**
+   * What follows: `higher`, `lower`, which may be by less than the margin (`higher, within ±2`), `equal within ±2`,
+   * `not significant`, `one seed cannot tell`, `no variation, cannot tell` or `no arm left chance`.
+   */
   readonly finding: string;
 }
 
@@ -429,8 +432,9 @@ export function effectsOf(contrasts: readonly Contrast[]): ArmEffect[] {
 function findingOf({ mean, error }: Mean, p: number, equal: number, margin: number): string {
   if (Number.isNaN(error)) return "one seed cannot tell";
   if (error === 0) return "no variation, cannot tell";
-  if (p < 0.05) return mean > 0 ? "higher" : "lower";
-  return equal < 0.05 ? `equal within ±${margin}` : "not significant";
+  const within = equal < 0.05 ? `within ±${margin}` : "";
+  if (p < 0.05) return [mean > 0 ? "higher" : "lower", within].filter(Boolean).join(", ");
+  return within ? `equal ${within}` : "not significant";
 }
 
 /** A difference, what follows from it, and what it rests on. */

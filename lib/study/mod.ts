@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { ablate, ablateAnnounced, type StudyRecord } from "./ablate.ts";
+export { ablate, ablateAnnounced, checkFolder, type StudyRecord } from "./ablate.ts";
 export type { ArmEffect, EffectOptions } from "./effects.ts";
 export type { Level, Levels, Tune, Vary } from "./factors.ts";
 export type { Finetuned, Predictions, Pretrained, StudyRun, TaskResult, TrainingBudget } from "./rows.ts";

@@ -222,12 +222,23 @@ Deno.test("a finding says what it would have shown, and equality is one within t
     { levels: { lambda: 0 }, byCluster: around(0.7, 5, 40, noise) },
     { levels: { lambda: 1 }, byCluster: around(0.7 + points / 100, 5, 40, noise) },
   ];
-  const unclear = study(arms(0.5, 0.2), { lambda: [0, 1] }).findings[0]!;
+  const shifted = around(0.7, 5, 40).map((row, s) =>
+    row.map((part) => part + [0.03, -0.02, 0.02, -0.01, 0][s]!)
+  );
+  const [first] = arms(0, 0.01);
+  const unclear = study([first!, { levels: { lambda: 1 }, byCluster: shifted }], { lambda: [0, 1] })
+    .findings[0]!;
   assert(/: not significant, p = 0\.\d+; 80 % power needs ±\d/.test(unclear), unclear);
-  const equal = study(arms(0.05, 0.01), { lambda: [0, 1] });
-  assertEquals(equal.effects[0]!.finding, "equal within ±2");
-  const strict = study(arms(0.05, 0.01), { lambda: [0, 1], margins: { points: 0.001 } });
-  assertEquals(strict.effects[0]!.finding, "not significant");
+  const small = (change: number) =>
+    around(0.7, 5, 40).map((row, s) => row.map((part) => part + change * [3, -2, 2, -2, 0][s]!));
+  const of = (byCluster: number[][], margins = {}) =>
+    study([first!, { levels: { lambda: 1 }, byCluster }], { lambda: [0, 1], margins }).effects[0]!.finding;
+  assertEquals(of(small(0.001)), "equal within ±2");
+  assertEquals(of(small(0.001), { points: 0.01 }), "not significant");
+  assertEquals([of(arms(1, 0.01)[1]!.byCluster), of(arms(5, 0.01)[1]!.byCluster)], [
+    "higher, within ±2",
+    "higher",
+  ]);
 });
 
 Deno.test("dose curves are means, or differences from a level, a line for each combination of the others", () => {
