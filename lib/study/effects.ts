@@ -1,4 +1,6 @@
+import { type ColumnTable, table } from "../arquero.ts";
 import { InputError, quoted } from "../errors.ts";
+import { displayAs } from "../kernel.ts";
 import { rounded } from "../numbers.ts";
 import { isPlain, unknown } from "../settings.ts";
 import type { Level, Levels } from "./factors.ts";
@@ -63,6 +65,10 @@ export interface ArmEffect extends Estimate {
   readonly unit: string;
   /** Number of clusters of test examples, or of held-out windows; 1 if only the runs' scores are known. */
   readonly clusters: number;
+  /** Its standard error; NaN for one seed. */
+  readonly error: number;
+  /** The share of its variance that seeds make, and examples do not. */
+  readonly seedShare: number;
   /** Its two-sided p-value, corrected for the number of effects beside it (Holm); NaN for one seed. */
   readonly p: number;
   /** The smallest true difference that would be found with 80 % power. */
@@ -72,6 +78,8 @@ export interface ArmEffect extends Estimate {
    * `not significant`, `one seed cannot tell`, `no variation, cannot tell` or `no arm left chance`.
    */
   readonly finding: string;
+  /** All of it in a sentence. */
+  readonly sentence: string;
 }
 
 /** Options of an effect. */
@@ -167,14 +175,24 @@ export function pick(levels: Levels, factors: readonly Factor[]): Levels {
   return Object.fromEntries(factors.map(({ name }) => [name, levels[name] ?? null]));
 }
 
+/** Levels that are compared, and what their difference is called. */
+interface Compared {
+  readonly difference: string;
+  readonly pairs: readonly (readonly [Level, Level])[];
+}
+
 /**
- * The pairs of levels that a factor compares: with numbers each − the first, so that the effect is that of a larger
- * dose; else the first − each other.
+ * The comparisons of a factor: with numbers each − the first, so that the effect is that of a larger dose; else the
+ * first − each other.
  */
-function pairsOf({ name, levels }: Factor): [Level, Level][] {
-  const [first, ...others] = levels as [Level, ...Level[]];
-  const isDose = name !== "transfer" && levels.every((level) => typeof level === "number");
-  return others.map((other) => isDose ? [other, first] : [first, other]);
+function referencePairs({ name, levels }: Factor, scores: readonly Score[]): Compared[] {
+  const present = levels.filter((level) => scores.some(({ levels }) => levels[name] === level));
+  const isDose = name !== "transfer" && present.every((level) => typeof level === "number");
+  const [first, ...others] = present as [Level, ...Level[]];
+  return others.map((other) => {
+    const pair = isDose ? [other, first] as const : [first, other] as const;
+    return { difference: pair.map((level) => levelLabel(name, level)).join(" − "), pairs: [pair] };
+  });
 }
 
 /**
@@ -189,82 +207,115 @@ export function contrastsOf(
   { between, by, at = {}, interaction }: EffectOptions = {},
 ): Contrast[] {
   const factor = factorNamed(name, factors);
-  const included = filtered(scores, factors, at).filter(({ levels }) => (levels[name] ?? null) !== null);
   const other = interaction === undefined ? undefined : factorNamed(interaction, factors);
-  const several = varying(included, factors);
-  const others = factors.filter((one) => one.name === "task" || several.includes(one))
-    .filter((one) => one.name !== name && one !== other);
   by?.forEach((one) => factorNamed(one, factors));
-  const [own, averaged] = [
-    others.filter((one) => by?.includes(one.name) ?? true),
-    others.filter((one) => !(by?.includes(one.name) ?? true)),
-  ];
-  const pairs = between === undefined
-    ? pairsOf({
-      name,
-      levels: factor.levels.filter((level) => included.some(({ levels }) => levels[name] === level)),
-    })
-      .map(([a, b]) => ({
-        difference: `${levelLabel(name, a)} − ${levelLabel(name, b)}`,
-        of: [[a, b] as const],
-      }))
+  const included = filtered(scores, factors, at).filter(({ levels }) => (levels[name] ?? null) !== null);
+  const others = labelled(included, factors).filter((one) => one.name !== name && one !== other);
+  const own = others.filter((one) => by?.includes(one.name) ?? true);
+  const averaged = others.filter((one) => !own.includes(one));
+  const comparisons = between === undefined
+    ? referencePairs(factor, included)
     : [givenPairs(factor, between)];
-  return groups(included, own).flatMap((group) => {
-    const levels = pick(group[0]!.levels, own), where = labelOf(levels, own);
-    return pairs.flatMap(({ difference, of }) => {
+  return contextsOf(included, own).flatMap(({ levels, scores: group }) =>
+    comparisons.flatMap(({ difference, pairs }) => {
+      const common = { where: labelOf(levels, own), difference, levels };
       // What is averaged over: the other factors' levels, and the pairs of levels that are compared.
-      const contexts = groups(group, averaged).flatMap((scores) =>
-        of.map(([a, b]) => ({
-          levels: { ...pick(scores[0]!.levels, averaged), ...of.length > 1 && { [name]: `${a} − ${b}` } },
-          terms: (
-            weight: number,
-          ): Term[] => [armOf(scores, name, a, weight), armOf(scores, name, b, -weight)],
-          scores,
-        }))
+      const contexts = contextsOf(group, averaged).flatMap((context) =>
+        pairs.map((pair) => ({ ...context, pair }))
       );
-      const common = { where, difference, levels };
-      if (other) {
-        const [first, ...rest] = other.levels.filter((level) =>
-          group.some(({ levels }) => levels[other.name] === level)
-        );
-        return rest.map((level): Contrast => ({
-          ...common,
-          difference: `(${difference}) at ${levelLabel(other.name, level)} − at ${
-            levelLabel(other.name, first!)
-          }`,
-          terms: groups(group, averaged).flatMap((scores) =>
-            of.flatMap(([a, b]) => {
-              const weight = 1 / contexts.length;
-              const at = (level: Level) => scores.filter(({ levels }) => levels[other.name] === level);
-              return [
-                ...[armOf(at(level), name, a, weight), armOf(at(level), name, b, -weight)],
-                ...[armOf(at(first!), name, a, -weight), armOf(at(first!), name, b, weight)],
-              ];
-            })
-          ),
-        }));
-      }
-      const complete = contexts.filter(({ terms }) => terms(1).every(({ scores }) => scores.length > 0));
-      if (complete.length === 0) return [];
-      checkUnits(complete.map(({ scores }) => scores[0]!.metric), name);
-      const whole: Contrast = {
-        ...common,
-        terms: complete.flatMap(({ terms }) => terms(1 / complete.length)),
-      };
-      const single = complete.map((context): Contrast => ({
-        ...common,
-        where: [where, ...contextLabel(context.levels, name, averaged)].filter(Boolean).join(", "),
-        difference: of.length > 1 ? context.levels[name] as string : difference,
-        levels: { ...levels, ...context.levels },
-        terms: context.terms(1),
-      }));
-      return contradicted(single) ? single : [whole];
-    });
+      return other
+        ? interactions(contexts, name, other, common)
+        : mainEffect(contexts, name, averaged, common, pairs.length > 1);
+    })
+  );
+}
+
+/** Scores at some levels, and two levels of a factor to compare there. */
+interface Comparison {
+  readonly levels: Levels;
+  readonly scores: readonly Score[];
+  readonly pair: readonly [Level, Level];
+}
+
+type Common = Omit<Contrast, "terms">;
+
+/** The terms of a difference, with a weight. */
+function termsOf(scores: readonly Score[], name: string, [a, b]: Comparison["pair"], weight: number): Term[] {
+  const at = (level: Level) => scores.filter(({ levels }) => levels[name] === level);
+  return [{ scores: at(a), weight }, { scores: at(b), weight: -weight }];
+}
+
+const isComplete = (terms: readonly Term[]): boolean => terms.every(({ scores }) => scores.length > 0);
+
+/** The mean of differences, or each of them if they contradict each other. */
+function mainEffect(
+  all: readonly Comparison[],
+  name: string,
+  averaged: readonly Factor[],
+  common: Common,
+  hasPairs: boolean,
+): Contrast[] {
+  const contexts = all.filter(({ scores, pair }) => isComplete(termsOf(scores, name, pair, 1)));
+  if (contexts.length === 0) return [];
+  checkUnits(contexts.map(({ scores }) => scores[0]!.metric), name);
+  const single = contexts.map(({ levels, scores, pair }): Contrast => ({
+    where: [common.where, labelOf(levels, averaged)].filter(Boolean).join(", "),
+    difference: hasPairs ? pair.map((level) => levelLabel(name, level)).join(" − ") : common.difference,
+    levels: { ...common.levels, ...levels },
+    terms: termsOf(scores, name, pair, 1),
+  }));
+  if (contradicted(single)) return single;
+  const weight = 1 / contexts.length;
+  return [{ ...common, terms: contexts.flatMap(({ scores, pair }) => termsOf(scores, name, pair, weight)) }];
+}
+
+/** How a mean of differences depends on another factor: at each of its levels − at its first. */
+function interactions(
+  contexts: readonly Comparison[],
+  name: string,
+  other: Factor,
+  common: Common,
+): Contrast[] {
+  const has = (level: Level) =>
+    contexts.some(({ scores }) => scores.some(({ levels }) => levels[other.name] === level));
+  const [first, ...rest] = other.levels.filter(has);
+  return rest.flatMap((level) => {
+    const terms = contexts.flatMap(({ scores, pair }) =>
+      ([[level, 1], [first!, -1]] as const).flatMap(([level, sign]) =>
+        termsOf(
+          scores.filter(({ levels }) => levels[other.name] === level),
+          name,
+          pair,
+          sign / contexts.length,
+        )
+      )
+    );
+    if (!isComplete(terms)) return [];
+    checkUnits(terms.map(({ scores }) => scores[0]!.metric), name);
+    const [here, there] = [level, first!].map((level) => levelLabel(other.name, level));
+    return [{ ...common, difference: `(${common.difference}) at ${here} − at ${there}`, terms }];
   });
 }
 
-function contextLabel(levels: Levels, name: string, averaged: readonly Factor[]): string[] {
-  return [labelOf({ ...levels, [name]: null }, averaged)];
+/** The factors that names of arms need: those that vary, and the task. */
+export function labelled(scores: readonly Pick<Score, "levels">[], factors: readonly Factor[]): Factor[] {
+  const several = varying(scores, factors);
+  return factors.filter((factor) => factor.name === "task" || several.includes(factor));
+}
+
+/**
+ * The combinations of some factors' levels, each with its scores. Those to which a factor makes no difference belong to
+ * all its levels, as zero-shot scores to each λ.
+ */
+function contextsOf(
+  scores: readonly Score[],
+  factors: readonly Factor[],
+): { readonly levels: Levels; readonly scores: readonly Score[] }[] {
+  const all = groups(scores, factors).map(([first]) => pick(first!.levels, factors));
+  const includes = (wide: Levels, narrow: Levels) =>
+    factors.every(({ name }) => (wide[name] ?? null) === null || wide[name] === narrow[name]);
+  return all.filter((levels) => !all.some((other) => other !== levels && includes(levels, other)))
+    .map((levels) => ({ levels, scores: scores.filter((score) => includes(score.levels, levels)) }));
 }
 
 /** Whether effects that would be averaged have different signs, and differ significantly: then there is no main effect. */
@@ -282,13 +333,8 @@ function contradicted(effects: readonly Contrast[]): boolean {
   return rows !== undefined && pValue(crossedMean(rows)) < 0.05;
 }
 
-/** The scores of an arm. */
-function armOf(scores: readonly Score[], name: string, level: Level, weight: number): Term {
-  return { scores: scores.filter(({ levels }) => levels[name] === level), weight };
-}
-
 /** The pairs of levels that a caller compares. */
-function givenPairs(factor: Factor, between: NonNullable<EffectOptions["between"]>) {
+function givenPairs(factor: Factor, between: NonNullable<EffectOptions["between"]>): Compared {
   const lists = Array.isArray(between) && between.length === 2 ? between.map((side) => [side].flat()) : [];
   const [a = [], b = []] = lists as Level[][];
   if (a.length === 0 || a.length !== b.length) {
@@ -302,22 +348,25 @@ function givenPairs(factor: Factor, between: NonNullable<EffectOptions["between"
   const label = (levels: readonly Level[]) =>
     levels.map((level) => levelLabel(factor.name, level)).join(" and ");
   const side = (levels: readonly Level[]) => levels.length > 1 ? `(${label(levels)})` : label(levels);
-  return { difference: `${side(a)} − ${side(b)}`, of: a.map((level, i) => [level, b[i]!] as const) };
+  return {
+    difference: `${side(a)} − ${side(b)}`,
+    pairs: a.map((level, i) => [level, b[i]!] as const),
+  };
 }
 
-/** The scores at some levels. */
-export function filtered(
-  scores: readonly Score[],
+/** The scores at some levels; those to which a factor makes no difference are at all of its levels. */
+export function filtered<S extends Pick<Score, "levels">>(
+  scores: readonly S[],
   factors: readonly Factor[],
-  at: Readonly<Record<string, Level | readonly Level[]>>,
-): Score[] {
+  at: NonNullable<EffectOptions["at"]>,
+): S[] {
   if (!isPlain(at)) {
     throw new InputError(`Cannot use at ${quoted(at)} as it must be an object of factors and their levels`);
   }
   return Object.entries(at).reduce((some, [name, level]) => {
     const factor = factorNamed(name, factors), levels = [level].flat() as Level[];
     levels.forEach((level) => checkLevel(factor, level));
-    return some.filter(({ levels: own }) => levels.includes(own[name]!));
+    return some.filter(({ levels: own }) => (own[name] ?? null) === null || levels.includes(own[name]!));
   }, [...scores]);
 }
 
@@ -411,7 +460,7 @@ export function effectsOf(contrasts: readonly Contrast[]): ArmEffect[] {
   const [wheres, differences] = (["where", "difference"] as const).map((part) =>
     new Set(known.map(({ contrast }) => contrast[part])).size
   );
-  return known.map(({ contrast: { where, difference, levels }, found, metric }, i): ArmEffect => {
+  const effects = known.map(({ contrast: { where, difference, levels }, found, metric }, i): ArmEffect => {
     const { unit, scale, whole, margin } = metric;
     const most = scale === "amount" ? Infinity : scale === "share" ? whole : 2 * whole;
     const [low, high] = intervalOf(found).map((bound) => Math.max(-most, Math.min(most, bound)));
@@ -420,11 +469,33 @@ export function effectsOf(contrasts: readonly Contrast[]): ArmEffect[] {
       : wheres === 1
       ? difference
       : `${where}: ${difference}`;
-    return {
+    const effect = {
       ...{ where, difference, label, levels, unit, n: found.seeds, clusters: found.clusters },
-      ...{ mean: found.mean, low: low!, high: high!, p: p[i]!, detectable: detectable(found) },
+      ...{
+        mean: found.mean,
+        low: low!,
+        high: high!,
+        error: found.error,
+        seedShare: found.parts?.[0]!.share ?? 1,
+      },
+      ...{ p: p[i]!, detectable: detectable(found) },
       finding: areStuck[i] ? "no arm left chance" : findingOf(found, p[i]!, equal[i]!, margin),
     };
+    return { ...effect, sentence: sentenceOf(effect) };
+  });
+  return displayAs(effects, () => effectsTable(effects).toMarkdown(), () => effectsTable(effects).toHTML());
+}
+
+/** Effects as a table. */
+export function effectsTable(effects: readonly ArmEffect[]): ColumnTable {
+  return table({
+    where: effects.map(({ where }) => where),
+    difference: effects.map(({ difference }) => difference),
+    n: effects.map(({ n }) => n),
+    "mean [95 %]": effects.map((row) => formatEstimate(row)),
+    unit: effects.map(({ unit }) => unit),
+    "p (Holm)": effects.map(({ p }) => Number.isNaN(p) ? "" : formatP(p)),
+    finding: effects.map(({ finding }) => finding),
   });
 }
 
@@ -438,7 +509,7 @@ function findingOf({ mean, error }: Mean, p: number, equal: number, margin: numb
 }
 
 /** A difference, what follows from it, and what it rests on. */
-export function sentenceOf(effect: ArmEffect): string {
+function sentenceOf(effect: Omit<ArmEffect, "sentence">): string {
   const { where, difference, mean, unit, n, clusters, p, finding, detectable } = effect;
   const seeds = `${n} seed${n === 1 ? "" : "s"}${
     n > 1 && clusters === 1 ? " without the examples' noise" : ""
@@ -453,7 +524,7 @@ export function sentenceOf(effect: ArmEffect): string {
 }
 
 /** A p-value with two significant digits. */
-export function formatP(p: number): string {
+function formatP(p: number): string {
   return p < 0.001 ? "<0.001" : String(Number(p.toPrecision(2)));
 }
 

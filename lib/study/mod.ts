@@ -9,6 +9,7 @@ export type { Level, Levels, Tune, Vary } from "./factors.ts";
 export type { Finetuned, Predictions, Pretrained, StudyRun, TaskResult, TrainingBudget } from "./rows.ts";
 export type { Holder } from "../claim.ts";
 export { outlookOf, type RunState, type StudyOutlook } from "./list.ts";
+export { type PlanOptions, planStudy } from "./planning.ts";
 export { published } from "./published.ts";
 export {
   smoke,

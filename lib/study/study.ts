@@ -8,18 +8,18 @@ import {
   contrastsOf,
   type EffectOptions,
   effectsOf,
+  effectsTable,
   type Factor,
   factorLabel,
   factorNamed,
   filtered,
-  formatP,
   groups,
+  labelled,
   labelOf,
   levelLabel,
   type Metric,
   pick,
   type Score,
-  sentenceOf,
   stuckShare,
   varying,
 } from "./effects.ts";
@@ -89,17 +89,21 @@ export interface Study {
    * Lines for `curve`: bits per character of held-out text by position in the window, in groups of positions.
    *
    * @param factor The factor whose levels are compared.
-   * @param options `minus`: a level, whose loss is subtracted, seed by seed; `bins`: number of groups, by default 16.
+   * @param options `at`: levels of other factors to include; `minus`: a level, whose loss is subtracted, seed by seed;
+   * `bins`: number of groups, by default 16.
    */
-  byPosition(factor: string, options?: { readonly minus?: Level; readonly bins?: number }): ArmCurve[];
+  byPosition(
+    factor: string,
+    options?: Pick<ArmCurveOptions, "at" | "minus"> & { readonly bins?: number },
+  ): ArmCurve[];
 }
 
 /** An arm's score, over seeds and examples, for figures. */
 export interface ArmScore extends Estimate {
   /** A task's name, or `held-out text`. */
   readonly where: string;
-  /** Label of the arm: the settings in which it differs from others. */
-  readonly arm: string;
+  /** Its label: the levels in which it differs from others. */
+  readonly name: string;
   /** The levels in which it differs from others; empty for a baseline. */
   readonly levels: Levels;
   /** Unit: bits per character, or a metric in percent. */
@@ -174,7 +178,7 @@ export function studyOf(found: Found): Study {
   const taskArms = groups(onTasks, [task!]).flatMap((some) => groups(some, ofTasks));
   const texts = [
     ...baselines.map(({ arm, bits }): ArmScore => ({
-      ...{ where: TEXT, arm, levels: {}, unit: BITS, values: [bits], n: 1, mean: bits },
+      ...{ where: TEXT, name: arm, levels: {}, unit: BITS, values: [bits], n: 1, mean: bits },
       ...{ low: NaN, high: NaN },
     })),
     ...textArms.map((runs) => armScore(runs, ofText)),
@@ -207,7 +211,7 @@ export function studyOf(found: Found): Study {
     scores: [...texts, ...tasks],
     effects,
     language: table({
-      model: texts.map(({ arm }) => arm),
+      model: texts.map(({ name }) => name),
       n: texts.map(({ n }) => n),
       ...stuckColumn(texts),
       "bits per character [95 %]": texts.map((row) => formatEstimate(row)),
@@ -224,16 +228,8 @@ export function studyOf(found: Found): Study {
       "majority baseline, %": tasks.map(({ constant }) => constant!.toFixed(1)),
       "score, % [95 %]": tasks.map((row) => formatEstimate(row)),
     }),
-    differences: table({
-      where: effects.map(({ where }) => where),
-      difference: effects.map(({ difference }) => difference),
-      n: effects.map(({ n }) => n),
-      "mean [95 %]": effects.map((row) => formatEstimate(row)),
-      unit: effects.map(({ unit }) => unit),
-      "p (Holm)": effects.map(({ p }) => Number.isNaN(p) ? "" : formatP(p)),
-      finding: effects.map(({ finding }) => finding),
-    }),
-    findings: effects.map(sentenceOf),
+    differences: effectsTable(effects),
+    findings: effects.map(({ sentence }) => sentence),
     effect: (factor, options = {}) => effectsOf(contrastsOf(all, factors, factor, options)),
     curves: (factor, options = {}) =>
       study.tune && factor in study.tune
@@ -337,7 +333,7 @@ function againstBaselines(arms: readonly (readonly RunScore[])[], factors: reado
 function armScore(runs: readonly RunScore[], factors: readonly Factor[]): ArmScore {
   const { levels, metric } = runs[0]!;
   return {
-    ...{ where: levels["task"] as string, arm: armLabel(levels, factors), levels: pick(levels, factors) },
+    ...{ where: levels["task"] as string, name: armLabel(levels, factors), levels: pick(levels, factors) },
     unit: metric.name,
     values: runs.map(({ parts }) => parts.reduce((a, b) => a + b, 0) / parts.length),
     stuck: runs.filter(({ stuck }) => stuck).length,
@@ -465,17 +461,12 @@ function tunedCurves(
   factors: readonly Factor[],
   { at = {} }: ArmCurveOptions,
 ): ArmCurve[] {
-  const scored = tried.filter(({ settings }) => path in settings).map((one) => ({
-    ...one,
-    levels: { task: one.task ?? TEXT, ...one.levels },
-  })).filter(({ levels }) =>
-    Object.entries(at).every(([name, level]) =>
-      [level].flat().includes(levels[name as keyof typeof levels] as Level)
-    )
-  );
+  const known = tried.filter(({ settings }) => path in settings)
+    .map((one) => ({ ...one, levels: { task: one.task ?? TEXT, ...one.levels } as Levels }));
+  const scored = filtered(known, factors, at);
   const own = varying(scored, factors);
   return groups(scored, own).map((group): ArmCurve => {
-    const isText = group[0]!.levels.task === TEXT, unit = isText ? 1 : 100;
+    const isText = group[0]!.levels["task"] === TEXT, unit = isText ? 1 : 100;
     const values = [...new Set(group.map(({ settings }) => settings[path]!))];
     const best = (value: Level) =>
       group.filter(({ settings }) => settings[path] === value)
@@ -495,10 +486,10 @@ function positionCurves(
   pretrained: readonly Pretrained[],
   factors: readonly Factor[],
   name: string,
-  { minus, bins = 16 }: { readonly minus?: Level; readonly bins?: number },
+  { at = {}, minus, bins = 16 }: NonNullable<Parameters<Study["byPosition"]>[1]>,
 ): ArmCurve[] {
   const { levels } = factorNamed(name, factors);
-  const runs = pretrained.filter(({ byPosition, stuck }) => byPosition && !stuck);
+  const runs = filtered(pretrained, factors, at).filter(({ byPosition, stuck }) => byPosition && !stuck);
   const width = Math.ceil(Math.max(1, ...runs.map(({ byPosition }) => byPosition!.length)) / bins);
   const binned = (values: readonly number[]) =>
     Array.from(
@@ -533,8 +524,7 @@ function reportOf(
   arms: readonly (readonly RunScore[])[],
   factors: readonly Factor[],
 ): string {
-  const several = varying(arms.flat(), factors);
-  const varied = factors.filter((factor) => factor.name === "task" || several.includes(factor));
+  const varied = labelled(arms.flat(), factors);
   const stuck = arms.filter((runs) => runs.some(({ stuck }) => stuck)).map((runs) =>
     `- ${labelOf(runs[0]!.levels, varied)}: ${stuckShare(runs)}`
   );

@@ -234,7 +234,7 @@ Deno.test("tables hold means, intervals and paired differences as worked out by 
   ]);
   assertEquals(study.table.array("n"), [2, 2, 1]);
   assertEquals(
-    study.scores.slice(3).map(({ where, arm, values, constant }) => [where, arm, values, constant]),
+    study.scores.slice(3).map(({ where, name, values, constant }) => [where, name, values, constant]),
     [
       ["held-out text", "learned", [1.8, 1.8], undefined],
       ["held-out text", "sinusoidal", [1.8 + 0.1, 1.8 + 0.2], undefined],
@@ -273,8 +273,8 @@ Deno.test("what models do without fine-tuning stands beside what they do with it
   const found = await ablate(options);
   assertEquals(
     found.scores.filter(({ where }) => where === "weather").map((
-      { arm, unit, n, constant },
-    ) => [arm, unit, n, constant]),
+      { name, unit, n, constant },
+    ) => [name, unit, n, constant]),
     [["learned, zero-shot", "accuracy, %", 2, 50], [
       "sinusoidal, zero-shot",
       "accuracy, %",

@@ -3,6 +3,7 @@ import { settleStudy } from "../../lib/study/settings.ts";
 import {
   type Finetuned,
   type Level,
+  planStudy,
   type Pretrained,
   studies,
   studyOf,
@@ -239,6 +240,44 @@ Deno.test("a finding says what it would have shown, and equality is one within t
     "higher, within ±2",
     "higher",
   ]);
+});
+
+Deno.test("a pilot says how many seeds and examples a difference takes, and a plan of as many finds it", () => {
+  const drawn = (seeds: number, clusters: number, shift: number) =>
+    Array.from(
+      { length: seeds },
+      (_, s) =>
+        Array.from({ length: clusters }, (_, c) =>
+          0.6 + shift + 0.02 * Math.sin(17 * s * s + shift * 99) + 0.1 * Math.sin(7 * c + shift * 70)),
+    );
+  const pilot = study([
+    { levels: { lambda: 0 }, byCluster: drawn(4, 50, 0) },
+    { levels: { lambda: 1 }, byCluster: drawn(4, 50, 0.01) },
+  ], { lambda: [0, 1] });
+  const [effect] = pilot.effects, now = effect!.detectable;
+  const of = (detect: number) => planStudy(pilot, { detect }).object() as Record<string, number>;
+  const wanted = of(now);
+  assert(wanted["seeds, least"]! <= 4 && wanted["seeds, most"]! >= 4, JSON.stringify(wanted));
+  assert(of(now / 2)["seeds, least"]! > wanted["seeds, least"]!, "half of it takes more");
+  assert(of(now * 3)["seeds, most"]! < wanted["seeds, most"]!);
+  assert(of(now / 100)["seeds, most"] === Infinity, "seeds alone cannot do it");
+  assert(of(now / 2)["examples, most"]! >= of(now / 2)["examples, least"]!);
+});
+
+Deno.test("what is no pilot is refused", async () => {
+  const none = study([{ levels: { lambda: 0 }, byCluster: around(0.6, 1) }]);
+  await assertRefused(
+    () => planStudy(none, { detect: 1 }),
+    /^Cannot plan a study by a pilot without an effect/,
+  );
+  await assertRefused(
+    () => planStudy({} as never, { detect: 1 }),
+    /^Cannot plan a study by \{\} as it must be/,
+  );
+  await assertRefused(
+    () => planStudy(none, { detect: 0 }),
+    /^Cannot plan a study with detect 0 as it must be/,
+  );
 });
 
 Deno.test("dose curves are means, or differences from a level, a line for each combination of the others", () => {
