@@ -18,12 +18,12 @@ import {
 } from "../model/mod.ts";
 import { type SchemaOf, settle } from "../settings.ts";
 import { type AdamOptions, adamState, disposeAdam } from "./adam.ts";
-import { batchOf, shuffledByLength } from "./batches.ts";
+import { exampleBatch, shuffledByLength } from "./batches.ts";
 import { resume, saveCheckpoint } from "./checkpoint.ts";
-import { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
+import { type EncodedTask, encodeTask } from "./encode.ts";
 import { checkMemory } from "./memory.ts";
 import { train, type Training, training, type TrainingRecord } from "./loop.ts";
-import { type Batch, objective } from "./objectives.ts";
+import { objective } from "./objectives.ts";
 import * as shared from "./options.ts";
 import type { RunOptions } from "./pretrain.ts";
 
@@ -235,22 +235,6 @@ export function finetune(
       disposeAdam(state);
     }
   }
-}
-
-/** Examples as a batch. `paper` pads to the longest sequence of the task, as its softmax includes the positions. */
-export function exampleBatch(
-  rows: readonly EncodedExample[],
-  { longest }: EncodedTask,
-  { config }: LanguageModel,
-): Batch {
-  const labels = Float32Array.from(rows, ({ label }) => label);
-  const choices = rows.map(({ sequences }) => sequences.length);
-  const batch = batchOf(
-    rows.flatMap(({ sequences }) => sequences),
-    labels,
-    config.variant === "paper" ? longest : undefined,
-  );
-  return choices.some((count) => count !== choices[0]) ? { ...batch, choices } : batch;
 }
 
 /** Share of padding among the positions of an epoch's batches. */
