@@ -80,7 +80,8 @@ export interface FinetuneInputs {
   readonly lambda: number;
   /** Number of pre-trained layers. */
   readonly transfer: number;
-  readonly options: StudySettings["finetune"];
+  /** Without `keep: "last"`, so that keys are those of before it was a setting. */
+  readonly options: Omit<StudySettings["finetune"], "keep"> & { readonly keep?: "best" };
 }
 
 /** A fine-tuning run. */
@@ -155,6 +156,8 @@ export async function planOf(study: StudySettings): Promise<Plan> {
     : await includedModels(study, study.pretrained);
   const { tokenizer, startOf } = source;
   const encodings = new Map<string, Encoding>(); // By task and context.
+  const { keep, ...others } = study.finetune;
+  const options = keep === "best" ? { ...others, keep } : others;
 
   const armOf = (model: StudyModel, preset: Preset, seed: number): Arm => {
     const { positions: { kind }, layers, context } = preset;
@@ -168,7 +171,7 @@ export async function planOf(study: StudySettings): Promise<Plan> {
       ...initial,
       finetune: tasks.flatMap((task) => {
         const cacheKey = `${context} ${task.name}`;
-        const encoding = encodings.get(cacheKey) ?? encodingOf(task, tokenizer, context);
+        const encoding = encodings.get(cacheKey) ?? encodingOf(task, tokenizer, context, keep);
         encodings.set(cacheKey, encoding);
         const { training, scoring, tokens, longest, ...counts } = encoding;
         const lambdas = architectureOf(preset).causal ? study.lambda : [0];
@@ -176,7 +179,7 @@ export async function planOf(study: StudySettings): Promise<Plan> {
           layerCounts.map((transfer): PlannedFinetune => {
             const part = transfer === layers ? "" : `-transfer${transfer}`;
             const name = `${task.name}-${arm}-lambda${lambda}${part}-seed${seed}`;
-            const inputs: FinetuneInputs = { seed, lambda, transfer, options: study.finetune };
+            const inputs: FinetuneInputs = { seed, lambda, transfer, options };
             const width = preset.variant === "paper" ? longest : undefined; // Number of positions in the softmax.
             const all = {
               // Training from scratch depends on the model's preset and tokenizer only.
@@ -225,11 +228,19 @@ interface Encoding {
   readonly unknown: number;
 }
 
-function encodingOf(task: Task, tokenizer: Tokenizer, context: number): Encoding {
+function encodingOf(
+  task: Task,
+  tokenizer: Tokenizer,
+  context: number,
+  keep: "last" | "best",
+): Encoding {
   // Training does not depend on test examples and metrics; evaluation does not depend on training examples.
-  const { test, measures, zeroShot: _, ...training } = taskInputs(task);
-  const { train: __, ...scoring } = { ...training, test, measures };
-  const { tokens, longest, cut, counts } = encodeTask(task, tokenizer, context);
+  const { test, measures, zeroShot: _, ...inputs } = taskInputs(task);
+  const { train: __, ...scoring } = { ...inputs, test, measures };
+  const { longest, cut, counts, ...encoded } = encodeTask(task, tokenizer, context);
+  const isScored = keep === "best"; // On the validation split by the primary metric, after each epoch.
+  const training = isScored ? { ...inputs, validation: task.validation, measure: measures[0] } : inputs;
+  const tokens = encoded.tokens + (isScored ? counts.validation.tokens / 3 : 0); // A forward pass is a third of an update.
   const sumOf = (of: "texts" | "tokens" | "unknown") =>
     Object.values(counts).reduce((sum, count) => sum + count[of], 0);
   const unknown = sumOf("unknown") / Math.max(1, sumOf("tokens"));
