@@ -81,6 +81,7 @@ export {
 export type {
   Architecture,
   AttentionMaps,
+  BestEpoch,
   Block,
   Cache,
   Config,

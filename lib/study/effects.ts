@@ -110,9 +110,10 @@ export interface Contrast {
 
 /** The name of a factor in sentences and tables. */
 export function factorLabel(name: string): string {
-  if (name === "lambda") return "λ";
-  if (name === "transfer") return "start";
-  return name.replace(/^preset\.(positions\.)?/, "").replace(".", " ")
+  const known: Readonly<Record<string, string>> = {
+    ...{ lambda: "λ", transfer: "start", trainExamples: "training examples" },
+  };
+  return known[name] ?? name.replace(/^preset\.(positions\.)?/, "").replace(".", " ")
     .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 

@@ -103,7 +103,8 @@ export interface FinetuneInputs {
   readonly lambda: number;
   /** Number of pre-trained layers. */
   readonly transfer: number;
-  readonly options: StudySettings["finetune"];
+  /** Without `keep: "last"`, so that keys are those of before it was a setting. */
+  readonly options: Omit<StudySettings["finetune"], "keep"> & { readonly keep?: "best" };
 }
 
 /** A fine-tuning run. */
@@ -261,8 +262,10 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
     isTuning: boolean,
   ): PlannedFinetune => {
     const { preset, lambda, layers } = cell, source = sourceOf(cell.study);
-    const tokenizer = tokenizers[source.tokenizer]!, options = optionsOf(cell, "finetune", tuned);
-    const { training, scoring, choosing } = keyed([task], () => inputsOf(task));
+    const tokenizer = tokenizers[source.tokenizer]!;
+    const { keep, ...others } = optionsOf(cell, "finetune", tuned);
+    const options = keep === "best" ? { ...others, keep } : others;
+    const { training, keeping, scoring, choosing } = keyed([task], () => inputsOf(task));
     const { tokens, longest, ...counts } = countsOf(task, source.tokenizer, preset);
     const updates = finetuneUpdates(task.train.length, options);
     checkWarmup("run a study", { ...options, updates }, "finetune.");
@@ -278,7 +281,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
           // Training from scratch depends on the model's preset and tokenizer only.
           start: layers === -1 ? { preset, tokenizer } : start.digest,
           ...inputs,
-          task: training,
+          task: keep === "best" ? keeping : training,
           width: preset.variant === "paper" ? longest : undefined, // Number of positions in the softmax.
         },
         isTuning ? { task: choosing } : { task: scoring, validation: task.validation },
@@ -517,6 +520,8 @@ function indicesOf(some: readonly unknown[], all: readonly unknown[]): Uint32Arr
 /** The parts of a task that are in its runs' keys. */
 interface TaskInputs {
   readonly training: RunInputs;
+  /** Those of a training that keeps the best epoch. */
+  readonly keeping: RunInputs;
   readonly scoring: RunInputs;
   /** Those of scoring on validation, where it chooses. */
   readonly choosing: RunInputs;
@@ -526,7 +531,9 @@ function inputsOf(task: Task): TaskInputs {
   // Training does not depend on test examples and metrics; evaluation does not depend on training examples.
   const { test, measures, zeroShot: _, ...training } = taskInputs(task);
   const { train: __, ...scoring } = { ...training, test, measures };
-  return { training, scoring, choosing: { ...scoring, test: task.validation } };
+  // Which epoch is the best is decided on the validation split by the primary metric.
+  const keeping = { ...training, validation: task.validation, measure: measures[0] };
+  return { training, keeping, scoring, choosing: { ...scoring, test: task.validation } };
 }
 
 /** What a task has for a model to read. */

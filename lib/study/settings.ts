@@ -129,6 +129,7 @@ export interface StudySettings {
     readonly batch: number;
     readonly epochs: number;
     readonly dropout: number;
+    readonly keep: "last" | "best";
   };
   /** Number of words at the end of a review that `imdb` uses: about as many as fit the context. */
   readonly words: number;
@@ -248,6 +249,7 @@ export const studySettings = {
     batch: training.batch,
     epochs: training.epochs,
     dropout: training.dropout,
+    keep: training.keep,
   },
   words: wordsSetting,
   trainExamples: { ...limitSetting, about: "training examples of a task, at most" },
@@ -440,7 +442,7 @@ const ablation: StudySettings = {
   pretrain: { ...pretrainDefaults, rate: 1.5e-3, updates: 3400, batch: 4, dropout: 0 },
   finetune: {
     ...{ rate: 1e-3, schedule: "warmup_linear", warmup: 0.1, decay: 0.01, clip: 1 },
-    ...{ batch: 16, epochs: 3, dropout: 0.1 },
+    ...{ batch: 16, epochs: 3, dropout: 0.1, keep: "last" },
   },
   words: 32,
   trainExamples: 800,

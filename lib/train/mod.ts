@@ -15,6 +15,7 @@ export {
 } from "./adam.ts";
 export { batchOf, shuffled, shuffledByLength, windowBatches } from "./batches.ts";
 export {
+  type BestState,
   type CheckpointOptions,
   encodeModel,
   loadModel,

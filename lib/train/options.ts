@@ -69,6 +69,11 @@ export const runSeed = {
   unit: "seed",
   otherwise: "the model's own",
 };
+/** The parameters that are fine-tuning's result. */
+export const keep = {
+  ...oneOf(["last", "best"]),
+  about: "the result: the last epoch, or the best on the validation split",
+};
 /** Number of windows of a text. */
 export const windows = { ...limit, about: "maximum number of windows of a text", unit: "windows" };
 /** Context length. */

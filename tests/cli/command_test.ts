@@ -70,6 +70,7 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
   [/^Cannot use --workers 0 as it must be a whole number from 1 to 256$/, "ablate", "--workers", "0"],
   [/^Cannot use --threads 200 as it must be a whole number from 1 to 64$/, "pretrain", "--threads", "200"],
   [/^Cannot use --batch -1 as it must be a whole number from 1 to 65,536$/, "finetune", "--batch=-1"],
+  [/^Cannot use --keep "?first"? as it must be one of last, best$/, "finetune", "--keep=first"],
   [
     /^Cannot split 10 features over 4 heads as width must be divisible by heads: current width is 10$/,
     "ablate",

@@ -58,7 +58,8 @@ Deno.test("fine-tuning as JSON: a score with its interval per split, and null fo
   const out = `${folder}/tuned.safetensors`;
   const quiet = await json("finetune", ...args, "--out", out, "--quiet");
   assertEquals([quiet.result.test, quiet.result.file, notes(quiet.err)], [result.test, out, []]);
-  const { settings, result: stored } = JSON.parse(await Deno.readTextFile(`${folder}/tuned.json`));
+  const { key, settings, result: stored } = JSON.parse(await Deno.readTextFile(`${folder}/tuned.json`));
+  assertEquals(key, "31cedaedd6de14c82e0742a5105cf9f2ea374c808608d8cc5ccfa4774ae1f6b4"); // As before `keep` was a setting.
   assertEquals([stored.test, settings.run, settings.model, settings.out], [
     ...[result.test, "finetune", "mini", undefined],
   ]);
@@ -67,6 +68,21 @@ Deno.test("fine-tuning as JSON: a score with its interval per split, and null fo
   assert(accuracy.low <= accuracy.value && accuracy.value <= accuracy.high && loss > 0);
   const again = await run("finetune", ...args, "--out", `${folder}/tuned`);
   assert(/^Cannot write .*tuned\.json as it exists already: /.test(again.err), again.err);
+});
+
+Deno.test("fine-tuning that keeps the best epoch says which in a note, as JSON and in its record, which repeats it", async () => {
+  const [out, again] = [`${folder}/best.safetensors`, `${folder}/again.safetensors`];
+  const args = ["--model", "mini", "--task", `${folder}/rows.tsv`, "--epochs", "2", "--keep", "best"];
+  const { code, result, err } = await json("finetune", ...args, "--out", out);
+  assertEquals(code, 0, err);
+  assertEquals(Object.keys(result), ["settings", "best", "train", "validation", "test", "file"]);
+  const { best: { epoch, validation }, settings } = result;
+  assertEquals([settings.keep, validation], ["best", result.validation.accuracy.value]);
+  assert(err.split("\n").includes(`Kept epoch ${epoch} of 2, the best on the validation split`), err);
+  const record = JSON.parse(await Deno.readTextFile(`${folder}/best.json`));
+  assertEquals([record.settings.keep, record.result.best], ["best", { epoch, validation }]);
+  assertEquals((await run("finetune", "--config", out, "--out", again, "--quiet")).code, 0);
+  assertEquals(await Deno.readFile(again), await Deno.readFile(out));
 });
 
 Deno.test("generation as JSON has the text, without what a terminal would obey", async () => {

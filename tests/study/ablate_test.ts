@@ -1,6 +1,7 @@
 import * as tf from "../../lib/tfjs.ts";
 import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
+import { dispose } from "../../lib/model/mod.ts";
 import {
   ablate,
   type Finetuned,
@@ -10,6 +11,7 @@ import {
   type StudyOptions,
 } from "../../lib/study/mod.ts";
 import { settleStudy } from "../../lib/study/settings.ts";
+import { loadModel } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 import { processes } from "../programs.ts";
 import { sky, untimed, weather, words } from "./weather.ts";
@@ -72,6 +74,42 @@ Deno.test("a study stopped again and again goes on where it stood and finds what
   for await (const _ of ablate(small(broken))) throw new Error("all runs are there");
   assertEquals(await written(), first, "a study that found nothing new keeps its date");
   for (const folder of [whole, broken]) await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a study that keeps the best epochs, stopped again and again, scores the models of these", async () => {
+  const [whole, broken] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
+  const before = tf.memory().numTensors;
+  const own = (folder: string): StudyOptions => ({
+    ...{ ...small(folder), seeds: 1, positions: "learned", lambda: 0 },
+    finetune: { ...small(folder).finetune, epochs: 3, rate: 0.1, keep: "best" },
+  });
+  const scores: number[] = [];
+  const unbroken = ablate(own(whole));
+  for await (const { record } of unbroken) {
+    if (record!.validation !== undefined) scores.push(record!.validation);
+  }
+  const expected = await unbroken;
+  assertEquals([scores.length, expected.complete], [3, true]);
+  for (let complete = false; !complete;) {
+    const stop = new AbortController();
+    const study = ablate({ ...own(broken), signal: stop.signal });
+    for await (const _ of study) stop.abort();
+    const found = await study;
+    complete = found.complete;
+    if (complete) assertEquals(found.finetuned, expected.finetuned);
+  }
+  const models: Uint8Array[] = [];
+  for (const folder of [whole, broken]) {
+    const file = [...Deno.readDirSync(folder)].find(({ name }) => /^sky-.*safetensors$/.test(name))!.name;
+    const { task, parameters } = await loadModel(`${folder}/${file}`);
+    const validation = Math.max(...scores);
+    assertEquals(task!.best, { epoch: scores.indexOf(validation) + 1, validation });
+    models.push(new Uint8Array(parameters.clf!.weight.dataSync().slice().buffer));
+    dispose(parameters);
+    await Deno.remove(folder, { recursive: true });
+  }
+  assertEquals(models[1], models[0]);
+  assertEquals(tf.memory().numTensors, before);
 });
 
 Deno.test("arms side by side find, bit for bit, what they find one after the other", async () => {

@@ -292,8 +292,8 @@ Deno.test("dose curves are means, or differences from a level, a line for each c
   );
   const plain = curves("lambda");
   assertEquals(plain.map(({ name, x }) => [name, x]), [
-    ["train examples = 8", [0, 0.5, 1]],
-    ["train examples = 16", [0, 0.5, 1]],
+    ["training examples = 8", [0, 0.5, 1]],
+    ["training examples = 16", [0, 0.5, 1]],
   ]);
   const from0 = curves("lambda", { minus: 0 });
   assertEquals(from0.map(({ x }) => x), [[0.5, 1], [0.5, 1]]);

@@ -49,14 +49,14 @@ Deno.test("a setting that no code foresaw is a column, a table's, an effect and 
       assert(study.runs.columnNames().includes(name), name);
     }
     assertEquals(study.table.columnNames().slice(0, 5), [
-      ...["task", "measure", "heads", "pretrain batch", "train examples"],
+      ...["task", "measure", "heads", "pretrain batch", "training examples"],
     ]);
     const effects = study.effect("preset.heads", { at: { task: "sky" } });
     assertEquals(effects.map(({ where, difference }) => [where, difference]), [
-      ["sky, pretrain batch = 1, train examples = 8", "heads = 4 − heads = 2"],
-      ["sky, pretrain batch = 1, train examples = 24", "heads = 4 − heads = 2"],
-      ["sky, pretrain batch = 2, train examples = 8", "heads = 4 − heads = 2"],
-      ["sky, pretrain batch = 2, train examples = 24", "heads = 4 − heads = 2"],
+      ["sky, pretrain batch = 1, training examples = 8", "heads = 4 − heads = 2"],
+      ["sky, pretrain batch = 1, training examples = 24", "heads = 4 − heads = 2"],
+      ["sky, pretrain batch = 2, training examples = 8", "heads = 4 − heads = 2"],
+      ["sky, pretrain batch = 2, training examples = 24", "heads = 4 − heads = 2"],
     ]);
     const curves = study.curves("trainExamples", { at: { task: "sky", "pretrain.batch": 2 } });
     assertEquals(curves.map(({ name, x, y }) => [name, x, y.length]), [

@@ -258,6 +258,7 @@ Deno.test("two studies that differ in one thing that a run reads have no run in 
       },
     ),
     () => ["finetuned", "trained", { finetune: { ...finetune, schedule: "warmup_constant" } }],
+    () => ["finetuned", "trained", { finetune: { ...finetune, keep: "best" } }],
     () => ["finetuned", "trained", { lambda: [number(0.5)] }],
     () => ["finetuned", "trained", { transfer: [-draw(2)] }],
   ];
@@ -305,7 +306,7 @@ Deno.test("fine-tunings of one model that comes with the kit have a key for each
   assertEquals(new Set(trained).size, 4);
 });
 
-Deno.test("keys are what they were, so that no result is computed again for nothing", () => {
+Deno.test("keys are what they were, so that no result is computed again for nothing", async () => {
   const key = keys()({
     seed: 1,
     options: { rate: 0.001, batch: Infinity },
@@ -313,6 +314,31 @@ Deno.test("keys are what they were, so that no result is computed again for noth
     ids: Int32Array.of(1, 2),
   });
   assertEquals(key, "255eaf76d42c7f33767a1f2b4b29d457992ca684ffc2e6743437492da46d5fa0");
+  const { trained: [, trained], found: [, found] } = await keysOf(small);
+  assertEquals([small.finetune.keep, trained, found], [
+    "last",
+    "25fe040a9aceeb0f43c59eab6ec900239825e5caa6468dea2059624e78da1681",
+    "c30b6fad50de3097c7fa0ffc799717311d5a46150d50714393d66db498bf735c",
+  ]);
+});
+
+Deno.test("validation examples and the primary metric are in a training's key where they choose its epoch", async () => {
+  const best = { ...small, finetune: { ...small.finetune, keep: "best" as const } };
+  const of = async (change: Partial<Task>, study: StudySettings = best) => {
+    const { trained: [, trained], found: [, found] } = await keysOf({
+      ...study,
+      tasks: [{ ...task, ...change } as Task],
+    });
+    return { trained, found };
+  };
+  const own = await of({}), validation = rows(8, 4);
+  const last = await of({}, small);
+  const others = [await of({ validation }), await of({ measures: ["f1", "accuracy"] }), last];
+  assertEquals(new Set([own, ...others].map(({ trained }) => trained)).size, 4);
+  assertEquals((await of({ validation }, small)).trained, last.trained);
+  const scored = await of({ measures: ["accuracy", "f1"] }); // By another metric, too.
+  assertEquals([scored.trained === own.trained, scored.found === own.found], [true, false]);
+  assertEquals(await of({ about: "renamed" }), own);
 });
 
 Deno.test("what does not matter to a run changes no key", async () => {
