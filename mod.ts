@@ -176,6 +176,8 @@ export type {
 // Display in notebooks
 export { bars, curve, forest, heatmap, png, show, strip, svg, watch } from "./lib/show/mod.ts";
 export type {
+  Arm,
+  ArmLevels,
   AxisLabels,
   Bar,
   BarGroup,

@@ -143,7 +143,7 @@ export function startLabel(transfer: Level): string {
     case 0:
       return "embeddings only";
     default:
-      return `${transfer} layers`;
+      return transfer === 1 ? "1 layer" : `${transfer} layers`;
   }
 }
 

@@ -115,7 +115,7 @@ async function read<Row>({ folder }: StudySettings, name: string, settings: Sett
     other.startsWith(`${folder}-`)
   );
   let path = `${folder}/${file}`;
-  for (const other of folders) if (!await exists(path)) path = `${other}/${file}`;
+  for (const other of folders) if (await exists(`${other}/${file}`)) path = `${other}/${file}`;
   const text = new TextDecoder().decode(await readFile(path, "a run of a published study"));
   try {
     const found = JSON.parse(text);

@@ -118,15 +118,19 @@ export interface ArmScore extends Estimate {
 
 /** Options of {@linkcode Study.curves}. */
 export interface ArmCurveOptions extends Pick<EffectOptions, "by" | "at"> {
+  /** A level, whose score is subtracted, seed by seed. Default: none. */
   readonly minus?: Level;
 }
 
 /** A line of a figure, with 95 % intervals. */
 export interface ArmCurve {
+  /** Its label: the levels in which it differs from others. */
   readonly name: string;
-  /** The levels of its arm. */
+  /** These levels. */
   readonly levels: Levels;
+  /** The factor's levels, or their numbers from 0 if they are names. */
   readonly x: readonly number[];
+  /** Scores, or differences. */
   readonly y: readonly Estimate[];
 }
 

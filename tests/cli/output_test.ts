@@ -110,14 +110,15 @@ Deno.test("a study as JSON: settings, a row per run, differences; as CSV the sam
   assertEquals([code, notes(err)], [0, []]);
   assertEquals(
     Object.keys(result),
-    ["settings", "complete", "failures", "baselines", "scores", "runs", "differences"],
+    ["settings", "complete", "failures", "scores", "runs", "tuning", "differences"],
   );
   assertEquals([result.complete, result.failures, result.runs.length], [true, [], 8]);
   assertEquals([result.settings.seeds, result.settings.tasks], [2, ["kind"]]);
   const [first] = result.runs;
-  assertEquals([first.task, first.measure, first.lambda, first.start, first.baseline], [
-    ...["held-out text", "bits per character", null, null, null],
+  assertEquals([first.task, first.measure, first.lambda, first.transfer], [
+    ...["held-out text", "bits per character", null, null],
   ]);
+  assert(first.baseline > first.score - 1, "the unigram baseline");
   assert(String(first.score).length > 10, "numbers have all their digits");
   const lines = (await Deno.readTextFile(csv)).trim().split("\n");
   assertEquals(lines[0], Object.keys(first).join(","));
@@ -125,7 +126,8 @@ Deno.test("a study as JSON: settings, a row per run, differences; as CSV the sam
   assertEquals(lines.length, 9);
   const found = result.differences.find(({ where }: { where: string }) => where === "kind");
   assertEquals(Object.keys(found), [
-    ...["where", "difference", "unit", "n", "mean", "low", "high", "finding"],
+    ...["where", "difference", "label", "levels", "unit", "n", "clusters", "mean", "low", "high", "error"],
+    ...["seedShare", "p", "detectable", "finding", "sentence"],
   ]);
   assertEquals([found.difference, found.n], ["learned − none", 2]);
   const again = await run("ablate", ...args, "--csv", csv);
