@@ -477,7 +477,7 @@ export function effectsOf(contrasts: readonly Contrast[]): ArmEffect[] {
         low: low!,
         high: high!,
         error: found.error,
-        seedShare: found.parts?.[0]!.share ?? 1,
+        seedShare: typeof found.freedom === "number" ? 1 : found.freedom[0]!.share,
       },
       ...{ p: p[i]!, detectable: detectable(found) },
       finding: areStuck[i] ? "no arm left chance" : findingOf(found, p[i]!, equal[i]!, margin),

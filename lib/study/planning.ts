@@ -88,11 +88,9 @@ function ends({ error, seedShare, n }: ArmEffect): [number, number] {
 /** The difference that is found with 80 % power, of parts of a variance. */
 function found(ofSeeds: number, seeds: number, ofExamples: number, clusters: number): number {
   const square = ofSeeds + ofExamples, share = ofSeeds / square;
-  const freedoms = [seeds - 1, Math.max(1, clusters - 1)] as const;
   return detectable({
     error: Math.sqrt(square),
-    freedom: 1 / (share ** 2 / freedoms[0] + (1 - share) ** 2 / freedoms[1]),
-    parts: [{ share, freedom: freedoms[0] }, { share: 1 - share, freedom: freedoms[1] }],
+    freedom: [{ share, freedom: seeds - 1 }, { share: 1 - share, freedom: Math.max(1, clusters - 1) }],
   });
 }
 

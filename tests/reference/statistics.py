@@ -16,6 +16,7 @@ from scipy import optimize, stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 warnings.filterwarnings("ignore", category=RuntimeWarning)  # scipy's nct at the ends of the bracket
 random = np.random.default_rng(2018)
@@ -39,30 +40,65 @@ def tests():
         }
 
 
-def parts():
-    for share, few, many, p in [(0.9, 2, 249, 0.05), (0.5, 4, 39, 0.003), (0.07, 9, 9, 0.2)]:
-        square = share * stats.t.ppf(1 - p / 2, few) ** 2 + (1 - share) * stats.t.ppf(1 - p / 2, many) ** 2
-        yield {"share": share, "freedoms": [few, many], "t": float(np.sqrt(square)), "p": p}
+def samples():
+    """Student's interval, p-value and equivalence of a sample, as statsmodels computes them of the values."""
+    for count, mean, margin in [(4, 0.4, 1), (9, 1.5, 2), (30, 0.1, 0.5)]:
+        values = random.normal(mean, 1, count).round(6)
+        found = DescrStatsW(values)
+        yield {
+            **mean_of(values.mean(), values.std(ddof=1) / np.sqrt(count), count - 1),
+            "margin": margin,
+            "interval": list(found.tconfint_mean()),
+            "p": found.ttest_mean(0)[1],
+            "equivalence": found.ttost_mean(-margin, margin)[0],
+        }
+
+
+def welch():
+    """Two groups of equal number: their parts have equal quantiles, and Satterthwaite's degrees of freedom are Welch's."""
+    for count, ratio in [(3, 4), (6, 1), (12, 0.2)]:
+        a, b = random.normal(1, 1, count).round(6), random.normal(0, ratio, count).round(6)
+        squares = [a.var(ddof=1) / count, b.var(ddof=1) / count]
+        yield {
+            "mean": a.mean() - b.mean(),
+            "error": np.sqrt(sum(squares)),
+            "freedom": [{"share": square / sum(squares), "freedom": count - 1} for square in squares],
+            "interval": list(CompareMeans(DescrStatsW(a), DescrStatsW(b)).tconfint_diff(usevar="unequal")),
+            "p": stats.ttest_ind(a, b, equal_var=False).pvalue,
+        }
+
+
+def critical(parts, probability):
+    """Student's quantile with Satterthwaite's degrees of freedom of the parts, times the squares of their own quantiles."""
+    squares = [share * stats.t.isf(probability, freedom) ** 2 for share, freedom in parts]
+    freedom = sum(squares) ** 2 / sum(square**2 / freedom for square, (_, freedom) in zip(squares, parts))
+    return stats.t.isf(probability, max(freedom, min(freedom for _, freedom in parts)))
 
 
 def crossed():
-    for seeds, clusters, of_seed, of_cluster, rest in [(3, 40, 1, 0.2, 1), (5, 12, 0.2, 2, 1), (4, 30, 0, 0, 1), (2, 3, 1, 1, 0.1)]:
+    for seeds, clusters, of_seed, of_cluster, rest in [
+        (3, 40, 1, 0.2, 1), (5, 12, 0.2, 2, 1), (3, 50, 0.5, 2, 1), (4, 30, 0, 0, 1), (4, 3, 1, 1, 0.1), (2, 3, 1, 1, 0.1)
+    ]:
         scores = 1 + of_seed * random.normal(size=(seeds, 1)) + of_cluster * random.normal(size=(1, clusters)) \
             + rest * random.normal(size=(seeds, clusters))
+        scores = scores.round(6)
         frame = pd.DataFrame([(s, g, scores[s, g]) for s in range(seeds) for g in range(clusters)], columns=["s", "g", "y"])
         found = anova_lm(ols("y ~ C(s) + C(g)", frame).fit())
         square, freedom = found["mean_sq"], found["df"]
         total = square["C(s)"] + square["C(g)"] - square["Residual"]
-        larger = max(square["C(s)"], square["C(g)"])
-        if total > larger:
-            df = total**2 / sum(square[name] ** 2 / freedom[name] for name in square.index)
-        else:
-            df = freedom["C(s)" if square["C(s)"] > square["C(g)"] else "C(g)"]
+        fewer = "C(s)" if seeds <= clusters else "C(g)"
+        parts = [(1, freedom[fewer])] if total <= square[fewer] else [
+            (sign * square[name] / total, freedom[name]) for name, sign in [("C(s)", 1), ("C(g)", 1), ("Residual", -1)]
+        ]
+        mean, error = scores.mean(), np.sqrt(max(total, square[fewer]) / (seeds * clusters))
+        reach = critical(parts, 0.025) * error
+        far = optimize.brentq(lambda log: critical(parts, np.exp(log)) - mean / error, np.log(1e-11), np.log(0.49))
         yield {
-            "scores": scores.round(6).tolist(),
-            "mean": scores.mean(),
-            "error": float(np.sqrt(max(total, larger) / (seeds * clusters))),
-            "freedom": float(min(df, 6 * (seeds - 1))),
+            "scores": scores.tolist(),
+            "mean": mean,
+            "error": error,
+            "interval": [mean - reach, mean + reach],
+            "p": 2 * np.exp(far),
         }
 
 
@@ -70,7 +106,8 @@ raw = [[0.01, 0.04, 0.03], [0.2, 1e-5, 0.013, 0.013, 0.9, 0.049], [0.5]]
 made = {
     "versions": {"scipy": scipy.__version__, "statsmodels": statsmodels.__version__},
     "tests": list(tests()),
-    "parts": list(parts()),
+    "samples": list(samples()),
+    "welch": list(welch()),
     "crossed": list(crossed()),
     "holm": [{"raw": p, "corrected": multipletests(p, method="holm")[1].tolist()} for p in raw],
     "clopperPearson": [
@@ -79,4 +116,4 @@ made = {
     ],
 }
 path = Path(__file__).parent.parent / "fixtures" / "statistics.json"
-path.write_text(json.dumps(made, indent=1) + "\n")
+path.write_text(json.dumps(made, indent=2) + "\n")

@@ -1,3 +1,4 @@
+import { keyOf, normals } from "../../lib/engine/mod.ts";
 import { clustersOf } from "../../lib/data/clusters.ts";
 import type { Measure } from "../../lib/data/mod.ts";
 import { crossedMean } from "../../lib/study/crossed.ts";
@@ -12,7 +13,7 @@ import {
 import { score, scoreByCluster } from "../../lib/train/mod.ts";
 import { assert, assertClose, assertEquals } from "../assert.ts";
 import fixture from "../fixtures/statistics.json" with { type: "json" };
-import { worthOf } from "./coverage.ts";
+import { type Coverage, coverageReport, designs, faults, worthOf } from "./coverage.ts";
 
 const close = (actual: number[], expected: number[], what: string) =>
   assertClose(actual, expected, what, { relative: 1e-6 });
@@ -26,10 +27,14 @@ Deno.test("tests, equivalence and power are SciPy's", () => {
   }
 });
 
-Deno.test("p-values of a mean of two parts have the root of the squares of their quantiles", () => {
-  for (const { share, freedoms: [few, many], t, p } of fixture.parts) {
-    const parts = [{ share, freedom: few! }, { share: 1 - share, freedom: many! }];
-    close([pValue({ mean: -t, error: 1, freedom: NaN, parts })], [p], "p");
+Deno.test("a sample's interval, p-value and equivalence are statsmodels'; those of two groups are Welch's", () => {
+  for (const { margin, interval, p, equivalence, ...mean } of fixture.samples) {
+    close(intervalOf(mean), interval, "interval");
+    close([pValue(mean), equivalenceP(mean, margin)], [p, equivalence], `p of ${mean.mean}`);
+  }
+  for (const { interval, p, ...mean } of fixture.welch) {
+    close(intervalOf(mean), interval, "interval");
+    close([pValue(mean)], [p], `p of ${mean.mean}`);
   }
 });
 
@@ -44,16 +49,47 @@ Deno.test("a share's interval is that of Clopper and Pearson", () => {
   }
 });
 
-Deno.test("a mean over seeds and clusters has the variance of statsmodels' mean squares", () => {
-  for (const { scores, ...expected } of fixture.crossed) {
-    const { mean, error, freedom } = crossedMean(scores);
-    assertClose([mean, error, freedom], [expected.mean, expected.error, expected.freedom], "crossed");
+Deno.test("a mean over seeds and clusters has the variance of statsmodels' mean squares, and Satterthwaite's interval and p-value", () => {
+  for (const { scores, interval, p, ...expected } of fixture.crossed) {
+    const found = crossedMean(scores);
+    close([found.mean, found.error], [expected.mean, expected.error], "crossed");
+    close(intervalOf(found), interval, "interval");
+    close([pValue(found)], [p], "p");
   }
   // Whole scores only: Student's over seeds. One seed: nothing is known of seeds.
   assertClose([crossedMean([[1], [2], [4]]).error], [Math.sqrt(7 / 9)], "over seeds");
   assertEquals(crossedMean([[1], [2], [4]]).freedom, 2);
-  assertEquals(crossedMean([[1, 2, 3]]).error, NaN);
+  const single = crossedMean([[1, 2, 3]]);
+  assertEquals([single.error, pValue(single), equivalenceP(single, 2), detectable(single)], [
+    NaN,
+    NaN,
+    NaN,
+    NaN,
+  ]);
   assertEquals(pValue(crossedMean([[0, 0], [0, 0]])), 1);
+  assertEquals(crossedMean([[0.1], [0.1], [0.1]]).error, 0, "0.1 + 0.1 + 0.1 is above 0.3 by rounding");
+});
+
+Deno.test("a sum of mean squares has at least the degrees of freedom of its smallest part", () => {
+  const freedom = [[0.02, 2], [6, 30], [-5.02, 60]].map(([share, freedom]) => ({
+    share: share!,
+    freedom: freedom!,
+  }));
+  assertEquals(intervalOf({ mean: 1, error: 1, freedom }), intervalOf({ mean: 1, error: 1, freedom: 2 }));
+});
+
+Deno.test("an interval excludes 0 exactly if p is below 0.05", () => {
+  let excluded = 0;
+  for (let i = 0; i < 300; i++) {
+    const draws = normals(keyOf(i, "agreement"), 3 * 12 + 3, 1);
+    const scores = [0, 1, 2].map((s) =>
+      Array.from({ length: 12 }, (_, g) => 0.7 + draws[s]! + draws[3 + s * 12 + g]!)
+    );
+    const found = crossedMean(scores), [low, high] = intervalOf(found);
+    assertEquals(low > 0 || high < 0, pValue(found) < 0.05, `${[low, high]}, ${pValue(found)}`);
+    if (low > 0 || high < 0) excluded++;
+  }
+  assert(30 < excluded && excluded < 270, `${excluded}`);
 });
 
 Deno.test("an interval stays within its measure's values", () => {
@@ -103,12 +139,32 @@ Deno.test("examples about the same text are one cluster; a question asked of mos
 });
 
 Deno.test("intervals of simulated studies cover the truth, and reports find what is there", () => {
-  const design = { noise: "seeds ≈ examples", examples: 500, perCluster: 2, seeds: 5 } as const;
-  const { covered, armCovered, outside, falseReports, found } = worthOf(design, 400, 40);
-  // Three standard errors of a share of 400 around 95 %, of 40 around 5 %, and of 400 around 80 %.
-  assert(Math.abs(covered - 0.95) < 0.033, `${covered}`);
-  assert(Math.abs(armCovered - 0.95) < 0.033, `${armCovered}`);
-  assertEquals(outside, 0);
-  assert(falseReports <= 0.15, `${falseReports}`);
-  assert(Math.abs(found - 0.8) < 0.06, `${found}`);
+  const few = [
+    { noise: "seeds ≫ examples", examples: 500, perCluster: 50, seeds: 3 },
+    { noise: "seeds ≈ examples", examples: 500, perCluster: 2, seeds: 5 },
+    { noise: "seeds ≪ examples", examples: 500, perCluster: 50, seeds: 5 },
+  ] as const;
+  for (const design of few) {
+    const { covered, armCovered, outside, falseReports, found } = worthOf(design, 400, 60);
+    // Three standard errors of a share of 400 around the bars, and of 60 around 5 %.
+    const what = JSON.stringify({ design, covered, armCovered, falseReports, found });
+    assert(0.93 - 0.033 < covered && covered <= 0.99, what);
+    assert(0.93 - 0.033 < armCovered && armCovered <= 0.99, what);
+    assertEquals(outside, 0);
+    assert(falseReports <= 0.05 + 0.085, what);
+    assert(Math.abs(found - 0.8) < 0.06, what);
+  }
+});
+
+Deno.test("data/studies has the simulation of all designs: each statistic is what it promises, as the page beside it says", async () => {
+  const read = (name: string) => Deno.readTextFile(new URL(`../../data/studies/${name}`, import.meta.url));
+  const coverage: Coverage = JSON.parse(await read("coverage.json"));
+  assert(coverage.studies >= 2000 && coverage.reports >= 2000);
+  assertEquals(
+    coverage.cells.map(({ noise, examples, perCluster, seeds }) => ({ noise, examples, perCluster, seeds })),
+    [...designs],
+  );
+  assertEquals(faults(coverage.cells), []);
+  assertEquals(faults([{ ...coverage.cells[0]!, covered: 0.92, falseReports: NaN }]).length, 2);
+  assertEquals(await read("coverage.md"), coverageReport(coverage));
 });
