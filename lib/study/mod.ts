@@ -20,5 +20,13 @@ export {
   type StudyOptions,
   type StudySettings,
 } from "./settings.ts";
+export type { Tried } from "./tuning.ts";
 export { difference, type Estimate, estimate, formatEstimate, verdict } from "./statistics.ts";
-export { type ArmCurve, type ArmCurveOptions, type ArmScore, type Study, studyOf } from "./study.ts";
+export {
+  type ArmCurve,
+  type ArmCurveOptions,
+  type ArmScore,
+  type Found,
+  type Study,
+  studyOf,
+} from "./study.ts";
