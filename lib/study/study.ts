@@ -147,7 +147,9 @@ const baselineNames = [
 
 /** What a study has found. */
 export interface Found extends Pick<Study, "complete" | "failures" | "codes" | "pretrained" | "finetuned"> {
+  /** The study's settings. */
   readonly study: StudySettings;
+  /** What tuning tried. */
   readonly tried: readonly Tried[];
 }
 
