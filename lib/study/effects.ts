@@ -399,7 +399,7 @@ function checkUnits(metrics: readonly Metric[], name: string): void {
 }
 
 /** The runs of an arm that count: those that left chance, or all if none did. */
-export function counted(scores: readonly Score[]): readonly Score[] {
+export function counted<S extends Pick<Score, "stuck">>(scores: readonly S[]): readonly S[] {
   const free = scores.filter(({ stuck }) => !stuck);
   return free.length > 0 ? free : scores;
 }

@@ -6,6 +6,7 @@ import {
   armMean,
   type Contrast,
   contrastsOf,
+  counted,
   type EffectOptions,
   effectsOf,
   effectsTable,
@@ -495,7 +496,7 @@ function positionCurves(
   { at = {}, minus, bins = 16 }: NonNullable<Parameters<Study["byPosition"]>[1]>,
 ): ArmCurve[] {
   const { levels } = factorNamed(name, factors);
-  const runs = filtered(pretrained, factors, at).filter(({ byPosition, stuck }) => byPosition && !stuck);
+  const runs = filtered(pretrained, factors, at).filter(({ byPosition }) => byPosition);
   const width = Math.ceil(Math.max(1, ...runs.map(({ byPosition }) => byPosition!.length)) / bins);
   const binned = (values: readonly number[]) =>
     Array.from(
@@ -504,7 +505,7 @@ function positionCurves(
     );
   const bySeed = (level: Level) =>
     new Map(
-      runs.filter((run) => run.levels[name] === level).map((run) => [run.seed, binned(run.byPosition!)]),
+      counted(runs.filter((run) => run.levels[name] === level)).map((run) => [run.seed, binned(run.byPosition!)]),
     );
   const reference = minus === undefined ? undefined : bySeed(minus);
   return levels.filter((level) => level !== minus).flatMap((level): ArmCurve[] => {
