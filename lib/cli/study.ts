@@ -12,6 +12,7 @@ import {
   ablateAnnounced,
   checkFolder,
   outlookOf,
+  rowsOf,
   type RunState,
   smoke,
   studies,
@@ -277,8 +278,8 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   output.finish({
     settings: recordOf(study),
     ...{ complete, failures, scores: scores.map((score) => ({ constant: null, ...score })) },
-    runs: runs.objects(),
-    tuning: tuning.objects(),
+    runs: rowsOf(runs),
+    tuning: rowsOf(tuning),
     differences: effects,
   });
   output.note(`Done in ${duration((performance.now() - begin) / 1e3)}`);

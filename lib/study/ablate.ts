@@ -26,7 +26,7 @@ import {
 } from "./plan.ts";
 import { outlookOfPlan, type StudyOutlook } from "./list.ts";
 import { queueOf } from "./queue.ts";
-import { finetunedRow, pretrainedRow } from "./rows.ts";
+import { finetunedRows, pretrainedRows } from "./rows.ts";
 import { claimOf } from "./run.ts";
 import { settleStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
 import { type Study, studyJson, studyOf, TEXT } from "./study.ts";
@@ -89,12 +89,12 @@ export function ablateAnnounced(
     const planner = await plannerOf(study);
     let plan = await currentPlan(planner);
     announce?.(await outlookOfPlan(plan));
-    const total = sum([...plan.runs, ...plan.open].map(costOf));
     const shares = new Map<string, number>(); // Completed share of the runs of this process, by key.
     let pace: { begin: number; work: number } | undefined; // Measured from the first update, without loading data.
     let baselines: readonly NgramBaselines[] | undefined;
     const failures = new Map<string, string>(); // By key.
     for (;;) { // What tuning finds decides which runs follow.
+      const total = sum([...plan.runs, ...plan.open].map(costOf));
       const { runs } = plan, queue = await queueOf(plan, signal, new Set(failures.keys()));
       const pending = runs.length - queue.done().length;
       const processes = Math.min(
@@ -237,14 +237,15 @@ async function resultOf(
 ): Promise<Study> {
   const final = plan.runs.filter(({ isTuning }) => !isTuning);
   const [readers, tuners] = [final.filter(isPretraining), final.filter((run) => !isPretraining(run))];
-  const pretrained = await Promise.all(readers.map((run) => pretrainedRow(run, plan, baselines)));
-  const finetuned = await Promise.all(tuners.map((run) => finetunedRow(run as PlannedFinetune, plan)));
+  const pretrained = await Promise.all(readers.map((run) => pretrainedRows(run, plan, baselines)));
+  const finetuned = await Promise.all(tuners.map((run) => finetunedRows(run as PlannedFinetune, plan)));
   const codes = new Set(runs.map(({ training }) => training?.code).filter((code) => code !== undefined)).size;
   return studyOf({
     study,
-    pretrained: pretrained.filter((row) => row !== undefined),
-    finetuned: finetuned.filter((row) => row !== undefined),
+    pretrained: pretrained.flat(),
+    finetuned: finetuned.flat(),
     tried: await triedOf(plan),
+    choices: plan.choices.length,
     complete: plan.open.length === 0 && runs.length === plan.runs.length,
     failures,
     ...codes > 1 && { codes },

@@ -4,7 +4,7 @@ import { displayAs } from "../kernel.ts";
 import { rounded } from "../numbers.ts";
 import { isPlain, unknown } from "../settings.ts";
 import type { Level, Levels } from "./factors.ts";
-import { crossedMean } from "./crossed.ts";
+import { type CrossedMean, crossedMean } from "./crossed.ts";
 import {
   clopperPearson,
   detectable,
@@ -199,13 +199,14 @@ function referencePairs({ name, levels }: Factor, scores: readonly Score[]): Com
 /**
  * The contrasts of a factor's levels.
  *
+ * @param options `isMean`: means are given also where effects contradict each other, as in a curve.
  * @throws {InputError} If a factor or level is unknown, or measures of different units would be averaged.
  */
 export function contrastsOf(
   scores: readonly Score[],
   factors: readonly Factor[],
   name: string,
-  { between, by, at = {}, interaction }: EffectOptions = {},
+  { between, by, at = {}, interaction, isMean = false }: EffectOptions & { readonly isMean?: boolean } = {},
 ): Contrast[] {
   const factor = factorNamed(name, factors);
   const other = interaction === undefined ? undefined : factorNamed(interaction, factors);
@@ -226,7 +227,7 @@ export function contrastsOf(
       );
       return other
         ? interactions(contexts, name, other, common)
-        : mainEffect(contexts, name, averaged, common, pairs.length > 1);
+        : mainEffect(contexts, name, averaged, common, pairs.length > 1, isMean);
     })
   );
 }
@@ -255,20 +256,44 @@ function mainEffect(
   averaged: readonly Factor[],
   common: Common,
   hasPairs: boolean,
+  isMean: boolean,
 ): Contrast[] {
-  const contexts = all.filter(({ scores, pair }) => isComplete(termsOf(scores, name, pair, 1)));
-  if (contexts.length === 0) return [];
-  checkUnits(contexts.map(({ scores }) => scores[0]!.metric), name);
+  const complete = all.filter(({ scores, pair }) => isComplete(termsOf(scores, name, pair, 1)));
+  if (complete.length === 0) return [];
+  // Between two floors there is no effect to average.
+  const learned = complete.filter(({ scores, pair }) => !areStuck(termsOf(scores, name, pair, 1)));
+  const contexts = learned.length > 0 ? learned : complete;
+  const fixed = contexts.length < all.length ? commonLevels(contexts, averaged) : {};
+  checkUnits(contexts.map(({ scores }) => scores[0]!.metric), `the effect of ${name}`);
   const single = contexts.map(({ levels, scores, pair }): Contrast => ({
     where: [common.where, labelOf(levels, averaged)].filter(Boolean).join(", "),
     difference: hasPairs ? pair.map((level) => levelLabel(name, level)).join(" − ") : common.difference,
     levels: { ...common.levels, ...levels },
     terms: termsOf(scores, name, pair, 1),
   }));
-  if (contradicted(single)) return single;
+  if (!isMean && contradicted(single)) return single;
   const weight = 1 / contexts.length;
-  return [{ ...common, terms: contexts.flatMap(({ scores, pair }) => termsOf(scores, name, pair, weight)) }];
+  return [{
+    ...common,
+    where: [common.where, labelOf(fixed, averaged)].filter(Boolean).join(", "),
+    levels: { ...common.levels, ...fixed },
+    terms: contexts.flatMap(({ scores, pair }) => termsOf(scores, name, pair, weight)),
+  }];
 }
+
+/** The levels that all of these have: the others do not exist, or nothing was learned there. */
+function commonLevels(contexts: readonly Comparison[], factors: readonly Factor[]): Levels {
+  const [first] = contexts;
+  return Object.fromEntries(
+    factors.map(({ name }) => name).filter((name) =>
+      contexts.every(({ levels }) => levels[name] === first!.levels[name])
+    ).map((name) => [name, first!.levels[name]!]),
+  );
+}
+
+/** Whether no run of any arm left chance. */
+const areStuck = (terms: readonly Term[]): boolean =>
+  terms.every(({ scores }) => scores.every(({ stuck }) => stuck));
 
 /** How a mean of differences depends on another factor: at each of its levels − at its first. */
 function interactions(
@@ -281,18 +306,14 @@ function interactions(
     contexts.some(({ scores }) => scores.some(({ levels }) => levels[other.name] === level));
   const [first, ...rest] = other.levels.filter(has);
   return rest.flatMap((level) => {
-    const terms = contexts.flatMap(({ scores, pair }) =>
-      ([[level, 1], [first!, -1]] as const).flatMap(([level, sign]) =>
-        termsOf(
-          scores.filter(({ levels }) => levels[other.name] === level),
-          name,
-          pair,
-          sign / contexts.length,
-        )
+    const differences = contexts.map(({ scores, pair }) => (weight: number) =>
+      ([[level, weight], [first!, -weight]] as const).flatMap(([level, weight]) =>
+        termsOf(scores.filter(({ levels }) => levels[other.name] === level), name, pair, weight)
       )
-    );
-    if (!isComplete(terms)) return [];
-    checkUnits(terms.map(({ scores }) => scores[0]!.metric), name);
+    ).filter((termsAt) => isComplete(termsAt(1)));
+    if (differences.length === 0) return [];
+    const terms = differences.flatMap((termsAt) => termsAt(1 / differences.length));
+    checkUnits(terms.map(({ scores }) => scores[0]!.metric), `the effect of ${name}`);
     const [here, there] = [level, first!].map((level) => levelLabel(other.name, level));
     return [{ ...common, difference: `(${common.difference}) at ${here} − at ${there}`, terms }];
   });
@@ -308,10 +329,10 @@ export function labelled(scores: readonly Pick<Score, "levels">[], factors: read
  * The combinations of some factors' levels, each with its scores. Those to which a factor makes no difference belong to
  * all its levels, as zero-shot scores to each λ.
  */
-function contextsOf(
-  scores: readonly Score[],
+export function contextsOf<S extends Pick<Score, "levels">>(
+  scores: readonly S[],
   factors: readonly Factor[],
-): { readonly levels: Levels; readonly scores: readonly Score[] }[] {
+): { readonly levels: Levels; readonly scores: readonly S[] }[] {
   const all = groups(scores, factors).map(([first]) => pick(first!.levels, factors));
   const includes = (wide: Levels, narrow: Levels) =>
     factors.every(({ name }) => (wide[name] ?? null) === null || wide[name] === narrow[name]);
@@ -325,13 +346,14 @@ function contradicted(effects: readonly Contrast[]): boolean {
   const means = effects.map((effect) => rowsOf(effect)).map((rows) => rows ? crossedMean(rows).mean : 0);
   const [most, least] = [means.indexOf(Math.max(...means)), means.indexOf(Math.min(...means))];
   if (!(means[most]! > 0 && means[least]! < 0)) return false;
+  const pairs = effects.length * (effects.length - 1) / 2; // Of which this is the most different.
   const rows = rowsOf({
     terms: [
       ...effects[most]!.terms,
       ...effects[least]!.terms.map(({ scores, weight }) => ({ scores, weight: -weight })),
     ],
   });
-  return rows !== undefined && pValue(crossedMean(rows)) < 0.05;
+  return rows !== undefined && pValue(crossedMean(rows)) * pairs < 0.05;
 }
 
 /** The pairs of levels that a caller compares. */
@@ -392,9 +414,7 @@ function checkUnits(metrics: readonly Metric[], name: string): void {
   const units = [...new Set(metrics.map(({ unit }) => unit))];
   if (units.length < 2) return;
   throw new InputError(
-    `Cannot average the effect of ${name} over ${
-      units.join(" and ")
-    }: add "task" to by, or choose tasks with at`,
+    `Cannot average ${name} over ${units.join(" and ")}: add "task" to by, or choose tasks with at`,
   );
 }
 
@@ -409,10 +429,11 @@ export function counted<S extends Pick<Score, "stuck">>(scores: readonly S[]): r
  * mean of all is the contrast, and shifted so that they vary within their examples only. Undefined if no seed is in all arms.
  */
 function rowsOf({ terms }: Pick<Contrast, "terms">): number[][] | undefined {
-  const arms = terms.map(({ scores, weight }) => ({
-    weight,
-    bySeed: new Map(counted(scores).map((score) => [score.seed, score])),
-  }));
+  const arms = terms.map(({ scores, weight }) => {
+    const own = counted(scores), bySeed = new Map(own.map((score) => [score.seed, score]));
+    if (bySeed.size < own.length) throw new TypeError("an arm has two scores of one seed");
+    return { weight, bySeed };
+  });
   const seeds = [...arms[0]?.bySeed.keys() ?? []].filter((seed) =>
     arms.every(({ bySeed }) => bySeed.has(seed))
   );
@@ -441,27 +462,38 @@ function rowsOf({ terms }: Pick<Contrast, "terms">): number[][] | undefined {
   );
 }
 
+/** Whether a seed is in all arms, be it stuck or not. */
+function hasSeeds({ terms }: Contrast): boolean {
+  const [first, ...others] = terms.map(({ scores }) => new Set(scores.map(({ seed }) => seed)));
+  return [...first ?? []].some((seed) => others.every((seeds) => seeds.has(seed)));
+}
+
+/** The mean of a contrast; of none if in each seed one arm is stuck. */
+function meanOf(contrast: Pick<Contrast, "terms">): CrossedMean {
+  const rows = rowsOf(contrast);
+  return rows ? crossedMean(rows) : { mean: NaN, error: NaN, freedom: NaN, seeds: 0, clusters: 0 };
+}
+
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
-/** What follows from contrasts, corrected for their number. Contrasts without a common seed are left out. */
+/** What follows from contrasts, corrected for their number. Contrasts of arms without a common seed are left out. */
 export function effectsOf(contrasts: readonly Contrast[]): ArmEffect[] {
-  const known = contrasts.flatMap((contrast) => {
-    const rows = rowsOf(contrast);
-    return rows ? [{ contrast, found: crossedMean(rows), metric: contrast.terms[0]!.scores[0]!.metric }] : [];
-  });
-  const areStuck = known.map(({ contrast: { terms } }) =>
-    terms.every(({ scores }) => scores.every(({ stuck }) => stuck))
-  );
-  const p = holm(known.map(({ found }, i) => areStuck[i] || Number.isNaN(found.error) ? NaN : pValue(found)));
+  const known = contrasts.filter(hasSeeds).map((contrast) => ({
+    contrast,
+    found: meanOf(contrast),
+    metric: contrast.terms[0]!.scores[0]!.metric,
+  }));
+  const p = holm(known.map(({ contrast, found }) => areStuck(contrast.terms) ? NaN : pValue(found)));
   const equal = holm(
-    known.map(({ found, metric }, i) =>
-      found.error > 0 && !areStuck[i] ? equivalenceP(found, metric.margin) : NaN
+    known.map(({ contrast, found, metric }) =>
+      found.error > 0 && !areStuck(contrast.terms) ? equivalenceP(found, metric.margin) : NaN
     ),
   );
   const [wheres, differences] = (["where", "difference"] as const).map((part) =>
     new Set(known.map(({ contrast }) => contrast[part])).size
   );
-  const effects = known.map(({ contrast: { where, difference, levels }, found, metric }, i): ArmEffect => {
+  const effects = known.map(({ contrast, found, metric }, i): ArmEffect => {
+    const { where, difference, levels } = contrast;
     const { unit, scale, whole, margin } = metric;
     const most = scale === "amount" ? Infinity : scale === "share" ? whole : 2 * whole;
     const [low, high] = intervalOf(found).map((bound) => Math.max(-most, Math.min(most, bound)));
@@ -480,7 +512,11 @@ export function effectsOf(contrasts: readonly Contrast[]): ArmEffect[] {
         seedShare: typeof found.freedom === "number" ? 1 : found.freedom[0]!.share,
       },
       ...{ p: p[i]!, detectable: detectable(found) },
-      finding: areStuck[i] ? "no arm left chance" : findingOf(found, p[i]!, equal[i]!, margin),
+      finding: areStuck(contrast.terms)
+        ? "no arm left chance"
+        : found.seeds === 0
+        ? "no seed left chance in both"
+        : findingOf(found, p[i]!, equal[i]!, margin),
     };
     return { ...effect, sentence: sentenceOf(effect) };
   });
@@ -493,7 +529,7 @@ export function effectsTable(effects: readonly ArmEffect[]): ColumnTable {
     where: effects.map(({ where }) => where),
     difference: effects.map(({ difference }) => difference),
     n: effects.map(({ n }) => n),
-    "mean [95 %]": effects.map((row) => formatEstimate(row)),
+    "mean [95 %]": effects.map((row) => Number.isNaN(row.mean) ? "" : formatEstimate(row)),
     unit: effects.map(({ unit }) => unit),
     "p (Holm)": effects.map(({ p }) => Number.isNaN(p) ? "" : formatP(p)),
     finding: effects.map(({ finding }) => finding),
@@ -512,6 +548,7 @@ function findingOf({ mean, error }: Mean, p: number, equal: number, margin: numb
 /** A difference, what follows from it, and what it rests on. */
 function sentenceOf(effect: Omit<ArmEffect, "sentence">): string {
   const { where, difference, mean, unit, n, clusters, p, finding, detectable } = effect;
+  if (n === 0) return `${where ? `${where}: ` : ""}${difference}: ${finding}`;
   const seeds = `${n} seed${n === 1 ? "" : "s"}${
     n > 1 && clusters === 1 ? " without the examples' noise" : ""
   }`;
@@ -529,15 +566,23 @@ function formatP(p: number): string {
   return p < 0.001 ? "<0.001" : String(Number(p.toPrecision(2)));
 }
 
-/** The mean of an arm over seeds and examples, without its stuck runs; its interval stays within the metric's values. */
-export function armMean(scores: readonly Score[]): Estimate {
-  const free = counted(scores), { scale, whole } = free[0]!.metric;
-  const found = crossedMean(free.map(({ parts }) => parts)), share = found.mean / whole;
+/**
+ * The mean of an arm over seeds and examples, without its stuck runs; its interval stays within the metric's values.
+ *
+ * @param factors Factors over which it is averaged, each level with the same weight.
+ * @throws {InputError} If measures of different units would be averaged.
+ */
+export function armMean(scores: readonly Score[], factors: readonly Factor[] = []): Estimate {
+  const contexts = contextsOf(scores, factors);
+  checkUnits(contexts.map(({ scores }) => scores[0]!.metric), "an arm");
+  const terms = contexts.map(({ scores }) => ({ scores, weight: 1 / contexts.length }));
+  const { scale, whole } = scores[0]!.metric;
+  const found = meanOf({ terms }), share = found.mean / whole;
   const isWhole = scale === "share" && found.error === 0 && (share === 0 || share === 1); // All are right, or wrong.
   const [low, high] = isWhole
     ? clopperPearson(share * found.clusters, found.clusters)
     : intervalOf({ ...found, mean: share, error: found.error / whole }, scale);
-  return { n: free.length, mean: found.mean, low: whole * low, high: whole * high };
+  return { n: found.seeds, mean: found.mean, low: whole * low, high: whole * high };
 }
 
 /** How many of an arm's runs are stuck, with an exact interval: `2 of 5 [5, 85] %`. */

@@ -36,7 +36,11 @@ export function severalValues<Values extends Vary | Tune>(
       const values = text.slice(at + 1).split(",").map((part) => setting.read(part.trim()));
       return { [path]: checkedLevels(action, path, setting, values) };
     },
-    merge: (one, other) => ({ ...one, ...other }),
+    merge(one, other) {
+      const twice = Object.keys(other).find((path) => path in one);
+      if (twice === undefined) return { ...one, ...other };
+      throw new InputError(`Cannot ${action} ${twice} twice: name all its values in one place`);
+    },
   };
 }
 

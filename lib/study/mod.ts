@@ -27,6 +27,7 @@ export {
   type ArmCurveOptions,
   type ArmScore,
   type Found,
+  rowsOf,
   type Study,
   studyOf,
 } from "./study.ts";

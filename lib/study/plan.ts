@@ -46,8 +46,11 @@ export interface PlannedRun {
   /** The part of its files' names that says what it is. */
   readonly file: string;
   readonly seed: number;
-  /** The levels of the study's factors; null where one makes no difference to this run. */
-  readonly levels: Levels;
+  /**
+   * The levels of the study's factors; null where one makes no difference to this run. Several, if arms coincide at some
+   * levels only, as with 4,000 and 8,000 examples of a task that has 3,000.
+   */
+  readonly arms: readonly Levels[];
   /** Settings that validation chose, or for a run of tuning those that it tries. */
   readonly tuned: Readonly<Record<string, Level>>;
   /** Whether it is a run of tuning, scored on validation. */
@@ -203,7 +206,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
   const { tokenizers, texts, sourceOf } = sources;
   const { tasksOf, orders, clusters } = await tasksFor(study);
   const cells = cellsOf(study, (variant) => sourceOf(variant).preset ?? variant.preset);
-  const counted = memo<TaskCounts>(), keyed = memo<TaskInputs>();
+  const counted = memo<TaskCounts>(), keyed = memo<TaskInputs>(), swapped = memo<Task>();
   const countsOf = (task: Task, tokenizer: number, { context, variant }: Preset) => {
     // Seeds have examples of their own, as many and much alike: the first's are counted, but where the key has a length.
     const key = variant === "paper" ? [task] : [task.test, task.train.length];
@@ -245,7 +248,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
         { ...evaluation, zeroShot: zeroShotInputs },
         options.updates * options.batch * preset.context,
       ),
-      levels: { ...cell.levels, lambda: null, transfer: null },
+      arms: [{ ...cell.levels, lambda: null, transfer: null }],
       inputs: { preset, seed, corpus, options },
       evaluation,
       ...trunkOf(`${cell.study.folder}/${file}`, keyOf, trainingInputs),
@@ -267,8 +270,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
     const options = keep === "best" ? { ...others, keep } : others;
     const { training, keeping, scoring, choosing } = keyed([task], () => inputsOf(task));
     const { tokens, longest, ...counts } = countsOf(task, source.tokenizer, preset);
-    const updates = finetuneUpdates(task.train.length, options);
-    checkWarmup("run a study", { ...options, updates }, "finetune.");
+    checkFinetuning(task, options);
     const inputs: FinetuneInputs = { seed, lambda, transfer: layers, options };
     const part = layers === preset.layers ? "" : `-transfer${layers}`;
     return {
@@ -287,10 +289,10 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
         isTuning ? { task: choosing } : { task: scoring, validation: task.validation },
         options.epochs * tokens,
       ),
-      levels: cell.levels,
+      arms: [cell.levels],
       inputs,
       start,
-      task: isTuning ? { ...task, test: task.validation } as Task : task,
+      task: isTuning ? swapped([task], () => choosingTask(task)) : task,
       ...counts,
     };
   };
@@ -302,8 +304,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       Omit<Choice, "levels" | "runs"> & { levels: Levels; runs: Map<string, Run>[] }
     >();
     const add = <R extends Run>(run: R): R => {
-      const before = found.get(run.key);
-      found.set(run.key, before ? { ...before, levels: shared(before.levels, run.levels) } : run);
+      found.set(run.key, { ...run, arms: [...found.get(run.key)?.arms ?? [], ...run.arms] });
       return run;
     };
     /** What an arm's search on validation has chosen; undefined while it has not. */
@@ -315,7 +316,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
     ) => {
       if (candidates.length === 1) return candidates[0]!;
       const runs = candidates.map((candidate) => tuningSeeds.map((_, i) => add(runOf(candidate, i))));
-      const per = study.tunePer?.map((name) => levels[name]) ?? runs[0]![0]!.trained;
+      const per = study.tunePer?.map((name) => levels[name]) ?? runs[0]![0]!.key;
       const id = JSON.stringify([task, per]);
       const before = choices.get(id);
       const choice = before ?? {
@@ -332,6 +333,23 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       open.set(name, { name, tokens, parameters: sizeOf(preset, tokenizers[tokenizer]!.size) });
     };
 
+    /** The search on a task of an arm whose pre-training is searched first. */
+    const postponeSearch = (cell: Cell, task: Task) => {
+      if (tuners.length === 1) return;
+      const { tokens } = countsOf(task, sourceOf(cell.study).tokenizer, cell.preset);
+      tuners.forEach((candidate, i) => {
+        const { epochs } = optionsOf(cell, "finetune", candidate);
+        checkFinetuning(task, optionsOf(cell, "finetune", candidate));
+        for (const seed of tuningSeeds) {
+          postpone(
+            `${task.name} ${labelOf(cell)} ${i + 1} of ${tuners.length}, seed ${seed}`,
+            cell,
+            epochs * tokens,
+          );
+        }
+      });
+    };
+
     const arms = cells.map((cell) => {
       const reader = choose(
         undefined,
@@ -346,8 +364,11 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
           : sourceOf(cell.study).start(cell.preset);
       };
       const tuned = tasksOf(cell.study, seeds[0]!).tasks.map((_, t) => {
-        if (!reader) return undefined;
         const taskOf = (seed: number) => tasksOf(cell.study, seed).tasks[t]!;
+        if (!reader) {
+          postponeSearch(cell, taskOf(seeds[0]!));
+          return undefined;
+        }
         return choose(taskOf(seeds[0]!).name, cell.levels, tuners, (candidate, i) => {
           const start = startOf(seeds[i % seeds.length]!); // The search starts from the arm's own models.
           return finetuning(cell, taskOf(tuningSeeds[i]!), tuningSeeds[i]!, start, {
@@ -386,7 +407,10 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       }
     }
     return {
-      runs: [...found.values()].map((run) => ({ ...run, name: nameOf(run, study) })),
+      runs: [...found.values()].map((run) => {
+        const arms = distinct(run.arms, study);
+        return { ...run, arms, name: nameOf({ ...run, arms }, study) };
+      }),
       open: [...open.values()],
       choices: [...choices.values()].map(({ runs, ...choice }) => ({
         ...choice,
@@ -395,6 +419,12 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       ...{ tokenizers, texts, orders, clusters },
     };
   };
+}
+
+/** Checks that a warm-up fits into fine-tuning. */
+function checkFinetuning(task: Task, options: FinetuneInputs["options"] | StudySettings["finetune"]): void {
+  const updates = finetuneUpdates(task.train.length, options);
+  checkWarmup("run a study", { ...options, updates }, "finetune.");
 }
 
 /** A combination of the levels of all factors. */
@@ -432,7 +462,21 @@ function armOf({ model, preset: { positions: { kind } } }: Cell): string {
   return model === PAPER ? kind : kind === "none" ? model : `${model}-${kind}`;
 }
 
-/** The levels on which two runs that are one agree. */
+/** The arms of a run: a factor of which all levels coincide makes no difference. */
+function distinct(
+  arms: readonly Levels[],
+  { models, positions, lambda, transfer, vary }: StudySettings,
+): Levels[] {
+  const all: Vary = { model: models, positions, lambda, transfer: transfer as readonly Level[], ...vary };
+  const without = Object.keys(arms[0]!).filter((name) => {
+    const levels = new Set(arms.map((arm) => arm[name]));
+    return all[name]!.length > 1 && levels.size === all[name]!.length;
+  });
+  const levels = arms.map((arm) => ({ ...arm, ...Object.fromEntries(without.map((name) => [name, null])) }));
+  return [...new Map(levels.map((arm) => [JSON.stringify(arm), arm])).values()];
+}
+
+/** The levels that arms have in common. */
 function shared(one: Levels, other: Levels): Levels {
   return Object.fromEntries(
     Object.entries(one).map(([name, level]) => [name, level === other[name] ? level : null]),
@@ -454,8 +498,8 @@ function memo<T>(): (key: readonly unknown[], make: () => T) => T {
 }
 
 /** A run's name in progress and messages: its file's, and the levels that files leave to their key. */
-function nameOf({ file, levels, tuned, isTuning }: Run, { vary = {} }: StudySettings): string {
-  const others = Object.entries({ ...levels, ...isTuning && tuned }).filter(([path, level]) =>
+function nameOf({ file, arms, tuned, isTuning }: Run, { vary = {} }: StudySettings): string {
+  const others = Object.entries({ ...arms[0], ...isTuning && tuned }).filter(([path, level]) =>
     level !== null && (path in vary || path in tuned)
   );
   return [file, ...others.map(([path, level]) => `${path}=${level}`), ...isTuning ? ["tuning"] : []].join(
@@ -534,6 +578,13 @@ function inputsOf(task: Task): TaskInputs {
   // Which epoch is the best is decided on the validation split by the primary metric.
   const keeping = { ...training, validation: task.validation, measure: measures[0] };
   return { training, keeping, scoring, choosing: { ...scoring, test: task.validation } };
+}
+
+/** A task that is scored on validation. */
+function choosingTask(task: Task): Task {
+  const choosing = { ...task, test: task.validation } as Task;
+  silence(choosing); // Its test examples are in validation.
+  return choosing;
 }
 
 /** What a task has for a model to read. */
@@ -683,7 +734,7 @@ function planned(
   trainingInputs: RunInputs,
   evaluationInputs: RunInputs,
   tokens: number,
-): Omit<PlannedRun, "levels"> {
+): Omit<PlannedRun, "arms"> {
   const trained = keyOf(trainingInputs);
   const key = keyOf({ trained, ...evaluationInputs });
   return {

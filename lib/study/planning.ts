@@ -96,8 +96,8 @@ function found(ofSeeds: number, seeds: number, ofExamples: number, clusters: num
 
 /** The fewest seeds, with the same examples. */
 function seedsFor({ error, seedShare, n, clusters }: ArmEffect, ofSeeds: number, detect: number): number {
-  const ofExamples = (1 - seedShare) * error ** 2;
-  return first(2, (seeds) => found(ofSeeds * n / seeds, seeds, ofExamples, clusters) <= detect);
+  const ofExamples = Math.max(0, 1 - seedShare) * error ** 2;
+  return first(2, MOST, (seeds) => found(ofSeeds * n / seeds, seeds, ofExamples, clusters) <= detect);
 }
 
 /**
@@ -110,18 +110,18 @@ function timesFor(
   detect: number,
   isAveraged: boolean,
 ): number {
-  const ofExamples = (1 - seedShare) * error ** 2;
-  const quarters = first(1, (quarters) => {
+  const ofExamples = Math.max(0, 1 - seedShare) * error ** 2;
+  const quarters = first(1, 4 * MOST, (quarters) => {
     const times = quarters / 4;
     return found(isAveraged ? ofSeeds / times : ofSeeds, n, ofExamples / times, clusters * times) <= detect;
   });
   return quarters / 4;
 }
 
-/** The first number from which something holds; Infinity if it does not up to {@linkcode MOST}. */
-function first(from: number, holds: (value: number) => boolean): number {
-  if (!holds(MOST)) return Infinity;
-  let [low, high] = [from - 1, MOST];
+/** The first number from which something holds; Infinity if it does not up to the last. */
+function first(from: number, to: number, holds: (value: number) => boolean): number {
+  if (!holds(to)) return Infinity;
+  let [low, high] = [from - 1, to];
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
     if (holds(middle)) high = middle;

@@ -47,21 +47,21 @@ export async function published(options: StudyOptions): Promise<Study> {
   const plan = await planOf(study), baselines = baselinesOf(plan);
   const pretrained: Pretrained[] = [], finetuned: Finetuned[] = [];
   for (const run of plan.runs) {
-    const { levels, seed, tuned } = run, common = commonOf(plan, run, study);
+    const { arms, seed, tuned } = run, common = commonOf(plan, run, study);
     if (isPretraining(run)) {
       const row = await read<Pretrained>(study, run.file, pretrainSettings(plan, run, common));
       const zeroShot = row.zeroShot?.map(withStuck);
       const own = { ...row, ...zeroShot && { zeroShot }, ...textRow(row.heldout, baselines[run.text]) };
-      pretrained.push({ ...own, levels, seed, tuned });
+      pretrained.push(...arms.map((levels) => ({ ...own, levels, seed, tuned })));
       continue;
     }
     const { task, inputs: { lambda, transfer, options: finetune } } = run;
     const examples = digestOf(task, plan, run);
     const own = { task: task.name, examples, test: task.test.length, lambda, transfer, finetune };
     const row = await read<Finetuned>(study, run.file, { run: "finetune", ...common, ...own });
-    finetuned.push({ ...withStuck(row), levels, seed, tuned });
+    finetuned.push(...arms.map((levels) => ({ ...withStuck(row), levels, seed, tuned })));
   }
-  return studyOf({ study, pretrained, finetuned, tried: [], complete: true, failures: [] });
+  return studyOf({ study, pretrained, finetuned, tried: [], choices: 0, complete: true, failures: [] });
 }
 
 const withStuck = <Row extends TaskResult>(row: Row): Row => ({ ...row, stuck: row.low <= row.constant });

@@ -60,8 +60,8 @@ export async function queueOf(
   const startOf = runs.map((run) => isPretraining(run) ? -1 : trainedBy.get(run.start.key ?? "") ?? -1);
   const previousOf = previousRuns(runs);
   for (const [i, start] of startOf.entries()) { // A missing initial model is trained again.
-    if (start < 0 || states[i] !== "pending" || await exists(modelOf(runs[start]!))) continue;
-    states[start] = "pending";
+    if (start < 0 || states[i] !== "pending" || states[start] !== "done") continue;
+    if (!await exists(modelOf(runs[start]!))) states[start] = "pending";
   }
   // Seed by seed, so that an interrupted study has complete seeds; within a seed pre-training first, which others depend
   // on, then the most expensive runs, so that the last ones end at about the same time.

@@ -137,19 +137,19 @@ export function answersOf(
 }
 
 /**
- * The row of a pre-training run, if its result exists.
+ * The rows of a pre-training run, if its result exists: one for each arm that it belongs to.
  *
  * @param baselines The n-gram baselines of each of the plan's texts.
  * @throws {InputError} If its file is invalid.
  */
-export async function pretrainedRow(
+export async function pretrainedRows(
   run: PlannedPretrain,
   plan: Plan,
   baselines: readonly NgramBaselines[],
-): Promise<Pretrained | undefined> {
+): Promise<Pretrained[]> {
   const { result: path, key, evaluation, preset } = run;
   const found = await stored<PretrainResult>(path, key);
-  if (!found) return undefined;
+  if (!found) return [];
   const { heldout, byPosition, zeroShot, trained } = Object(found.result) as PretrainResult;
   checkResult(path, () => {
     const isCausal = architectureOf(preset).causal; // `bert` does not predict the next token.
@@ -172,13 +172,14 @@ export async function pretrainedRow(
     zeroShot.forEach((answer, i) => checkAnswer(answer, evaluation.zeroShot[i]!));
   });
   const answered = zeroShot.map((answer, i) => taskRow(evaluation.zeroShot[i]!, answer, plan));
-  return {
+  const row = {
     ...runOf(run, trained, found.provenance.seconds),
     ...heldout !== undefined && { heldout: textOf(heldout) },
     ...textRow(heldout, baselines[run.text]),
     ...byPosition !== undefined && { byPosition },
     ...answered.length > 0 && { zeroShot: answered },
   };
+  return run.arms.map((levels) => ({ levels, ...row }));
 }
 
 /** What a held-out text says of a model beside its score. */
@@ -192,14 +193,14 @@ export function textRow(
 }
 
 /**
- * The row of a fine-tuning run, if its result exists.
+ * The rows of a fine-tuning run, if its result exists: one for each arm that it belongs to.
  *
  * @throws {InputError} If its file is invalid.
  */
-export async function finetunedRow(run: PlannedFinetune, plan: Plan): Promise<Finetuned | undefined> {
+export async function finetunedRows(run: PlannedFinetune, plan: Plan): Promise<Finetuned[]> {
   const { result: path, key, task, texts, cut, unknown } = run;
   const found = await stored<FinetuneResult>(path, key);
-  if (!found) return undefined;
+  if (!found) return [];
   const { loss, trained, validation, ...answer } = Object(found.result) as FinetuneResult;
   checkResult(path, () => {
     checkAnswer(answer, task);
@@ -207,23 +208,24 @@ export async function finetunedRow(run: PlannedFinetune, plan: Plan): Promise<Fi
     checkInterval(Object(validation), "validation");
     expectValue(isAmount(loss), "loss", loss);
   });
-  return {
+  const row = {
     ...taskRow(task, answer, plan),
     ...runOf(run, { ...trained, examples: task.train.length }, found.provenance.seconds),
     validation: intervalOf(validation),
     ...{ loss, texts, cut, unknown },
   };
+  return run.arms.map((levels) => ({ levels, ...row }));
 }
 
 /** What a study says of each run. */
 function runOf(
-  { levels, seed, tuned, tokens, parameters }: Run,
+  { seed, tuned, tokens, parameters }: Run,
   { updates, batch, examples }: TrainingBudget,
   seconds: number,
-): Required<Pick<StudyRun, "levels" | "seed" | "tuned" | "trained">> {
+): Required<Pick<StudyRun, "seed" | "tuned" | "trained">> {
   const done = { tokens, flops: 6 * tokens * parameters, seconds };
   return {
-    ...{ levels, seed, tuned },
+    ...{ seed, tuned },
     trained: { updates, batch, ...examples !== undefined && { examples }, ...done },
   };
 }

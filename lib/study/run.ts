@@ -1,6 +1,6 @@
 import { claim } from "../claim.ts";
 import { type Provenance, provenance } from "../engine/mod.ts";
-import { InputError } from "../errors.ts";
+import { DivergedError, InputError } from "../errors.ts";
 import { exists } from "../files.ts";
 import { architectureOf, dispose, gpt, type LanguageModel } from "../model/mod.ts";
 import {
@@ -78,6 +78,10 @@ export async function* executeRun(
       : yield* runFinetuning(run, tokenizer, control);
     return isDone ? "done" : lost.aborted ? "elsewhere" : "stopped";
   } catch (error) {
+    if (run.isTuning && error instanceof DivergedError) { // Another setting is chosen.
+      await store(run.result, run, { diverged: true }, 0);
+      return "done";
+    }
     if (signal.aborted && error instanceof DOMException && error.name === "AbortError") return "stopped";
     throw error;
   }

@@ -351,9 +351,20 @@ export function settleStudy(
   const study = withFactors(settled, options);
   checkPreset(base.preset, options?.preset ?? {}, study);
   for (const variant of variantsOf(study)) checkStudy(variant.study);
-  const names = factorNames(study), wrong = study.tunePer?.find((name) => !names.includes(name));
-  if (wrong === undefined) return study;
-  throw new InputError(`Cannot tune per ${quoted(wrong)} as ${unknown("factor", wrong, names)}`);
+  checkTunePer(study);
+  return study;
+}
+
+/** Checks the factors whose levels choose separately. */
+function checkTunePer(study: StudySettings): void {
+  if (!study.tunePer) return;
+  if (!study.tune) {
+    throw new InputError("Cannot use tunePer without tune, which names the settings to choose");
+  }
+  const names = factorNames(study), wrong = study.tunePer.find((name) => !names.includes(name));
+  if (wrong === undefined) return;
+  const why = wrong === "task" ? "tasks always choose separately" : unknown("factor", wrong, names);
+  throw new InputError(`Cannot tune per ${quoted(wrong)} as ${why}`);
 }
 
 const asLists = (values: Readonly<Record<string, unknown>>): Record<string, unknown[]> =>
@@ -373,17 +384,23 @@ function withFactors(study: Settled, options: StudyOptions): Settled {
     if (list === undefined) vary[path] = levels;
     else lists[list] = levels;
   }
-  const { seeds: [given] = [2], ...tuned } = asLists(study.tune ?? {});
-  const seeds = checked("tune", "seeds", tuningSeeds, given);
+  const { seeds: given = [2], ...tuned } = asLists(study.tune ?? {});
+  const seeds = checked("tune", "seeds", tuningSeeds, given.length === 1 ? given[0] : given);
+  if (study.tune && Object.keys(tuned).length === 0) {
+    throw new InputError(
+      "Cannot tune seeds alone: name settings and their values, such as finetune.rate=3e-4,1e-3",
+    );
+  }
   const tune: Record<string, readonly Level[]> = {};
   for (const [name, values] of Object.entries(tuned)) {
     const { path, setting } = settingAt("tune", name, tunable);
     if (path in vary) throw new InputError(`Cannot tune ${name} as it is varied: it is one or the other`);
     tune[path] = checkedLevels("tune", name, setting, values);
   }
-  const { vary: _, tune: __, ...others } = study;
+  const { vary: _, tune: __, tunePer, ...others } = study;
   return {
     ...others,
+    ...tunePer && { tunePer: tunePer.map((name) => vary[`preset.${name}`] ? `preset.${name}` : name) },
     ...lists,
     ...Object.keys(vary).length > 0 && { vary },
     ...Object.keys(tune).length > 0 && { tune: { ...tune, seeds } },

@@ -4,6 +4,7 @@ import type { NgramBaselines } from "../train/mod.ts";
 import {
   type ArmEffect,
   armMean,
+  contextsOf,
   type Contrast,
   contrastsOf,
   counted,
@@ -53,7 +54,8 @@ export interface Study {
    * each setting that was tuned. What does not apply is null. `study.runs.toCSV()` is a file for any other program.
    */
   readonly runs: ColumnTable;
-  /** What tuning tried: a row per arm and setting with its mean validation score, and whether it was chosen. */
+  /** What tuning tried: a row per arm and setting with its mean validation score (null if a run diverged), and whether
+   * it was chosen. */
   readonly tuning: ColumnTable;
   /** Each arm's score on the held-out text, with baselines first, and on each task. */
   readonly scores: readonly ArmScore[];
@@ -152,6 +154,8 @@ export interface Found extends Pick<Study, "complete" | "failures" | "codes" | "
   readonly study: StudySettings;
   /** What tuning tried. */
   readonly tried: readonly Tried[];
+  /** Number of choices that tuning has to make. */
+  readonly choices: number;
 }
 
 /** A run's score on a task or the held-out text, with the run. */
@@ -163,12 +167,19 @@ interface RunScore extends Score {
 export function studyJson(
   { complete, language, table, tuning, differences, findings }: Study,
 ): Readonly<Record<string, unknown>> {
-  const rows = (table: ColumnTable) => table.objects();
   return {
-    ...{ complete, language: rows(language), table: rows(table) },
-    ...tuning.numRows() > 0 && { tuning: rows(tuning) },
-    ...{ differences: rows(differences), findings },
+    ...{ complete, language: rowsOf(language), table: rowsOf(table) },
+    ...tuning.numRows() > 0 && { tuning: rowsOf(tuning) },
+    ...{ differences: rowsOf(differences), findings },
   };
+}
+
+/** The rows of a table as JSON has them: without limit is a word. */
+export function rowsOf(table: ColumnTable): Readonly<Record<string, unknown>>[] {
+  const cell = (value: unknown) => value === Infinity ? "Infinity" : value;
+  return table.objects().map((row) =>
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, cell(value)]))
+  );
 }
 
 /** Summarises the results of runs in tables and sentences. */
@@ -422,13 +433,16 @@ function tuningTable(tried: readonly Tried[], study: StudySettings): ColumnTable
     ...Object.fromEntries(
       Object.keys(tuned).map((path) => [path, tried.map(({ settings }) => settings[path] ?? null)]),
     ),
-    seeds: tried.map(({ scores }) => scores.length),
-    validation: tried.map(({ scores }) => scores.reduce((a, b) => a + b, 0) / scores.length),
+    runs: tried.map(({ scores }) => scores.length),
+    validation: tried.map(({ scores }) => {
+      const mean = scores.reduce((a, b) => a + b, 0) / scores.length;
+      return Number.isFinite(mean) ? mean : null; // A run diverged.
+    }),
     chosen: tried.map(({ isChosen }) => isChosen),
   });
 }
 
-/** Score against a factor's levels. */
+/** Score against a factor's levels, or its difference from that of one level. */
 function curvesOf(
   scores: readonly Score[],
   factors: readonly Factor[],
@@ -436,24 +450,25 @@ function curvesOf(
   { by, at = {}, minus }: ArmCurveOptions,
 ): ArmCurve[] {
   const factor = factorNamed(name, factors);
+  by?.forEach((one) => factorNamed(one, factors));
   const included = filtered(scores, factors, at).filter(({ levels }) => (levels[name] ?? null) !== null);
   const others = varying(included, factors).filter((other) => other.name !== name);
   const own = others.filter((other) => by?.includes(other.name) ?? true);
-  return groups(included, own).map(([first, ...rest]): ArmCurve => {
-    const group = [first!, ...rest], levels = factor.levels.filter((level) => level !== minus);
-    const y = minus === undefined
-      ? levels.map((level) => group.filter(({ levels }) => levels[name] === level)).map((runs) =>
-        runs.length > 0 ? armMean(runs) : undefined
-      )
-      : levels.map((level) =>
-        effectsOf(contrastsOf(group, factors, name, { between: [level, minus], by: [] }))[0]
-      );
-    const known = [...levels.keys()].filter((i) => y[i] !== undefined);
+  const averaged = others.filter((other) => !own.includes(other));
+  return contextsOf(included, own).map(({ levels: fixed, scores: group }): ArmCurve => {
+    const points = factor.levels.filter((level) => level !== minus).flatMap((level, i) => {
+      const runs = group.filter(({ levels }) => levels[name] === level);
+      if (runs.length === 0) return [];
+      const y = minus === undefined
+        ? armMean(runs, averaged)
+        : effectsOf(contrastsOf(group, factors, name, { between: [level, minus], by: [], isMean: true }))[0];
+      return y === undefined || Number.isNaN(y.mean) ? [] : [{ x: xOf(level, i), y }];
+    });
     return {
-      name: labelOf(first!.levels, own) || factorLabel(name),
-      levels: pick(first!.levels, own),
-      x: known.map((i) => xOf(levels[i]!, i)),
-      y: known.map((i) => y[i]!),
+      name: labelOf(fixed, own) || factorLabel(name),
+      levels: fixed,
+      x: points.map(({ x }) => x),
+      y: points.map(({ y }) => y),
     };
   });
 }
@@ -477,7 +492,8 @@ function tunedCurves(
     const values = [...new Set(group.map(({ settings }) => settings[path]!))];
     const best = (value: Level) =>
       group.filter(({ settings }) => settings[path] === value)
-        .map(({ scores }) => estimate(scores.map((score) => unit * score)))
+        .map(({ scores }) => scores.filter(Number.isFinite)).filter((scores) => scores.length > 0)
+        .map((scores) => estimate(scores.map((score) => unit * score)))
         .reduce((one, other) => (other.mean > one.mean) === isText ? one : other);
     return {
       name: labelOf(group[0]!.levels, own) || (isText ? TEXT : group[0]!.task!),
@@ -497,37 +513,40 @@ function positionCurves(
 ): ArmCurve[] {
   const { levels } = factorNamed(name, factors);
   const runs = filtered(pretrained, factors, at).filter(({ byPosition }) => byPosition);
+  const others = varying(runs, factors).filter((other) => other.name !== name);
   const width = Math.ceil(Math.max(1, ...runs.map(({ byPosition }) => byPosition!.length)) / bins);
   const binned = (values: readonly number[]) =>
     Array.from(
       { length: Math.ceil(values.length / width) },
       (_, i) => estimate(values.slice(i * width, (i + 1) * width)).mean,
     );
-  const bySeed = (level: Level) =>
-    new Map(
-      counted(runs.filter((run) => run.levels[name] === level)).map((run) => [run.seed, binned(run.byPosition!)]),
-    );
-  const reference = minus === undefined ? undefined : bySeed(minus);
-  return levels.filter((level) => level !== minus).flatMap((level): ArmCurve[] => {
-    const own = bySeed(level), seeds = [...own.keys()].filter((seed) => reference?.has(seed) ?? true);
-    if (seeds.length === 0) return [];
-    const values = (of: ReadonlyMap<number, number[]>, i: number) => seeds.map((seed) => of.get(seed)![i]!);
-    const places = [...own.get(seeds[0]!)!.keys()];
-    return [{
-      name: levelLabel(name, level),
-      levels: { [name]: level },
-      x: places.map((i) => (i + 0.5) * width),
-      y: places.map((i) =>
-        reference ? difference(values(own, i), values(reference, i)) : estimate(values(own, i))
-      ),
-    }];
+  return contextsOf(runs, others).flatMap(({ levels: fixed, scores: group }) => {
+    const bySeed = (level: Level) => {
+      const own = counted(group.filter((run) => run.levels[name] === level));
+      return new Map(own.map((run) => [run.seed, binned(run.byPosition!)]));
+    };
+    const reference = minus === undefined ? undefined : bySeed(minus);
+    return levels.filter((level) => level !== minus).flatMap((level): ArmCurve[] => {
+      const own = bySeed(level), seeds = [...own.keys()].filter((seed) => reference?.has(seed) ?? true);
+      if (seeds.length === 0) return [];
+      const values = (of: ReadonlyMap<number, number[]>, i: number) => seeds.map((seed) => of.get(seed)![i]!);
+      const places = [...own.get(seeds[0]!)!.keys()];
+      return [{
+        name: [levelLabel(name, level), labelOf(fixed, others)].filter(Boolean).join(", "),
+        levels: { [name]: level, ...fixed },
+        x: places.map((i) => (i + 0.5) * width),
+        y: places.map((i) =>
+          reference ? difference(values(own, i), values(reference, i)) : estimate(values(own, i))
+        ),
+      }];
+    });
   });
 }
 
 /** The report of a study as Markdown. */
 function reportOf(
-  { language, table, findings, failures, codes, tuning, finetuned }: Omit<Study, "report">,
-  { study, tried }: Found,
+  { complete, language, table, findings, failures, codes, finetuned }: Omit<Study, "report">,
+  { study, tried, choices }: Found,
   arms: readonly (readonly RunScore[])[],
   factors: readonly Factor[],
 ): string {
@@ -536,7 +555,11 @@ function reportOf(
     `- ${labelOf(runs[0]!.levels, varied)}: ${stuckShare(runs)}`
   );
   return [
-    ...failures.length ? [`**Not finished**: ${failures.join("; ")}`] : [],
+    ...failures.length
+      ? [`**Not finished**: ${failures.join("; ")}`]
+      : complete
+      ? []
+      : ["**Not finished**: runs are missing, and with them parts of what follows."],
     ...codes
       ? [`**Of ${codes} versions of the kit's code**: a difference between models may be one of the code.`]
       : [],
@@ -547,7 +570,7 @@ function reportOf(
         stuck.join("\n"),
       ]
       : [],
-    tuningText(study, tried, tuning),
+    tuningText(study, tried, choices),
     ...language.numRows() > 0 ? ["**Held-out text, bits per character**", language.toMarkdown()] : [],
     ...table.numRows() > 0 ? ["**Test scores**", table.toMarkdown()] : [],
     ...truncationNotes(finetuned).map((sentence) => `${sentence}.`),
@@ -563,19 +586,40 @@ function reportOf(
 }
 
 /** What was chosen by validation, or that nothing was. */
-function tuningText(study: StudySettings, tried: readonly Tried[], tuning: ColumnTable): string {
+function tuningText(study: StudySettings, tried: readonly Tried[], choices: number): string {
   if (!study.tune) {
-    return "**No arm was tuned**: all have the same settings of training, and others may change the differences.";
+    return "**No arm was tuned**: settings of training that are no factor are the same for all, and others may change " +
+      "the differences.";
   }
   const { seeds, ...tuned } = study.tune;
-  const settings = Object.entries(tuned).map(([path, levels]) => `${path} ${(levels as Level[]).join(", ")}`);
-  const per = study.tunePer ? `Each level of ${study.tunePer.map(factorLabel).join(" and ")}` : "Each arm";
-  const text =
-    `**Tuning**: ${per} chose on validation among ${settings.join(" × ")}, ${seeds} seeds each, which are ` +
-    `not those of the results.`;
-  return tried.length > 0
-    ? `${text}\n\n${tuning.filter("d => d.chosen").toMarkdown()}`
-    : `${text} It is not finished.`;
+  const several = Object.entries(tuned as Vary).filter(([, levels]) => levels.length > 1);
+  const per = study.tunePer ? `each level of ${study.tunePer.map(factorLabel).join(" and ")}` : "each arm";
+  const searches = ["pretrain", "finetune"].flatMap((group) => {
+    const own = several.filter(([path]) => path.startsWith(`${group}.`));
+    if (own.length === 0) return [];
+    const settings = own.map(([path, levels]) => `${path} ${levels.join(", ")}`).join(" × ");
+    return group === "pretrain"
+      ? [`Pre-training: ${settings}, by the part of the held-out text that is not reported.`]
+      : [
+        `Fine-tuning: ${settings}, on the validation examples of each task${
+          study.pretrained === undefined ? ", from the arm's own pre-trained models" : ""
+        }.`,
+      ];
+  });
+  if (searches.length === 0) return "**No arm was tuned**: each setting to tune has one value only.";
+  const chosen = tried.filter(({ isChosen }) => isChosen);
+  const shown = table({
+    task: chosen.map(({ task }) => task ?? TEXT),
+    arm: chosen.map(({ levels }) => labelOf(levels, factorsOf(study, []))),
+    chosen: chosen.map(({ settings }) =>
+      Object.entries(settings).map(([path, level]) => `${path} = ${level}`).join(", ")
+    ),
+  });
+  return [
+    `**Tuning**: ${per} has the same search, with ${seeds} seeds of its own. ${searches.join(" ")}` +
+    (chosen.length < choices ? ` ${chosen.length} of ${choices} choices are made.` : ""),
+    ...chosen.length > 0 ? [shown.toMarkdown()] : [],
+  ].join("\n\n");
 }
 
 /** Notes on truncated texts and unknown tokens of each task. */

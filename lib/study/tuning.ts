@@ -1,6 +1,7 @@
 import type { Level, Levels } from "./factors.ts";
 import { type Choice, type Chosen, isPretraining, type Plan, plannerOf, type Run } from "./plan.ts";
-import { finetunedRow, pretrainedRow } from "./rows.ts";
+import { stored } from "../train/mod.ts";
+import { finetunedRows, pretrainedRows } from "./rows.ts";
 import type { StudySettings } from "./settings.ts";
 
 /** Settings that tuning tried for an arm, and how they scored on validation. */
@@ -61,7 +62,10 @@ async function triedFor(choice: Choice, plan: Plan): Promise<Tried[] | undefined
   }));
 }
 
+/** The score of a run of tuning; one that diverged is worse than any other. */
 async function validationScore(run: Run, plan: Plan): Promise<number | undefined> {
-  if (isPretraining(run)) return (await pretrainedRow(run, plan, []))?.heldout?.bitsPerCharacter;
-  return (await finetunedRow(run, plan))?.value;
+  const found = await stored<{ readonly diverged?: unknown }>(run.result, run.key);
+  if (Object(found?.result).diverged === true) return isPretraining(run) ? Infinity : -Infinity;
+  if (isPretraining(run)) return (await pretrainedRows(run, plan, []))[0]?.heldout?.bitsPerCharacter;
+  return (await finetunedRows(run, plan))[0]?.value;
 }

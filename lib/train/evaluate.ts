@@ -1,7 +1,7 @@
 import * as tf from "../tfjs.ts";
 import { checkTask, clustersOf, isGraded, type Measure, type Split, type Task } from "../data/mod.ts";
 import { started } from "../engine/mod.ts";
-import { InputError, quoted } from "../errors.ts";
+import { DivergedError, InputError, quoted } from "../errors.ts";
 import { displayAs } from "../kernel.ts";
 import {
   checkCausal,
@@ -260,7 +260,7 @@ async function heldoutLosses(
     }
   });
   if (!losses.every((some) => some.every(Number.isFinite))) {
-    throw new InputError("Cannot score a text as the model's losses on it are not finite numbers");
+    throw new DivergedError("Cannot score a text as the model's losses on it are not finite numbers");
   }
   return { losses, windows: counts, ids };
 }
@@ -449,7 +449,7 @@ export async function logitsOf(
     }
   });
   if (!logits.every((scores) => scores.every(Number.isFinite))) {
-    throw new InputError(`Cannot evaluate on task "${name}" as the model's logits are not finite numbers`);
+    throw new DivergedError(`Cannot evaluate on task "${name}" as the model's logits are not finite numbers`);
   }
   return logits;
 }

@@ -1,6 +1,6 @@
 import * as tf from "../tfjs.ts";
 import { started } from "../engine/mod.ts";
-import { InputError } from "../errors.ts";
+import { DivergedError, InputError } from "../errors.ts";
 import { allFinite } from "../foreign.ts";
 import { displayAs } from "../kernel.ts";
 import { stopSignal, yieldToEventLoop } from "../stop.ts";
@@ -114,7 +114,7 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
     for (const each of all) { // Squares of finite numbers may overflow.
       if (allFinite(await each.data<"float32">())) continue;
       failed = true;
-      throw new InputError(
+      throw new DivergedError(
         `Cannot make update ${state.update} as parameters or moments are then not finite: a smaller rate may help`,
       );
     }
@@ -139,7 +139,7 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
         parts.L2 && read(parts.L2),
       ]);
       if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
-        throw new InputError(
+        throw new DivergedError(
           `Cannot make update ${state.update + 1} as its loss is ${loss} and its gradient norm ${norm}: ` +
             "a smaller rate may help",
         );

@@ -31,7 +31,7 @@ import { decodeNpy } from "../../lib/model/npy.ts";
 import { ablate } from "../../lib/study/mod.ts";
 import { baselinesOf, isPretraining } from "../../lib/study/plan.ts";
 import { planOf } from "../../lib/study/tuning.ts";
-import { finetunedRow, pretrainedRow } from "../../lib/study/rows.ts";
+import { finetunedRows, pretrainedRows } from "../../lib/study/rows.ts";
 import { loadBpe, saveBpe, trainBpe } from "../../lib/text/mod.ts";
 import { adamState, disposeAdam, pretrain } from "../../lib/train/mod.ts";
 import {
@@ -529,8 +529,8 @@ export const results: Part = part(
     const plan = await planOf(study), baselines = baselinesOf(plan);
     const runs = plan.runs.map((run) => ({
       path: run.result,
-      row: (): Promise<object | undefined> =>
-        isPretraining(run) ? pretrainedRow(run, plan, baselines) : finetunedRow(run, plan),
+      row: async (): Promise<object | undefined> =>
+        (isPretraining(run) ? await pretrainedRows(run, plan, baselines) : await finetunedRows(run, plan))[0],
     }));
     for (const { path } of runs) { // What differs from run to run, and from machine to machine.
       const { sha256: _, ...file } = JSON.parse(await Deno.readTextFile(path));

@@ -246,7 +246,7 @@ const studyWith = (
 ) =>
   studyOf({
     study: { ...settleStudy(studies.ablate, study) },
-    ...{ pretrained, finetuned, tried: [], complete: true, failures: [] },
+    ...{ pretrained, finetuned, tried: [], choices: 0, complete: true, failures: [] },
   });
 
 Deno.test("tables hold means, intervals and paired differences as worked out by hand", () => {

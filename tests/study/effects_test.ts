@@ -9,6 +9,7 @@ import {
   studyOf,
   type StudyOptions,
 } from "../../lib/study/mod.ts";
+import { keyOf, normals } from "../../lib/engine/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 
 /** The scores of an arm by seed, in shares of clusters. */
@@ -44,7 +45,7 @@ function rowsOf({ task = "sky", measure = "accuracy", levels, byCluster, stuck =
 const study = (given: readonly Given[], options: StudyOptions = {}, pretrained: readonly Pretrained[] = []) =>
   studyOf({
     study: settleStudy(studies.ablate, options),
-    ...{ pretrained, finetuned: given.flatMap(rowsOf), tried: [], complete: true, failures: [] },
+    ...{ pretrained, finetuned: given.flatMap(rowsOf), tried: [], choices: 0, complete: true, failures: [] },
   });
 
 /** Scores that vary a little and in the same way in every arm, by seed and cluster. */
@@ -146,6 +147,106 @@ Deno.test("lists of levels are compared pair by pair: the training of positions,
   });
   assert(Math.abs(trained!.mean - 9) < 1, JSON.stringify(trained));
   assertEquals(trained!.difference, "(learned and sinusoidal-trained) − (random-frozen and sinusoidal)");
+});
+
+Deno.test("a line that averages gives each level the same weight, and refuses different units", async () => {
+  const arms = ["sky", "sea"].flatMap((task) =>
+    [0, 1].map((lambda) => ({
+      task,
+      levels: { lambda },
+      byCluster: around((task === "sky" ? 0.7 : 0.4) + 0.05 * lambda, 3, task === "sky" ? 20 : 60),
+    }))
+  );
+  const { curves } = study(arms, { lambda: [0, 1] });
+  const [line] = curves("lambda", { by: [] }), lines = curves("lambda");
+  assertEquals(line!.y.map(({ n }) => n), [3, 3]);
+  line!.y.forEach((point, i) =>
+    assert(Math.abs(point.mean - mean(lines.map(({ y }) => y[i]!.mean))) < 1e-9, `${point.mean}`)
+  );
+  const other = { task: "grade", measure: "pearson", levels: { lambda: 0 }, byCluster: around(0.3) } as const;
+  await assertRefused(
+    () => study([...arms, other], { lambda: [0, 1] }).curves("lambda", { by: [] }),
+    /^Cannot average an arm over points of accuracy and points of pearson: /,
+  );
+});
+
+Deno.test("a line by position is one for each combination of the others, with its own runs", () => {
+  const run = (positions: string, rate: number, bits: number): Pretrained => ({
+    levels: { model: "gpt1", positions, lambda: null, transfer: null, "pretrain.rate": rate },
+    ...{ seed: 1, tuned: {}, stuck: false, byPosition: [bits, bits, bits] },
+  });
+  const { byPosition } = study([], { vary: { "pretrain.rate": [0.01, 0.03] } }, [
+    ...[
+      run("learned", 0.01, 1),
+      run("sinusoidal", 0.01, 3),
+      run("learned", 0.03, 2),
+      run("sinusoidal", 0.03, 7),
+    ],
+  ]);
+  const lines = byPosition("positions", { minus: "learned" });
+  assertEquals(lines.map(({ name, y }) => [name, y[0]!.mean]), [
+    ["sinusoidal, pretrain rate = 0.01", 2],
+    ["sinusoidal, pretrain rate = 0.03", 5],
+  ]);
+});
+
+Deno.test("arms that learned on different seeds are an effect that says so; floors are in no main effect", () => {
+  const apart = study([
+    { levels: { lambda: 0 }, byCluster: around(0.7, 2), stuck: [false, true] },
+    { levels: { lambda: 1 }, byCluster: around(0.7, 2), stuck: [true, false] },
+  ], { lambda: [0, 1] });
+  assertEquals(apart.findings, ["sky: λ = 1 − λ = 0: no seed left chance in both"]);
+  const all = [true, true, true];
+  const { effect } = study([
+    { task: "sky", levels: { lambda: 0 }, byCluster: around(0.6) },
+    { task: "sky", levels: { lambda: 1 }, byCluster: around(0.7) },
+    { task: "sea", levels: { lambda: 0 }, byCluster: around(0.5), stuck: all },
+    { task: "sea", levels: { lambda: 1 }, byCluster: around(0.5), stuck: all },
+  ], { lambda: [0, 1] });
+  const [main] = effect("lambda", { by: [] });
+  assert(main!.where === "sky" && main!.mean > 9, JSON.stringify(main));
+});
+
+Deno.test("a mean says where it is of some levels only, and an interaction leaves out what does not exist", () => {
+  const { effect } = study([
+    { levels: { model: "gpt1", lambda: 0 }, byCluster: around(0.6) },
+    { levels: { model: "gpt1", lambda: 1 }, byCluster: around(0.7) },
+    { levels: { model: "bert", lambda: 0 }, byCluster: around(0.65) },
+  ], { models: ["gpt1", "bert"], lambda: [0, 1] });
+  assertEquals(effect("model", { by: ["task"] }).map(({ where }) => where), ["sky, λ = 0"]);
+  const arms = (model: string, shift: number) =>
+    (["learned", "none"] as const).flatMap((positions, i) =>
+      [0, 1].map((lambda) => ({
+        levels: { model, positions, lambda },
+        byCluster: around(0.6 + shift * i * lambda),
+      }))
+    );
+  const some = study([
+    ...arms("gpt1", 0.1),
+    { levels: { model: "lstm", positions: "learned", lambda: 0 }, byCluster: around(0.5) },
+    { levels: { model: "lstm", positions: "learned", lambda: 1 }, byCluster: around(0.5) },
+  ], { models: ["gpt1", "lstm"], positions: ["learned", "none"], lambda: [0, 1] });
+  const [found] = some.effect("lambda", { by: ["task"], interaction: "positions" });
+  assert(Math.abs(found!.mean - 10) < 1, JSON.stringify(found));
+});
+
+Deno.test("effects that differ by chance alone are averaged, however many they are", () => {
+  let split = 0;
+  const studies = 60;
+  for (let number = 0; number < studies; number++) {
+    const draw = normals(keyOf(number, "null effects"), 8 * 2 * 5 * 12, 0.05);
+    let at = 0;
+    const drawn = () => Array.from({ length: 5 }, () => Array.from({ length: 12 }, () => 0.7 + draw[at++]!));
+    const dropouts = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7];
+    const { effect } = study(
+      dropouts.flatMap((dropout) =>
+        [0, 1].map((lambda) => ({ levels: { lambda, "finetune.dropout": dropout }, byCluster: drawn() }))
+      ),
+      { lambda: [0, 1], vary: { "finetune.dropout": dropouts } },
+    );
+    if (effect("lambda", { by: ["task"] }).length > 1) split++;
+  }
+  assert(split / studies < 0.1, `${split} of ${studies}`);
 });
 
 Deno.test("what cannot be compared is refused with what would work", async () => {

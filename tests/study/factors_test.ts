@@ -70,13 +70,118 @@ Deno.test("a task's own option and the corpus's merges are factors, with data of
   const { runs, tokenizers } = await planOf({ ...study, trainExamples: 8, testExamples: 8 });
   assertEquals(tokenizers.map(({ merges }) => merges.length), [10, 20]);
   const tuned = runs.filter((run) => "start" in run && run.seed === 1);
-  assertEquals(tuned.map(({ levels, tokenizer }) => [levels["words"], levels["merges"], tokenizer]), [
-    ...[[10, 10, 0], [10, 20, 1], [12, 10, 0], [12, 20, 1]],
-  ]);
+  assertEquals(
+    tuned.map(({ arms: [levels], tokenizer }) => [levels!["words"], levels!["merges"], tokenizer]),
+    [
+      ...[[10, 10, 0], [10, 20, 1], [12, 10, 0], [12, 20, 1]],
+    ],
+  );
   assertEquals(new Set(tuned.map(({ trained }) => trained)).size, 4);
   const read = runs.filter((run) => "evaluation" in run && run.seed === 1);
-  assertEquals(read.map(({ levels }) => [levels["words"], levels["merges"]]), [[null, 10], [null, 20]]);
+  assertEquals(read.map(({ arms: [levels] }) => [levels!["words"], levels!["merges"]]), [[null, 10], [
+    null,
+    20,
+  ]]);
 });
+
+Deno.test("arms that coincide at some levels only are each there, with the same runs", () =>
+  inFolder(async (folder) => {
+    const vary = { trainExamples: [8, 24, 48, 99] }; // The task has 24.
+    const study = await ablate({ base: small, lambda: [0, 0.5], vary, folder, workers: 1 });
+    const sizes = (lambda: number) =>
+      study.finetuned.filter(({ levels, seed }) => levels["lambda"] === lambda && seed === 1)
+        .map(({ levels, value }) => [levels["trainExamples"], value]);
+    for (const lambda of [0, 0.5]) {
+      const [, ...full] = sizes(lambda);
+      assertEquals(sizes(lambda).map(([size]) => size), [8, 24, 48, 99]);
+      assertEquals(new Set(full.map(([, value]) => value)).size, 1);
+    }
+    assertEquals(
+      study.scores.filter(({ where }) => where === "sky").map(({ n, values }) => [n <= 2, values.length]),
+      [
+        ...Array(8).fill([true, 2]),
+      ],
+    );
+    const [largest] = study.effect("trainExamples", { between: [99, 24], at: { lambda: 0 } });
+    assertEquals([largest!.mean, largest!.error], [0, 0]);
+    assertEquals(study.curves("trainExamples", { at: { task: "sky" } }).map(({ x }) => x), [
+      ...Array(2).fill([8, 24, 48, 99]),
+    ]);
+  }));
+
+Deno.test("a setting by which training diverges is not chosen, and keeps no arm from the others", () =>
+  inFolder(async (folder) => {
+    const finetune = {
+      ...small.finetune,
+      rate: 10,
+      clip: 0,
+      epochs: 60,
+      schedule: "warmup_constant" as const,
+    };
+    const options: StudyOptions = {
+      base: { ...small, finetune, seeds: 1 },
+      tune: { "finetune.decay": [1, 0.01], seeds: 1 },
+      ...{ folder, workers: 1 },
+    };
+    const study = await ablate(options);
+    const tried = study.tuning.objects() as Record<string, unknown>[];
+    const diverged = tried.filter(({ validation }) => validation === null);
+    if (diverged.length === 2) throw new Error("both diverged: this test shows nothing");
+    assertEquals([diverged.length, diverged[0]!["finetune.decay"], diverged[0]!["chosen"]], [1, 1, false]);
+    assertEquals([study.complete, study.failures, study.finetuned.length], [true, [], 1]);
+    for await (const _ of ablate(options)) throw new Error("all runs are there");
+  }));
+
+Deno.test("validation examples are limited as those of the test are, and no setting is refused after hours", async () => {
+  const change: StudyOptions = { testExamples: 4, tune: { "finetune.rate": [1e-3, 1e-2] } };
+  const { runs } = await planOf(settleStudy(small, change));
+  const tuning = runs.filter(({ isTuning }) => isTuning) as unknown as { task: Task }[];
+  assertEquals(new Set(tuning.map(({ task }) => task.test.length)), new Set([4]));
+  const schedule = { ...small.finetune, schedule: "warmup_stable_decay" as const };
+  const late: StudyOptions = {
+    base: { ...small, finetune: { ...schedule, warmup: 0 } },
+    tune: { "pretrain.rate": [1e-3, 1e-2], "finetune.warmup": [0, 0.9] },
+  };
+  await inFolder((folder) => assertRefused(() => ablate({ ...late, folder }), /finetune\.warmup 0\.9 as /));
+});
+
+Deno.test("what is left of a study counts the search that comes after another", () =>
+  inFolder(async (folder) => {
+    const rates = { "pretrain.rate": [1e-3, 1e-2], "finetune.rate": [1e-4, 1e-3, 1e-2] };
+    const run = ablate({ base: small, tune: rates, folder, workers: 1 });
+    let last = 0;
+    for await (const { done, runs, left } of run) {
+      assertEquals(runs, 2 * 2 + 3 * 2 + 2 + 2);
+      assert(done >= last && done <= 1 && !(left < 0), `${done} after ${last}, ${left} s left`);
+      last = done;
+    }
+    assertEquals([last, (await run).complete], [1, true]);
+  }));
+
+Deno.test("a report says which searches were made, by what, and what is not finished", () =>
+  inFolder(async (folder) => {
+    const rates = { "finetune.rate": [6.25e-5, 1e-9] };
+    const { report } = await ablate({ base: small, tune: rates, folder, workers: 1 });
+    assert(report.includes("finetune.rate = 0.0000625") || report.includes("finetune.rate = 1e-9"), report);
+    assert(
+      report.includes(
+        "Fine-tuning: finetune.rate 0.0000625, 1e-9, on the validation examples of each task, from",
+      ),
+    );
+    const stop = new AbortController();
+    const broken = ablate({
+      base: small,
+      tune: rates,
+      folder: `${folder}/other`,
+      workers: 1,
+      signal: stop.signal,
+    });
+    for await (const _ of broken) stop.abort();
+    const part = (await broken).report;
+    assert(part.startsWith("**Not finished**: runs are missing"), part);
+    const one = await ablate({ base: small, tune: { "finetune.rate": [1e-3] }, folder, workers: 1 });
+    assert(one.report.includes("**No arm was tuned**: each setting to tune has one value only."), one.report);
+  }));
 
 Deno.test("a short form and its path are one factor", () => {
   const lists = { lambda: [0, 1], positions: ["learned", "none"] as const };
@@ -119,6 +224,13 @@ Deno.test("what cannot vary or be tuned is refused with what would work", async 
       [
         { pretrained: "mini", vary: { "preset.heads": [2, 4] } },
         /^Cannot vary preset\.heads in a study of "mini" as it is pre-trained already/,
+      ],
+      [{ tune: { "finetune.rate": [1e-3, 1e-2], seeds: [2, 3] } }, /^Cannot tune with seeds \[2,3\] as /],
+      [{ tune: { seeds: 5 } }, /^Cannot tune seeds alone: /],
+      [{ tunePer: ["lambda"] }, /^Cannot use tunePer without tune/],
+      [
+        { tune: { "finetune.rate": [1e-3, 1e-2] }, tunePer: ["task"] },
+        /^Cannot tune per "task" as tasks always choose separately$/,
       ],
       [{ seeds: [] }, /seeds \[\] as /],
       [{ seeds: [1, 1] }, /seeds \[1,1\] as /],
@@ -189,8 +301,11 @@ Deno.test("each arm chooses its settings on validation, with seeds of its own, a
       ]);
       assert(validation!.value >= 0 && validation!.value <= 1);
     }
+    assert(study.report.includes("Pre-training: pretrain.rate 1e-9, 0.01, by the part of the held-out text"));
     assert(
-      study.report.includes("**Tuning**: Each arm chose on validation among pretrain.rate 1e-9, 0.01 × "),
+      study.report.includes(
+        "Fine-tuning: finetune.rate 1e-9, 0.01 × finetune.dropout 0, 0.1, on the validation",
+      ),
     );
     const [curve] = study.curves("pretrain.rate");
     assertEquals([curve!.name, curve!.x], ["held-out text", [1e-9, 1e-2]]);

@@ -3,7 +3,7 @@ import { digest } from "../../lib/digest.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { ablate } from "../../lib/study/mod.ts";
 import { baselinesOf, isPretraining, type PlannedFinetune } from "../../lib/study/plan.ts";
-import { finetunedRow, pretrainedRow } from "../../lib/study/rows.ts";
+import { finetunedRows, pretrainedRows } from "../../lib/study/rows.ts";
 import { planOf } from "../../lib/study/tuning.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 import { sky, weather, words } from "./weather.ts";
@@ -21,7 +21,8 @@ await ablate({ ...study, workers: 1 });
 const plan = await planOf(study), baselines = baselinesOf(plan);
 const pretraining = plan.runs.find(isPretraining)!;
 const finetuning = plan.runs.find((run) => !isPretraining(run)) as PlannedFinetune;
-const tuned = () => finetunedRow(finetuning, plan), read = () => pretrainedRow(pretraining, plan, baselines);
+const tuned = async () => (await finetunedRows(finetuning, plan))[0];
+const read = async () => (await pretrainedRows(pretraining, plan, baselines))[0];
 
 // deno-lint-ignore no-explicit-any -- Whatever a file may hold.
 type Json = Record<string, any>;
