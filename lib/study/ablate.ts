@@ -28,7 +28,7 @@ import { outlookOfPlan, type StudyOutlook } from "./list.ts";
 import { queueOf } from "./queue.ts";
 import { finetunedRows, pretrainedRows } from "./rows.ts";
 import { claimOf } from "./run.ts";
-import { settleStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
+import { settleOptions, type StudyOptions, type StudySettings } from "./settings.ts";
 import { type Study, studyJson, studyOf, TEXT } from "./study.ts";
 import { currentPlan, triedOf } from "./tuning.ts";
 import { workerProgram } from "./workers.ts";
@@ -79,8 +79,7 @@ export function ablateAnnounced(
   options: StudyOptions,
   announce?: (outlook: StudyOutlook) => void,
 ): Training<Study, StudyRecord> {
-  const { base = studies.ablate, ...changes } = Object(options) as StudyOptions;
-  const { signal: userSignal, workers, ...settings } = settleStudy(base, changes);
+  const { signal: userSignal, workers, ...settings } = settleOptions(options);
   const study = snapshotOf(settings);
 
   return training(async function* (): AsyncGenerator<StudyRecord, Study> {

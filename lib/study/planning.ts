@@ -12,7 +12,8 @@ export interface PlanOptions {
   readonly detect: number;
 }
 
-const planSettings = {
+/** The settings of {@linkcode PlanOptions}. */
+export const planSettings = {
   detect: {
     ...number({ from: 1e-9, to: 1e9 }),
     about: "smallest difference to be found, in the effect's unit",

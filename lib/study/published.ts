@@ -15,8 +15,7 @@ import {
 import { type Finetuned, type Pretrained, type TaskResult, textRow } from "./rows.ts";
 import {
   isCausal,
-  settleStudy,
-  studies,
+  settleOptions,
   type StudyModel,
   type StudyOptions,
   type StudySettings,
@@ -41,8 +40,7 @@ import { planOf } from "./tuning.ts";
  * ```
  */
 export async function published(options: StudyOptions): Promise<Study> {
-  const { base = studies.ablate, ...changes } = Object(options) as StudyOptions;
-  const { signal: _, workers: __, ...settled } = settleStudy(base, changes);
+  const { signal: _, workers: __, ...settled } = settleOptions(options);
   const study: StudySettings = { ...settled, sample: "once" }; // As version 0.1 did.
   const plan = await planOf(study), baselines = baselinesOf(plan);
   const pretrained: Pretrained[] = [], finetuned: Finetuned[] = [];

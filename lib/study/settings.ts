@@ -370,6 +370,18 @@ function checkTunePer(study: StudySettings): void {
 const asLists = (values: Readonly<Record<string, unknown>>): Record<string, unknown[]> =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, [value].flat()]));
 
+/**
+ * The settings of a study from its options, of which `base` may be one.
+ *
+ * @throws {InputError} As {@linkcode settleStudy} does, of the base, too.
+ */
+export function settleOptions(options: StudyOptions): ReturnType<typeof settleStudy> {
+  const { base }: Partial<StudyOptions> = Object(options);
+  if (base === undefined) return settleStudy(studies.ablate, options);
+  checked("run a study", "base", studySettings.base, base);
+  return settleStudy(settleStudy(studies.ablate, base), options);
+}
+
 type Settled = StudySettings & Pick<StudyOptions, "workers" | "signal">;
 
 /** Checks the settings with several values, and gives those with a list of their own their place. */

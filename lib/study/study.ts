@@ -647,10 +647,11 @@ function budgetNotes(arms: readonly (readonly RunScore[])[]): string[] {
     return low === high ? low : `${low} to ${high}`;
   };
   const lines = [...Map.groupBy(trained, ({ levels }) => levels["task"])].map(([task, runs]) => {
-    const of = (name: "updates" | "tokens" | "flops" | "seconds") =>
+    const of = (name: "updates" | "tokens" | "flops") =>
+      // Seconds differ from machine to machine.
       range(runs.map(({ row }) => row.trained![name]!));
     return `- ${task === TEXT ? "pre-training" : task}: ${of("updates")} updates, ${of("tokens")} tokens, ` +
-      `${of("flops")} FLOPs, ${of("seconds")} s`;
+      `${of("flops")} FLOPs`;
   });
   return lines.length > 0 ? ["**Training of each run**", lines.join("\n")] : [];
 }
