@@ -38,19 +38,41 @@ export function tuningText(
       ];
   });
   if (searches.length === 0) return "**No arm was tuned**: each setting to tune has one value only.";
-  const chosen = tried.filter(({ isChosen }) => isChosen);
-  const shown = table({
-    task: chosen.map(({ task }) => task ?? TEXT),
-    arm: chosen.map(({ levels }) => labelOf(levels, factors)),
-    chosen: chosen.map(({ settings }) =>
-      Object.entries(settings).map(([path, level]) => `${path} = ${level}`).join(", ")
-    ),
-  });
+  const made = tried.filter(({ isChosen }) => isChosen).length;
   return [
     `**Tuning**: ${per} has the same search, with ${seeds} seeds of its own. ${searches.join(" ")}` +
-    (chosen.length < choices ? ` ${chosen.length} of ${choices} choices are made.` : ""),
-    ...chosen.length > 0 ? [shown.toMarkdown()] : [],
+    (made < choices ? ` ${made} of ${choices} choices are made.` : ""),
+    ...[tried.filter(({ task }) => task === undefined), tried.filter(({ task }) => task !== undefined)]
+      .filter(({ length }) => length > 0).map((some) => searchTable(some, factors)),
   ].join("\n\n");
+}
+
+/** The validation score of each setting, by arm; what was chosen in bold. */
+function searchTable(tried: readonly Tried[], factors: readonly Factor[]): string {
+  const nameOf = ({ settings }: Tried) =>
+    Object.entries(settings).map(([path, level]) => `${path.replace(/^\w+\./, "")} ${level}`).join(", ");
+  const arms = [...Map.groupBy(tried, ({ task, levels }) => JSON.stringify([task, levels])).values()];
+  const scoreOf = ({ task, scores, isChosen }: Tried) => {
+    const mean = scores.reduce((a, b) => a + b, 0) / scores.length;
+    const text = !Number.isFinite(mean)
+      ? "diverged"
+      : task === undefined
+      ? mean.toFixed(3)
+      : (100 * mean).toFixed(1);
+    return isChosen ? `**${text}**` : text;
+  };
+  const unit = tried[0]!.task === undefined ? "bits per character" : "%";
+  return table({
+    [`validation, ${unit}`]: arms.map(([first]) =>
+      [first!.task, labelOf(first!.levels, factors)].filter(Boolean).join(", ")
+    ),
+    ...Object.fromEntries(
+      [...new Set(tried.map(nameOf))].map((name) => [
+        name,
+        arms.map((arm) => arm.filter((one) => nameOf(one) === name).map(scoreOf)[0] ?? ""),
+      ]),
+    ),
+  }).toMarkdown();
 }
 
 /** Notes on truncated texts and unknown tokens of each task. */
