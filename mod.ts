@@ -158,6 +158,7 @@ export type {
   Level,
   Levels,
   PlanOptions,
+  PositionOptions,
   Predictions,
   Pretrained,
   Study,

@@ -29,7 +29,8 @@ import { queueOf } from "./queue.ts";
 import { finetunedRows, pretrainedRows } from "./rows.ts";
 import { claimOf } from "./run.ts";
 import { settleOptions, type StudyOptions, type StudySettings } from "./settings.ts";
-import { type Study, studyJson, studyOf, TEXT } from "./study.ts";
+import { TEXT } from "./effects.ts";
+import { type Study, studyJson, studyOf } from "./study.ts";
 import { currentPlan, triedOf } from "./tuning.ts";
 import { workerProgram } from "./workers.ts";
 

@@ -18,6 +18,9 @@ import {
   type Scale,
 } from "./statistics.ts";
 
+/** The name of the held-out text in tables; no task can have it. */
+export const TEXT = "held-out text";
+
 /** A factor of a study, and its levels in the order of its settings. */
 export interface Factor {
   readonly name: string;

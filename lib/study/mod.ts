@@ -4,6 +4,7 @@
  * @module
  */
 export { ablate, ablateAnnounced, checkFolder, type StudyRecord } from "./ablate.ts";
+export type { ArmCurve, ArmCurveOptions, PositionOptions } from "./curves.ts";
 export type { ArmEffect, EffectOptions } from "./effects.ts";
 export type { Level, Levels, Tune, Vary } from "./factors.ts";
 export type { Finetuned, Predictions, Pretrained, StudyRun, TaskResult, TrainingBudget } from "./rows.ts";
@@ -22,12 +23,4 @@ export {
 } from "./settings.ts";
 export type { Tried } from "./tuning.ts";
 export { difference, type Estimate, estimate, formatEstimate, verdict } from "./statistics.ts";
-export {
-  type ArmCurve,
-  type ArmCurveOptions,
-  type ArmScore,
-  type Found,
-  rowsOf,
-  type Study,
-  studyOf,
-} from "./study.ts";
+export { type ArmScore, type Found, rowsOf, type Study, studyOf } from "./study.ts";

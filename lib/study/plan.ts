@@ -1,32 +1,17 @@
-import {
-  atMost,
-  checkCorpus,
-  clustersOf,
-  type Corpus,
-  corpus as loadCorpus,
-  subset,
-  type Task,
-  task as loadTask,
-} from "../data/mod.ts";
-import { abbreviated, sha256 } from "../digest.ts";
-import { architectureOf, dispose, PAPER, type Preset, shapes, totalSize } from "../model/mod.ts";
-import { type Tokenizer, tokensOf, trainBpe } from "../text/mod.ts";
+import type { Corpus, Task } from "../data/mod.ts";
+import { abbreviated } from "../digest.ts";
+import { architectureOf, PAPER, type Preset, shapes, totalSize } from "../model/mod.ts";
+import type { Tokenizer } from "../text/mod.ts";
 import {
   checkWarmup,
-  encodeTask,
-  evaluationWindows,
   finetuneUpdates,
   heuristicOf,
   keys,
   type NgramBaselines,
   ngramBaselines,
-  pretrained,
-  pretrainedFile,
-  type PretrainedName,
   type RunInputs,
   silence,
   summary,
-  warnOfMerges,
 } from "../train/mod.ts";
 import { combinations, type Level, type Levels, type Vary, withValues } from "./factors.ts";
 import {
@@ -38,6 +23,19 @@ import {
   type StudySettings,
   variantsOf,
 } from "./settings.ts";
+import {
+  choosingTask,
+  countTask,
+  type HeldoutText,
+  type InitialModel,
+  inputsOf,
+  memo,
+  sourcesOf,
+  type TaskCounts,
+  type TaskInputs,
+  taskInputs,
+  tasksFor,
+} from "./inputs.ts";
 
 /** A run of a study: training and evaluation of a model. */
 export interface PlannedRun {
@@ -111,39 +109,16 @@ export interface FinetuneInputs {
 }
 
 /** A fine-tuning run. */
-export interface PlannedFinetune extends PlannedRun {
+export interface PlannedFinetune extends PlannedRun, Pick<TaskCounts, "texts" | "cut" | "unknown"> {
   readonly inputs: FinetuneInputs;
   /** The initial model. */
   readonly start: InitialModel;
   /** The task with the run's own examples; of tuning its test examples are those of validation. */
   readonly task: Task;
-  /** Number of texts of the task. */
-  readonly texts: number;
-  /** Number of texts that are truncated to the context. */
-  readonly cut: number;
-  /** Share of `<unk>` among its tokens. */
-  readonly unknown: number;
 }
 
 /** A run of a study. */
 export type Run = PlannedPretrain | PlannedFinetune;
-
-/** The initial model of fine-tuning. */
-export interface InitialModel {
-  readonly file: string;
-  /** Key of the run that trained it; absent for an included model. */
-  readonly key?: string;
-  /** Its digest, for the keys of fine-tuning runs. */
-  readonly digest: string;
-}
-
-/** A held-out text as models with one tokenizer and context read it. */
-export interface HeldoutText {
-  readonly corpus: Corpus;
-  readonly tokenizer: Tokenizer;
-  readonly context: number;
-  readonly windows: number;
-}
 
 /** A run that cannot start before validation has chosen its settings. */
 export type OpenRun = Pick<PlannedRun, "name" | "tokens" | "parameters">;
@@ -483,20 +458,6 @@ function shared(one: Levels, other: Levels): Levels {
   );
 }
 
-/** A function that makes a value once for each key, whose objects are told apart by their identity. */
-function memo<T>(): (key: readonly unknown[], make: () => T) => T {
-  const made = new Map<string, T>(), numbers = new Map<unknown, number>();
-  return (key, make) => {
-    const id = JSON.stringify(key.map((part) => {
-      if (typeof part !== "object" || part === null) return part ?? null;
-      if (!numbers.has(part)) numbers.set(part, numbers.size);
-      return { object: numbers.get(part) };
-    }));
-    if (!made.has(id)) made.set(id, make());
-    return made.get(id)!;
-  };
-}
-
 /** A run's name in progress and messages: its file's, and the levels that files leave to their key. */
 function nameOf({ file, arms, tuned, isTuning }: Run, { vary = {} }: StudySettings): string {
   const others = Object.entries({ ...arms[0], ...isTuning && tuned }).filter(([path, level]) =>
@@ -511,210 +472,6 @@ function nameOf({ file, arms, tuned, isTuning }: Run, { vary = {} }: StudySettin
 function labelOf({ levels }: Cell, without: Levels = {}): string {
   return Object.entries({ ...levels, ...without }).filter(([, level]) => level !== null)
     .map(([path, level]) => `${path}=${level}`).join(" ");
-}
-
-/** The tasks of a study's variants, with the examples of a seed. */
-async function tasksFor(study: StudySettings): Promise<{
-  tasksOf(variant: StudySettings, seed: number): Record<"tasks" | "zeroShot", readonly Task[]>;
-  readonly orders: Plan["orders"];
-  readonly clusters: Plan["clusters"];
-}> {
-  const nameOf = (task: string, words: number) => task === "imdb" ? `${task} ${words}` : task;
-  const wholes = new Map<string, Task>();
-  for (const { study: { tasks, zeroShot = [], words } } of variantsOf(study)) {
-    await Promise.all([...tasks, ...zeroShot].map(async (task) => {
-      if (typeof task !== "string" || wholes.has(nameOf(task, words))) return;
-      wholes.set(nameOf(task, words), await loadTask(task, task === "imdb" ? { words } : {}));
-    }));
-  }
-  const orders = new Map<Task["test"], Uint32Array>(), clusters = new Map<Task["test"], Uint32Array>();
-  const scored = memo<Task>(), parts = memo<Task>();
-  const partOf = (task: string | Task, variant: StudySettings, seed: number): Task => {
-    const { words, trainExamples, testExamples, sample } = variant;
-    const whole = typeof task === "string" ? wholes.get(nameOf(task, words))! : task;
-    const part = scored([whole, `${testExamples}`], () => {
-      const part = atMost(whole, { validation: testExamples, test: testExamples });
-      orders.set(part.test, indicesOf(part.test, whole.test));
-      for (const split of [part.test, part.validation]) clusters.set(split, clustersOf(split));
-      return part;
-    });
-    const isSampled = sample === "per-seed" && trainExamples < whole.train.length;
-    const own = isSampled ? { seed } : {};
-    return parts([part, `${trainExamples}`, own.seed], () => {
-      const train = Math.min(trainExamples, whole.train.length);
-      return { ...part, train: subset(whole, { train, ...own }).train } as Task;
-    });
-  };
-  return {
-    ...{ orders, clusters },
-    tasksOf: (variant, seed) => {
-      const all = (tasks: StudySettings["tasks"] = []) => tasks.map((task) => partOf(task, variant, seed));
-      return { tasks: all(variant.tasks), zeroShot: all(variant.zeroShot) };
-    },
-  };
-}
-
-/** The indices of some examples among all. */
-function indicesOf(some: readonly unknown[], all: readonly unknown[]): Uint32Array {
-  const positions = new Map<unknown, number[]>(); // Examples may be duplicates.
-  all.forEach((example, i) => positions.set(example, [...positions.get(example) ?? [], i]));
-  return Uint32Array.from(some, (example) => positions.get(example)!.shift()!);
-}
-
-/** The parts of a task that are in its runs' keys. */
-interface TaskInputs {
-  readonly training: RunInputs;
-  /** Those of a training that keeps the best epoch. */
-  readonly keeping: RunInputs;
-  readonly scoring: RunInputs;
-  /** Those of scoring on validation, where it chooses. */
-  readonly choosing: RunInputs;
-}
-
-function inputsOf(task: Task): TaskInputs {
-  // Training does not depend on test examples and metrics; evaluation does not depend on training examples.
-  const { test, measures, zeroShot: _, ...training } = taskInputs(task);
-  const { train: __, ...scoring } = { ...training, test, measures };
-  // Which epoch is the best is decided on the validation split by the primary metric.
-  const keeping = { ...training, validation: task.validation, measure: measures[0] };
-  return { training, keeping, scoring, choosing: { ...scoring, test: task.validation } };
-}
-
-/** A task that is scored on validation. */
-function choosingTask(task: Task): Task {
-  const choosing = { ...task, test: task.validation } as Task;
-  silence(choosing); // Its test examples are in validation.
-  return choosing;
-}
-
-/** What a task has for a model to read. */
-interface TaskCounts extends Pick<PlannedFinetune, "texts" | "cut" | "unknown"> {
-  /** Number of tokens of an epoch. */
-  readonly tokens: number;
-  /** Length of the longest sequence. */
-  readonly longest: number;
-}
-
-function countTask(task: Task, tokenizer: Tokenizer, context: number): TaskCounts {
-  const { tokens, longest, cut, counts } = encodeTask(task, tokenizer, context);
-  const sumOf = (of: "texts" | "tokens" | "unknown") =>
-    Object.values(counts).reduce((sum, count) => sum + count[of], 0);
-  return {
-    tokens,
-    longest,
-    texts: sumOf("texts"),
-    cut,
-    unknown: sumOf("unknown") / Math.max(1, sumOf("tokens")),
-  };
-}
-
-/** The inputs that a run may use of a task: all fields but those excluded here. */
-function taskInputs({ source: _, licence: __, about: ___, validation: ____, ...task }: Task) {
-  return task;
-}
-
-/** Where the models of a study's variants come from. */
-interface Source {
-  /** Index of its tokenizer in the plan. */
-  readonly tokenizer: number;
-  /** The configuration of included models; else it is the study's. */
-  readonly preset?: Preset;
-  /** The corpus of pre-training, of whose held-out text a part chooses where pre-training is tuned. */
-  readonly corpus?: Corpus;
-  readonly validation: string;
-  /** The index in the plan of its held-out text in windows of a context. */
-  textOf(context: number): number;
-  /** The included model with these positions. */
-  start(preset: Preset): InitialModel;
-}
-
-/** Loads the corpora and included models of a study's variants. */
-async function sourcesOf(study: StudySettings, isTuned: boolean): Promise<{
-  readonly tokenizers: readonly Tokenizer[];
-  readonly texts: readonly HeldoutText[];
-  sourceOf(variant: StudySettings): Source;
-}> {
-  const tokenizers: Tokenizer[] = [], texts: HeldoutText[] = [];
-  const sources = new Map<string, Source>();
-  const nameOf = ({ pretrained, corpus, merges, heldoutWindows }: StudySettings) =>
-    JSON.stringify(pretrained ?? [typeof corpus === "string" ? corpus : null, merges, heldoutWindows]);
-  for (const { study: variant } of variantsOf(study)) {
-    if (sources.has(nameOf(variant))) continue;
-    const { pretrained } = variant;
-    const source = pretrained === undefined
-      ? await corpusSource(variant, isTuned, tokenizers, texts)
-      : await includedSource(variant, pretrained, tokenizers);
-    sources.set(nameOf(variant), source);
-  }
-  // Models of every size read each text, before any is trained.
-  for (const { study: variant } of variantsOf(study)) {
-    const { textOf, tokenizer, validation } = sources.get(nameOf(variant))!;
-    for (const { context } of variant.models.flatMap((model) => presetsOf(variant, model))) {
-      const text = texts[textOf(context)];
-      for (const part of text ? [text.corpus.heldout, ...isTuned ? [validation] : []] : []) {
-        evaluationWindows(tokensOf(part, tokenizers[tokenizer]!), context, variant.heldoutWindows);
-      }
-    }
-  }
-  return { tokenizers, texts, sourceOf: (variant) => sources.get(nameOf(variant))! };
-}
-
-/** Each arm pre-trains its own model. */
-async function corpusSource(
-  { corpus: given, merges, heldoutWindows: windows }: StudySettings,
-  isTuned: boolean,
-  tokenizers: Tokenizer[],
-  texts: HeldoutText[],
-): Promise<Source> {
-  if (typeof given === "string") await checkCorpus(given);
-  const whole = typeof given === "string" ? await loadCorpus(given) : given;
-  const tokenizer = trainBpe(whole.train, { merges });
-  warnOfMerges(tokenizer, merges);
-  const [validation, heldout] = isTuned ? halves(whole.heldout) : ["", whole.heldout];
-  const corpus = { ...whole, heldout }, byContext = new Map<number, number>();
-  return {
-    tokenizer: tokenizers.push(tokenizer) - 1,
-    ...{ corpus, validation },
-    textOf(context) {
-      const at = byContext.get(context) ?? texts.push({ corpus, tokenizer, context, windows }) - 1;
-      byContext.set(context, at);
-      return at;
-    },
-    start: () => {
-      throw new TypeError("an arm that pre-trains starts from its own model");
-    },
-  };
-}
-
-/** A text in two, between lines or else between words. */
-function halves(text: string): [string, string] {
-  const middle = text.length / 2;
-  const line = text.indexOf("\n", middle), word = text.indexOf(" ", middle);
-  const at = line >= 0 && line < 1.2 * middle ? line : word >= 0 ? word : middle;
-  return [text.slice(0, at), text.slice(at + 1)];
-}
-
-/** Arms start from included pre-trained models. */
-async function includedSource(
-  { positions }: StudySettings,
-  name: PretrainedName,
-  tokenizers: Tokenizer[],
-): Promise<Source> {
-  const { config: { vocabulary: _, ...preset }, parameters, tokenizer } = await pretrained(name, {
-    positions: positions[0]!,
-  });
-  dispose(parameters);
-  const starts = new Map(
-    await Promise.all(positions.map(async (kind) => {
-      const file = await pretrainedFile(name, kind);
-      return [kind, { file, digest: sha256(await Deno.readFile(file)) }] as const;
-    })),
-  );
-  return {
-    tokenizer: tokenizers.push(tokenizer) - 1,
-    ...{ preset, validation: "", textOf: () => -1 },
-    start: ({ positions: { kind } }) => starts.get(kind)!,
-  };
 }
 
 /** What the study knows of a run before its keys. */

@@ -3,7 +3,8 @@ import { type ColumnTable, table } from "../arquero.ts";
 import { InputError, isThenable, quoted } from "../errors.ts";
 import { number, type SchemaOf, settle } from "../settings.ts";
 import type { ArmEffect } from "./effects.ts";
-import { type Study, TEXT } from "./study.ts";
+import { TEXT } from "./effects.ts";
+import type { Study } from "./study.ts";
 import { detectable } from "./statistics.ts";
 
 /** The options of {@linkcode planStudy}. */

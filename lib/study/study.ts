@@ -1,20 +1,15 @@
 import { type ColumnTable, table } from "../arquero.ts";
-import { percent } from "../numbers.ts";
 import type { NgramBaselines } from "../train/mod.ts";
 import {
   type ArmEffect,
   armMean,
-  contextsOf,
   type Contrast,
   contrastsOf,
-  counted,
   type EffectOptions,
   effectsOf,
   effectsTable,
   type Factor,
   factorLabel,
-  factorNamed,
-  filtered,
   groups,
   labelled,
   labelOf,
@@ -23,12 +18,22 @@ import {
   pick,
   type Score,
   stuckShare,
+  TEXT,
   varying,
 } from "./effects.ts";
+import {
+  type ArmCurve,
+  type ArmCurveOptions,
+  curvesOf,
+  positionCurves,
+  type PositionOptions,
+  tunedCurves,
+} from "./curves.ts";
 import type { Level, Levels, Vary } from "./factors.ts";
 import type { Finetuned, Pretrained, StudyRun, TaskResult } from "./rows.ts";
 import type { StudySettings } from "./settings.ts";
-import { difference, type Estimate, estimate, formatEstimate } from "./statistics.ts";
+import { type Estimate, formatEstimate } from "./statistics.ts";
+import { budgetNotes, type RunScore, truncationNotes, tuningText } from "./report.ts";
 import type { Tried } from "./tuning.ts";
 
 /**
@@ -95,10 +100,7 @@ export interface Study {
    * @param options `at`: levels of other factors to include; `minus`: a level, whose loss is subtracted, seed by seed;
    * `bins`: number of groups, by default 16.
    */
-  byPosition(
-    factor: string,
-    options?: Pick<ArmCurveOptions, "at" | "minus"> & { readonly bins?: number },
-  ): ArmCurve[];
+  byPosition(factor: string, options?: PositionOptions): ArmCurve[];
 }
 
 /** An arm's score, over seeds and examples, for figures. */
@@ -119,26 +121,6 @@ export interface ArmScore extends Estimate {
   readonly constant?: number;
 }
 
-/** Options of {@linkcode Study.curves}. */
-export interface ArmCurveOptions extends Pick<EffectOptions, "by" | "at"> {
-  /** A level, whose score is subtracted, seed by seed. Default: none. */
-  readonly minus?: Level;
-}
-
-/** A line of a figure, with 95 % intervals. */
-export interface ArmCurve {
-  /** Its label: the levels in which it differs from others. */
-  readonly name: string;
-  /** These levels. */
-  readonly levels: Levels;
-  /** The factor's levels, or their numbers from 0 if they are names. */
-  readonly x: readonly number[];
-  /** Scores, or differences. */
-  readonly y: readonly Estimate[];
-}
-
-/** The name of the held-out text in tables; no task can have it. */
-export const TEXT = "held-out text";
 const BITS = "bits per character";
 
 /** The n-gram baselines from weakest to strongest, with their labels in tables. */
@@ -156,11 +138,6 @@ export interface Found extends Pick<Study, "complete" | "failures" | "codes" | "
   readonly tried: readonly Tried[];
   /** Number of choices that tuning has to make. */
   readonly choices: number;
-}
-
-/** A run's score on a task or the held-out text, with the run. */
-interface RunScore extends Score {
-  readonly row: StudyRun & Partial<TaskResult> & Partial<Pretrained> & Partial<Finetuned>;
 }
 
 /** A study as JSON: its tables as rows, its findings as sentences. */
@@ -442,107 +419,6 @@ function tuningTable(tried: readonly Tried[], study: StudySettings): ColumnTable
   });
 }
 
-/** Score against a factor's levels, or its difference from that of one level. */
-function curvesOf(
-  scores: readonly Score[],
-  factors: readonly Factor[],
-  name: string,
-  { by, at = {}, minus }: ArmCurveOptions,
-): ArmCurve[] {
-  const factor = factorNamed(name, factors);
-  by?.forEach((one) => factorNamed(one, factors));
-  const included = filtered(scores, factors, at).filter(({ levels }) => (levels[name] ?? null) !== null);
-  const others = varying(included, factors).filter((other) => other.name !== name);
-  const own = others.filter((other) => by?.includes(other.name) ?? true);
-  const averaged = others.filter((other) => !own.includes(other));
-  return contextsOf(included, own).map(({ levels: fixed, scores: group }): ArmCurve => {
-    const points = factor.levels.filter((level) => level !== minus).flatMap((level, i) => {
-      const runs = group.filter(({ levels }) => levels[name] === level);
-      if (runs.length === 0) return [];
-      const y = minus === undefined
-        ? armMean(runs, averaged)
-        : effectsOf(contrastsOf(group, factors, name, { between: [level, minus], by: [], isMean: true }))[0];
-      return y === undefined || Number.isNaN(y.mean) ? [] : [{ x: xOf(level, i), y }];
-    });
-    return {
-      name: labelOf(fixed, own) || factorLabel(name),
-      levels: fixed,
-      x: points.map(({ x }) => x),
-      y: points.map(({ y }) => y),
-    };
-  });
-}
-
-/** A level on a horizontal axis: itself, or its place among others. */
-const xOf = (level: Level, place: number): number => typeof level === "number" ? level : place;
-
-/** Validation score against a setting that was tuned, the best over the others. */
-function tunedCurves(
-  tried: readonly Tried[],
-  path: string,
-  factors: readonly Factor[],
-  { at = {} }: ArmCurveOptions,
-): ArmCurve[] {
-  const known = tried.filter(({ settings }) => path in settings)
-    .map((one) => ({ ...one, levels: { task: one.task ?? TEXT, ...one.levels } as Levels }));
-  const scored = filtered(known, factors, at);
-  const own = varying(scored, factors);
-  return groups(scored, own).map((group): ArmCurve => {
-    const isText = group[0]!.levels["task"] === TEXT, unit = isText ? 1 : 100;
-    const values = [...new Set(group.map(({ settings }) => settings[path]!))];
-    const best = (value: Level) =>
-      group.filter(({ settings }) => settings[path] === value)
-        .map(({ scores }) => scores.filter(Number.isFinite)).filter((scores) => scores.length > 0)
-        .map((scores) => estimate(scores.map((score) => unit * score)))
-        .reduce((one, other) => (other.mean > one.mean) === isText ? one : other);
-    return {
-      name: labelOf(group[0]!.levels, own) || (isText ? TEXT : group[0]!.task!),
-      levels: pick(group[0]!.levels, own),
-      x: values.map(xOf),
-      y: values.map(best),
-    };
-  });
-}
-
-/** Loss by position in the window. */
-function positionCurves(
-  pretrained: readonly Pretrained[],
-  factors: readonly Factor[],
-  name: string,
-  { at = {}, minus, bins = 16 }: NonNullable<Parameters<Study["byPosition"]>[1]>,
-): ArmCurve[] {
-  const { levels } = factorNamed(name, factors);
-  const runs = filtered(pretrained, factors, at).filter(({ byPosition }) => byPosition);
-  const others = varying(runs, factors).filter((other) => other.name !== name);
-  const width = Math.ceil(Math.max(1, ...runs.map(({ byPosition }) => byPosition!.length)) / bins);
-  const binned = (values: readonly number[]) =>
-    Array.from(
-      { length: Math.ceil(values.length / width) },
-      (_, i) => estimate(values.slice(i * width, (i + 1) * width)).mean,
-    );
-  return contextsOf(runs, others).flatMap(({ levels: fixed, scores: group }) => {
-    const bySeed = (level: Level) => {
-      const own = counted(group.filter((run) => run.levels[name] === level));
-      return new Map(own.map((run) => [run.seed, binned(run.byPosition!)]));
-    };
-    const reference = minus === undefined ? undefined : bySeed(minus);
-    return levels.filter((level) => level !== minus).flatMap((level): ArmCurve[] => {
-      const own = bySeed(level), seeds = [...own.keys()].filter((seed) => reference?.has(seed) ?? true);
-      if (seeds.length === 0) return [];
-      const values = (of: ReadonlyMap<number, number[]>, i: number) => seeds.map((seed) => of.get(seed)![i]!);
-      const places = [...own.get(seeds[0]!)!.keys()];
-      return [{
-        name: [levelLabel(name, level), labelOf(fixed, others)].filter(Boolean).join(", "),
-        levels: { [name]: level, ...fixed },
-        x: places.map((i) => (i + 0.5) * width),
-        y: places.map((i) =>
-          reference ? difference(values(own, i), values(reference, i)) : estimate(values(own, i))
-        ),
-      }];
-    });
-  });
-}
-
 /** The report of a study as Markdown. */
 function reportOf(
   { complete, language, table, findings, failures, codes, finetuned }: Omit<Study, "report">,
@@ -570,7 +446,7 @@ function reportOf(
         stuck.join("\n"),
       ]
       : [],
-    tuningText(study, tried, choices),
+    tuningText(study, tried, choices, factors),
     ...language.numRows() > 0 ? ["**Held-out text, bits per character**", language.toMarkdown()] : [],
     ...table.numRows() > 0 ? ["**Test scores**", table.toMarkdown()] : [],
     ...truncationNotes(finetuned).map((sentence) => `${sentence}.`),
@@ -583,75 +459,4 @@ function reportOf(
       ]
       : [],
   ].map((part) => part.trim()).join("\n\n") + "\n";
-}
-
-/** What was chosen by validation, or that nothing was. */
-function tuningText(study: StudySettings, tried: readonly Tried[], choices: number): string {
-  if (!study.tune) {
-    return "**No arm was tuned**: settings of training that are no factor are the same for all, and others may change " +
-      "the differences.";
-  }
-  const { seeds, ...tuned } = study.tune;
-  const several = Object.entries(tuned as Vary).filter(([, levels]) => levels.length > 1);
-  const per = study.tunePer ? `each level of ${study.tunePer.map(factorLabel).join(" and ")}` : "each arm";
-  const searches = ["pretrain", "finetune"].flatMap((group) => {
-    const own = several.filter(([path]) => path.startsWith(`${group}.`));
-    if (own.length === 0) return [];
-    const settings = own.map(([path, levels]) => `${path} ${levels.join(", ")}`).join(" × ");
-    return group === "pretrain"
-      ? [`Pre-training: ${settings}, by the part of the held-out text that is not reported.`]
-      : [
-        `Fine-tuning: ${settings}, on the validation examples of each task${
-          study.pretrained === undefined ? ", from the arm's own pre-trained models" : ""
-        }.`,
-      ];
-  });
-  if (searches.length === 0) return "**No arm was tuned**: each setting to tune has one value only.";
-  const chosen = tried.filter(({ isChosen }) => isChosen);
-  const shown = table({
-    task: chosen.map(({ task }) => task ?? TEXT),
-    arm: chosen.map(({ levels }) => labelOf(levels, factorsOf(study, []))),
-    chosen: chosen.map(({ settings }) =>
-      Object.entries(settings).map(([path, level]) => `${path} = ${level}`).join(", ")
-    ),
-  });
-  return [
-    `**Tuning**: ${per} has the same search, with ${seeds} seeds of its own. ${searches.join(" ")}` +
-    (chosen.length < choices ? ` ${chosen.length} of ${choices} choices are made.` : ""),
-    ...chosen.length > 0 ? [shown.toMarkdown()] : [],
-  ].join("\n\n");
-}
-
-/** Notes on truncated texts and unknown tokens of each task. */
-function truncationNotes(finetuned: Study["finetuned"]): string[] {
-  return [...Map.groupBy(finetuned, ({ task }) => task)].flatMap(([task, [run]]) => {
-    const { texts, cut, unknown = 0 } = run!;
-    if (texts === undefined || (cut === 0 && unknown < 5e-4)) return [];
-    return [
-      `Of ${task}, ${cut} of ${texts} texts were cut to fit the context, and ${
-        percent(unknown)
-      } of tokens are \`<unk>\``,
-    ];
-  });
-}
-
-/** How much the models of each task were trained. */
-function budgetNotes(arms: readonly (readonly RunScore[])[]): string[] {
-  const trained = arms.flat().filter(({ levels, row }) =>
-    row.trained?.tokens !== undefined && levels["transfer"] !== "zero-shot"
-  );
-  const range = (values: readonly number[]) => {
-    const format = (value: number) =>
-      Number(value.toPrecision(2)).toLocaleString("en", { notation: "compact" });
-    const [low, high] = [Math.min(...values), Math.max(...values)].map(format);
-    return low === high ? low : `${low} to ${high}`;
-  };
-  const lines = [...Map.groupBy(trained, ({ levels }) => levels["task"])].map(([task, runs]) => {
-    const of = (name: "updates" | "tokens" | "flops") =>
-      // Seconds differ from machine to machine.
-      range(runs.map(({ row }) => row.trained![name]!));
-    return `- ${task === TEXT ? "pre-training" : task}: ${of("updates")} updates, ${of("tokens")} tokens, ` +
-      `${of("flops")} FLOPs`;
-  });
-  return lines.length > 0 ? ["**Training of each run**", lines.join("\n")] : [];
 }

@@ -162,7 +162,11 @@ Deno.test("a report says which searches were made, by what, and what is not fini
   inFolder(async (folder) => {
     const rates = { "finetune.rate": [6.25e-5, 1e-9] };
     const { report } = await ablate({ base: small, tune: rates, folder, workers: 1 });
-    assert(report.includes("finetune.rate = 0.0000625") || report.includes("finetune.rate = 1e-9"), report);
+    assert(/\|validation, %\|rate 0\.0000625\|rate 1e-9\|/.test(report), report);
+    assert(
+      /\|sky, .*\|\*\*\d+\.\d\*\*\|\d+\.\d\||\|sky, .*\|\d+\.\d\|\*\*\d+\.\d\*\*\|/.test(report),
+      report,
+    );
     assert(
       report.includes(
         "Fine-tuning: finetune.rate 0.0000625, 1e-9, on the validation examples of each task, from",
