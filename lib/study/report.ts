@@ -1,6 +1,6 @@
 import { table } from "../arquero.ts";
 import { percent } from "../numbers.ts";
-import { type Factor, factorLabel, labelOf, type Score, TEXT } from "./effects.ts";
+import { type Factor, factorLabel, labelOf, type Score, TEXT, varying } from "./effects.ts";
 import type { Vary } from "./factors.ts";
 import type { Finetuned, Pretrained, StudyRun, TaskResult } from "./rows.ts";
 import type { StudySettings } from "./settings.ts";
@@ -61,10 +61,11 @@ function searchTable(tried: readonly Tried[], factors: readonly Factor[]): strin
       : (100 * mean).toFixed(1);
     return isChosen ? `**${text}**` : text;
   };
+  const own = varying(tried, factors); // Without the task, which stands first.
   const unit = tried[0]!.task === undefined ? "bits per character" : "%";
   return table({
     [`validation, ${unit}`]: arms.map(([first]) =>
-      [first!.task, labelOf(first!.levels, factors)].filter(Boolean).join(", ")
+      [first!.task, labelOf(first!.levels, own)].filter(Boolean).join(", ")
     ),
     ...Object.fromEntries(
       [...new Set(tried.map(nameOf))].map((name) => [
