@@ -81,6 +81,7 @@ export {
 export type {
   Architecture,
   AttentionMaps,
+  BestEpoch,
   Block,
   Cache,
   Config,
@@ -140,16 +141,24 @@ export {
   difference,
   estimate,
   formatEstimate,
+  planStudy,
   published,
   smoke,
   studies,
   verdict,
 } from "./lib/study/mod.ts";
 export type {
-  ArmDifference,
+  ArmCurve,
+  ArmCurveOptions,
+  ArmEffect,
   ArmScore,
+  EffectOptions,
   Estimate,
   Finetuned,
+  Level,
+  Levels,
+  PlanOptions,
+  PositionOptions,
   Predictions,
   Pretrained,
   Study,
@@ -157,14 +166,19 @@ export type {
   StudyModel,
   StudyOptions,
   StudyRecord,
+  StudyRun,
   StudySettings,
   TaskResult,
   TrainingBudget,
+  Tune,
+  Vary,
 } from "./lib/study/mod.ts";
 
 // Display in notebooks
 export { bars, curve, forest, heatmap, png, show, strip, svg, watch } from "./lib/show/mod.ts";
 export type {
+  Arm,
+  ArmLevels,
   AxisLabels,
   Bar,
   BarGroup,

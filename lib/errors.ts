@@ -17,6 +17,9 @@ export class InputError extends Error {
   override readonly name = "InputError";
 }
 
+/** A model's loss, parameters or outputs are no longer finite numbers. */
+export class DivergedError extends InputError {}
+
 /** Maximum length of a quoted value in a message, in characters. */
 const QUOTED = 60;
 

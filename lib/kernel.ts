@@ -25,6 +25,7 @@ export const DISPLAY = Symbol.for("Jupyter.display");
  *
  * @param value The value.
  * @param text Returns the text; called each time.
+ * @param html Returns the same as HTML, for notebooks. Default: the text only.
  * @returns The same value.
  *
  * @example
@@ -34,9 +35,9 @@ export const DISPLAY = Symbol.for("Jupyter.display");
  * console.log(displayAs({ loss: 2.1 }, () => "loss 2.1")); // loss 2.1
  * ```
  */
-export function displayAs<T extends object>(value: T, text: () => string): T {
+export function displayAs<T extends object>(value: T, text: () => string, html?: () => string): T {
   return Object.defineProperties(value, {
-    [DISPLAY]: { value: () => ({ "text/plain": text() }) },
+    [DISPLAY]: { value: () => ({ "text/plain": text(), ...html && { "text/html": html() } }) },
     [Symbol.for("Deno.customInspect")]: { value: text },
   });
 }

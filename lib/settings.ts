@@ -19,6 +19,8 @@ export interface Kind<T> {
   accepts(value: unknown): value is T;
   /** Parses a value from the command line; returns the text itself if it cannot. */
   read(text: string): unknown;
+  /** Combines the values of an option that is given twice on a command line. Default: it may not be. */
+  merge?(one: T, other: T): T;
   /** The kind of the elements, for a list. */
   readonly each?: Kind<unknown>;
   /** All accepted values, if they are names. */
@@ -320,12 +322,23 @@ export function withDefaults<S extends Schema>(schema: S, values: object): S {
   ) as S;
 }
 
+/** A schema's settings with their paths. */
+export function settingsOf(
+  schema: Schema,
+  path: readonly string[] = [],
+): { path: readonly string[]; setting: Setting<unknown> }[] {
+  return Object.entries(schema).flatMap(([name, entry]) =>
+    isSetting(entry) ? [{ path: [...path, name], setting: entry }] : settingsOf(entry, [...path, name])
+  );
+}
+
 /** Whether an entry of a schema is a setting rather than a group. */
 export function isSetting(entry: Setting<unknown> | Schema): entry is Setting<unknown> {
   return typeof entry["accepts"] === "function";
 }
 
-function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+/** Whether a value is a plain object, rather than one of a class. */
+export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || prototype === Object.prototype;

@@ -11,7 +11,7 @@ Deno.test("FNV-1a gives the published answers", () => {
 
 Deno.test("streams and colours of names never change: results and figures depend on them", () => {
   assertEquals([...keyOf(1, "order"), ...keyOf(7, "λ", 3)], [2844650621, 3755257225, 441017359, 1128945307]);
-  assertEquals(["my arm", "Ångström"].map((name) => Object.values(armStyle(name))), [
+  assertEquals(["my arm", "Ångström"].map((name) => Object.values(armStyle({ name }))), [
     ["#56B4E9", "#39779b", "longdash", "cross", "-"],
     ["#E69F00", "#996900", "dot", "diamond", "."],
   ]);

@@ -31,7 +31,7 @@ Deno.test("each study in data/studies is whole, and its page there links its rep
     assert(report.length > (result.findings.length > 0 ? 300 : 100)); // An arm alone has nothing to differ from.
     assert(links.includes(`data/studies/${name}/report.md`), `data/studies/README.md does not link ${name}`);
   }
-  assertEquals(names.length, 10);
+  assertEquals(names.length, 11);
 });
 
 Deno.test("what the README and the pages beside it link is there, and so are the README's headings that it links", async () => {

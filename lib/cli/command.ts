@@ -15,7 +15,15 @@ import {
 import { type LanguageModel, type Preset, preset, presets } from "../model/mod.ts";
 import { presetSettings } from "../model/settings.ts";
 import { withInterval } from "../numbers.ts";
-import { isSetting, oneOf, refusal, type Schema, type Setting, unknown, type ValuesOf } from "../settings.ts";
+import {
+  oneOf,
+  refusal,
+  type Schema,
+  type Setting,
+  settingsOf,
+  unknown,
+  type ValuesOf,
+} from "../settings.ts";
 import { stop, stopSignals } from "../stop.ts";
 import { type CheckpointOptions, encodeModel, includedModels, type Interval } from "../train/mod.ts";
 
@@ -97,16 +105,6 @@ export function flagOf(path: readonly string[]): string {
   return `--${parts.join("-").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** A schema's settings with their paths. */
-export function settingsOf(
-  schema: Schema,
-  path: readonly string[] = [],
-): { path: readonly string[]; setting: Setting<unknown> }[] {
-  return Object.entries(schema).flatMap(([name, entry]) =>
-    isSetting(entry) ? [{ path: [...path, name], setting: entry }] : settingsOf(entry, [...path, name])
-  );
-}
-
 /** A setting's flag with its placeholder: `--seeds <seeds>`, `--tasks <name,…>`. */
 export function termOf(path: readonly string[], { form, unit, each }: Setting<unknown>): string {
   return form === "" ? flagOf(path) : `${flagOf(path)} <${unit ?? form}${each ? ",…" : ""}>`;
@@ -144,8 +142,9 @@ export function addSettings<S extends Schema>(
       const option = new Option(termOf(path, setting), helpOf(setting, range)).helpGroup(heading);
       if (setting.form !== "") {
         option.argParser((text, before) => {
-          if (before !== undefined) throw new InputError(`Cannot use ${flag} twice: it has one value`);
-          return read(flag, setting, text);
+          if (before === undefined) return read(flag, setting, text);
+          if (setting.merge) return setting.merge(before, read(flag, setting, text));
+          throw new InputError(`Cannot use ${flag} twice: it has one value`);
         });
       }
       // A file may have what an option does not: chosen() asks for what is in neither.
@@ -210,6 +209,17 @@ export function given(schema: Schema, options: Readonly<Record<string, unknown>>
     group[path.at(-1)!] = value;
   }
   return values;
+}
+
+/** The arguments from which {@linkcode given} has these values; undefined ones have none. */
+export function argumentsOf(schema: Schema, values: Readonly<Record<string, unknown>>): string[] {
+  return settingsOf(schema).flatMap(({ path, setting }) => {
+    const value = path.reduce<unknown>((group, name) => (group as typeof values | undefined)?.[name], values);
+    if (value === undefined) return [];
+    if (setting.form === "") return [flagOf(path)];
+    if (!setting.merge) return [flagOf(path), String(value)];
+    return Object.entries(value as object).flatMap(([name, several]) => [flagOf(path), `${name}=${several}`]);
+  });
 }
 
 /** Exit codes of a command that a signal stops. */

@@ -90,7 +90,7 @@ export const command = addSections(
       "Model and task": ["model", "task", "out", "words", "data", "trainExamples", "testExamples"],
       "Training": [
         ...["lambda", "rate", "schedule", "warmup", "decay", "clip", "epochs", "batch"] as const,
-        ...["dropout", "transfer", "seed"] as const,
+        ...["dropout", "transfer", "keep", "seed"] as const,
       ],
       "Columns and splits of a file of rows": Object.keys(columns) as (keyof typeof columns)[],
       "Run": ["config", "quiet", "json", "saveEvery", "backend", "threads"],
@@ -106,7 +106,8 @@ export const command = addSections(
       'options\' names: { "model": "mini", "task": "kind", "trainExamples": 800 }.',
     ],
     "JSON": [
-      "{ settings, train, validation, test, file }",
+      "{ settings, train, validation, test, file }, and with --keep best",
+      "  best: { epoch, validation }",
       "each split: { accuracy: { value, low, high }, baseline, loss, examples, cut,",
       "  unknown }, or with other metrics",
       "low and high bound 95 % intervals over examples; loss is in nats; cut counts",
@@ -187,8 +188,9 @@ async function main(command: Command): Promise<void> {
   );
   const { out: _out, backend: _backend, threads: _threads, saveEvery: _saveEvery, ...asked } = resolved;
   const inputs = { run: "finetune", model: await modelDigest(lm), task: data, ...finetuneOptions };
+  const keep = settled.keep === "best" ? "best" : undefined; // Keys without it are those of before it was a setting.
   const runKey = {
-    key: keys()({ ...inputs, saveEvery: undefined }),
+    key: keys()({ ...inputs, keep, saveEvery: undefined }),
     settings: { run: "finetune", ...recordOf(asked) },
   };
   if (file !== undefined) await stored(file, runKey.key); // It is of this run, or refused.
@@ -198,7 +200,9 @@ async function main(command: Command): Promise<void> {
       finetune(lm, data, { ...finetuneOptions, signal, ...checkpoint !== undefined && { checkpoint } }),
     );
     signal.throwIfAborted();
-    const scores: Record<string, unknown> = {};
+    const best = tuned.task?.best;
+    if (best) note(`Kept epoch ${best.epoch} of ${resolved.epochs}, the best on the validation split`);
+    const scores: Record<string, unknown> = { ...best && { best } };
     for (const split of splits) {
       const found = await scoresOf(tuned, data, split);
       print(found.line);

@@ -1,5 +1,6 @@
 import { atMost, checkCorpus, corpus, listCorpora, task } from "../data/mod.ts";
 import { limitSetting, taskName } from "../data/settings.ts";
+import { InputError, quoted } from "../errors.ts";
 import { exists } from "../files.ts";
 import { isRecord } from "../foreign.ts";
 import { checkConfig, countParameters, gpt, presets } from "../model/mod.ts";
@@ -10,6 +11,8 @@ import { duration } from "../show/mod.ts";
 import { trainBpe } from "../text/mod.ts";
 import { bpeSettings } from "../text/settings.ts";
 import {
+  checkTrunk,
+  checkWarmup,
   keys,
   loadModel,
   type NgramBaselines,
@@ -95,12 +98,12 @@ export const command = addSections(
       "Text": ["corpus", "merges"],
       "Training": ["updates", "batch", "rate", "schedule", "warmup", "decay", "clip", "dropout", "seed"],
       "Zero-shot evaluation": ["zeroShot", "zeroShotExamples"],
-      "Run": ["config", "quiet", "json", "saveEvery", "backend", "threads"],
+      "Run": ["config", "quiet", "json", "saveEvery", "trunk", "backend", "threads"],
     },
   ),
   {
     "Time and disk":
-      "Some ten minutes on two cores, and 6 MB for the model, 16 MB while it trains. Data, at the first use: 4 MB of books.",
+      "Some ten minutes on two cores, and 6 MB for the model, 16 MB while it trains; a file of --trunk takes 16 MB, and stays. Data, at the first use: 4 MB of books.",
     "Settings in a file": [
       "--config repeats what is recorded next to a model (of mini.safetensors, in",
       "mini.json), or reads settings of your own by the options' names, such as",
@@ -137,7 +140,15 @@ async function main(command: Command): Promise<void> {
   const settled = await chosen(command, "pre-train", settings, rename);
   const { out, half, seed, merges, updates, batch, dropout, saveEvery } = settled;
   const { note, print, finish, watch } = outputOf(settled);
-  const { rate, schedule, warmup, decay, clip } = settled;
+  const { rate, schedule, warmup, decay, clip, trunk } = settled;
+  checkWarmup("pre-train", settled);
+  checkTrunk(trunk, schedule);
+  if (trunk !== undefined && settled.zeroShot !== undefined) {
+    throw new InputError(
+      `Cannot pre-train with --trunk ${quoted(trunk)} and --zero-shot as the updates of a trunk ` +
+        "are not made again to be scored: leave out one of them",
+    );
+  }
   const name = out.replace(/\.safetensors$/, "");
   await checkCorpus(settled.corpus);
   const checkpoint = `${out}.part`, file = `${name}.json`;
@@ -184,7 +195,8 @@ async function main(command: Command): Promise<void> {
 
   const signal = interruptible();
   try {
-    const records = pretrain(lm, text, { ...pretrainOptions, checkpoint, saveEvery, signal });
+    const files = { checkpoint, ...trunk !== undefined && { trunk } };
+    const records = pretrain(lm, text, { ...pretrainOptions, ...files, saveEvery, signal });
     await watch(training(curve.during(records, lm, checkpoint)));
     signal.throwIfAborted();
     await putModel(out, lm, { half });

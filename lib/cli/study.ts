@@ -1,27 +1,29 @@
+import { resolve } from "node:path";
 import { checkCorpus } from "../data/mod.ts";
 import { taskName } from "../data/settings.ts";
 import { holderName } from "../claim.ts";
 import { backend as engine, type BackendName } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { checkWritable, writeAtomic } from "../files.ts";
+import { writeAtomic } from "../files.ts";
 import { preset } from "../model/mod.ts";
-import { flag, list, type Schema, text, withDefaults } from "../settings.ts";
+import { flag, isPlain, list, type Schema, type Setting, text, whole, withDefaults } from "../settings.ts";
 import { duration } from "../show/mod.ts";
 import {
   ablateAnnounced,
+  checkFolder,
   outlookOf,
-  report,
+  rowsOf,
   type RunState,
   smoke,
   studies,
   type StudyOptions,
   type StudyOutlook,
-  verdict,
 } from "../study/mod.ts";
 import { settleStudy, studySettings } from "../study/settings.ts";
 import {
   addSections,
   addSettings,
+  argumentsOf,
   checkOut,
   checkReadable,
   chosenPreset,
@@ -37,6 +39,7 @@ import {
 } from "./command.ts";
 import { configSetting, readConfig, recordOf, type Values } from "./config.ts";
 import { type Output, outputOf, outputSettings } from "./output.ts";
+import { jobScript, word } from "./slurm.ts";
 
 /** What the help says of a study. */
 interface About {
@@ -84,7 +87,7 @@ const studiesAbout: { readonly [name in keyof typeof studies]: About } = {
 /** The settings of a study's command. */
 export function settingsFor(name: keyof typeof studies) {
   const defaults = studies[name];
-  const { preset: _, signal: __, ...inherited } = withDefaults(studySettings, defaults);
+  const { preset: _, signal: __, base: ___, ...inherited } = withDefaults(studySettings, defaults);
   return {
     smoke: {
       ...flag,
@@ -92,6 +95,12 @@ export function settingsFor(name: keyof typeof studies) {
       default: false,
     },
     list: { ...flag, about: "list which runs are done, running and pending; start none", default: false },
+    slurm: {
+      ...whole({ from: 1, to: 1000 }), // By default Slurm takes 1,001.
+      about: "write a Slurm job script whose tasks share the runs; start none",
+      unit: "tasks",
+      otherwise: "none",
+    },
     csv: { ...text, about: "write a row per run to this CSV file", unit: "file", otherwise: "none" },
     config: configSetting,
     ...outputSettings,
@@ -111,12 +120,14 @@ function commandOf(name: keyof typeof studies): Command {
     `${about} Each run's result is stored: an interrupted study resumes where it was stopped.`,
   );
   addSettings(command, settingsFor(name), {
-    "Arms": ["models", "positions", "lambda", "transfer", "tasks", "seeds"],
+    "Arms": ["models", "positions", "lambda", "transfer", "tasks", "vary", "seeds"],
+    "Tuning": ["tune", "tunePer"],
     "Model size": ["preset", "size"],
     "Pre-training": ["pretrained", "corpus", "merges", "pretrain", "heldoutWindows", "zeroShot"],
-    "Fine-tuning": ["finetune", "words", "trainExamples", "testExamples"],
+    "Fine-tuning": ["finetune", "words", "trainExamples", "sample", "testExamples"],
+    "Findings": ["margins"],
     "Run": [
-      ...["smoke", "list", "folder", "config", "csv", "quiet", "json"] as const,
+      ...["smoke", "list", "slurm", "folder", "config", "csv", "quiet", "json"] as const,
       ...["workers", "saveEvery", "backend"] as const,
     ],
   });
@@ -128,18 +139,21 @@ function commandOf(name: keyof typeof studies): Command {
       '{ "seeds": 5, "preset": { "layers": 2 }, "finetune": { "rate": 1e-3 } }.',
     ],
     "JSON": [
-      "{ settings, complete, failures, baselines, scores: [arm by task],",
-      "  runs: [{ model, positions, start, lambda, seed, task, measure, score, … }],",
-      "  differences: [{ where, difference, unit, n, mean, low, high, finding }] }",
-      "low and high bound 95 % intervals, over examples for a run, else over seeds.",
+      "{ settings, complete, failures, scores: [arm by task],",
+      "  runs: [{ model, positions, lambda, transfer, seed, task, score, stuck, … }],",
+      "  tuning: [{ task, validation, chosen, … }],",
+      "  differences: [{ where, difference, unit, n, mean, low, high, p, finding }] }",
+      "low and high bound 95 % intervals, over examples for a run, else over both",
+      "seeds and examples.",
       "With --list: { settings, runs: [{ run, state, share, seconds, holder }] }.",
+      "With --slurm: { settings, script }.",
     ],
     "Examples": examples,
   });
   return command.action((options) => main(name, options));
 }
 
-const { signal: _signal, ...fileSettings } = studySettings;
+const { signal: _signal, base: _base, ...fileSettings } = studySettings;
 
 /** The settings that a file may have: those of a study.json. */
 const configSchema: Schema = {
@@ -154,12 +168,34 @@ function rename({ preset: size, ...settings }: Values, refuse: (why: string) => 
   if ("trained" in settings || "run" in settings) {
     return refuse("it is one run, not a study, whose settings are in its study.json");
   }
-  return { ...settings, preset: typeof size === "string" ? preset(size) : size };
+  const { vary, tune } = studySettings;
+  return {
+    ...settings,
+    ...isPlain(settings["vary"]) && { vary: asOption(vary, settings["vary"]) },
+    ...isPlain(settings["tune"]) && { tune: asOption(tune, settings["tune"]) },
+    preset: typeof size === "string" ? preset(size) : size,
+  };
+}
+
+/** Settings with several values, read as on a command line, where numbers and `all` are texts. */
+function asOption<T>(setting: Setting<T>, values: Values): T {
+  return Object.entries(values).map(([path, levels]) =>
+    setting.read(`${path}=${[levels].flat().join(",")}`) as T
+  )
+    .reduce((all, one) => setting.merge!(all, one));
 }
 
 async function main(name: keyof typeof studies, options: Record<string, unknown>): Promise<void> {
   const own = given(settingsFor(name), options) as Given;
-  const { smoke: isSmoke, list, csv, config, quiet = false, json = false, ...changed } = own;
+  const { smoke: isSmoke, list, slurm, csv, config, quiet = false, json = false, ...changed } = own;
+  if (slurm !== undefined && list) {
+    throw new InputError("Cannot use --slurm with --list as a list starts no runs: leave one of them out");
+  }
+  if (slurm !== undefined && csv !== undefined) {
+    throw new InputError(
+      "Cannot use --slurm with --csv as each task would write it: repeat the command with --csv when they are done",
+    );
+  }
   const { preset: named, size = {}, backend, ...changes } = changed;
   const output = outputOf({ quiet, json });
   const recorded = config === undefined ? {} : await readConfig(config, configSchema, rename);
@@ -199,8 +235,21 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     });
     return printRuns(outlook, parallel, output);
   }
+  if (slurm !== undefined) {
+    const { workers = 1 } = study, folder = resolve(study.folder);
+    const args = argumentsOf(settingsFor(name), { ...own, slurm: undefined, workers: undefined });
+    const script = jobScript({ name, args, tasks: slurm, workers, folder });
+    await engine(backend, { threads: 1 });
+    const outlook = await outlookOf(settings); // Downloads data, too, which a cluster's nodes may be unable to.
+    await checkFolder(study.folder);
+    const path = `${folder}/slurm.sh`;
+    await writeAtomic(path, [script]);
+    output.note(inWords(outlook, slurm * workers, study.folder));
+    output.print(`sbatch ${word(path)}`);
+    return output.finish({ settings: recordOf(study), script: path });
+  }
   if (csv !== undefined) await checkOut([csv]);
-  await checkWritable(`${study.folder}/study.json`);
+  await checkFolder(study.folder);
   await checkReadable("results", study.folder); // An interrupted study reads them.
   await start({ threads: 1, ...backend && { backend } }, output.note);
 
@@ -224,13 +273,14 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     return interrupted("Stopped before the end: the same command resumes from here");
   }
   if (csv !== undefined) await writeAtomic(csv, [found.runs.toCSV()]);
-  output.print(`\n${report(found)}`);
-  const { complete, failures, runs, baselines, scores, effects } = found;
+  output.print(`\n${found.report}`);
+  const { complete, failures, runs, tuning, scores, effects } = found;
   output.finish({
     settings: recordOf(study),
-    ...{ complete, failures, baselines, scores: scores.map((score) => ({ constant: null, ...score })) },
-    runs: runs.objects(),
-    differences: effects.map((effect) => ({ ...effect, finding: verdict(effect) })),
+    ...{ complete, failures, scores: scores.map((score) => ({ constant: null, ...score })) },
+    runs: rowsOf(runs),
+    tuning: rowsOf(tuning),
+    differences: effects,
   });
   output.note(`Done in ${duration((performance.now() - begin) / 1e3)}`);
 }
@@ -273,6 +323,7 @@ type Given =
   & {
     readonly smoke?: boolean;
     readonly list?: boolean;
+    readonly slurm?: number;
     readonly csv?: string;
     readonly config?: string;
     readonly quiet?: boolean;

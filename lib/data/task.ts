@@ -190,9 +190,13 @@ function plainExample(kind: Kind, example: object): Record<string, unknown> {
 }
 
 /** A {@linkcode subset} with at most so many examples per split; `Infinity` keeps all. */
-export function atMost<T extends Task>(task: T, { train = Infinity, test = Infinity }: SubsetOptions): T {
+export function atMost<T extends Task>(
+  task: T,
+  { train = Infinity, validation = Infinity, test = Infinity }: SubsetOptions,
+): T {
   return subset(task, {
     train: Math.min(train, task.train.length),
+    ...validation < task.validation.length && { validation }, // All of it stays in its order.
     test: Math.min(test, task.test.length),
   });
 }

@@ -12,7 +12,7 @@ import { SPIN_LIMIT, StateIndex, Status, type ThreadSettings } from "./thread-po
  * Milliseconds until it starts: it waits for calls by blocking, and while a module's evaluation blocks, Deno holds what
  * other threads need to import a package that is new to the program, which would then never be loaded.
  */
-const START_DELAY = 20;
+const START_DELAY = 100;
 
 const { memory, form, blas: path, constants, scratch, state, queue, reason } = workerData as ThreadSettings;
 

@@ -18,7 +18,21 @@ export interface LanguageModel {
   /** Seed of its initialisation. */
   readonly seed: number;
   /** The task that it was fine-tuned on, if any; its head is `parameters.clf`. */
-  readonly task?: { readonly name: string; readonly kind: Kind; readonly labels: readonly string[] };
+  readonly task?: {
+    readonly name: string;
+    readonly kind: Kind;
+    readonly labels: readonly string[];
+    /** The epoch that its parameters are of, if fine-tuning kept the best. */
+    readonly best?: BestEpoch;
+  };
+}
+
+/** The best epoch of a fine-tuning. */
+export interface BestEpoch {
+  /** Its number, from 1. */
+  readonly epoch: number;
+  /** Its score on the validation split by the task's primary metric, at most 1. */
+  readonly validation: number;
 }
 
 /** The options of {@linkcode gpt}. */

@@ -35,7 +35,14 @@ export {
   tokenLogits,
 } from "./forward.ts";
 export { generate, type GenerateOptions } from "./generate.ts";
-export { checkModel, gpt, type LanguageModel, waitForReadLocks, withReadLock } from "./gpt.ts";
+export {
+  type BestEpoch,
+  checkModel,
+  gpt,
+  type LanguageModel,
+  waitForReadLocks,
+  withReadLock,
+} from "./gpt.ts";
 export { addHead, classify, outputsOf } from "./heads.ts";
 export { type Leaf, totalSize } from "./leaf.ts";
 export {

@@ -2,6 +2,7 @@ import type { Data } from "npm:plotly.js-dist@4.1.1";
 import { settle } from "../settings.ts";
 import { checkNamed, checkNumbers, type Figure, figure } from "./figure.ts";
 import {
+  type Arm,
   armStyle,
   type AxisLabels,
   categoryAxis,
@@ -28,11 +29,8 @@ export interface BarGroup {
   readonly baseline?: number;
 }
 
-/** A bar with its error bar. */
-export interface Bar extends PointEstimate {
-  /** The arm, which determines the bar's style. */
-  readonly name: string;
-}
+/** A bar with its error bar; its arm determines its style. */
+export interface Bar extends Arm, PointEstimate {}
 
 /**
  * A grouped bar chart with error bars: a score for each task and arm. Arms differ in colour and hatching.
@@ -59,13 +57,13 @@ export function bars(groups: readonly BarGroup[], labels: AxisLabels): Figure {
     if (baseline !== undefined) checkNumbers(`the baseline of "${name}"`, [baseline]);
     checkNumbers(`bars of "${name}"`, bars.map(({ mean }) => mean));
   }
-  const names = [...new Set(groups.flatMap(({ bars }) => bars.map(({ name }) => name)))];
+  const arms = groups.flatMap(({ bars }) => bars), names = [...new Set(arms.map(({ name }) => name))];
   const levels = groups.flatMap(({ baseline }, at) => baseline === undefined ? [] : [{ baseline, at }]);
   return figure(
     labels.title,
     [
       ...names.map((name): Data => {
-        const { color, pattern } = armStyle(name);
+        const { color, pattern } = armStyle(arms.find((arm) => arm.name === name)!);
         const own = groups.flatMap(({ bars }, at) =>
           bars.filter((bar) => bar.name === name).map((bar) => ({ ...bar, at }))
         ).sort((a, b) => Number(hasInterval(b)) - Number(hasInterval(a)));

@@ -11,6 +11,7 @@ import {
   figure,
 } from "./figure.ts";
 import {
+  type Arm,
   armStyle,
   type AxisLabels,
   formatNumber,
@@ -26,10 +27,8 @@ import {
 } from "./style.ts";
 import { downsample } from "./downsample.ts";
 
-/** One line in a {@linkcode curve}. */
-export interface Series {
-  /** The arm, which determines the line's style and label. */
-  readonly name: string;
+/** One line in a {@linkcode curve}; its arm determines its style and label. */
+export interface Series extends Arm {
   /** Horizontal coordinates, ascending. */
   readonly x: readonly number[];
   /** Values: numbers, or means, whose intervals become a band. NaN leaves a gap. */
@@ -83,13 +82,13 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
     );
     if (at >= 0) throw new InputError(`Cannot draw y of "${name}" as number ${at + 1} is ${quoted(y[at])}`);
   }
-  const full = lines.map(({ name, x, y }) => ({ name, x, y, means: y.map(meanOf) }));
+  const full = lines.map((arm) => ({ ...arm, arm, means: arm.y.map(meanOf) }));
   for (const { name, x, means } of full) {
     checkSome(`points of "${name}"`, means.filter(Number.isFinite));
     checkNumbers(`x of "${name}"`, x);
     checkLength(`y of "${name}"`, means, "x", x.length);
   }
-  const drawn = full.map(({ name, x, y, means }) => {
+  const drawn = full.map(({ name, x, y, means, arm }) => {
     const points = y.filter((at) => typeof at !== "number").some(hasInterval) ? y : []; // Without intervals there is no band.
     const reduce = (values: readonly number[]) =>
       downsample([values], 1, Math.ceil(values.length / MAX_POINTS))[0]!;
@@ -101,7 +100,7 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
       y: reduce(means),
       low: ends("low"),
       high: ends("high"),
-      style: armStyle(name),
+      style: armStyle(arm),
     };
   });
   const height = 470;

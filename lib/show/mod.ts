@@ -15,7 +15,14 @@ export { heatmap, type HeatmapOptions } from "./heatmap.ts";
 export { duration, progress, type ProgressDisplay, type ProgressEvent } from "./progress.ts";
 export { show } from "./show.ts";
 export { strip, type StripGroup } from "./strip.ts";
-export { type ArmStyle, armStyle, type AxisLabels, type PointEstimate } from "./style.ts";
+export {
+  type Arm,
+  type ArmLevels,
+  type ArmStyle,
+  armStyle,
+  type AxisLabels,
+  type PointEstimate,
+} from "./style.ts";
 export { showTables } from "./tables.ts";
 export { type StudyStep, type TrainingStep, watch, type Watched } from "./watch.ts";
 

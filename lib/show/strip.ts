@@ -2,6 +2,7 @@ import type { Data } from "npm:plotly.js-dist@4.1.1";
 import { settle } from "../settings.ts";
 import { checkNamed, checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
 import {
+  type Arm,
   armStyle,
   type AxisLabels,
   categoryAxis,
@@ -14,9 +15,7 @@ import {
 } from "./style.ts";
 
 /** An arm of a {@linkcode strip}: its values, their mean and its confidence interval. */
-export interface StripGroup extends PointEstimate {
-  /** The arm, which determines the points' style. */
-  readonly name: string;
+export interface StripGroup extends Arm, PointEstimate {
   /** One value per seed. */
   readonly values: readonly number[];
 }
@@ -50,7 +49,7 @@ export function strip(groups: readonly StripGroup[], labels: AxisLabels): Figure
     labels.title,
     groups.flatMap((group, at): Data[] => {
       const { name, values, mean } = group;
-      const { color, ink, symbol } = armStyle(name);
+      const { color, ink, symbol } = armStyle(group);
       const position = (seed: number) =>
         at - 0.12 + (values.length > 1 ? 0.24 * (seed / (values.length - 1) - 0.5) : 0);
       return [

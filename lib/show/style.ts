@@ -51,25 +51,39 @@ const shapes = [
   ["longdashdot", "triangle-down", "\\"],
 ] as const;
 
-/** The paper's choice is blue and solid; position kinds with the same initialisation have similar hues. */
-const known: Readonly<Record<string, readonly [color: string, shape: number]>> = {
-  learned: [palette.blue, 0],
-  sinusoidal: [palette.vermillion, 1],
-  "sinusoidal-trained": [palette.orange, 2],
-  "random-frozen": [palette.sky, 3],
-  none: [palette.black, 4],
-  rotary: [palette.green, 0],
-  alibi: [palette.purple, 5],
-  relative: [palette.purple, 1],
-  gpt1: [palette.blue, 0],
-  gpt2: [palette.green, 1],
-  bert: [palette.purple, 2],
-  lstm: [palette.orange, 3],
-  "lstm-2048": [palette.vermillion, 4],
+/** Levels of factors with a look of their own: the paper's choice is blue and solid, alike position kinds have like hues. */
+const known: Readonly<Record<string, Readonly<Record<string, readonly [color: string, shape: number]>>>> = {
+  positions: {
+    learned: [palette.blue, 0],
+    sinusoidal: [palette.vermillion, 1],
+    "sinusoidal-trained": [palette.orange, 2],
+    "random-frozen": [palette.sky, 3],
+    none: [palette.black, 4],
+    rotary: [palette.green, 0],
+    alibi: [palette.purple, 5],
+    relative: [palette.purple, 1],
+  },
+  model: {
+    gpt1: [palette.blue, 0],
+    gpt2: [palette.green, 1],
+    bert: [palette.purple, 2],
+    lstm: [palette.orange, 3],
+    "lstm-2048": [palette.vermillion, 4],
+  },
+  transfer: {
+    all: [palette.blue, 0],
+    "-1": [palette.orange, 1],
+    0: [palette.sky, 2],
+    "zero-shot": [palette.green, 3],
+  },
+};
+
+/** Names with a look of their own, for series that are no arm of a study. */
+const named: Readonly<Record<string, readonly [color: string, shape: number]>> = {
+  ...known["positions"],
+  ...known["model"],
   "pre-trained": [palette.blue, 0],
   "from scratch": [palette.orange, 1],
-  "embeddings alone": [palette.sky, 2],
-  "without fine-tuning": [palette.green, 3],
   model: [palette.blue, 0],
   loss: [palette.black, 0],
   "learning rate": [palette.black, 0],
@@ -79,41 +93,60 @@ const known: Readonly<Record<string, readonly [color: string, shape: number]>> =
   "Kneser–Ney baseline": ["#555555", 4],
 };
 
+/** The value of a factor that is in the middle of its colour scale; of others it is 4. */
+const middles: Readonly<Record<string, number>> = {
+  lambda: 0.5,
+  trainExamples: 1000,
+  "pretrain.updates": 4000,
+};
+
+/** Levels of a study's factors, in their order, which determine an arm's look. */
+export type ArmLevels = Readonly<Record<string, string | number | boolean | null>>;
+
+/** What a figure draws for an arm. */
+export interface Arm {
+  /** Its label. */
+  readonly name: string;
+  /** The levels in which it differs from others, such as a study's results have. Default: the name determines the look. */
+  readonly levels?: ArmLevels;
+}
+
 /**
- * The style of an arm. It depends on the name alone, so that an arm looks the same in every figure. Values of λ and
- * numbers of examples (`1000 examples`) have a sequential colour scale. In a name with parts (`learned, λ = 0.5`) the
- * first determines the colour and the last the shape. The style of an unknown name is derived from its hash.
+ * The style of an arm, which is the same in every figure. The level of its first factor determines the colour, and that
+ * of its last the shape; numbers have a sequential colour scale. An arm without levels has the style of its name; an
+ * unknown name, or level, one that is derived from its hash.
  *
- * @param name The arm's name
+ * @param arm Its name, and its levels if it has any
  * @returns Its colour, dash, marker and hatching
  *
  * @example
  * ```ts
  * import { armStyle } from "./style.ts";
  *
- * console.log(armStyle("learned").color, armStyle("sinusoidal").dash); // "#0072B2" "dash"
+ * console.log(armStyle({ name: "learned" }).color); // "#0072B2"
+ * console.log(armStyle({ name: "λ = 0.5", levels: { lambda: 0.5 } }).color); // "#21918c"
  * ```
  */
-export function armStyle(name: string): ArmStyle {
-  const parts = name.split(", ");
-  const [color] = colorAndShape(parts[0]!);
-  const [dash, symbol, pattern] = shapes[colorAndShape(parts.at(-1)!)[1]]!;
+export function armStyle({ name, levels = {} }: Arm): ArmStyle {
+  const own = Object.entries(levels).filter((entry): entry is [string, string | number | boolean] =>
+    entry[1] !== null
+  );
+  const looks = own.length > 0
+    ? own.map(([factor, level]) => lookOf(factor, level))
+    : [named[name] ?? lookOf("", name)];
+  const [color] = looks[0]!;
+  const [dash, symbol, pattern] = shapes[looks.at(-1)![1]]!;
   return { color, ink: darken(color), dash, symbol, pattern };
 }
 
-function colorAndShape(part: string): readonly [color: string, shape: number] {
-  const lambda = part.match(/^λ\s*=?\s*([\d.]+)$/)?.[1];
-  if (lambda !== undefined) {
-    const value = Number(lambda);
-    return [viridis(value / (value + 0.5)), [0, 0.25, 0.5, 1].filter((step) => value > step).length];
+function lookOf(factor: string, level: string | number | boolean): readonly [color: string, shape: number] {
+  const own = known[factor]?.[`${level}`];
+  if (own) return own;
+  if (typeof level === "number") {
+    const share = level / (level + (middles[factor] ?? 4));
+    return [viridis(share), [0, 0.3, 0.45, 0.6, 0.75].filter((step) => share > step).length];
   }
-  const examples = part.match(/^(\d+) examples$/)?.[1];
-  if (examples !== undefined) {
-    const share = Math.max(0, Math.min(1, Math.log10(Number(examples)) / 2 - 1)); // From 100 to 10,000.
-    return [viridis(share), Math.round(4 * share)];
-  }
-  if (Object.hasOwn(known, part)) return known[part]!;
-  const hash = fnv1a(new TextEncoder().encode(part));
+  const hash = fnv1a(new TextEncoder().encode(`${level}`));
   const colors = Object.values(palette);
   return [colors[hash % colors.length]!, (hash >>> 8) % shapes.length];
 }

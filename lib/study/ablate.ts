@@ -15,14 +15,24 @@ import {
   type TrainingRecord,
 } from "../train/mod.ts";
 import { runInParallel, runSequentially } from "./execution.ts";
-import { type Arm, baselinesOf, type Plan, planOf, type Run, runsOf } from "./plan.ts";
+import {
+  baselinesOf,
+  costOf,
+  isPretraining,
+  type Plan,
+  type PlannedFinetune,
+  plannerOf,
+  type Run,
+} from "./plan.ts";
 import { outlookOfPlan, type StudyOutlook } from "./list.ts";
 import { queueOf } from "./queue.ts";
-import { finetunedRow, pretrainedRow } from "./rows.ts";
+import { finetunedRows, pretrainedRows } from "./rows.ts";
 import { claimOf } from "./run.ts";
-import { settleStudy, studies, type StudyOptions, type StudySettings } from "./settings.ts";
+import { settleOptions, type StudyOptions, type StudySettings } from "./settings.ts";
+import { TEXT } from "./effects.ts";
+import { type Study, studyJson, studyOf } from "./study.ts";
+import { currentPlan, triedOf } from "./tuning.ts";
 import { workerProgram } from "./workers.ts";
-import { report, type Study, studyJson, studyOf, TEXT } from "./tables.ts";
 
 /** Progress of a study. */
 export interface StudyRecord {
@@ -40,7 +50,7 @@ export interface StudyRecord {
   readonly record?: TrainingRecord;
 }
 
-/** Minimum cost of a study, in units of {@linkcode PlannedRun}, for which starting other processes pays off. */
+/** Minimum cost of a study, in tokens × parameters, for which starting other processes pays off. */
 const MIN_PARALLEL_COST = 1e11;
 
 /**
@@ -70,70 +80,71 @@ export function ablateAnnounced(
   options: StudyOptions,
   announce?: (outlook: StudyOutlook) => void,
 ): Training<Study, StudyRecord> {
-  const { signal: userSignal, workers, ...settings } = settleStudy(studies.ablate, options);
+  const { signal: userSignal, workers, ...settings } = settleOptions(options);
   const study = snapshotOf(settings);
 
   return training(async function* (): AsyncGenerator<StudyRecord, Study> {
     await checkFolder(study.folder);
     const signal = userSignal ?? stopSignal();
-    const plan = await planOf(study);
+    const planner = await plannerOf(study);
+    let plan = await currentPlan(planner);
     announce?.(await outlookOfPlan(plan));
-    const runs = runsOf(plan);
-    const queue = await queueOf(plan, signal);
-    const [cost, total] = [
-      runs.map(({ planned }) => planned.cost),
-      sum(runs.map(({ planned }) => planned.cost)),
-    ];
-    const pending = runs.length - queue.done().length;
-    const processes = Math.min(
-      pending,
-      workers ?? (total > MIN_PARALLEL_COST ? navigator.hardwareConcurrency : 1),
-    );
-    const execution = { plan, queue, study, signal };
-    const program = processes > 1 ? await workerProgram() : undefined;
-
     const shares = new Map<string, number>(); // Completed share of the runs of this process, by key.
     let pace: { begin: number; work: number } | undefined; // Measured from the first update, without loading data.
-    let baselines: NgramBaselines | undefined;
-    const failures: string[] = [];
-    for await (
-      const event of program ? runInParallel(execution, program, processes) : runSequentially(execution)
-    ) {
-      baselines ??= baselinesOf(plan, study); // While workers are running.
-      if ("failure" in event) {
-        failures.push(event.failure);
-        continue;
-      }
-      const step = "step" in event ? event.step : undefined;
-      const finishedRuns = new Set(queue.done());
-      const work = () =>
-        sum(
-          runs.map(({ planned: { key } }, i) => cost[i]! * (finishedRuns.has(i) ? 1 : shares.get(key) ?? 0)),
-        );
-      if (step && !shares.has(step.key)) {
-        // A resumed run's first step shows how much of it was done before.
-        const before = step.share - 1 / step.record.updates;
-        shares.set(step.key, before);
-        if (pace) pace.work += before * cost[runs.findIndex(({ planned: { key } }) => key === step.key)]!;
-      }
-      if (step) shares.set(step.key, step.share);
-      const now = work();
-      pace ??= { begin: performance.now(), work: now };
-      yield {
-        run: step?.run ?? `waiting for ${queue.elsewhere().length} of other processes`,
-        finished: finishedRuns.size,
-        runs: runs.length,
-        done: now / total,
-        left: (performance.now() - pace.begin) / 1e3 / (now - pace.work) * (total - now),
-        ...step && { record: step.record },
+    let baselines: readonly NgramBaselines[] | undefined;
+    const failures = new Map<string, string>(); // By key.
+    for (;;) { // What tuning finds decides which runs follow.
+      const total = sum([...plan.runs, ...plan.open].map(costOf));
+      const { runs } = plan, queue = await queueOf(plan, signal, new Set(failures.keys()));
+      const pending = runs.length - queue.done().length;
+      const processes = Math.min(
+        pending,
+        workers ?? (total > MIN_PARALLEL_COST ? navigator.hardwareConcurrency : 1),
+      );
+      const execution = { plan, queue, study, signal };
+      const program = processes > 1 ? await workerProgram() : undefined;
+      const finishedWork = () => {
+        const finished = new Set(queue.done());
+        return sum(runs.map((run, i) => costOf(run) * (finished.has(i) ? 1 : shares.get(run.key) ?? 0)));
       };
+      for await (
+        const event of program ? runInParallel(execution, program, processes) : runSequentially(execution)
+      ) {
+        baselines ??= baselinesOf(plan); // While workers are running.
+        if ("failure" in event) {
+          failures.set(event.key, event.failure);
+          continue;
+        }
+        const step = "step" in event ? event.step : undefined;
+        if (step && !shares.has(step.key)) {
+          // A resumed run's first step shows how much of it was done before.
+          const before = step.share - 1 / step.record.updates;
+          shares.set(step.key, before);
+          if (pace) pace.work += before * costOf(runs.find(({ key }) => key === step.key)!);
+        }
+        if (step) shares.set(step.key, step.share);
+        const now = finishedWork();
+        pace ??= { begin: performance.now(), work: now };
+        yield {
+          run: step?.run ?? `waiting for ${queue.elsewhere().length} of other processes`,
+          finished: queue.done().length,
+          runs: runs.length + plan.open.length,
+          done: now / total,
+          left: (performance.now() - pace.begin) / 1e3 / (now - pace.work) * (total - now),
+          ...step && { record: step.record },
+        };
+      }
+      if (signal.aborted) break;
+      const next = await currentPlan(planner);
+      if (next.open.length === plan.open.length) break;
+      plan = next;
     }
-    baselines ??= baselinesOf(plan, study);
+    baselines ??= baselinesOf(plan);
 
-    const found = (await Promise.all(runs.map(({ planned: { result, key } }) => stored(result, key))))
+    const found = (await Promise.all(plan.runs.map(({ result, key }) => stored(result, key))))
       .filter((run) => run !== undefined);
-    const result = await resultOf(plan, baselines, failures, found);
-    if (result.complete) await removeClaims(runs);
+    const result = await resultOf(plan, study, baselines, [...failures.values()], found);
+    if (result.complete) await removeClaims(plan.runs);
     await writeStudy(plan, study, result, found);
     if (!userSignal && !result.complete && signal.aborted) { // An incomplete study must not be mistaken for a complete one.
       throw new DOMException(
@@ -149,7 +160,7 @@ const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b
 
 /** Removes claims of killed processes on runs that other processes have finished. */
 async function removeClaims(runs: readonly Run[]): Promise<void> {
-  for (const path of new Set(runs.map(({ planned }) => claimOf(planned)))) {
+  for (const path of new Set(runs.map(claimOf))) {
     if (!await exists(path)) continue;
     const claimed = await claim(path);
     if ("release" in claimed) await claimed.release();
@@ -199,8 +210,13 @@ function corpusSnapshot({ name, train, heldout }: Corpus): Corpus {
   return { name: name ?? "own text", train, heldout, dropped: 0, sources: [], licence: "", about: "" };
 }
 
-/** Checks that a folder can be written to and has no study of version 0.1. */
-async function checkFolder(folder: string): Promise<void> {
+/**
+ * Checks that a study can be written to a folder, before anything is computed.
+ *
+ * @param folder Path of the folder, which is created.
+ * @throws {InputError} If it cannot be written to, or has a study of version 0.1.
+ */
+export async function checkFolder(folder: string): Promise<void> {
   const path = `${folder}/study.json`;
   await checkWritable(path);
   if (!await exists(path)) return;
@@ -214,69 +230,55 @@ async function checkFolder(folder: string): Promise<void> {
 /** Collects the results so far. */
 async function resultOf(
   plan: Plan,
-  baselines: NgramBaselines | undefined,
+  study: StudySettings,
+  baselines: readonly NgramBaselines[],
   failures: readonly string[],
   runs: readonly Stored<unknown>[],
 ): Promise<Study> {
-  const pretrained = await rows(plan, ({ pretrain }) => pretrain ? [pretrain] : [], pretrainedRow);
-  const finetuned = await rows(plan, ({ finetune }) => finetune, finetunedRow);
-  const complete = pretrained.length + finetuned.length === runsOf(plan).length;
-  const found = studyOf(pretrained, finetuned, baselines, complete, failures);
+  const final = plan.runs.filter(({ isTuning }) => !isTuning);
+  const [readers, tuners] = [final.filter(isPretraining), final.filter((run) => !isPretraining(run))];
+  const pretrained = await Promise.all(readers.map((run) => pretrainedRows(run, plan, baselines)));
+  const finetuned = await Promise.all(tuners.map((run) => finetunedRows(run as PlannedFinetune, plan)));
   const codes = new Set(runs.map(({ training }) => training?.code).filter((code) => code !== undefined)).size;
-  return codes > 1 ? { ...found, codes } : found;
-}
-
-async function rows<Run, Row>(
-  plan: Plan,
-  runsOf: (arm: Arm) => readonly Run[],
-  rowOf: (arm: Arm, run: Run, plan: Plan) => Promise<Row | undefined>,
-): Promise<Row[]> {
-  const found = await Promise.all(
-    plan.arms.flatMap((arm) => runsOf(arm).map((run) => rowOf(arm, run, plan))),
-  );
-  return found.filter((row) => row !== undefined);
+  return studyOf({
+    study,
+    pretrained: pretrained.flat(),
+    finetuned: finetuned.flat(),
+    tried: await triedOf(plan),
+    choices: plan.choices.length,
+    complete: plan.open.length === 0 && runs.length === plan.runs.length,
+    failures,
+    ...codes > 1 && { codes },
+  });
 }
 
 /** Writes the study's tables; a file with the same tables keeps its date. */
 async function writeStudy(
-  { corpus, tasks, zeroShot, arms }: Plan,
+  plan: Plan,
   study: StudySettings,
   result: Study,
   runs: readonly Stored<unknown>[],
 ): Promise<void> {
   const { folder: _, saveEvery: __, ...settings } = study; // Results do not depend on these.
-  const names = (tasks: Plan["tasks"]) => tasks.map(({ name }) => name);
+  const names = (tasks: StudySettings["tasks"]) =>
+    tasks.map((task) => typeof task === "string" ? task : task.name);
   const asked = {
     ...settings,
-    corpus: corpus?.name,
-    tasks: names(tasks),
-    ...study.zeroShot && { zeroShot: names(zeroShot) },
+    corpus: study.pretrained !== undefined
+      ? undefined
+      : typeof study.corpus === "string"
+      ? study.corpus
+      : study.corpus.name,
+    tasks: names(study.tasks),
+    ...study.zeroShot && { zeroShot: names(study.zeroShot) },
   };
   const tables = studyJson(result);
-  const key = digest([runsOf({ arms }).map(({ planned }) => planned.key), tables]);
+  const key = digest([plan.runs.map(({ key }) => key), tables]);
   const path = `${study.folder}/study.json`;
   if (!await stored(path, key).catch(() => undefined)) { // Any other file is replaced.
     const seconds = runs.reduce((sum, { provenance }) => sum + provenance.seconds, 0);
     await store(path, { key, settings: summary(asked) }, tables, seconds);
   }
-  const text = report(result), file = `${study.folder}/report.md`;
+  const text = result.report, file = `${study.folder}/report.md`;
   if (await Deno.readTextFile(file).catch(() => "") !== text) await writeAtomic(file, [text]);
-}
-
-/**
- * Compares GPT-1 with other language models of its size (Table 5, and beyond): pre-LN blocks as in GPT-2, an encoder
- * with BERT's objective, the paper's LSTM; all with the same training loop, tasks, seeds and budget. It is
- * {@linkcode ablate} with other defaults.
- *
- * @throws {InputError} If an option is unknown or out of its range, or the folder cannot be written to.
- *
- * @example
- * ```ts ignore
- * import { compare } from "../mod.ts";
- *
- * (await compare({ models: ["gpt1", "lstm"], tasks: ["kind"], seeds: 3 })).table.print();
- * ```
- */
-export function compare(options: StudyOptions = {}): Training<Study, StudyRecord> {
-  return ablate(settleStudy(studies.compare, options));
 }

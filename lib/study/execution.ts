@@ -1,17 +1,17 @@
 import * as tf from "../tfjs.ts";
 import type { BackendName } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { type Plan, runsOf } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import type { Queue } from "./queue.ts";
 import type { StudySettings } from "./settings.ts";
 import { executeRun, type RunOutcome, type RunStep } from "./run.ts";
-import { frame, startWorker, type Worker, WorkerEnded } from "./workers.ts";
+import { frame, startWorker, type Worker, WorkerEnded, type WorkerPlan } from "./workers.ts";
 
 /** An event during a study: an update, a wait for other processes, or a run that failed. */
 export type StudyEvent =
   | { readonly step: RunStep }
   | { readonly wait: true }
-  | { readonly failure: string };
+  | { readonly failure: string; readonly key: string };
 
 /** The context in which a study is executed. */
 interface Execution {
@@ -27,11 +27,10 @@ const TRIES = 3;
 
 /** Executes the remaining runs of a study one after the other, in this process. */
 export function runSequentially(execution: Execution): AsyncGenerator<StudyEvent, void> {
-  const { plan, study, signal } = execution;
-  const runs = runsOf(plan);
+  const { plan: { runs, tokenizers }, study, signal } = execution;
   return processQueue(
     execution,
-    (number) => executeRun(runs[number]!, plan.tokenizer, study.saveEvery, signal),
+    (number) => executeRun(runs[number]!, tokenizers[runs[number]!.tokenizer]!, study.saveEvery, signal),
   );
 }
 
@@ -47,10 +46,10 @@ export async function* runInParallel(
   program: string,
   processes: number,
 ): AsyncGenerator<StudyEvent, void> {
-  const { plan: { arms, tokenizer }, study: { folder, saveEvery }, signal } = execution;
-  const runs = runsOf({ arms });
+  const { plan: { runs, ...plan }, study: { folder, saveEvery }, signal } = execution;
   const backend = tf.getBackend() as BackendName;
-  const order = frame({ arms, tokenizer: tokenizer.toJSON(), saveEvery, backend });
+  const tokenizers = plan.tokenizers.map((tokenizer) => tokenizer.toJSON());
+  const order = frame({ runs, tokenizers, saveEvery, backend } satisfies WorkerPlan);
   const workers = new Set<Worker>();
   let isClosed = false;
   const close = async () => {
@@ -75,7 +74,7 @@ export async function* runInParallel(
           worker = undefined;
           if (isClosed) return "stopped";
           if (tries === TRIES) throw new InputError(`its ${error.message}, as did ${TRIES - 1} before`);
-          const { name } = runs[number]!.planned;
+          const { name } = runs[number]!;
           console.warn(`Warning: ${error.message} during ${name}: another process resumes it`);
         }
       }
@@ -92,10 +91,9 @@ export async function* runInParallel(
 
 /** Executes runs from the queue until it is empty. */
 async function* processQueue(
-  { plan, queue }: Execution,
+  { plan: { runs }, queue }: Execution,
   executeRun: (number: number) => AsyncGenerator<RunStep, RunOutcome>,
 ): AsyncGenerator<StudyEvent, void> {
-  const runs = runsOf(plan);
   for (let next = await queue.take(); next !== undefined; next = await queue.take()) {
     if (next === "wait") {
       yield { wait: true };
@@ -113,7 +111,8 @@ async function* processQueue(
     } catch (error) {
       queue.finish(next, "failed");
       if (!(error instanceof InputError)) throw error;
-      yield { failure: `Cannot finish ${runs[next]!.planned.name}: ${error.message}` }; // Other runs continue.
+      const { name, key } = runs[next]!;
+      yield { failure: `Cannot finish ${name}: ${error.message}`, key }; // Other runs continue.
     }
   }
 }

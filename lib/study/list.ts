@@ -1,7 +1,8 @@
 import { type Holder, holderOf } from "../claim.ts";
 import { matmulRate } from "../engine/mod.ts";
 import { progressOf, stored } from "../train/mod.ts";
-import { type Plan, planOf, runsOf } from "./plan.ts";
+import { costOf, isPretraining, type Plan } from "./plan.ts";
+import { planOf } from "./tuning.ts";
 import { claimOf } from "./run.ts";
 import type { StudySettings } from "./settings.ts";
 
@@ -25,12 +26,15 @@ export interface StudyOutlook {
   readonly runs: readonly RunState[];
   /** Estimated seconds of training that are left, on one core. */
   readonly seconds: number;
-  /** Bytes of the models that are still to be written. */
+  /** Bytes of the models, and of the trunks that they leave, that are still to be written. */
   readonly bytes: number;
 }
 
 /** Floating-point operations of an update by token and parameter: forward pass 2, backward pass 4. */
 const OPERATIONS = 6;
+
+/** Numbers of a trunk's file by parameter: itself and two moments. */
+const TRUNK_COPIES = 3;
 
 /** The share of the rate of a large matrix multiplication that an update reaches, of a small model (data/bench: 0.5). */
 const UTILISATION = 0.4;
@@ -45,11 +49,11 @@ export async function outlookOf(study: StudySettings): Promise<StudyOutlook> {
 
 /** {@linkcode outlookOf} a study that is planned. */
 export async function outlookOfPlan(plan: Plan): Promise<StudyOutlook> {
-  const runs = runsOf(plan);
-  const found = await Promise.all(runs.map(async ({ planned }): Promise<Found> => {
-    const { name: run, cost, parameters, result, key, path } = planned;
+  const planned = await Promise.all(plan.runs.map(async (planned): Promise<Found> => {
+    const { name: run, parameters, result, key, path } = planned;
     const made = await stored(result, key);
-    const work = { cost, bytes: 4 * parameters };
+    const copies = isPretraining(planned) && planned.trunk !== undefined ? 1 + TRUNK_COPIES : 1;
+    const work = { cost: costOf(planned), bytes: 4 * parameters * copies };
     if (made) return { run, ...work, state: "done", share: 1, seconds: made.provenance.seconds };
     const holder = await holderOf(claimOf(planned));
     const progress = await progressOf(`${path}.part`).catch(() => undefined); // It may be removed meanwhile.
@@ -59,6 +63,11 @@ export async function outlookOfPlan(plan: Plan): Promise<StudyOutlook> {
       ...holder ? { state: "running", holder } : { state: "pending" },
     };
   }));
+  const later = plan.open.map((run): Found => ({
+    ...{ run: run.name, state: "pending", share: 0, seconds: undefined },
+    ...{ cost: costOf(run), bytes: 4 * run.parameters },
+  }));
+  const found = [...planned, ...later];
   const made = found.filter(({ seconds }) => seconds !== undefined);
   const all = (of: (run: typeof found[number]) => number) => made.reduce((sum, run) => sum + of(run), 0);
   const pace = made.length > 0

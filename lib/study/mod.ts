@@ -3,10 +3,14 @@
  *
  * @module
  */
-export { ablate, ablateAnnounced, compare, type StudyRecord } from "./ablate.ts";
-export type { Finetuned, Predictions, Pretrained, TaskResult, TrainingBudget } from "./rows.ts";
+export { ablate, ablateAnnounced, checkFolder, type StudyRecord } from "./ablate.ts";
+export type { ArmCurve, ArmCurveOptions, PositionOptions } from "./curves.ts";
+export type { ArmEffect, EffectOptions } from "./effects.ts";
+export type { Level, Levels, Tune, Vary } from "./factors.ts";
+export type { Finetuned, Predictions, Pretrained, StudyRun, TaskResult, TrainingBudget } from "./rows.ts";
 export type { Holder } from "../claim.ts";
 export { outlookOf, type RunState, type StudyOutlook } from "./list.ts";
+export { type PlanOptions, planStudy } from "./planning.ts";
 export { published } from "./published.ts";
 export {
   smoke,
@@ -17,5 +21,6 @@ export {
   type StudyOptions,
   type StudySettings,
 } from "./settings.ts";
+export type { Tried } from "./tuning.ts";
 export { difference, type Estimate, estimate, formatEstimate, verdict } from "./statistics.ts";
-export { type ArmDifference, type ArmScore, report, type Study, studyOf } from "./tables.ts";
+export { type ArmScore, type Found, rowsOf, type Study, studyOf } from "./study.ts";

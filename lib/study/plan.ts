@@ -1,42 +1,58 @@
+import type { Corpus, Task } from "../data/mod.ts";
+import { abbreviated } from "../digest.ts";
+import { architectureOf, PAPER, type Preset, shapes, totalSize } from "../model/mod.ts";
+import type { Tokenizer } from "../text/mod.ts";
 import {
-  atMost,
-  checkCorpus,
-  type Corpus,
-  corpus as loadCorpus,
-  type Task,
-  task as loadTask,
-} from "../data/mod.ts";
-import { abbreviated, sha256 } from "../digest.ts";
-import {
-  architectureOf,
-  dispose,
-  PAPER,
-  type PositionKind,
-  type Preset,
-  shapes,
-  totalSize,
-} from "../model/mod.ts";
-import { type Tokenizer, tokensOf, trainBpe } from "../text/mod.ts";
-import {
-  encodeTask,
-  evaluationWindows,
+  checkWarmup,
+  finetuneUpdates,
   heuristicOf,
   keys,
   type NgramBaselines,
   ngramBaselines,
-  pretrained,
-  pretrainedFile,
-  type PretrainedName,
   type RunInputs,
+  silence,
   summary,
-  warnOfMerges,
 } from "../train/mod.ts";
-import { presetsOf, pretrainedLayersOf, type StudyModel, type StudySettings } from "./settings.ts";
+import { combinations, type Level, type Levels, type Vary, withValues } from "./factors.ts";
+import {
+  hasPositions,
+  presetsOf,
+  pretrainedLayersOf,
+  seedsOf,
+  type StudyModel,
+  type StudySettings,
+  variantsOf,
+} from "./settings.ts";
+import {
+  choosingTask,
+  countTask,
+  type HeldoutText,
+  type InitialModel,
+  inputsOf,
+  memo,
+  sourcesOf,
+  type TaskCounts,
+  type TaskInputs,
+  taskInputs,
+  tasksFor,
+} from "./inputs.ts";
 
 /** A run of a study: training and evaluation of a model. */
 export interface PlannedRun {
-  /** Readable name, unique in the study. */
+  /** Readable name. */
   readonly name: string;
+  /** The part of its files' names that says what it is. */
+  readonly file: string;
+  readonly seed: number;
+  /**
+   * The levels of the study's factors; null where one makes no difference to this run. Several, if arms coincide at some
+   * levels only, as with 4,000 and 8,000 examples of a task that has 3,000.
+   */
+  readonly arms: readonly Levels[];
+  /** Settings that validation chose, or for a run of tuning those that it tries. */
+  readonly tuned: Readonly<Record<string, Level>>;
+  /** Whether it is a run of tuning, scored on validation. */
+  readonly isTuning: boolean;
   /** Key of the training's inputs. */
   readonly trained: string;
   /** Path of the model and its checkpoint, without extension. */
@@ -47,13 +63,17 @@ export interface PlannedRun {
   readonly result: string;
   /** The inputs in readable form. */
   readonly settings: unknown;
+  /** Index of its tokenizer in the plan. */
+  readonly tokenizer: number;
+  /** The model's configuration. */
+  readonly preset: Preset;
+  /** Number of tokens of its training. */
+  readonly tokens: number;
   /** Number of the model's parameters. */
   readonly parameters: number;
-  /** Cost, in tokens × parameters: the unit of progress. */
-  readonly cost: number;
 }
 
-/** Inputs of pre-training, without the study's tokenizer. */
+/** Inputs of pre-training, without the tokenizer. */
 export interface PretrainInputs {
   readonly preset: Preset;
   readonly seed: number;
@@ -72,6 +92,10 @@ export interface PretrainEvaluation {
 export interface PlannedPretrain extends PlannedRun {
   readonly inputs: PretrainInputs;
   readonly evaluation: PretrainEvaluation;
+  /** Start of its trunk's files, if its schedule has one. */
+  readonly trunk?: string;
+  /** Index of its held-out text in the plan. */
+  readonly text: number;
 }
 
 /** Inputs of fine-tuning, without the task. */
@@ -80,259 +104,415 @@ export interface FinetuneInputs {
   readonly lambda: number;
   /** Number of pre-trained layers. */
   readonly transfer: number;
-  readonly options: StudySettings["finetune"];
+  /** Without `keep: "last"`, so that keys are those of before it was a setting. */
+  readonly options: Omit<StudySettings["finetune"], "keep"> & { readonly keep?: "best" };
 }
 
 /** A fine-tuning run. */
-export interface PlannedFinetune extends PlannedRun {
+export interface PlannedFinetune extends PlannedRun, Pick<TaskCounts, "texts" | "cut" | "unknown"> {
   readonly inputs: FinetuneInputs;
-  readonly task: Task;
-  /** Number of texts of the task. */
-  readonly texts: number;
-  /** Number of texts that are truncated to the context. */
-  readonly cut: number;
-  /** Share of `<unk>` among its tokens. */
-  readonly unknown: number;
-}
-
-/** A pre-training run, if any, and the fine-tuning runs that start from its model. */
-export interface Arm {
-  readonly model: StudyModel;
-  readonly preset: Preset;
-  readonly positions: PositionKind;
-  readonly seed: number;
-  /** The initial model of fine-tuning. */
+  /** The initial model. */
   readonly start: InitialModel;
-  readonly pretrain?: PlannedPretrain;
-  readonly finetune: readonly PlannedFinetune[];
+  /** The task with the run's own examples; of tuning its test examples are those of validation. */
+  readonly task: Task;
 }
 
-/** The initial model of fine-tuning. */
-interface InitialModel {
-  readonly file: string;
-  /** Key of the run that trained it; absent for an included model. */
-  readonly key?: string;
-  /** Its digest, for the keys of fine-tuning runs. */
-  readonly digest: string;
+/** A run of a study. */
+export type Run = PlannedPretrain | PlannedFinetune;
+
+/** A run that cannot start before validation has chosen its settings. */
+export type OpenRun = Pick<PlannedRun, "name" | "tokens" | "parameters">;
+
+/** A choice by validation between settings. */
+export interface Choice {
+  /** Its name among {@linkcode Chosen}. */
+  readonly id: string;
+  /** A task's name; absent for pre-training. */
+  readonly task?: string;
+  /** The levels that the arms have in common for which it is made. */
+  readonly levels: Levels;
+  /** The settings to choose from. */
+  readonly candidates: readonly Readonly<Record<string, Level>>[];
+  /** The runs of each. */
+  readonly runs: readonly (readonly Run[])[];
 }
+
+/** The settings that validation has chosen, by {@linkcode Choice.id}. */
+export type Chosen = ReadonlyMap<string, Readonly<Record<string, Level>>>;
 
 /** The data and the runs of a study. */
 export interface Plan {
-  /** The corpus of pre-training, if any. */
-  readonly corpus?: Corpus;
-  readonly tokenizer: Tokenizer;
-  readonly tasks: readonly Task[];
-  /** Tasks for zero-shot evaluation. */
-  readonly zeroShot: readonly Task[];
-  /** Indices of each task's test examples in the full test split. */
-  readonly orders: ReadonlyMap<Task, Uint32Array>;
-  readonly arms: readonly Arm[];
+  /** The runs that can be made; of an arm that is not tuned yet those of tuning only. */
+  readonly runs: readonly Run[];
+  readonly open: readonly OpenRun[];
+  readonly choices: readonly Choice[];
+  readonly tokenizers: readonly Tokenizer[];
+  readonly texts: readonly HeldoutText[];
+  /** Indices of test examples in the full test split. */
+  readonly orders: ReadonlyMap<Task["test"], Uint32Array>;
+  /** The cluster of each test example. */
+  readonly clusters: ReadonlyMap<Task["test"], Uint32Array>;
 }
 
-/** Loads a study's data and plans its runs, seed by seed, so that an interrupted study has complete seeds. */
-export async function planOf(study: StudySettings): Promise<Plan> {
-  const { folder, words } = study;
-  if (study.pretrained === undefined && typeof study.corpus === "string") await checkCorpus(study.corpus);
-  const limits = { train: study.trainExamples, test: study.testExamples };
-  const named = [study.tasks, study.zeroShot ?? []];
-  const orders = new Map<Task, Uint32Array>();
-  const loaded = new Map(
-    await Promise.all([...new Set(named.flat())].map(async (task) => { // A task may be in both lists.
-      const whole = typeof task === "string" ? await loadTask(task, task === "imdb" ? { words } : {}) : task;
-      const part = atMost(whole, limits);
-      const [all, taken]: (readonly unknown[])[] = [whole.test, part.test];
-      const positions = new Map<unknown, number[]>(); // Examples may be duplicates.
-      all!.forEach((example, i) => positions.set(example, [...positions.get(example) ?? [], i]));
-      orders.set(part, Uint32Array.from(taken!, (example) => positions.get(example)!.shift()!));
-      return [task, part] as const;
-    })),
-  );
-  const [tasks, zeroShot] = named.map((list) => list.map((task) => loaded.get(task)!)) as [Task[], Task[]];
-  zeroShot.forEach(heuristicOf);
-  const keyOf = keys();
-  const source = study.pretrained === undefined
-    ? await modelsToPretrain(study, zeroShot, keyOf)
-    : await includedModels(study, study.pretrained);
-  const { tokenizer, startOf } = source;
-  const encodings = new Map<string, Encoding>(); // By task and context.
+/** The seed of tuning's first run; seeds of the arms are left out. */
+const FIRST_TUNING_SEED = 1_000_001;
 
-  const armOf = (model: StudyModel, preset: Preset, seed: number): Arm => {
-    const { positions: { kind }, layers, context } = preset;
-    const arm = model === PAPER ? kind : kind === "none" ? model : `${model}-${kind}`;
-    const initial = startOf(arm, preset, seed), layerCounts = pretrainedLayersOf(study, preset);
+/** Loads a study's data and plans its runs, of those that are tuned what the stored results have chosen so far. */
+export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) => Plan> {
+  const seeds = seedsOf(study), keyOf = keys();
+  const { seeds: tuningCount = 0, ...tuned } = study.tune ?? {};
+  const tuningSeeds = Array.from(
+    { length: 2 * seeds.length + (tuningCount as number) },
+    (_, i) => FIRST_TUNING_SEED + i,
+  )
+    .filter((seed) => !seeds.includes(seed)).slice(0, tuningCount as number);
+  const candidatesOf = (group: "pretrain" | "finetune") =>
+    combinations(Object.fromEntries(
+      Object.entries(tuned as Vary).filter(([path]) => path.startsWith(`${group}.`)),
+    ));
+  const [readers, tuners] = [candidatesOf("pretrain"), candidatesOf("finetune")];
+  const optionsOf = <Group extends "pretrain" | "finetune">(
+    cell: Cell,
+    group: Group,
+    values: Readonly<Record<string, Level>>,
+  ): StudySettings[Group] => withValues<StudySettings>(cell.study, values)[group];
+
+  const sources = await sourcesOf(study, readers.length > 1);
+  const { tokenizers, texts, sourceOf } = sources;
+  const { tasksOf, orders, clusters } = await tasksFor(study);
+  const cells = cellsOf(study, (variant) => sourceOf(variant).preset ?? variant.preset);
+  const counted = memo<TaskCounts>(), keyed = memo<TaskInputs>(), swapped = memo<Task>();
+  const countsOf = (task: Task, tokenizer: number, { context, variant }: Preset) => {
+    // Seeds have examples of their own, as many and much alike: the first's are counted, but where the key has a length.
+    const key = variant === "paper" ? [task] : [task.test, task.train.length];
+    const counts = counted(
+      [...key, tokenizer, context],
+      () => countTask(task, tokenizers[tokenizer]!, context),
+    );
+    silence(task); // Its warnings have been printed, or those of another seed's.
+    return counts;
+  };
+
+  const pretraining = (
+    cell: Cell,
+    seed: number,
+    tuned: PlannedRun["tuned"],
+    isTuning: boolean,
+  ): PlannedPretrain | undefined => {
+    const source = sourceOf(cell.study);
+    if (!source.corpus) return undefined;
+    const { preset, study: { heldoutWindows: windows } } = cell, { corpus, validation } = source;
+    const options = optionsOf(cell, "pretrain", tuned), tokenizer = tokenizers[source.tokenizer]!;
+    const answers = !isTuning && architectureOf(preset).causal; // `bert` has no zero-shot evaluation.
+    const zeroShot = answers ? tasksOf(cell.study, seeds[0]!).zeroShot : [];
+    const evaluation = { heldout: isTuning ? validation : corpus.heldout, windows, zeroShot };
+    const zeroShotInputs = zeroShot.map((task) => {
+      const { train, ...rest } = taskInputs(task);
+      return heuristicOf(task).by === "acceptability" ? { ...rest, train } : rest; // Its threshold depends on training examples.
+    });
+    checkWarmup("run a study", options, "pretrain.");
+    const file = `pretrain-${armOf(cell)}-seed${seed}`;
+    const trainingInputs = { preset, seed, tokenizer, text: corpus.train, options };
     return {
-      model,
-      preset,
-      positions: kind,
-      seed,
-      ...initial,
-      finetune: tasks.flatMap((task) => {
-        const cacheKey = `${context} ${task.name}`;
-        const encoding = encodings.get(cacheKey) ?? encodingOf(task, tokenizer, context);
-        encodings.set(cacheKey, encoding);
-        const { training, scoring, tokens, longest, ...counts } = encoding;
-        const lambdas = architectureOf(preset).causal ? study.lambda : [0];
-        return lambdas.flatMap((lambda) =>
-          layerCounts.map((transfer): PlannedFinetune => {
-            const part = transfer === layers ? "" : `-transfer${transfer}`;
-            const name = `${task.name}-${arm}-lambda${lambda}${part}-seed${seed}`;
-            const inputs: FinetuneInputs = { seed, lambda, transfer, options: study.finetune };
-            const width = preset.variant === "paper" ? longest : undefined; // Number of positions in the softmax.
-            const all = {
-              // Training from scratch depends on the model's preset and tokenizer only.
-              start: transfer === -1 ? { preset, tokenizer } : initial.start.digest,
-              ...inputs,
-              task: training,
-              width,
-            };
-            const size = {
-              tokens: study.finetune.epochs * tokens,
-              parameters: sizeOf(preset, tokenizer.size),
-            };
-            return {
-              ...planned(folder, keyOf, name, all, { task: scoring }, size),
-              inputs,
-              task,
-              ...counts,
-            };
-          })
-        );
-      }),
+      ...planned(
+        { cell, seed, tuned, isTuning, tokenizer: source.tokenizer },
+        tokenizer.size,
+        file,
+        keyOf,
+        trainingInputs,
+        { ...evaluation, zeroShot: zeroShotInputs },
+        options.updates * options.batch * preset.context,
+      ),
+      arms: [{ ...cell.levels, lambda: null, transfer: null }],
+      inputs: { preset, seed, corpus, options },
+      evaluation,
+      ...trunkOf(`${cell.study.folder}/${file}`, keyOf, trainingInputs),
+      text: source.textOf(preset.context),
     };
   };
-  const seeds = Array.from({ length: study.seeds }, (_, i) => i + 1);
-  const presets = source.preset ? { ...study, preset: source.preset } : study;
-  return {
-    ...source.corpus && { corpus: source.corpus },
-    tokenizer,
-    tasks,
-    zeroShot,
-    orders,
-    arms: seeds.flatMap((seed) =>
-      study.models.flatMap((model) => presetsOf(presets, model).map((preset) => armOf(model, preset, seed)))
-    ),
+
+  const finetuning = (
+    cell: Cell,
+    task: Task,
+    seed: number,
+    start: InitialModel,
+    tuned: PlannedRun["tuned"],
+    isTuning: boolean,
+  ): PlannedFinetune => {
+    const { preset, lambda, layers } = cell, source = sourceOf(cell.study);
+    const tokenizer = tokenizers[source.tokenizer]!;
+    const { keep, ...others } = optionsOf(cell, "finetune", tuned);
+    const options = keep === "best" ? { ...others, keep } : others;
+    const { training, keeping, scoring, choosing } = keyed([task], () => inputsOf(task));
+    const { tokens, longest, ...counts } = countsOf(task, source.tokenizer, preset);
+    checkFinetuning(task, options);
+    const inputs: FinetuneInputs = { seed, lambda, transfer: layers, options };
+    const part = layers === preset.layers ? "" : `-transfer${layers}`;
+    return {
+      ...planned(
+        { cell, seed, tuned, isTuning, tokenizer: source.tokenizer },
+        tokenizer.size,
+        `${task.name}-${armOf(cell)}-lambda${lambda}${part}-seed${seed}`,
+        keyOf,
+        {
+          // Training from scratch depends on the model's preset and tokenizer only.
+          start: layers === -1 ? { preset, tokenizer } : start.digest,
+          ...inputs,
+          task: keep === "best" ? keeping : training,
+          width: preset.variant === "paper" ? longest : undefined, // Number of positions in the softmax.
+        },
+        isTuning ? { task: choosing } : { task: scoring, validation: task.validation },
+        options.epochs * tokens,
+      ),
+      arms: [cell.levels],
+      inputs,
+      start,
+      task: isTuning ? swapped([task], () => choosingTask(task)) : task,
+      ...counts,
+    };
   };
-}
 
-/** The parts of a task that are in its runs' keys, and its token counts. */
-interface Encoding {
-  readonly training: RunInputs;
-  readonly scoring: RunInputs;
-  readonly tokens: number;
-  readonly longest: number;
-  readonly texts: number;
-  readonly cut: number;
-  readonly unknown: number;
-}
+  return (chosen) => {
+    const found = new Map<string, Run>(), open = new Map<string, OpenRun>();
+    const choices = new Map<
+      string,
+      Omit<Choice, "levels" | "runs"> & { levels: Levels; runs: Map<string, Run>[] }
+    >();
+    const add = <R extends Run>(run: R): R => {
+      found.set(run.key, { ...run, arms: [...found.get(run.key)?.arms ?? [], ...run.arms] });
+      return run;
+    };
+    /** What an arm's search on validation has chosen; undefined while it has not. */
+    const choose = (
+      task: string | undefined,
+      levels: Levels,
+      candidates: Choice["candidates"],
+      runOf: (candidate: Choice["candidates"][number], number: number) => Run,
+    ) => {
+      if (candidates.length === 1) return candidates[0]!;
+      const runs = candidates.map((candidate) => tuningSeeds.map((_, i) => add(runOf(candidate, i))));
+      const per = study.tunePer?.map((name) => levels[name]) ?? runs[0]![0]!.key;
+      const id = JSON.stringify([task, per]);
+      const before = choices.get(id);
+      const choice = before ?? {
+        ...{ id, levels, candidates, runs: candidates.map(() => new Map<string, Run>()) },
+        ...task !== undefined && { task },
+      };
+      choice.levels = shared(choice.levels, levels);
+      runs.forEach((some, i) => some.forEach((run) => choice.runs[i]!.set(run.key, run)));
+      choices.set(id, choice);
+      return chosen.get(id);
+    };
+    const postpone = (name: string, { preset, study }: Cell, tokens: number) => {
+      const { tokenizer } = sourceOf(study);
+      open.set(name, { name, tokens, parameters: sizeOf(preset, tokenizers[tokenizer]!.size) });
+    };
 
-function encodingOf(task: Task, tokenizer: Tokenizer, context: number): Encoding {
-  // Training does not depend on test examples and metrics; evaluation does not depend on training examples.
-  const { test, measures, zeroShot: _, ...training } = taskInputs(task);
-  const { train: __, ...scoring } = { ...training, test, measures };
-  const { tokens, longest, cut, counts } = encodeTask(task, tokenizer, context);
-  const sumOf = (of: "texts" | "tokens" | "unknown") =>
-    Object.values(counts).reduce((sum, count) => sum + count[of], 0);
-  const unknown = sumOf("unknown") / Math.max(1, sumOf("tokens"));
-  return { training, scoring, tokens, longest, texts: sumOf("texts"), cut, unknown };
-}
+    /** The search on a task of an arm whose pre-training is searched first. */
+    const postponeSearch = (cell: Cell, task: Task) => {
+      if (tuners.length === 1) return;
+      const { tokens } = countsOf(task, sourceOf(cell.study).tokenizer, cell.preset);
+      tuners.forEach((candidate, i) => {
+        const { epochs } = optionsOf(cell, "finetune", candidate);
+        checkFinetuning(task, optionsOf(cell, "finetune", candidate));
+        for (const seed of tuningSeeds) {
+          postpone(
+            `${task.name} ${labelOf(cell)} ${i + 1} of ${tuners.length}, seed ${seed}`,
+            cell,
+            epochs * tokens,
+          );
+        }
+      });
+    };
 
-/** The inputs that a run may use of a task: all fields but those excluded here. */
-function taskInputs({ source: _, licence: __, about: ___, validation: ____, ...task }: Task) {
-  return task;
-}
-
-/** The source of the arms' initial models. */
-interface ModelSource {
-  readonly tokenizer: Tokenizer;
-  /** The models' configuration, if it is not the study's. */
-  readonly preset?: Preset;
-  readonly corpus?: Corpus;
-  /** The initial model of an arm. */
-  startOf(arm: string, preset: Preset, seed: number): Pick<Arm, "start" | "pretrain">;
-}
-
-/** Each arm pre-trains its own model. */
-async function modelsToPretrain(
-  study: StudySettings,
-  zeroShot: readonly Task[],
-  keyOf: (inputs: RunInputs) => string,
-): Promise<ModelSource> {
-  const { merges, pretrain: options, heldoutWindows: windows, folder } = study;
-  const corpus = typeof study.corpus === "string" ? await loadCorpus(study.corpus) : study.corpus;
-  const tokenizer = trainBpe(corpus.train, { merges });
-  warnOfMerges(tokenizer, merges);
-  for (const model of study.models) {
-    for (const { context } of presetsOf(study, model)) {
-      evaluationWindows(tokensOf(corpus.heldout, tokenizer), context, windows);
+    const arms = cells.map((cell) => {
+      const reader = choose(
+        undefined,
+        { ...cell.levels, lambda: null, transfer: null },
+        readers,
+        (candidate, i) => pretraining(cell, tuningSeeds[i]!, candidate, true)!,
+      );
+      const startOf = (seed: number): InitialModel => {
+        const run = pretraining(cell, seed, reader!, false);
+        return run
+          ? { file: `${run.path}.safetensors`, key: run.trained, digest: run.trained }
+          : sourceOf(cell.study).start(cell.preset);
+      };
+      const tuned = tasksOf(cell.study, seeds[0]!).tasks.map((_, t) => {
+        const taskOf = (seed: number) => tasksOf(cell.study, seed).tasks[t]!;
+        if (!reader) {
+          postponeSearch(cell, taskOf(seeds[0]!));
+          return undefined;
+        }
+        return choose(taskOf(seeds[0]!).name, cell.levels, tuners, (candidate, i) => {
+          const start = startOf(seeds[i % seeds.length]!); // The search starts from the arm's own models.
+          return finetuning(cell, taskOf(tuningSeeds[i]!), tuningSeeds[i]!, start, {
+            ...reader,
+            ...candidate,
+          }, true);
+        });
+      });
+      return { cell, reader, startOf, tuned };
+    });
+    for (const seed of seeds) {
+      for (const { cell, reader, startOf, tuned } of arms) {
+        const run = reader && pretraining(cell, seed, reader, false);
+        if (run) add(run);
+        const { updates, batch } = cell.study.pretrain;
+        if (!reader) {
+          postpone(
+            `pretrain ${labelOf(cell, { lambda: null, transfer: null })}, seed ${seed}`,
+            cell,
+            updates * batch * cell.preset.context,
+          );
+        }
+        tasksOf(cell.study, seed).tasks.forEach((task, t) => {
+          const values = tuned[t];
+          if (values) {
+            add(finetuning(cell, task, seed, startOf(seed), { ...reader, ...values }, false));
+          } else {
+            const { tokens } = countsOf(task, sourceOf(cell.study).tokenizer, cell.preset);
+            postpone(
+              `${task.name} ${labelOf(cell)}, seed ${seed}`,
+              cell,
+              cell.study.finetune.epochs * tokens,
+            );
+          }
+        });
+      }
     }
-  }
-  const evaluation: PretrainEvaluation = { heldout: corpus.heldout, windows, zeroShot };
-  const zeroShotInputs = zeroShot.map((task) => {
-    const { train, ...rest } = taskInputs(task);
-    return heuristicOf(task).by === "acceptability" ? { ...rest, train } : rest; // Its threshold depends on training examples.
-  });
-  const all = { evaluation, inputs: { ...evaluation, zeroShot: zeroShotInputs } };
-  const textOnly = { evaluation: { ...evaluation, zeroShot: [] }, inputs: { ...evaluation, zeroShot: [] } };
-  return {
-    tokenizer,
-    corpus,
-    startOf(arm, preset, seed) {
-      const inputs: PretrainInputs = { preset, seed, corpus, options };
-      const size = {
-        tokens: options.updates * options.batch * preset.context,
-        parameters: sizeOf(preset, tokenizer.size),
-      };
-      const name = `pretrain-${arm}-seed${seed}`;
-      const { evaluation, inputs: evaluationInputs } = architectureOf(preset).causal ? all : textOnly; // `bert` has no zero-shot evaluation.
-      const trainingInputs = { preset, seed, tokenizer, text: corpus.train, options };
-      const run = planned(folder, keyOf, name, trainingInputs, evaluationInputs, size);
-      return {
-        start: { file: `${run.path}.safetensors`, key: run.trained, digest: run.trained },
-        pretrain: { ...run, inputs, evaluation },
-      };
-    },
+    return {
+      runs: [...found.values()].map((run) => {
+        const arms = distinct(run.arms, study);
+        return { ...run, arms, name: nameOf({ ...run, arms }, study) };
+      }),
+      open: [...open.values()],
+      choices: [...choices.values()].map(({ runs, ...choice }) => ({
+        ...choice,
+        runs: runs.map((some) => [...some.values()]),
+      })),
+      ...{ tokenizers, texts, orders, clusters },
+    };
   };
 }
 
-/** Arms start from included pre-trained models. */
-async function includedModels({ positions }: StudySettings, name: PretrainedName): Promise<ModelSource> {
-  const { config: { vocabulary: _, ...preset }, parameters, tokenizer } = await pretrained(name, {
-    positions: positions[0]!,
-  });
-  dispose(parameters);
-  const starts = new Map(
-    await Promise.all(positions.map(async (kind) => {
-      const file = await pretrainedFile(name, kind);
-      return [kind, { file, digest: sha256(await Deno.readFile(file)) }] as const;
-    })),
+/** Checks that a warm-up fits into fine-tuning. */
+function checkFinetuning(task: Task, options: FinetuneInputs["options"] | StudySettings["finetune"]): void {
+  const updates = finetuneUpdates(task.train.length, options);
+  checkWarmup("run a study", { ...options, updates }, "finetune.");
+}
+
+/** A combination of the levels of all factors. */
+interface Cell {
+  readonly levels: Levels;
+  /** The study's settings at these levels. */
+  readonly study: StudySettings;
+  readonly model: StudyModel;
+  readonly preset: Preset;
+  readonly lambda: number;
+  /** Number of pre-trained layers. */
+  readonly layers: number;
+}
+
+/** All combinations of levels, without those that do not exist: an encoder has no L1, and λ = 0 only. */
+function cellsOf(study: StudySettings, presetFor: (variant: StudySettings) => Preset): Cell[] {
+  return variantsOf(study).flatMap(({ values, study: variant }) =>
+    variant.models.flatMap((model) =>
+      presetsOf({ ...variant, preset: presetFor(variant) }, model).flatMap((preset) => {
+        const positions = hasPositions(model) ? preset.positions.kind : null;
+        const counts = pretrainedLayersOf(variant, preset);
+        return (architectureOf(preset).causal ? variant.lambda : [0]).flatMap((lambda) =>
+          variant.transfer.map((transfer, i): Cell => ({
+            levels: { model, positions, lambda, transfer, ...values },
+            ...{ study: variant, model, preset, lambda, layers: counts[i]! },
+          }))
+        );
+      })
+    )
   );
-  return {
-    tokenizer,
-    preset,
-    startOf: (_, preset) => ({ start: starts.get(preset.positions.kind)! }),
-  };
+}
+
+/** The model and its positions, in names of files. */
+function armOf({ model, preset: { positions: { kind } } }: Cell): string {
+  return model === PAPER ? kind : kind === "none" ? model : `${model}-${kind}`;
+}
+
+/** The arms of a run: a factor of which all levels coincide makes no difference. */
+function distinct(
+  arms: readonly Levels[],
+  { models, positions, lambda, transfer, vary }: StudySettings,
+): Levels[] {
+  const all: Vary = { model: models, positions, lambda, transfer: transfer as readonly Level[], ...vary };
+  const without = Object.keys(arms[0]!).filter((name) => {
+    const levels = new Set(arms.map((arm) => arm[name]));
+    return all[name]!.length > 1 && levels.size === all[name]!.length;
+  });
+  const levels = arms.map((arm) => ({ ...arm, ...Object.fromEntries(without.map((name) => [name, null])) }));
+  return [...new Map(levels.map((arm) => [JSON.stringify(arm), arm])).values()];
+}
+
+/** The levels that arms have in common. */
+function shared(one: Levels, other: Levels): Levels {
+  return Object.fromEntries(
+    Object.entries(one).map(([name, level]) => [name, level === other[name] ? level : null]),
+  );
+}
+
+/** A run's name in progress and messages: its file's, and the levels that files leave to their key. */
+function nameOf({ file, arms, tuned, isTuning }: Run, { vary = {} }: StudySettings): string {
+  const others = Object.entries({ ...arms[0], ...isTuning && tuned }).filter(([path, level]) =>
+    level !== null && (path in vary || path in tuned)
+  );
+  return [file, ...others.map(([path, level]) => `${path}=${level}`), ...isTuning ? ["tuning"] : []].join(
+    " ",
+  );
+}
+
+/** The levels of an arm that has no runs yet. */
+function labelOf({ levels }: Cell, without: Levels = {}): string {
+  return Object.entries({ ...levels, ...without }).filter(([, level]) => level !== null)
+    .map(([path, level]) => `${path}=${level}`).join(" ");
+}
+
+/** What the study knows of a run before its keys. */
+interface RunOf {
+  readonly cell: Cell;
+  readonly seed: number;
+  readonly tuned: PlannedRun["tuned"];
+  readonly isTuning: boolean;
+  readonly tokenizer: number;
 }
 
 function planned(
-  folder: string,
+  { cell: { study: { folder }, preset }, ...run }: RunOf,
+  vocabulary: number,
+  file: string,
   keyOf: (inputs: RunInputs) => string,
-  name: string,
   trainingInputs: RunInputs,
   evaluationInputs: RunInputs,
-  { tokens, parameters }: { readonly tokens: number; readonly parameters: number },
-): PlannedRun {
+  tokens: number,
+): Omit<PlannedRun, "arms"> {
   const trained = keyOf(trainingInputs);
   const key = keyOf({ trained, ...evaluationInputs });
   return {
-    name,
-    trained,
-    path: `${folder}/${name}-${abbreviated(trained)}`,
-    key,
-    result: `${folder}/${name}-${abbreviated(key)}.json`,
+    ...run,
+    ...{ name: file, file, trained, key, preset, tokens },
+    path: `${folder}/${file}-${abbreviated(trained)}`,
+    result: `${folder}/${file}-${abbreviated(key)}.json`,
     settings: { trained, ...summary({ ...trainingInputs, asked: evaluationInputs }) as object },
-    parameters,
-    cost: tokens * parameters,
+    parameters: sizeOf(preset, vocabulary),
   };
+}
+
+/** The trunk of a pre-training run, if its schedule has one: all runs have it that differ in `updates` only. */
+function trunkOf(
+  path: string,
+  keyOf: (inputs: RunInputs) => string,
+  { options, ...inputs }: RunInputs & Pick<PretrainInputs, "options">,
+): Pick<PlannedPretrain, "trunk"> {
+  if (options.schedule !== "warmup_stable_decay") return {};
+  const { updates: _, ...shared } = options;
+  return { trunk: `${path}-trunk-${abbreviated(keyOf({ ...inputs, options: shared }))}` };
 }
 
 /** Number of a model's parameters. */
@@ -340,28 +520,17 @@ function sizeOf(preset: Preset, vocabulary: number): number {
   return totalSize(shapes({ ...preset, vocabulary }).values());
 }
 
-/** A run and its arm. */
-export interface Run {
-  readonly arm: Arm;
-  readonly planned: PlannedPretrain | PlannedFinetune;
-}
-
-/** All runs of a study; the order is the same in all processes. */
-export function runsOf({ arms }: Pick<Plan, "arms">): Run[] {
-  return arms.flatMap((arm) =>
-    [...arm.pretrain ? [arm.pretrain] : [], ...arm.finetune].map((planned) => ({ arm, planned }))
-  );
-}
+/** Cost of a run, in tokens × parameters: the unit of progress. */
+export const costOf = ({ tokens, parameters }: OpenRun): number => tokens * parameters;
 
 /** Whether a run is a pre-training. */
-export function isPretraining(planned: Run["planned"]): planned is PlannedPretrain {
+export function isPretraining(planned: Run): planned is PlannedPretrain {
   return "evaluation" in planned;
 }
 
-/** The n-gram baselines of a study's held-out text. */
-export function baselinesOf(
-  { corpus, tokenizer }: Plan,
-  { preset, heldoutWindows }: StudySettings,
-): NgramBaselines | undefined {
-  return corpus && ngramBaselines({ tokenizer, config: preset }, corpus, { windows: heldoutWindows });
+/** The n-gram baselines of a study's held-out texts. */
+export function baselinesOf({ texts }: Plan): NgramBaselines[] {
+  return texts.map(({ tokenizer, context, corpus, windows }) =>
+    ngramBaselines({ tokenizer, config: { context } }, corpus, { windows })
+  );
 }

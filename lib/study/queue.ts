@@ -1,15 +1,15 @@
 import { exists } from "../files.ts";
 import { holderOf } from "../claim.ts";
-import { isPretraining, type Plan, runsOf } from "./plan.ts";
+import { costOf, isPretraining, type Plan } from "./plan.ts";
 import { stored } from "../train/mod.ts";
-import { claimOf, type RunOutcome } from "./run.ts";
+import { claimOf, modelOf, type RunOutcome } from "./run.ts";
 
 /** Milliseconds between checks of other processes' results. */
 const POLL_INTERVAL = 1000;
 
 /** The queue of a study's runs. */
 export interface Queue {
-  /** The finished runs, as indices into {@linkcode runsOf}. */
+  /** The finished runs, as indices into the plan's. */
   done(): readonly number[];
   /** The runs that are running in other processes, as far as known. */
   elsewhere(): readonly number[];
@@ -25,35 +25,54 @@ export interface Queue {
 /** The state of a run: `pending`, `running` here, running `elsewhere`, `done`, or `failed`, which is not retried. */
 type State = "pending" | "running" | "elsewhere" | "done" | "failed";
 
+/** For each run the one before it on its trunk, whose state it starts from; −1 if there is none. */
+function previousRuns(runs: Plan["runs"]): number[] {
+  const onTrunks = [...runs.entries()].flatMap(([i, run]) =>
+    isPretraining(run) && run.trunk !== undefined
+      ? [{ i, trunk: run.trunk, updates: run.inputs.options.updates }]
+      : []
+  );
+  const found = runs.map(() => -1);
+  for (const branches of Map.groupBy(onTrunks, ({ trunk }) => trunk).values()) {
+    branches.sort((a, b) => a.updates - b.updates);
+    branches.forEach(({ i }, at) => found[i] = branches[at - 1]?.i ?? -1);
+  }
+  return found;
+}
+
 /**
  * Creates the queue of a study's runs.
  *
  * @param signal No further runs are returned once it aborts.
+ * @param failed Keys of runs that failed before and are not retried.
  * @throws {InputError} If an existing result cannot be used.
  */
-export async function queueOf(plan: Plan, signal: AbortSignal): Promise<Queue> {
-  const runs = runsOf(plan);
+export async function queueOf(
+  { runs }: Pick<Plan, "runs">,
+  signal: AbortSignal,
+  failed: ReadonlySet<string> = new Set(),
+): Promise<Queue> {
   const states: State[] = [];
-  for (const { planned } of runs) {
-    states.push(await stored(planned.result, planned.key) ? "done" : "pending");
+  for (const { result, key } of runs) {
+    states.push(failed.has(key) ? "failed" : await stored(result, key) ? "done" : "pending");
   }
-  const startOf = runs.map(({ arm, planned }) =>
-    isPretraining(planned) ? -1 : runs.findIndex((run) => run.arm === arm && isPretraining(run.planned))
-  );
+  const trainedBy = new Map(runs.map(({ trained }, i) => [trained, i]));
+  const startOf = runs.map((run) => isPretraining(run) ? -1 : trainedBy.get(run.start.key ?? "") ?? -1);
+  const previousOf = previousRuns(runs);
   for (const [i, start] of startOf.entries()) { // A missing initial model is trained again.
-    if (start < 0 || states[i] !== "pending" || await exists(runs[start]!.arm.start.file)) continue;
-    states[start] = "pending";
+    if (start < 0 || states[i] !== "pending" || states[start] !== "done") continue;
+    if (!await exists(modelOf(runs[start]!))) states[start] = "pending";
   }
   // Seed by seed, so that an interrupted study has complete seeds; within a seed pre-training first, which others depend
   // on, then the most expensive runs, so that the last ones end at about the same time.
   const order = [...runs.entries()]
     .sort(([, a], [, b]) =>
-      a.arm.seed - b.arm.seed || Number(isPretraining(b.planned)) - Number(isPretraining(a.planned)) ||
-      b.planned.cost - a.planned.cost
+      a.seed - b.seed || Number(isPretraining(b)) - Number(isPretraining(a)) || costOf(b) - costOf(a)
     )
     .map(([i]) => i);
+  const isOver = (i: number) => i < 0 || states[i] === "done" || states[i] === "failed";
   const isReady = (i: number) =>
-    states[i] === "pending" && (startOf[i]! < 0 || states[startOf[i]!] === "done");
+    states[i] === "pending" && (startOf[i]! < 0 || states[startOf[i]!] === "done") && isOver(previousOf[i]!);
   const all = (state: State) => [...states.keys()].filter((i) => states[i] === state);
 
   let changed = Promise.withResolvers<void>();
@@ -66,9 +85,8 @@ export async function queueOf(plan: Plan, signal: AbortSignal): Promise<Queue> {
   /** Updates the states of runs in other processes. */
   async function poll(): Promise<void> {
     for (const i of all("elsewhere")) {
-      const { planned } = runs[i]!;
-      const isDone = await stored(planned.result, planned.key) !== undefined;
-      if (!isDone && await holderOf(claimOf(planned))) continue;
+      const run = runs[i]!, isDone = await stored(run.result, run.key) !== undefined;
+      if (!isDone && await holderOf(claimOf(run))) continue;
       if (states[i] === "elsewhere") states[i] = isDone ? "done" : "pending";
     }
   }

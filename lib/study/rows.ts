@@ -1,18 +1,20 @@
 import { isGraded, type Task } from "../data/mod.ts";
 import { InputError, named, quoted } from "../errors.ts";
 import { allFinite } from "../foreign.ts";
-import { architectureOf, type PositionKind } from "../model/mod.ts";
+import { architectureOf } from "../model/mod.ts";
 import {
   type Interval,
   majorityBaseline,
+  type NgramBaselines,
   score,
+  scoreByCluster,
   stored,
   type TaskScore,
   type TextMeasures,
   type TextScore,
 } from "../train/mod.ts";
-import type { Arm, Plan, PlannedFinetune, PlannedPretrain } from "./plan.ts";
-import type { StudyModel } from "./settings.ts";
+import type { Level, Levels } from "./factors.ts";
+import type { Plan, PlannedFinetune, PlannedPretrain, Run } from "./plan.ts";
 
 /** How much a model was trained. */
 export interface TrainingBudget {
@@ -22,6 +24,12 @@ export interface TrainingBudget {
   readonly batch: number;
   /** Number of training examples of fine-tuning. */
   readonly examples?: number;
+  /** Number of tokens, without padding; absent in published studies of version 0.1, as are the following. */
+  readonly tokens?: number;
+  /** Floating-point operations, estimated as 6 per token and parameter. */
+  readonly flops?: number;
+  /** Seconds of training and evaluation. */
+  readonly seconds?: number;
 }
 
 /** A model's predictions on a task's test examples. */
@@ -42,52 +50,58 @@ export interface TaskResult extends Omit<TaskScore, "predictions" | "baseline"> 
   readonly task: string;
   /** Majority baseline: the best primary metric of a constant prediction on the test examples. */
   readonly constant: number;
+  /** Whether the model did not learn the task: the interval of its score reaches down to the majority baseline. */
+  readonly stuck: boolean;
   /** Its predictions; absent in published studies of version 0.1. */
   readonly answers?: Predictions;
+  /**
+   * The primary metric by clusters of test examples that share a text; their mean is the score. Absent in published
+   * studies of version 0.1.
+   */
+  readonly byCluster?: Float64Array;
 }
 
-/** The result of a pre-training run. */
-export interface Pretrained {
-  /** The language model. */
-  readonly model: StudyModel;
-  /** Its position encoding. */
-  readonly positions: PositionKind;
+/** A run of a study. */
+export interface StudyRun {
+  /**
+   * The level of each factor, by name: `model`, `positions`, `lambda`, `transfer` and what the study varies; null where
+   * one makes no difference to this run, as λ to pre-training.
+   */
+  readonly levels: Levels;
   /** Its seed. */
   readonly seed: number;
-  /** Score on the held-out text; absent for an encoder. Published studies of version 0.1 have no window losses. */
-  readonly heldout?: Omit<TextScore, "losses" | "unknown"> & Partial<Pick<TextScore, "losses" | "unknown">>;
-  /** Bits per character at each position of a window, from the second token on. */
-  readonly byPosition?: readonly number[];
-  /** Zero-shot results. */
-  readonly zeroShot?: readonly TaskResult[];
+  /** The settings that validation chose, by path. */
+  readonly tuned: Readonly<Record<string, Level>>;
   /** Training budget; absent in published studies of version 0.1. */
   readonly trained?: TrainingBudget;
 }
 
+/** The result of a pre-training run. */
+export interface Pretrained extends StudyRun {
+  /** Score on the held-out text; absent for an encoder. Published studies of version 0.1 have no window losses. */
+  readonly heldout?: Omit<TextScore, "losses" | "unknown"> & Partial<Pick<TextScore, "losses" | "unknown">>;
+  /** N-gram baselines on the same text; runs that share it share the object. */
+  readonly baselines?: NgramBaselines;
+  /** Whether the model learned no more than the frequencies of tokens: its interval reaches the unigram baseline. */
+  readonly stuck: boolean;
+  /** Bits per character at each position of a window, from the second token on. */
+  readonly byPosition?: readonly number[];
+  /** Zero-shot results. */
+  readonly zeroShot?: readonly TaskResult[];
+}
+
 /** The result of a fine-tuning run. */
-export interface Finetuned extends TaskResult {
+export interface Finetuned extends TaskResult, StudyRun {
+  /** Score on validation, by the primary metric; absent in published studies of version 0.1. */
+  readonly validation?: Interval;
   /** Mean cross-entropy of the labels, L2, in nats. */
   readonly loss: number;
-  /** The language model. */
-  readonly model: StudyModel;
-  /** Its position encoding. */
-  readonly positions: PositionKind;
-  /** Its λ. */
-  readonly lambda: number;
-  /** Number of pre-trained layers: 0 for the embeddings only, −1 for training from scratch. */
-  readonly transfer: number;
-  /** Number of layers of the model. */
-  readonly layers: number;
-  /** Its seed. */
-  readonly seed: number;
   /** Number of texts of the task; absent in published studies of version 0.1. */
   readonly texts?: number;
   /** Number of texts that were truncated to the context. */
   readonly cut: number;
   /** Share of `<unk>` among the task's tokens; absent in published studies of version 0.1. */
   readonly unknown?: number;
-  /** Training budget; absent in published studies of version 0.1. */
-  readonly trained?: TrainingBudget;
 }
 
 /** The stored result of a pre-training run, without what the study's settings determine. */
@@ -104,7 +118,11 @@ export type AnswerResult = Omit<TaskScore, "predictions" | "baseline"> & {
 };
 
 /** The stored result of a fine-tuning run. */
-export type FinetuneResult = AnswerResult & { readonly loss: number; readonly trained: TrainingBudget };
+export type FinetuneResult = AnswerResult & {
+  readonly validation: Interval;
+  readonly loss: number;
+  readonly trained: TrainingBudget;
+};
 
 /** Predictions and scores as they are stored. */
 export function answersOf(
@@ -119,17 +137,19 @@ export function answersOf(
 }
 
 /**
- * The row of a pre-training run, if its result exists.
+ * The rows of a pre-training run, if its result exists: one for each arm that it belongs to.
  *
+ * @param baselines The n-gram baselines of each of the plan's texts.
  * @throws {InputError} If its file is invalid.
  */
-export async function pretrainedRow(
-  { model, positions, seed, preset }: Arm,
-  { result: path, key, evaluation }: PlannedPretrain,
-  { orders }: Plan,
-): Promise<Pretrained | undefined> {
+export async function pretrainedRows(
+  run: PlannedPretrain,
+  plan: Plan,
+  baselines: readonly NgramBaselines[],
+): Promise<Pretrained[]> {
+  const { result: path, key, evaluation, preset } = run;
   const found = await stored<PretrainResult>(path, key);
-  if (!found) return undefined;
+  if (!found) return [];
   const { heldout, byPosition, zeroShot, trained } = Object(found.result) as PretrainResult;
   checkResult(path, () => {
     const isCausal = architectureOf(preset).causal; // `bert` does not predict the next token.
@@ -151,47 +171,62 @@ export async function pretrainedRow(
     );
     zeroShot.forEach((answer, i) => checkAnswer(answer, evaluation.zeroShot[i]!));
   });
-  const answered = zeroShot.map((answer, i) => taskRow(evaluation.zeroShot[i]!, answer, orders));
-  return {
-    ...{ model, positions, seed },
+  const answered = zeroShot.map((answer, i) => taskRow(evaluation.zeroShot[i]!, answer, plan));
+  const row = {
+    ...runOf(run, trained, found.provenance.seconds),
     ...heldout !== undefined && { heldout: textOf(heldout) },
+    ...textRow(heldout, baselines[run.text]),
     ...byPosition !== undefined && { byPosition },
-    trained: budgetOf(trained),
     ...answered.length > 0 && { zeroShot: answered },
   };
+  return run.arms.map((levels) => ({ levels, ...row }));
+}
+
+/** What a held-out text says of a model beside its score. */
+export function textRow(
+  heldout: Pretrained["heldout"],
+  baselines: NgramBaselines | undefined,
+): Pick<Pretrained, "baselines" | "stuck"> {
+  const stuck = heldout !== undefined && baselines !== undefined &&
+    heldout.high.bitsPerCharacter >= baselines.unigram.bitsPerCharacter;
+  return { stuck, ...heldout !== undefined && baselines !== undefined && { baselines } };
 }
 
 /**
- * The row of a fine-tuning run, if its result exists.
+ * The rows of a fine-tuning run, if its result exists: one for each arm that it belongs to.
  *
  * @throws {InputError} If its file is invalid.
  */
-export async function finetunedRow(
-  { model, positions, preset: { layers } }: Arm,
-  { result: path, key, task, texts, cut, unknown, inputs: { lambda, transfer, seed } }: PlannedFinetune,
-  { orders }: Plan,
-): Promise<Finetuned | undefined> {
+export async function finetunedRows(run: PlannedFinetune, plan: Plan): Promise<Finetuned[]> {
+  const { result: path, key, task, texts, cut, unknown } = run;
   const found = await stored<FinetuneResult>(path, key);
-  if (!found) return undefined;
-  const { loss, trained, ...answer } = Object(found.result) as FinetuneResult;
+  if (!found) return [];
+  const { loss, trained, validation, ...answer } = Object(found.result) as FinetuneResult;
   checkResult(path, () => {
     checkAnswer(answer, task);
     checkBudget(trained);
+    checkInterval(Object(validation), "validation");
     expectValue(isAmount(loss), "loss", loss);
   });
+  const row = {
+    ...taskRow(task, answer, plan),
+    ...runOf(run, { ...trained, examples: task.train.length }, found.provenance.seconds),
+    validation: intervalOf(validation),
+    ...{ loss, texts, cut, unknown },
+  };
+  return run.arms.map((levels) => ({ levels, ...row }));
+}
+
+/** What a study says of each run. */
+function runOf(
+  { seed, tuned, tokens, parameters }: Run,
+  { updates, batch, examples }: TrainingBudget,
+  seconds: number,
+): Required<Pick<StudyRun, "seed" | "tuned" | "trained">> {
+  const done = { tokens, flops: 6 * tokens * parameters, seconds };
   return {
-    ...taskRow(task, answer, orders),
-    model,
-    positions,
-    lambda,
-    transfer,
-    layers,
-    seed,
-    loss,
-    texts,
-    cut,
-    unknown,
-    trained: { ...budgetOf(trained), examples: task.train.length },
+    ...{ seed, tuned },
+    trained: { updates, batch, ...examples !== undefined && { examples }, ...done },
   };
 }
 
@@ -199,19 +234,26 @@ export async function finetunedRow(
 function taskRow(
   task: Task,
   { measure, measures, value, low, high, examples, answers: { predictions, scores, width } }: AnswerResult,
-  orders: Plan["orders"],
+  { orders, clusters }: Plan,
 ): TaskResult {
-  const constant = majorityBaseline(task, task.test.map(({ label }) => label));
-  const answers = { examples: orders.get(task)!, predictions, scores, width };
+  const labels = task.test.map(({ label }) => label);
+  const constant = majorityBaseline(task, labels);
+  const answers = {
+    examples: orders.get(task.test) ?? Uint32Array.from(labels.keys()),
+    predictions,
+    scores,
+    width,
+  };
   const known = task.measures.map((name) => [name, intervalOf(measures[name]!)]);
   return {
     task: task.name,
     ...{ measure, value, low, high, measures: Object.fromEntries(known), examples, constant, answers },
+    stuck: low <= constant,
+    byCluster: scoreByCluster(task.measures[0]!, predictions, labels, clusters.get(task.test)!),
   };
 }
 
 const intervalOf = ({ value, low, high }: Interval): Interval => ({ value, low, high });
-const budgetOf = ({ updates, batch }: TrainingBudget): TrainingBudget => ({ updates, batch });
 const measuresOf = ({ loss, perplexity, bitsPerCharacter }: TextMeasures): TextMeasures => (
   { loss, perplexity, bitsPerCharacter }
 );

@@ -1,6 +1,6 @@
 import { claim } from "../claim.ts";
 import { type Provenance, provenance } from "../engine/mod.ts";
-import { InputError } from "../errors.ts";
+import { DivergedError, InputError } from "../errors.ts";
 import { exists } from "../files.ts";
 import { architectureOf, dispose, gpt, type LanguageModel } from "../model/mod.ts";
 import {
@@ -21,7 +21,6 @@ import {
 } from "../train/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import {
-  type Arm,
   isPretraining,
   type PlannedFinetune,
   type PlannedPretrain,
@@ -51,6 +50,9 @@ export interface RunStep {
 /** The outcome of a run: it is done, it was stopped, or it is running in another process. */
 export type RunOutcome = "done" | "stopped" | "elsewhere";
 
+/** The file of a run's model. */
+export const modelOf = ({ path }: PlannedRun): string => `${path}.safetensors`;
+
 /** The claim file of a run; the process that holds it executes the run. */
 export const claimOf = ({ path }: PlannedRun): string => `${path}.claim`;
 
@@ -64,28 +66,31 @@ export async function* executeRun(
   saveEvery: number,
   signal: AbortSignal,
 ): AsyncGenerator<RunStep, RunOutcome> {
-  const claimed = await claim(claimOf(run.planned));
+  const claimed = await claim(claimOf(run));
   if (!("release" in claimed)) return "elsewhere";
   await using heldClaim = claimed;
   const { lost } = heldClaim;
   const control = { saveEvery, signal: AbortSignal.any([signal, lost]) };
   try {
     if (await hasResult(run)) return "done"; // Another process finished it since the study was planned.
-    const { arm, planned } = run;
-    const isDone = isPretraining(planned)
-      ? yield* runPretraining(planned, tokenizer, control)
-      : yield* runFinetuning(arm, planned, tokenizer, control);
+    const isDone = isPretraining(run)
+      ? yield* runPretraining(run, tokenizer, control)
+      : yield* runFinetuning(run, tokenizer, control);
     return isDone ? "done" : lost.aborted ? "elsewhere" : "stopped";
   } catch (error) {
+    if (run.isTuning && error instanceof DivergedError) { // Another setting is chosen.
+      await store(run.result, run, { diverged: true }, 0);
+      return "done";
+    }
     if (signal.aborted && error instanceof DOMException && error.name === "AbortError") return "stopped";
     throw error;
   }
 }
 
 /** Whether a run's result exists, and for pre-training also the model. */
-async function hasResult({ arm: { start }, planned }: Run): Promise<boolean> {
-  if (!await stored(planned.result, planned.key)) return false;
-  return !isPretraining(planned) || await exists(start.file);
+async function hasResult(run: Run): Promise<boolean> {
+  if (!await stored(run.result, run.key)) return false;
+  return !isPretraining(run) || await exists(modelOf(run));
 }
 
 /** Options for checkpoints and for stopping. */
@@ -100,10 +105,10 @@ async function* runPretraining(
   tokenizer: Tokenizer,
   control: RunControl,
 ): AsyncGenerator<RunStep, boolean> {
-  const { preset, seed, corpus, options } = planned.inputs;
+  const { inputs: { preset, seed, corpus, options }, trunk } = planned;
   const model = yield* trainModel(planned, control.signal, (checkpoint) => {
     const lm = gpt(preset, { tokenizer, seed });
-    return { run: pretrain(lm, corpus, { ...options, ...control, checkpoint }), lm };
+    return { run: pretrain(lm, corpus, { ...options, ...control, checkpoint, ...trunk && { trunk } }), lm };
   });
   if (!model) return false;
   try {
@@ -119,12 +124,11 @@ async function* runPretraining(
 
 /** @returns Whether it was completed. */
 async function* runFinetuning(
-  { start }: Arm,
   planned: PlannedFinetune,
   tokenizer: Tokenizer,
   control: RunControl,
 ): AsyncGenerator<RunStep, boolean> {
-  const { options, ...own } = planned.inputs;
+  const { start, inputs: { options, ...own } } = planned;
   const begun = start.key === undefined
     ? await loadModel(start.file)
     : (await loadTrained(start.file, start.key)).lm;
@@ -137,12 +141,17 @@ async function* runFinetuning(
     try {
       if (control.signal.aborted) return false;
       const begin = performance.now();
-      const { logits, predictions, baseline: _, cut: __, unknown: ___, ...found } = await evaluate({
-        ...model.lm,
-        tokenizer,
-      }, planned.task);
+      const tuned = { ...model.lm, tokenizer };
+      const { logits, predictions, baseline: _, cut: __, unknown: ___, ...found } = await evaluate(
+        tuned,
+        planned.task,
+      );
+      const { value, low, high } = planned.isTuning
+        ? found
+        : await evaluate(tuned, planned.task, { split: "validation" });
       const result: FinetuneResult = {
         ...found,
+        validation: { value, low, high },
         answers: answersOf(predictions, logits),
         trained: model.budget,
       };
@@ -174,11 +183,12 @@ interface TrainedModel {
  * @returns The model; undefined if the run was stopped.
  */
 async function* trainModel(
-  { name, path, trained: key, key: own }: PlannedRun,
+  planned: PlannedRun,
   signal: AbortSignal,
   begin: (checkpoint: string) => { readonly run: Training<LanguageModel>; readonly lm?: LanguageModel },
 ): AsyncGenerator<RunStep, TrainedModel | undefined> {
-  const file = `${path}.safetensors`, checkpoint = `${path}.part`;
+  const { name, path, trained: key, key: own } = planned;
+  const file = modelOf(planned), checkpoint = `${path}.part`;
   if (await exists(file)) {
     const { lm, run: { seconds, provenance, ...budget } } = await loadTrained(file, key);
     await Deno.remove(checkpoint).catch(() => {}); // Left by a killed process.

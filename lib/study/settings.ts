@@ -8,19 +8,27 @@ import {
   checkConfig,
   PAPER,
   type PositionKind,
+  positionRules,
   type Preset,
   presets,
   withArchitecture,
 } from "../model/mod.ts";
 import { presetSettings } from "../model/settings.ts";
 import {
+  checked,
+  isPlain,
+  type Kind,
   list,
+  number,
   oneOf,
   or,
   type SchemaOf,
+  seed,
+  type Setting,
   settle,
   signal as signals,
   text,
+  unknown,
   value,
   whole,
   withDefaults,
@@ -34,6 +42,17 @@ import {
   type PretrainedName,
 } from "../train/mod.ts";
 import * as training from "../train/settings.ts";
+import {
+  checkedLevels,
+  combinations,
+  type Level,
+  settingAt,
+  severalValues,
+  singleSettings,
+  type Tune,
+  type Vary,
+  withValues,
+} from "./factors.ts";
 
 /**
  * The language models that a study compares, each of a preset's size: GPT-1; pre-LN blocks as in GPT-2; an encoder with
@@ -78,8 +97,22 @@ export interface StudySettings {
    * Default: none.
    */
   readonly zeroShot?: readonly (string | Task)[];
-  /** Number of seeds of each arm: 1, 2, …. */
-  readonly seeds: number;
+  /**
+   * Any other settings to compare, by their path, and the values of each: `{ "preset.heads": [2, 4] }`. `preset.` may be
+   * left out. Every combination is an arm. Default: none.
+   */
+  readonly vary?: Vary;
+  /** Seeds of each arm: their number, for 1, 2, …, or a list. */
+  readonly seeds: number | readonly number[];
+  /**
+   * Settings of training that each arm chooses by its validation score, and their values:
+   * `{ "finetune.rate": [3e-4, 1e-3], seeds: 2 }`. `seeds` is the number of seeds of each combination, which are not those
+   * of the arms. A rate of pre-training is chosen by the first half of the held-out text, and the rest is reported.
+   * Default: none.
+   */
+  readonly tune?: Tune;
+  /** Factors whose levels choose separately, by name; other arms share the choice. Default: each arm chooses. */
+  readonly tunePer?: readonly string[];
   /**
    * An included pre-trained model from which every arm starts, instead of pre-training its own. Size, merges and corpus
    * are then the model's, and seeds differ in fine-tuning only. Default: none.
@@ -96,15 +129,25 @@ export interface StudySettings {
     readonly batch: number;
     readonly epochs: number;
     readonly dropout: number;
+    readonly keep: "last" | "best";
   };
   /** Number of words at the end of a review that `imdb` uses: about as many as fit the context. */
   readonly words: number;
   /** Maximum number of training examples of a task. */
   readonly trainExamples: number;
-  /** Maximum number of test examples of a task. */
+  /** Which training examples an arm gets, if a task has more: others for each seed, or the same for all. */
+  readonly sample: "per-seed" | "once";
+  /** Maximum number of test examples of a task, and of validation examples. */
   readonly testExamples: number;
   /** Maximum number of held-out windows for the evaluation of a pre-trained model. */
   readonly heldoutWindows: number;
+  /** Differences below these do not matter: a finding may be that two arms are equal within ± a margin. */
+  readonly margins: {
+    /** Of a task's metric, in points. */
+    readonly points: number;
+    /** Of held-out text, in bits per character. */
+    readonly bits: number;
+  };
   /** Folder of results and checkpoints. */
   readonly folder: string;
   /** Number of updates between checkpoints. */
@@ -112,18 +155,21 @@ export interface StudySettings {
 }
 
 /**
- * Changes of a study's settings. A list of one may be given as a single value; `preset`, `pretrain` and `finetune` may be
- * partial.
+ * Changes of a study's settings. A list of one may be given as a single value; `preset`, `pretrain`, `finetune` and `margins`
+ * may be partial.
  */
 export type StudyChanges = {
-  readonly [Name in keyof StudySettings]?: Name extends "preset" | "pretrain" | "finetune"
+  readonly [Name in keyof StudySettings]?: Name extends "preset" | "pretrain" | "finetune" | "margins"
     ? Partial<StudySettings[Name]>
+    : Name extends "seeds" ? StudySettings[Name]
     : StudySettings[Name] extends readonly (infer Each)[] | undefined ? StudySettings[Name] | Each
     : StudySettings[Name];
 };
 
 /** The options of a study: changes of its settings, and how it is executed. */
 export interface StudyOptions extends StudyChanges {
+  /** The settings that are changed, such as `studies.suite`. Default: `studies.ablate`. */
+  readonly base?: StudySettings;
   /**
    * Number of worker processes, which run arms in parallel. Default: the number of cores, or 1 for a small study.
    */
@@ -138,6 +184,14 @@ const taskOrName = or(
 );
 
 const corpusOrName = or(text, corpusValue);
+
+const seedCount = whole({ from: 1, to: 1000 }), seedList = list(seed);
+const seedNumbers: Kind<number | readonly number[]> = {
+  ...or(seedCount, seedList),
+  expected: `${seedCount.expected}, or a list of different seeds`,
+  range: `${seedCount.range}, or several`,
+  read: (text) => (text.includes(",") ? seedList : seedCount).read(text),
+};
 
 /** The settings of {@linkcode StudyOptions}, in the order of stored results; each study has its own defaults. */
 export const studySettings = {
@@ -158,7 +212,30 @@ export const studySettings = {
     unit: "layers",
   },
   tasks: { ...list(taskOrName), about: "downstream tasks", unit: "name" },
-  seeds: { ...whole({ from: 1, to: 1000 }), about: "seeds of each arm", unit: "seeds" },
+  vary: {
+    ...severalValues<Vary>("vary", () => variable),
+    about: "any other setting to compare, such as preset.heads=2,4; may be repeated",
+    unit: "setting=value,…",
+    otherwise: "none",
+  },
+  seeds: {
+    ...seedNumbers,
+    about: "seeds of each arm, their number or a list",
+    unit: "seeds",
+  },
+  tune: {
+    ...severalValues<Tune>("tune", () => tunable),
+    about:
+      "settings that each arm chooses by validation, such as finetune.rate=3e-4,1e-3, and seeds; may be repeated",
+    unit: "setting=value,…",
+    otherwise: "none",
+  },
+  tunePer: {
+    ...list(text),
+    about: "factors whose levels choose separately",
+    unit: "factor",
+    otherwise: "all, each arm by itself",
+  },
   corpus: { ...corpusOrName, about: "corpus, text file or folder to pre-train on", unit: "name" },
   merges: bpeSettings.merges,
   pretrain: {
@@ -172,13 +249,30 @@ export const studySettings = {
     batch: training.batch,
     epochs: training.epochs,
     dropout: training.dropout,
+    keep: training.keep,
   },
   words: wordsSetting,
   trainExamples: { ...limitSetting, about: "training examples of a task, at most" },
-  testExamples: { ...limitSetting, about: "test examples of a task, at most" },
+  sample: {
+    ...oneOf(["per-seed", "once"]),
+    about: "which training examples, if a task has more: others for each seed, or the same for all",
+  },
+  testExamples: { ...limitSetting, about: "test and validation examples of a task, at most" },
   heldoutWindows: {
     ...training.windows,
     about: "held-out windows that score a model, at most",
+  },
+  margins: {
+    points: {
+      ...number({ from: 1e-6, to: 100 }),
+      about: "a smaller difference in a task's metric does not matter",
+      unit: "points",
+    },
+    bits: {
+      ...number({ from: 1e-6, to: 100 }),
+      about: "a smaller difference on held-out text does not matter",
+      unit: "bits",
+    },
   },
   folder: { ...text, about: "folder of results", unit: "folder" },
   saveEvery: training.runSettings.saveEvery,
@@ -196,7 +290,52 @@ export const studySettings = {
     otherwise: "the cores, or 1 for a small study",
   },
   signal: { ...signals, about: "stops the study after the current update", otherwise: "none" },
+  base: {
+    ...value("the settings of a study", isStudySettings),
+    about: "the settings that are changed",
+    otherwise: "studies.ablate",
+  },
 } satisfies SchemaOf<StudyOptions>;
+
+function isStudySettings(value: unknown): value is StudySettings {
+  return isPlain(value) && "preset" in value && "tasks" in value;
+}
+
+/** Lists of levels with a setting of their own, by the paths under which `vary` knows them. */
+const shortForms: ReadonlyMap<string, "models" | "positions" | "lambda" | "transfer" | "tasks"> = new Map([
+  ...(["models", "positions", "lambda", "transfer", "tasks"] as const).map((name) => [name, name] as const),
+  ["preset.positions.kind", "positions"],
+]);
+
+/** What is no factor: how a study is executed and evaluated, and what `models` determines. */
+const noFactors = [
+  ...[
+    "vary",
+    "seeds",
+    "tune",
+    "folder",
+    "saveEvery",
+    "workers",
+    "signal",
+    "base",
+    "margins.points",
+    "margins.bits",
+  ],
+  ...["preset.architecture", "preset.units", "preset.dropout"],
+];
+
+/** The settings that can vary, by path. */
+const variable: Map<string, Setting<unknown>> = singleSettings(studySettings);
+for (const name of noFactors) variable.delete(name);
+for (const [path, name] of shortForms) {
+  const { each, about }: Setting<unknown> = studySettings[name];
+  variable.set(path, { ...each!, about });
+}
+
+/** The settings that can be tuned, by path, and the number of seeds. */
+const tunable = new Map([...variable].filter(([path]) => /^(pretrain|finetune)\./.test(path)));
+const tuningSeeds = { ...whole({ from: 1, to: 100 }), about: "seeds of each combination" };
+tunable.set("seeds", tuningSeeds);
 
 /**
  * Applies changes to a study's settings and checks the result, before any data is loaded.
@@ -208,10 +347,97 @@ export function settleStudy(
   base: StudySettings,
   options: StudyOptions,
 ): StudySettings & Pick<StudyOptions, "workers" | "signal"> {
-  const study = settle("run a study", withDefaults(studySettings, base), options);
+  const { base: _, ...settled } = settle("run a study", withDefaults(studySettings, base), options);
+  const study = withFactors(settled, options);
   checkPreset(base.preset, options?.preset ?? {}, study);
-  checkStudy(study);
+  for (const variant of variantsOf(study)) checkStudy(variant.study);
+  checkTunePer(study);
   return study;
+}
+
+/** Checks the factors whose levels choose separately. */
+function checkTunePer(study: StudySettings): void {
+  if (!study.tunePer) return;
+  if (!study.tune) {
+    throw new InputError("Cannot use tunePer without tune, which names the settings to choose");
+  }
+  const names = factorNames(study), wrong = study.tunePer.find((name) => !names.includes(name));
+  if (wrong === undefined) return;
+  const why = wrong === "task" ? "tasks always choose separately" : unknown("factor", wrong, names);
+  throw new InputError(`Cannot tune per ${quoted(wrong)} as ${why}`);
+}
+
+const asLists = (values: Readonly<Record<string, unknown>>): Record<string, unknown[]> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, [value].flat()]));
+
+/**
+ * The settings of a study from its options, of which `base` may be one.
+ *
+ * @throws {InputError} As {@linkcode settleStudy} does, of the base, too.
+ */
+export function settleOptions(options: StudyOptions): ReturnType<typeof settleStudy> {
+  const { base }: Partial<StudyOptions> = Object(options);
+  if (base === undefined) return settleStudy(studies.ablate, options);
+  checked("run a study", "base", studySettings.base, base);
+  return settleStudy(settleStudy(studies.ablate, base), options);
+}
+
+type Settled = StudySettings & Pick<StudyOptions, "workers" | "signal">;
+
+/** Checks the settings with several values, and gives those with a list of their own their place. */
+function withFactors(study: Settled, options: StudyOptions): Settled {
+  const vary: Record<string, readonly Level[]> = {}, lists: Record<string, readonly Level[]> = {};
+  for (const [name, values] of Object.entries(study.vary ?? {})) {
+    const { path, setting } = settingAt("vary", name, variable);
+    const levels = checkedLevels("vary", name, setting, values);
+    const list = shortForms.get(path);
+    const twice = list === undefined ? path in vary : list in lists || options[list] !== undefined;
+    if (twice) throw new InputError(`Cannot vary ${name} twice: name all its values in one place`);
+    if (list === undefined) vary[path] = levels;
+    else lists[list] = levels;
+  }
+  const { seeds: given = [2], ...tuned } = asLists(study.tune ?? {});
+  const seeds = checked("tune", "seeds", tuningSeeds, given.length === 1 ? given[0] : given);
+  if (study.tune && Object.keys(tuned).length === 0) {
+    throw new InputError(
+      "Cannot tune seeds alone: name settings and their values, such as finetune.rate=3e-4,1e-3",
+    );
+  }
+  const tune: Record<string, readonly Level[]> = {};
+  for (const [name, values] of Object.entries(tuned)) {
+    const { path, setting } = settingAt("tune", name, tunable);
+    if (path in vary) throw new InputError(`Cannot tune ${name} as it is varied: it is one or the other`);
+    tune[path] = checkedLevels("tune", name, setting, values);
+  }
+  const { vary: _, tune: __, tunePer, ...others } = study;
+  return {
+    ...others,
+    ...tunePer && { tunePer: tunePer.map((name) => vary[`preset.${name}`] ? `preset.${name}` : name) },
+    ...lists,
+    ...Object.keys(vary).length > 0 && { vary },
+    ...Object.keys(tune).length > 0 && { tune: { ...tune, seeds } },
+  };
+}
+
+/** A study with one value of each setting that `vary` names. */
+export interface Variant {
+  readonly values: Readonly<Record<string, Level>>;
+  readonly study: StudySettings;
+}
+
+/** The names of a study's factors: the columns of its results. */
+export function factorNames({ vary = {} }: StudySettings): string[] {
+  return ["model", "positions", "lambda", "transfer", ...Object.keys(vary)];
+}
+
+/** A study's seeds. */
+export function seedsOf({ seeds }: Pick<StudySettings, "seeds">): readonly number[] {
+  return typeof seeds === "number" ? Array.from({ length: seeds }, (_, i) => i + 1) : seeds;
+}
+
+/** The variants of a study, without the factors that have lists of their own. */
+export function variantsOf(study: StudySettings): Variant[] {
+  return combinations(study.vary ?? {}).map((values) => ({ values, study: withValues(study, values) }));
 }
 
 /** Checks that a preset does not set what other settings of the study determine. */
@@ -245,12 +471,14 @@ const ablation: StudySettings = {
   pretrain: { ...pretrainDefaults, rate: 1.5e-3, updates: 3400, batch: 4, dropout: 0 },
   finetune: {
     ...{ rate: 1e-3, schedule: "warmup_linear", warmup: 0.1, decay: 0.01, clip: 1 },
-    ...{ batch: 16, epochs: 3, dropout: 0.1 },
+    ...{ batch: 16, epochs: 3, dropout: 0.1, keep: "last" },
   },
   words: 32,
   trainExamples: 800,
+  sample: "per-seed",
   testExamples: 800,
   heldoutWindows: 500,
+  margins: { points: 2, bits: 0.01 },
   folder: "data/results/ablate",
   saveEvery: 500,
 };
@@ -303,8 +531,8 @@ export function smoke(study: StudySettings): StudySettings {
     corpus: ablation.corpus,
     seeds: 2,
     merges: 200,
-    pretrain: { ...settled.pretrain, updates: 40, batch: 8 },
-    finetune: { ...settled.finetune, batch: 8, epochs: 1 },
+    pretrain: { ...withoutFixedWarmup(settled.pretrain), updates: 40, batch: 8 },
+    finetune: { ...withoutFixedWarmup(settled.finetune), batch: 8, epochs: 1 },
     words: 20,
     trainExamples: 32,
     testExamples: 32,
@@ -313,10 +541,23 @@ export function smoke(study: StudySettings): StudySettings {
   };
 }
 
+/** Settings of training without a warm-up that does not get shorter with the run. */
+function withoutFixedWarmup<Options extends Pick<AdamOptions, "schedule" | "warmup">>(
+  options: Options,
+): Options {
+  return options.schedule === "warmup_stable_decay" ? { ...options, warmup: 0 } : options;
+}
+
 /** Checks that settings are compatible. */
 function checkStudy(study: StudySettings): void {
   if (study.pretrained !== undefined) checkPretrained(study, study.pretrained);
   const encoder = study.models.find((model) => !isCausal(model));
+  const tuned = Object.keys(study.tune ?? {}).find((path) => path.startsWith("pretrain."));
+  if (encoder && tuned !== undefined) {
+    throw new InputError(
+      `Cannot tune ${tuned} of ${encoder} as it has no score on held-out text: tune settings of finetune, or leave it out`,
+    );
+  }
   if (encoder && !study.lambda.includes(0)) {
     throw new InputError(
       `Cannot run a study of ${encoder} with lambda ${
@@ -334,7 +575,18 @@ function checkStudy(study: StudySettings): void {
 }
 
 /** Checks that the included models support the study's models and position kinds. */
-function checkPretrained({ models, positions, zeroShot }: StudySettings, name: PretrainedName): void {
+function checkPretrained(
+  { models, positions, zeroShot, vary = {}, tune = {} }: StudySettings,
+  name: PretrainedName,
+): void {
+  const ofPretraining = (path: string) => /^(preset|pretrain|corpus|merges|heldoutWindows)\b/.test(path);
+  for (const [action, settings] of [["vary", vary], ["tune", tune]] as const) {
+    const path = Object.keys(settings).find(ofPretraining);
+    if (path === undefined) continue;
+    throw new InputError(
+      `Cannot ${action} ${path} in a study of "${name}" as it is pre-trained already: leave it out`,
+    );
+  }
   if (zeroShot) {
     throw new InputError(
       `Cannot use zeroShot in a study of "${name}" as it is evaluated after pre-training: call the function zeroShot`,
@@ -371,8 +623,10 @@ export function presetsOf(
   { preset, positions }: Pick<StudySettings, "preset" | "positions">,
   model: StudyModel,
 ): Preset[] {
-  const arms = positions.map((kind) =>
-    studyModels[model]({ ...preset, positions: { ...preset.positions, kind } })
-  );
+  const arms = positions.map((kind) => {
+    const { scale } = preset.positions; // What makes no difference is left out: the default, and of no table any.
+    const isScaled = scale === "sqrt-width" || scale === "raw" && positionRules[kind].table !== undefined;
+    return studyModels[model]({ ...preset, positions: isScaled ? { ...preset.positions, kind } : { kind } });
+  });
   return [...new Map(arms.map((arm) => [JSON.stringify(arm), arm])).values()];
 }

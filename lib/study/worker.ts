@@ -9,7 +9,6 @@ import { backend } from "../engine/mod.ts";
 import { InputError, messageOf } from "../errors.ts";
 import { stop, stopSignal, stopSignals } from "../stop.ts";
 import { tokenizerFrom } from "../text/mod.ts";
-import { runsOf } from "./plan.ts";
 import { executeRun } from "./run.ts";
 import { frames, HEARTBEAT_INTERVAL, type WorkerMessage, type WorkerPlan } from "./workers.ts";
 
@@ -39,17 +38,17 @@ if (import.meta.main) {
 
 /** Executes the runs whose indices arrive. */
 async function work(
-  { arms, tokenizer: state, saveEvery, backend: name }: WorkerPlan,
+  { runs, tokenizers: states, saveEvery, backend: name }: WorkerPlan,
   next: () => Promise<unknown>,
   send: (message: WorkerMessage) => void,
   fail: (error: unknown) => void,
 ): Promise<void> {
   await backend(name, { threads: 1 });
-  const tokenizer = tokenizerFrom(state);
-  const runs = runsOf({ arms });
+  const tokenizers = states.map((state) => tokenizerFrom(state));
   send({ ready: true });
   for (let number = await next(); number !== undefined; number = await next()) {
-    const steps = executeRun(runs[number as number]!, tokenizer, saveEvery, stopSignal());
+    const run = runs[number as number]!;
+    const steps = executeRun(run, tokenizers[run.tokenizer]!, saveEvery, stopSignal());
     let lastSent = -Infinity;
     try {
       let step = await steps.next();

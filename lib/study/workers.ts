@@ -8,9 +8,9 @@ import type { Plan } from "./plan.ts";
 import type { RunOutcome, RunStep } from "./run.ts";
 
 /** The first message to a worker, on its standard input: the planned study. Indices of runs follow. */
-export interface WorkerPlan extends Pick<Plan, "arms"> {
-  /** The study's tokenizer. */
-  readonly tokenizer: TokenizerState;
+export interface WorkerPlan extends Pick<Plan, "runs"> {
+  /** The study's tokenizers. */
+  readonly tokenizers: readonly TokenizerState[];
   /** Number of updates between checkpoints. */
   readonly saveEvery: number;
   /** tfjs' backend. */

@@ -9,7 +9,7 @@ export interface AdamOptions {
   readonly rate: number;
   /** Learning-rate schedule. */
   readonly schedule: Schedule;
-  /** Linear warm-up of the learning rate, as a fraction of the updates. */
+  /** Linear warm-up of the learning rate, as a fraction of the updates; of 2,000 with `warmup_stable_decay`. */
   readonly warmup: number;
   /** Total number of updates of the schedule. */
   readonly updates: number;
@@ -46,7 +46,7 @@ export function disposeAdam({ m, v }: AdamState): void {
 
 /** The learning rate of the next update, after `update` completed ones, without bias correction. */
 export function rateAt(update: number, { rate, schedule, warmup, updates }: AdamOptions): number {
-  return rate * schedules[schedule](update / updates, warmup);
+  return rate * schedules[schedule](update / updates, warmup, updates);
 }
 
 /** Global gradient norm, √Σg² over all tensors. */

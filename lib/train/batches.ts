@@ -1,5 +1,7 @@
 import { keyOf, permutation, uniforms } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
+import type { LanguageModel } from "../model/mod.ts";
+import type { EncodedExample, EncodedTask } from "./encode.ts";
 import type { Batch } from "./objectives.ts";
 
 /**
@@ -106,4 +108,20 @@ export function batchOf(sequences: readonly Int32Array[], labels?: Float32Array,
   const ids = new Int32Array(sequences.length * T);
   sequences.forEach((sequence, n) => ids.set(sequence, n * T));
   return { ids, lengths, ...(labels && { labels }) };
+}
+
+/** Examples as a batch. `paper` pads to the longest sequence of the task, as its softmax includes the positions. */
+export function exampleBatch(
+  rows: readonly EncodedExample[],
+  { longest }: EncodedTask,
+  { config }: LanguageModel,
+): Batch {
+  const labels = Float32Array.from(rows, ({ label }) => label);
+  const choices = rows.map(({ sequences }) => sequences.length);
+  const batch = batchOf(
+    rows.flatMap(({ sequences }) => sequences),
+    labels,
+    config.variant === "paper" ? longest : undefined,
+  );
+  return choices.some((count) => count !== choices[0]) ? { ...batch, choices } : batch;
 }

@@ -7,6 +7,7 @@ import { allFinite, isRecord, parseJson, unusableFile } from "../foreign.ts";
 import {
   addHead,
   type Archive,
+  type BestEpoch,
   checkConfig,
   checkModel,
   type Config,
@@ -47,6 +48,18 @@ export interface Progress {
   readonly settings: Readonly<Record<string, unknown>>;
   /** Digest of the initial model, by {@linkcode modelDigest}. */
   readonly start: string;
+  /** The best epoch so far, if the run keeps the best. */
+  readonly best?: BestState | undefined;
+}
+
+/** The best epoch of an unfinished run. */
+export interface BestState {
+  /** Its number, from 1; 0 before the end of the first. */
+  epoch: number;
+  /** Its score on the validation split. */
+  validation: number;
+  /** Its trainable parameters. */
+  readonly parameters: readonly tf.Variable[];
 }
 
 /** The run that trained a model. */
@@ -119,16 +132,29 @@ interface Metadata {
     readonly updates: number;
     readonly batch: number;
     readonly seconds: number;
+    /** The best epoch so far; absent before the end of the first, or if the run does not keep the best. */
+    readonly best?: BestEpoch;
   };
 }
 
 /** A duration in seconds, at most a century. */
 const seconds = number({ from: 0, to: 3.2e9 });
 
+/** A best epoch, whose number is of this kind. */
+function bestOf(epoch: Kind<number>): Kind<BestEpoch> {
+  const score = number({ from: -1, to: 1 });
+  return value(
+    `an epoch, ${epoch.expected}, and its validation score, ${score.expected}`,
+    (value): value is BestEpoch =>
+      isRecord(value) && epoch.accepts(value["epoch"]) && score.accepts(value["validation"]),
+  );
+}
+
 const taskSettings = {
   name: { ...text, about: "its name" },
   kind: { ...oneOf(Object.keys(inputs) as TaskKind[]), about: "its kind" },
   labels: { ...value("a list of different names", isLabels), about: "names of its labels" },
+  best: { ...bestOf(shared.epochs), about: "the epoch that was kept", otherwise: "none" },
 } satisfies SchemaOf<Metadata["task"]>;
 
 function isLabels(value: unknown): value is readonly string[] {
@@ -180,13 +206,18 @@ function parseMetadata(metadata: Archive["metadata"]): Metadata {
     throw new InputError(`its start must be a digest: current start is ${quoted(start)}`);
   }
   const updates = one("updates", shared.updates, settings["updates"]);
+  const update = read("update", whole({ from: 0, to: updates }));
+  const epochs = settings["keep"] === "best" // Those that ended and were scored.
+    ? Math.floor(update * one("epochs", shared.epochs, settings["epochs"]) / updates)
+    : 0;
   const run = {
     settings,
     ...start !== undefined && { start },
-    update: read("update", whole({ from: 0, to: updates })),
+    update,
     updates,
     batch: one("batch", shared.batch, settings["batch"]),
     seconds: read("seconds", seconds),
+    ...epochs > 0 && { best: one("best", bestOf(whole({ from: 1, to: epochs })), json("best")) },
   };
   return { ...parsed, run };
 }
@@ -199,8 +230,10 @@ function tensorsOf(
   const parameters = leaves.map(([name, { shape }]) => [name, shape] as const);
   if (!run) return new Map(parameters);
   const trained = leaves.filter(([, { fixed }]) => !fixed);
-  const moments = (of: string) => trained.map(([name, { shape }]) => [`adam.${of}.${name}`, shape] as const);
-  return new Map([...parameters, ...moments("m"), ...moments("v")]);
+  const others = ["adam.m", "adam.v", ...run.best ? ["best"] : []].flatMap((of) =>
+    trained.map(([name, { shape }]) => [`${of}.${name}`, shape] as const)
+  );
+  return new Map([...parameters, ...others]);
 }
 
 /** Checks that a file has exactly the tensors of its configuration, before memory for a model is allocated. */
@@ -284,12 +317,15 @@ export async function encodeModel(
   await withReadLock(lm, async () => {
     for (const [name, leaf] of leaves(lm.parameters)) await store(name, leaf);
   });
+  const best = progress?.best?.epoch ? progress.best : undefined;
   if (progress) {
     let i = 0;
     for (const [name, leaf] of leaves(lm.parameters)) {
       if (!leaf.trainable) continue;
       await store(`adam.m.${name}`, progress.state.m[i]!);
-      await store(`adam.v.${name}`, progress.state.v[i++]!);
+      await store(`adam.v.${name}`, progress.state.v[i]!);
+      if (best) await store(`best.${name}`, best.parameters[i]!);
+      i++;
     }
   }
   const metadata = {
@@ -303,6 +339,7 @@ export async function encodeModel(
       update: String(progress.state.update),
       seconds: String(progress.state.seconds),
     }),
+    ...(best && { best: JSON.stringify({ epoch: best.epoch, validation: best.validation }) }),
   };
   checkReadable(tensors, metadata);
   const chunks = encodeSafetensors(tensors, {
@@ -468,10 +505,11 @@ export async function modelDigest({ config, parameters, tokenizer }: LanguageMod
 }
 
 /**
- * Resumes a run from a checkpoint: restores the model and the optimiser's state.
+ * Resumes a run from a checkpoint: restores the model, the optimiser's state and the best epoch so far.
  *
  * @param path The checkpoint; if there is no file, the run starts from the beginning.
  * @param lm The initial model of the run, or the model at the checkpoint.
+ * @param progress The state to restore, and what the checkpoint must have. `start` is by default the model's digest.
  * @returns Digest of the run's initial model, for its next checkpoint.
  * @throws {InputError} If it is damaged, has another configuration or other settings, or started from another model;
  * nothing is changed then.
@@ -479,13 +517,13 @@ export async function modelDigest({ config, parameters, tokenizer }: LanguageMod
 export async function resume(
   path: string,
   lm: LanguageModel,
-  { state, settings }: Omit<Progress, "start">,
+  { state, settings, best, start: initial }: Omit<Progress, "start"> & Partial<Pick<Progress, "start">>,
 ): Promise<string> {
-  const start = await modelDigest(lm);
+  const start = initial ?? await modelDigest(lm);
   if (!await exists(path)) return start;
   const checkpoint = await openCheckpoint(path);
   const { tensors } = checkpoint;
-  const { start: began, update, seconds, settings: asked } = runOf(path, checkpoint);
+  const { start: began, update, seconds, settings: asked, best: found } = runOf(path, checkpoint);
   const now: Record<string, unknown> = { ...lm.config, ...settings };
   const then: Record<string, unknown> = { ...checkpoint.config, ...asked };
   for (const name of new Set([...Object.keys(now), ...Object.keys(then)])) {
@@ -513,6 +551,9 @@ export async function resume(
     ...own,
     ...trained.map((name, i): [string, tf.Variable] => [`adam.m.${name}`, state.m[i]!]),
     ...trained.map((name, i): [string, tf.Variable] => [`adam.v.${name}`, state.v[i]!]),
+    ...trained.flatMap((name, i): [string, tf.Variable][] =>
+      best && found ? [[`best.${name}`, best.parameters[i]!]] : []
+    ),
   ];
   const missing = variables.find(([name, { shape }]) => tensors.get(name)?.shape.join() !== shape.join());
   if (missing) { // The model must have the same parameters, such as a head.
@@ -530,5 +571,6 @@ export async function resume(
   assignTensors(variables, tensors);
   state.update = update;
   state.seconds = seconds;
+  if (best && found) [best.epoch, best.validation] = [found.epoch, found.validation];
   return began;
 }

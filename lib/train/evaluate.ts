@@ -1,7 +1,7 @@
 import * as tf from "../tfjs.ts";
-import { checkTask, isGraded, type Measure, type Split, type Task } from "../data/mod.ts";
+import { checkTask, clustersOf, isGraded, type Measure, type Split, type Task } from "../data/mod.ts";
 import { started } from "../engine/mod.ts";
-import { InputError, quoted } from "../errors.ts";
+import { DivergedError, InputError, quoted } from "../errors.ts";
 import { displayAs } from "../kernel.ts";
 import {
   checkCausal,
@@ -14,9 +14,8 @@ import {
   withReadLock,
 } from "../model/mod.ts";
 import { countUnknown, type Tokenizer, tokensOf } from "../text/mod.ts";
-import { batchOf } from "./batches.ts";
-import { encodeTask } from "./encode.ts";
-import { exampleBatch } from "./finetune.ts";
+import { batchOf, exampleBatch } from "./batches.ts";
+import { type EncodedTask, encodeTask } from "./encode.ts";
 import { bootstrap, type Interval, majorityBaseline, scoreInterval } from "./measures.ts";
 import { percent } from "../numbers.ts";
 import { type SchemaOf, settle } from "../settings.ts";
@@ -261,7 +260,7 @@ async function heldoutLosses(
     }
   });
   if (!losses.every((some) => some.every(Number.isFinite))) {
-    throw new InputError("Cannot score a text as the model's losses on it are not finite numbers");
+    throw new DivergedError("Cannot score a text as the model's losses on it are not finite numbers");
   }
   return { losses, windows: counts, ids };
 }
@@ -286,6 +285,8 @@ export interface TaskSnapshot extends Pick<Task, "name" | "labels" | "measures">
   readonly split: Split;
   /** Its true labels, or grades. */
   readonly truth: readonly number[];
+  /** The cluster of each example: those that share a text. */
+  readonly clusters: Uint32Array;
 }
 
 /** Copies what scoring needs of a task. */
@@ -296,13 +297,16 @@ export function taskSnapshot({ name, labels, measures, ...task }: Task, split: S
     measures: [...measures],
     split,
     truth: task[split].map(({ label }) => label),
+    clusters: clustersOf(task[split]),
   };
 }
 
 /** Scores predictions by a task's metrics. Displays as a few lines. */
 export function scoreOf(snapshot: TaskSnapshot, predictions: readonly number[]): TaskScore {
-  const { measures, truth } = snapshot;
-  const scores = measures.map((measure) => [measure, scoreInterval(measure, predictions, truth)] as const);
+  const { measures, truth, clusters } = snapshot;
+  const scores = measures.map((measure) =>
+    [measure, scoreInterval(measure, predictions, truth, clusters)] as const
+  );
   const [measure, primary] = scores[0]!;
   const found: TaskScore = {
     measure,
@@ -376,14 +380,54 @@ export async function evaluate(
   const { split } = settle("evaluate", splitSettings, options);
   checkHead(lm, task);
   const encoded = encodeTask(task, lm.tokenizer, lm.config.context, true);
+  const rows = encoded[split], { name, kind } = task;
+  const graded = isGraded(task), snapshot = taskSnapshot(task, split);
+  await started();
+  const logits = await logitsOf(lm, { name, kind }, encoded, split, { signal: stopSignal() });
+  const predictions = logits.map((scores) => predictionOf(scores, graded));
+  let loss = 0;
+  logits.forEach((scores, i) => {
+    const { top, sum } = softmaxOf(scores);
+    targetOf(rows[i]!.label, scores.length).forEach((share, k) =>
+      loss += share * (Math.log(sum) - (scores[k]! - top))
+    );
+  });
+  const { texts, cut, tokens, unknown } = encoded.counts[split];
+  const found: Evaluation = {
+    ...scoreOf(snapshot, predictions),
+    loss: loss / rows.length,
+    cut,
+    unknown: unknown / Math.max(1, tokens),
+    logits,
+  };
+  return displayAs(found, () =>
+    [
+      ...linesOf(snapshot, found),
+      `loss ${found.loss.toFixed(4)}`,
+      `${cut} of ${texts} texts truncated to the context, ${percent(found.unknown)} of their tokens <unk>`,
+    ].join("\n"));
+}
+
+/**
+ * Logits of each example's labels, or choices, without dropout.
+ *
+ * @param lm A model with a head for the task.
+ * @param atOnce Maximum batch size in examples. Default: as much as is efficient.
+ * @param signal Stops it with the signal's reason. Default: none.
+ * @throws {InputError} If they are not finite numbers.
+ */
+export async function logitsOf(
+  lm: LanguageModel,
+  { name, kind }: Pick<Task, "name" | "kind">,
+  encoded: EncodedTask,
+  split: Split,
+  { atOnce = Infinity, signal }: { readonly atOnce?: number; readonly signal?: AbortSignal } = {},
+): Promise<Float32Array[]> {
   const rows = encoded[split];
-  const { kind } = task, graded = isGraded(task), snapshot = taskSnapshot(task, split);
   const logits = new Array<Float32Array>(rows.length);
   const most = rows.reduce((most, { sequences }) => Math.max(most, sequences.length), 1);
-  const perBatch = Math.max(1, Math.floor(2 * EVALUATION_BATCH / most));
-  await started();
+  const perBatch = Math.max(1, Math.min(atOnce, Math.floor(2 * EVALUATION_BATCH / most)));
   const order = [...rows.keys()].sort((a, b) => rows[a]!.length - rows[b]!.length); // By length, for little padding.
-  const signal = stopSignal();
   await withReadLock(lm, async () => {
     for (let at = 0; at < order.length; at += perBatch) {
       await yieldToEventLoop(signal);
@@ -405,35 +449,22 @@ export async function evaluate(
     }
   });
   if (!logits.every((scores) => scores.every(Number.isFinite))) {
-    throw new InputError(
-      `Cannot evaluate on task "${task.name}" as the model's logits are not finite numbers`,
-    );
+    throw new DivergedError(`Cannot evaluate on task "${name}" as the model's logits are not finite numbers`);
   }
-  let loss = 0;
-  const predictions = logits.map((scores, i) => {
-    const { label } = rows[i]!;
-    const top = Math.max(...scores);
-    const powers = Array.from(scores, (score) => Math.exp(score - top));
-    const sum = powers.reduce((a, b) => a + b, 0);
-    targetOf(label, scores.length).forEach((share, k) =>
-      loss += share * (Math.log(sum) - (scores[k]! - top))
-    );
-    return graded ? powers.reduce((mean, power, k) => mean + k * power / sum, 0) : scores.indexOf(top);
-  });
-  const { texts, cut, tokens, unknown } = encoded.counts[split];
-  const found: Evaluation = {
-    ...scoreOf(snapshot, predictions),
-    loss: loss / rows.length,
-    cut,
-    unknown: unknown / Math.max(1, tokens),
-    logits,
-  };
-  return displayAs(found, () =>
-    [
-      ...linesOf(snapshot, found),
-      `loss ${found.loss.toFixed(4)}`,
-      `${cut} of ${texts} texts truncated to the context, ${percent(found.unknown)} of their tokens <unk>`,
-    ].join("\n"));
+  return logits;
+}
+
+/** The prediction of an example's logits: the most likely label, or the expected grade. */
+export function predictionOf(logits: Float32Array, graded: boolean): number {
+  const { top, powers, sum } = softmaxOf(logits);
+  return graded ? powers.reduce((mean, power, k) => mean + k * power / sum, 0) : logits.indexOf(top);
+}
+
+/** The parts of a softmax: the largest logit, each logit's exp(logit − top), and their sum. */
+function softmaxOf(logits: Float32Array): { top: number; powers: number[]; sum: number } {
+  const top = Math.max(...logits);
+  const powers = Array.from(logits, (logit) => Math.exp(logit - top));
+  return { top, powers, sum: powers.reduce((a, b) => a + b, 0) };
 }
 
 /** Checks that a task has the labels of the model's head; labels in another order would be scored as wrong. */

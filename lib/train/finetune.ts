@@ -1,5 +1,5 @@
 import * as tf from "../tfjs.ts";
-import { checkTask, type Task } from "../data/mod.ts";
+import { checkTask, isGraded, type Measure, type Task } from "../data/mod.ts";
 import { digest } from "../digest.ts";
 import { keyOf, normals } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
@@ -18,14 +18,17 @@ import {
 } from "../model/mod.ts";
 import { type SchemaOf, settle } from "../settings.ts";
 import { type AdamOptions, adamState, disposeAdam } from "./adam.ts";
-import { batchOf, shuffledByLength } from "./batches.ts";
-import { resume, saveCheckpoint } from "./checkpoint.ts";
-import { type EncodedExample, type EncodedTask, encodeTask } from "./encode.ts";
+import { exampleBatch, shuffledByLength } from "./batches.ts";
+import { type BestState, resume, saveCheckpoint } from "./checkpoint.ts";
+import { type EncodedTask, encodeTask } from "./encode.ts";
+import { logitsOf, predictionOf } from "./evaluate.ts";
 import { checkMemory } from "./memory.ts";
 import { train, type Training, training, type TrainingRecord } from "./loop.ts";
-import { type Batch, objective } from "./objectives.ts";
+import { score } from "./measures.ts";
+import { objective } from "./objectives.ts";
 import * as shared from "./options.ts";
 import type { RunOptions } from "./pretrain.ts";
+import { checkWarmup } from "./schedules.ts";
 
 /** The options of {@linkcode finetune}. */
 export interface FinetuneOptions extends Partial<Omit<AdamOptions, "updates">>, RunOptions {
@@ -42,6 +45,15 @@ export interface FinetuneOptions extends Partial<Omit<AdamOptions, "updates">>, 
    * layers are initialised at random. Default: all.
    */
   readonly transfer?: number;
+  /**
+   * Which parameters are the result: those of the last update, or those at the end of the epoch with the highest score
+   * on the validation split, by the task's primary metric, as in OpenAI's code; of equal epochs the earliest. With
+   * `best` the last update of each epoch includes a pass over all validation examples, and memory and checkpoint hold
+   * one more copy of the parameters. The validation score alone decides: OpenAI's code also scores as many training
+   * examples, for its log only.
+   * @default "last"
+   */
+  readonly keep?: "last" | "best";
   /** Seed of new parameters, data order and dropout. Default: the model's. */
   readonly seed?: number;
 }
@@ -113,6 +125,11 @@ export const finetuneSettings = {
     why: `${MEASURED}: 80.2 and 70.1 % with 0, 80.8 and 50.1 % with 0.1`,
   },
   transfer: { ...shared.pretrainedLayers, otherwise: "all" },
+  keep: {
+    ...shared.keep,
+    default: "last",
+    why: "training then uses no validation example; OpenAI's code keeps the best",
+  },
   seed: shared.runSeed,
   ...shared.runSettings,
 } as const satisfies SchemaOf<FinetuneOptions>;
@@ -123,8 +140,13 @@ export const finetuneSettings = {
  * Iterate it for a record of each update, or await it for the fine-tuned copy; the model itself does not change. The
  * task is read when this is called, the model when the run starts.
  *
- * @throws {InputError} If it is no model or no task, an option is unknown or out of its range, an update does not fit
- * into memory, or the checkpoint is of another run.
+ * With `keep: "best"` the record of an epoch's last update has the `validation` score, and the model that is returned has
+ * the number and the score of its epoch as `task.best`. A run that its signal stops returns the best epoch so far, or
+ * the current parameters before the end of the first.
+ *
+ * @throws {InputError} If it is no model or no task, an option is unknown or out of its range, the warm-up of
+ * `warmup_stable_decay` is longer than what precedes its decay, an update does not fit into memory, or the checkpoint is
+ * of another run.
  *
  * @example
  * ```ts
@@ -160,7 +182,7 @@ export function finetune(
   checkModel(lm, "fine-tune");
   checkTask(task);
   const given = settle("fine-tune", finetuneSettings, options);
-  const { lambda, transfer = lm.config.layers, seed = lm.seed, checkpoint, saveEvery, signal } = given;
+  const { lambda, transfer = lm.config.layers, keep, seed = lm.seed, checkpoint, saveEvery, signal } = given;
   const defaults = finetuneDefaults(lm.config);
   const { rate, schedule, warmup, decay, clip, epochs, batch, dropout } = { ...defaults, ...given };
   checkPretrainedLayers(transfer, lm.config.layers);
@@ -172,28 +194,40 @@ export function finetune(
   }
   const encoded = encodeTask(task, lm.tokenizer, lm.config.context);
   const taskInfo = { name: task.name, kind: task.kind, labels: [...task.labels] }; // The task may change before the run starts.
+  const [measure] = task.measures as [Measure], graded = isGraded(task);
   const batchSize = Math.min(batch, encoded.train.length);
-  const updates = Math.floor(encoded.train.length / batchSize) * epochs;
+  const updatesPerEpoch = finetuneUpdates(encoded.train.length, { batch, epochs: 1 });
+  const updates = updatesPerEpoch * epochs;
   const adam: AdamOptions = { rate, schedule, warmup, decay, clip, updates };
+  checkWarmup("fine-tune", adam);
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
     checkModel(lm, "fine-tune"); // It may have been disposed meanwhile.
     if (checkpoint !== undefined) await checkWritable(checkpoint);
     const tuned = startTask(lm, taskInfo, seed, transfer);
+    const variables = leaves(tuned.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
+    const best = keep === "best" ? noEpoch(variables) : undefined; // Before memory is checked, as it takes some.
     let complete = false;
     try {
       const sequences = encoded.train.reduce((most, { sequences }) => Math.max(most, sequences.length), 1);
       checkMemory(tuned, batchSize, sequences, encoded.longest);
-      yield* trainOn(tuned);
+      yield* trainOn(tuned, variables, best);
       complete = true;
-      return tuned;
+      if (!best?.epoch) return tuned;
+      assign(variables, best.parameters);
+      const { epoch, validation } = best;
+      return { ...tuned, task: { ...taskInfo, best: { epoch, validation } } };
     } finally {
+      if (best) tf.dispose([...best.parameters]);
       if (!complete) dispose(tuned.parameters); // It is not returned.
     }
   }());
 
-  async function* trainOn(tuned: LanguageModel): AsyncGenerator<TrainingRecord, void> {
-    const variables = leaves(tuned.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
+  async function* trainOn(
+    tuned: LanguageModel,
+    variables: readonly tf.Variable[],
+    best: BestState | undefined,
+  ): AsyncGenerator<TrainingRecord, void> {
     const state = adamState(variables);
     const pick = shuffledByLength(seed, encoded.train.map(({ length }) => length), batchSize);
     const { train: examples, longest } = encoded;
@@ -212,9 +246,10 @@ export function finetune(
       ...hyperparameters,
       ...checkpoint && { examples: digest(examples) },
       ...lm.config.variant === "paper" && { longest }, // The softmax includes this many positions.
+      ...best && { keep, measure, ...checkpoint && { validation: digest(encoded.validation) } },
     };
     try {
-      const start = checkpoint ? await resume(checkpoint, tuned, { state, settings }) : "";
+      const start = checkpoint ? await resume(checkpoint, tuned, { state, settings, best }) : "";
       yield* train({
         variables,
         adam,
@@ -224,9 +259,23 @@ export function finetune(
           const dropoutOptions = { rate: dropout, seed, update };
           return objective(tuned, exampleBatch(rows, encoded, tuned), lambda, dropoutOptions);
         },
+        ...best && {
+          async measure() {
+            if (state.update % updatesPerEpoch > 0) return {};
+            const validation = await validationScore(tuned);
+            if (validation > best.validation) {
+              [best.epoch, best.validation] = [state.update / updatesPerEpoch, validation];
+              assign(best.parameters, variables);
+            }
+            return { validation };
+          },
+        },
         ...(checkpoint &&
           {
-            save: () => saveCheckpoint(tuned, checkpoint, { progress: { state, settings, start } }),
+            save: () =>
+              saveCheckpoint(tuned, checkpoint, {
+                progress: { state, settings, start, best },
+              }),
             saveEvery,
           }),
         signal,
@@ -235,22 +284,32 @@ export function finetune(
       disposeAdam(state);
     }
   }
+
+  /** The primary metric on the validation split. No signal stops it, as an update is complete with its score only. */
+  async function validationScore(tuned: LanguageModel): Promise<number> {
+    const logits = await logitsOf(tuned, taskInfo, encoded, "validation", { atOnce: batchSize }); // Fits where an update does.
+    const predictions = logits.map((scores) => predictionOf(scores, graded));
+    return score(measure, predictions, encoded.validation.map(({ label }) => label));
+  }
 }
 
-/** Examples as a batch. `paper` pads to the longest sequence of the task, as its softmax includes the positions. */
-export function exampleBatch(
-  rows: readonly EncodedExample[],
-  { longest }: EncodedTask,
-  { config }: LanguageModel,
-): Batch {
-  const labels = Float32Array.from(rows, ({ label }) => label);
-  const choices = rows.map(({ sequences }) => sequences.length);
-  const batch = batchOf(
-    rows.flatMap(({ sequences }) => sequences),
-    labels,
-    config.variant === "paper" ? longest : undefined,
-  );
-  return choices.some((count) => count !== choices[0]) ? { ...batch, choices } : batch;
+/** Number of updates of fine-tuning: whole batches in each epoch, the last examples left out. */
+export function finetuneUpdates(
+  examples: number,
+  { batch, epochs }: { readonly batch: number; readonly epochs: number },
+): number {
+  return Math.floor(examples / Math.min(batch, examples)) * epochs;
+}
+
+/** The state before any epoch: its parameters are the initial ones. */
+function noEpoch(variables: readonly tf.Variable[]): BestState {
+  const parameters = variables.map((leaf) => tf.tidy(() => tf.variable(leaf.clone(), false)));
+  return { epoch: 0, validation: -Infinity, parameters };
+}
+
+/** Assigns the values of variables to others. */
+function assign(to: readonly tf.Variable[], from: readonly tf.Variable[]): void {
+  to.forEach((leaf, i) => leaf.assign(from[i]!));
 }
 
 /** Share of padding among the positions of an epoch's batches. */

@@ -1,6 +1,6 @@
 import * as tf from "../tfjs.ts";
 import { started } from "../engine/mod.ts";
-import { InputError } from "../errors.ts";
+import { DivergedError, InputError } from "../errors.ts";
 import { allFinite } from "../foreign.ts";
 import { displayAs } from "../kernel.ts";
 import { stopSignal, yieldToEventLoop } from "../stop.ts";
@@ -25,6 +25,8 @@ export interface TrainingRecord {
   readonly norm: number;
   /** Seconds of all updates so far, including those before an interruption. */
   readonly seconds: number;
+  /** At an epoch's last update, if the best epoch is kept: its score on the validation split, at most 1. */
+  readonly validation?: number;
 }
 
 /** The input of the training loop, which is independent of models. */
@@ -39,6 +41,8 @@ export interface Job {
   readonly state: AdamState;
   /** Awaited before each update. */
   ready?(): Promise<void>;
+  /** Awaited after each update, as a part of it: what it returns is in the update's record. */
+  measure?(): Promise<Pick<TrainingRecord, "validation">>;
   /** Called every `saveEvery` updates, at the end and when stopped; not after an error. */
   save?(): Promise<void>;
   /** Number of updates between saves. Default: saved at the end only. */
@@ -67,10 +71,9 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
       await job.ready?.();
       const begin = performance.now();
       const rate = rateAt(state.update, adam);
-      const measurements = await update(job).catch((error) => {
-        failed = true;
-        throw error;
-      });
+      failed = true; // Until the update is complete.
+      const measurements = { ...await update(job), ...await job.measure?.() };
+      failed = false;
       state.seconds += (performance.now() - begin) / 1e3;
       yield {
         update: state.update,
@@ -111,7 +114,7 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
     for (const each of all) { // Squares of finite numbers may overflow.
       if (allFinite(await each.data<"float32">())) continue;
       failed = true;
-      throw new InputError(
+      throw new DivergedError(
         `Cannot make update ${state.update} as parameters or moments are then not finite: a smaller rate may help`,
       );
     }
@@ -136,7 +139,7 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
         parts.L2 && read(parts.L2),
       ]);
       if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
-        throw new InputError(
+        throw new DivergedError(
           `Cannot make update ${state.update + 1} as its loss is ${loss} and its gradient norm ${norm}: ` +
             "a smaller rate may help",
         );

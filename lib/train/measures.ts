@@ -77,15 +77,10 @@ export function score(measure: Measure, predictions: ArrayLike<number>, labels: 
       for (let i = 0; i < n; i++) if (predictions[i] === labels[i]) right++;
       return right / n;
     }
-    case "f1": {
-      const [truePositives, predicted, actual] = counts(predictions, labels);
-      return truePositives === 0 ? 0 : 2 * truePositives / (predicted + actual);
-    }
-    case "matthews": {
-      const [truePositives, predicted, actual] = counts(predictions, labels);
-      const spread = Math.sqrt(predicted * (n - predicted)) * Math.sqrt(actual * (n - actual));
-      return spread === 0 ? 0 : bounded((truePositives * n - predicted * actual) / spread);
-    }
+    case "f1":
+      return f1(...counts(predictions, labels));
+    case "matthews":
+      return matthews(...counts(predictions, labels), n);
     case "pearson":
       return correlation(predictions, labels);
     case "spearman":
@@ -93,18 +88,105 @@ export function score(measure: Measure, predictions: ArrayLike<number>, labels: 
   }
 }
 
-/** A metric with its confidence interval over the examples, by {@linkcode bootstrap}. */
+/**
+ * A metric with its confidence interval over the examples, by {@linkcode bootstrap}.
+ *
+ * @param clusters The cluster of each example, from 0: what is drawn are clusters. Default: each example is one.
+ */
 export function scoreInterval(
   measure: Measure,
   predictions: readonly number[],
   labels: readonly number[],
+  clusters: ArrayLike<number> = labels.map((_, i) => i),
 ): Interval {
-  if (labels.length === 0) score(measure, predictions, labels); // Throws.
-  const [predicted, actual] = [new Float64Array(labels.length), new Float64Array(labels.length)];
-  return bootstrap(labels.length, (rows) => {
-    rows.forEach((row, i) => [predicted[i], actual[i]] = [predictions[row]!, labels[row]!]);
-    return score(measure, predicted, actual);
+  const value = score(measure, predictions, labels); // Exact: a resample is summed in another order.
+  const members = Object.values(Object.groupBy(labels.keys(), (i) => clusters[i]!)) as number[][];
+  const { low, high } = bootstrap(members.length, (drawn) => {
+    const rows = Array.from(drawn, (cluster) => members[cluster]!).flat();
+    return score(measure, rows.map((row) => predictions[row]!), rows.map((row) => labels[row]!));
   });
+  return { value, low, high };
+}
+
+/**
+ * A metric by clusters of examples: jackknife pseudo-values (Tukey 1958), of which the mean is the metric, and the
+ * spread over clusters its uncertainty. For accuracy and clusters of equal size they are the clusters' accuracies.
+ *
+ * @param clusters The cluster of each example, from 0.
+ *
+ * @example
+ * ```ts
+ * import { scoreByCluster } from "./measures.ts";
+ *
+ * console.log(Array.from(scoreByCluster("accuracy", [1, 0, 1, 1], [1, 0, 0, 1], [0, 0, 1, 1]))); // [1, 0.5]
+ * ```
+ */
+export function scoreByCluster(
+  measure: Measure,
+  predictions: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  clusters: ArrayLike<number>,
+): Float64Array {
+  const whole = score(measure, predictions, labels);
+  const count = 1 + Array.from(clusters).reduce((most, cluster) => Math.max(most, cluster), 0);
+  if (count === 1) return Float64Array.of(whole);
+  const { terms, value } = sumsOf(measure, predictions, labels);
+  const width = terms(0).length, sums = new Float64Array(width), ofCluster = new Float64Array(width * count);
+  for (let i = 0; i < labels.length; i++) {
+    terms(i).forEach((term, j) => {
+      sums[j]! += term;
+      ofCluster[width * clusters[i]! + j]! += term;
+    });
+  }
+  const without = Float64Array.from(
+    { length: count },
+    (_, cluster) => value(sums.map((sum, j) => sum - ofCluster[width * cluster + j]!)),
+  );
+  const mean = without.reduce((sum, score) => sum + score, 0) / count;
+  return without.map((score) => whole + (count - 1) * (mean - score));
+}
+
+/** What a metric is computed from: sums of an example's terms, and their value. Ranks are those of all examples. */
+function sumsOf(
+  measure: Measure,
+  predictions: ArrayLike<number>,
+  labels: ArrayLike<number>,
+): { terms(i: number): readonly number[]; value(sums: ArrayLike<number>): number } {
+  if (measure === "accuracy") {
+    return { terms: (i) => [Number(predictions[i] === labels[i]), 1], value: (sums) => sums[0]! / sums[1]! };
+  }
+  if (measure === "f1" || measure === "matthews") {
+    return {
+      terms: (i) => [
+        Number(predictions[i] === 1 && labels[i] === 1),
+        Number(predictions[i] === 1),
+        Number(labels[i] === 1),
+        1,
+      ],
+      value: (sums) => (measure === "f1" ? f1 : matthews)(sums[0]!, sums[1]!, sums[2]!, sums[3]!),
+    };
+  }
+  const [x, y] = [predictions, labels].map((values) => {
+    const found = measure === "spearman" ? ranks(values) : values;
+    const mean = Array.from(found).reduce((sum, value) => sum + value / found.length, 0);
+    return Float64Array.from(found, (value) => value - mean); // Else sums of squares lose digits.
+  }) as [Float64Array, Float64Array];
+  return {
+    terms: (i) => [1, x[i]!, y[i]!, x[i]! ** 2, y[i]! ** 2, x[i]! * y[i]!],
+    value: ({ 0: n, 1: sx, 2: sy, 3: sxx, 4: syy, 5: sxy }) => {
+      const [xx, yy] = [sxx! - sx! ** 2 / n!, syy! - sy! ** 2 / n!];
+      return xx <= 0 || yy <= 0 ? 0 : bounded((sxy! - sx! * sy! / n!) / Math.sqrt(xx * yy));
+    },
+  };
+}
+
+function f1(truePositives: number, predicted: number, actual: number): number {
+  return truePositives === 0 ? 0 : 2 * truePositives / (predicted + actual);
+}
+
+function matthews(truePositives: number, predicted: number, actual: number, n: number): number {
+  const spread = Math.sqrt(predicted * (n - predicted)) * Math.sqrt(actual * (n - actual));
+  return spread === 0 ? 0 : bounded((truePositives * n - predicted * actual) / spread);
 }
 
 /**

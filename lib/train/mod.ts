@@ -15,6 +15,7 @@ export {
 } from "./adam.ts";
 export { batchOf, shuffled, shuffledByLength, windowBatches } from "./batches.ts";
 export {
+  type BestState,
   type CheckpointOptions,
   encodeModel,
   loadModel,
@@ -41,13 +42,21 @@ export {
   type TextMeasures,
   type TextScore,
 } from "./evaluate.ts";
-export { bootstrap, type Interval, majorityBaseline, score, scoreInterval } from "./measures.ts";
+export {
+  bootstrap,
+  type Interval,
+  majorityBaseline,
+  score,
+  scoreByCluster,
+  scoreInterval,
+} from "./measures.ts";
 export {
   checkPretrainedLayers,
   finetune,
   type FinetuneDefaults,
   finetuneDefaults,
   type FinetuneOptions,
+  finetuneUpdates,
   paddingShare,
 } from "./finetune.ts";
 export { keys, type RunInputs, summary } from "./key.ts";
@@ -74,8 +83,9 @@ export {
   type PretrainedName,
   type PretrainedOptions,
 } from "./pretrained.ts";
-export { type Schedule, schedules } from "./schedules.ts";
+export { checkWarmup, type Schedule, schedules, stableUpdates } from "./schedules.ts";
 export { type RunKey, type RunMetadata, store, type Stored, stored } from "./store.ts";
-export { type TextCounts, warnOfMerges } from "./warnings.ts";
+export { checkTrunk } from "./trunk.ts";
+export { silence, type TextCounts, warnOfMerges } from "./warnings.ts";
 export { heuristicOf, zeroShot } from "./zeroshot.ts";
 export { type ZeroShotCurve, zeroShotCurve, type ZeroShotPoint } from "./zeroshot-curve.ts";

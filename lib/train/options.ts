@@ -25,7 +25,11 @@ export const adamSettings = {
     ...oneOf(Object.keys(schedules) as (keyof typeof schedules)[]),
     about: "learning-rate schedule",
   },
-  warmup: { ...number({ from: 0, to: 1 }), about: "warm-up, as a share of the updates", unit: "share" },
+  warmup: {
+    ...number({ from: 0, to: 1 }),
+    about: "warm-up, as a share of the updates; of 2,000 with warmup_stable_decay",
+    unit: "share",
+  },
   decay: { ...number({ from: 0, to: 100 }), about: "weight decay, on matrices only", unit: "weight" },
   clip: {
     ...number({ from: 1e-6, to: 1e6, orZero: true }),
@@ -64,6 +68,11 @@ export const runSeed = {
   about: "seed of data order, dropout and new parameters",
   unit: "seed",
   otherwise: "the model's own",
+};
+/** The parameters that are fine-tuning's result. */
+export const keep = {
+  ...oneOf(["last", "best"]),
+  about: "the result: the last epoch, or the best on the validation split",
 };
 /** Number of windows of a text. */
 export const windows = { ...limit, about: "maximum number of windows of a text", unit: "windows" };

@@ -10,16 +10,18 @@ import {
   type Parameters,
   waitForReadLocks,
 } from "../model/mod.ts";
-import { type SchemaOf, settle } from "../settings.ts";
+import { type SchemaOf, settle, text } from "../settings.ts";
 import { type AdamOptions, adamState, disposeAdam } from "./adam.ts";
 import { tokensOf } from "../text/mod.ts";
 import { windowBatches, windowsOf } from "./batches.ts";
-import { resume, saveCheckpoint } from "./checkpoint.ts";
+import { modelDigest, resume, saveCheckpoint } from "./checkpoint.ts";
 import { checkMemory } from "./memory.ts";
 import { adamSettings, batch, dropout, runSeed, runSettings, updates } from "./options.ts";
 import { masked } from "./masking.ts";
 import { train, type Training, training, type TrainingRecord } from "./loop.ts";
 import { objective } from "./objectives.ts";
+import { checkWarmup, stableUpdates } from "./schedules.ts";
+import { checkTrunk, latestState, trunkFile } from "./trunk.ts";
 import { warnOfUnknown } from "./warnings.ts";
 
 /** Options that do not change what a run computes. */
@@ -42,6 +44,12 @@ export interface PretrainOptions extends Partial<AdamOptions>, RunOptions {
   readonly dropout?: number;
   /** Seed of data order and dropout. Default: the model's. */
   readonly seed?: number;
+  /**
+   * Path, without ending, of files by which runs that differ in `updates` only share what precedes the decay of schedule
+   * `warmup_stable_decay`. A run starts from the latest state that a shorter one saved, and saves its own before its decay,
+   * as `<trunk>-<update>.part`; its result and its seconds are those of a run without. The files stay. Default: none.
+   */
+  readonly trunk?: string;
 }
 
 /** The settings of {@linkcode PretrainOptions}. */
@@ -61,6 +69,12 @@ export const pretrainSettings = {
   batch: { ...batch, unit: "windows", default: 16, why: "§4.1 has 64, on 8 GPUs" },
   dropout: { ...dropout, otherwise: "the model's own" },
   seed: runSeed,
+  trunk: {
+    ...text,
+    about: "path of the files that share the updates before the decay with runs of other lengths",
+    unit: "file",
+    otherwise: "none",
+  },
   ...runSettings,
 } as const satisfies SchemaOf<PretrainOptions>;
 
@@ -81,7 +95,8 @@ export const pretrainDefaults: Omit<AdamOptions, "updates"> = {
  *
  * @param lm The model, trained in place.
  * @throws {InputError} If it is no model or no corpus, another run is training the model, an option is unknown or out of
- * its range, the text is shorter than a window, an update does not fit into memory, or the checkpoint is of another run.
+ * its range, the warm-up of `warmup_stable_decay` is longer than what precedes its decay, the text is shorter than a
+ * window, an update does not fit into memory, or the checkpoint or trunk is damaged or of another run.
  *
  * @example
  * ```ts
@@ -107,8 +122,12 @@ export function pretrain(
   checkCorpus(corpus);
   const given = settle("pre-train", pretrainSettings, options);
   const { rate, schedule, warmup, decay, clip, updates, batch, checkpoint, saveEvery, signal } = given;
-  const { dropout = lm.config.dropout, seed = lm.seed } = given;
+  const { dropout = lm.config.dropout, seed = lm.seed, trunk } = given;
   const adam: AdamOptions = { rate, schedule, warmup, decay, clip, updates };
+  checkWarmup("pre-train", adam);
+  checkTrunk(trunk, schedule);
+  const stable = stableUpdates(updates);
+  const branch = trunk === undefined ? undefined : trunkFile(trunk, stable);
   const { train: text } = corpus; // The corpus may change before the run starts.
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
@@ -116,7 +135,7 @@ export function pretrain(
     if (inTraining.has(lm.parameters)) {
       throw new InputError("Cannot pre-train a model that another run is pre-training: await that run first");
     }
-    if (checkpoint !== undefined) await checkWritable(checkpoint);
+    for (const file of [checkpoint, branch]) if (file !== undefined) await checkWritable(file);
     const ids = tokensOf(text, lm.tokenizer);
     warnOfUnknown("the training text", ids, lm.tokenizer);
     const windows = windowBatches(ids, lm.config.context, batch, seed);
@@ -130,13 +149,25 @@ export function pretrain(
     try {
       const batchSize = Math.min(batch, windowsOf(ids, lm.config.context));
       const hyperparameters = { run: "pretrain", ...adam, batch: batchSize, dropout, seed };
-      const settings = { ...hyperparameters, ...checkpoint && { text: digest(ids) } };
-      const start = checkpoint ? await resume(checkpoint, lm, { state, settings }) : "";
+      const isSaved = checkpoint !== undefined || trunk !== undefined;
+      const settings = { ...hyperparameters, ...isSaved && { text: digest(ids) } };
+      const trunkSettings = (updates: number) => ({ ...settings, run: "trunk", updates }); // No checkpoint is taken for one.
+      let start = isSaved ? await modelDigest(lm) : "";
+      if (checkpoint) start = await resume(checkpoint, lm, { state, settings, start });
+      const latest = trunk ? await latestState(trunk, stable) : 0;
+      if (trunk && latest > state.update) {
+        start = await resume(trunkFile(trunk, latest), lm, { state, settings: trunkSettings(latest), start });
+      }
       yield* train({
         variables,
         adam,
         state,
-        ready: () => waitForReadLocks(lm),
+        async ready() {
+          if (branch && latest < stable && state.update === stable) {
+            await saveCheckpoint(lm, branch, { progress: { state, settings: trunkSettings(stable), start } });
+          }
+          await waitForReadLocks(lm);
+        },
         losses: (update) => objective(lm, batchAt(update), 0, { rate: dropout, seed, update }),
         ...(checkpoint && {
           save: () => saveCheckpoint(lm, checkpoint, { progress: { state, settings, start } }),

@@ -13,12 +13,18 @@ export function warnOnce(about: object, sentences: readonly string[]): void {
   const previous = warned.get(about) ?? new Set();
   warned.set(about, previous);
   for (const sentence of sentences) {
-    if (previous.has(sentence)) continue;
+    if (previous.has(sentence) || silenced.has(about)) continue;
     previous.add(sentence);
     console.warn(`Warning: ${sentence}`);
   }
 }
 const warned = new WeakMap<object, Set<string>>();
+const silenced = new WeakSet<object>();
+
+/** Prints no more warnings about an object: there were those of one that is like it, as a task of another seed is. */
+export function silence(about: object): void {
+  silenced.add(about);
+}
 
 /** Share of `<unk>` from which on there is a warning. */
 const UNKNOWN = 0.01;

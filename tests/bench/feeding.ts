@@ -16,7 +16,7 @@ import { settle, text } from "../../lib/settings.ts";
 import { provenance } from "../../lib/engine/mod.ts";
 import { tokenizerFrom, tokensOf, trainBpe } from "../../lib/text/mod.ts";
 import { updates as updateSetting } from "../../lib/train/options.ts";
-import { exampleBatch } from "../../lib/train/finetune.ts";
+import { exampleBatch } from "../../lib/train/batches.ts";
 import {
   type Batch,
   encodeTask,

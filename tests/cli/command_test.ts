@@ -34,7 +34,12 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
     "--positions",
     "circular",
   ],
-  [/^Cannot use --seeds "many" as it must be a whole number from 1 to 1,000$/, "ablate", "--seeds", "many"],
+  [
+    /^Cannot use --seeds "many" as it must be a whole number from 1 to 1,000, or a list of different seeds$/,
+    "ablate",
+    "--seeds",
+    "many",
+  ],
   [/^Cannot use --seeds 1000000000 as it must be .*$/, "ablate", "--seeds", "1e9"],
   [/^Cannot use --lambda -1 as it must be 0 or a number from 1e-6 to 1,000$/, "ablate", "--lambda=-1"],
   [/^Cannot use --lambda "NaN" as it must be .*$/, "ablate", "--lambda", "0,NaN"],
@@ -65,6 +70,7 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
   [/^Cannot use --workers 0 as it must be a whole number from 1 to 256$/, "ablate", "--workers", "0"],
   [/^Cannot use --threads 200 as it must be a whole number from 1 to 64$/, "pretrain", "--threads", "200"],
   [/^Cannot use --batch -1 as it must be a whole number from 1 to 65,536$/, "finetune", "--batch=-1"],
+  [/^Cannot use --keep "?first"? as it must be one of last, best$/, "finetune", "--keep=first"],
   [
     /^Cannot split 10 features over 4 heads as width must be divisible by heads: current width is 10$/,
     "ablate",

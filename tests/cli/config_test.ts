@@ -32,8 +32,12 @@ const refused: [what: string, content: unknown, sentence: RegExp][] = [
   ["an unknown name", { sedes: 1 }, / with sedes as there is no such option: did you mean seeds\?$/],
   ["a prototype", '{ "__proto__": { "seeds": 1 } }', / with __proto__ as there is no such option/],
   ["what no file may have", { signal: {}, config: "x" }, / with signal as there is no such option/],
-  ["a wrong number", { seeds: 0 }, / with seeds 0 as it must be a whole number from 1 to 1,000$/],
-  ["a wrong text", { seeds: "many" }, / with seeds "many" as it must be a whole number from 1 to 1,000$/],
+  ["a wrong number", { seeds: 0 }, / with seeds 0 as it must be a whole number from 1 to 1,000, or a list/],
+  [
+    "a wrong text",
+    { seeds: "many" },
+    / with seeds "many" as it must be a whole number from 1 to 1,000, or a list/,
+  ],
   ["a wrong name", { tasks: ["imbd"] }, / with tasks "imbd" as there is no such name: did you mean imdb\?$/],
   ["a group's name", { finetune: { rat: 1 } }, / with finetune\.rat as .*: did you mean rate\?$/],
   ["no group", { finetune: 1 }, / with finetune 1 as it must be an object of rate, /],
@@ -93,7 +97,15 @@ Deno.test("the studies in data/studies can be repeated from their files", async 
     const { settings } = JSON.parse(await Deno.readTextFile(path), (_, value) => value ?? Infinity);
     const found = settleStudy(studies.ablate, await readConfig(path, studySettings, (values) => values));
     const { folder: _, saveEvery: __, ...asked } = found;
-    assertEquals(asked, { ...found.pretrained && { corpus: "books" }, ...settings });
+    const finetune = { ...settings.finetune, keep: "last" }; // Which older files do not say, nor the following.
+    const { sample, margins } = studies.ablate;
+    assertEquals(asked, {
+      ...found.pretrained && { corpus: "books" },
+      sample,
+      margins,
+      ...settings,
+      finetune,
+    });
   }
 });
 

@@ -137,6 +137,24 @@ Deno.test({
   },
 });
 
+Deno.test("a trunk needs its schedule, a warm-up that fits, and no scores of the updates that it skips", async () => {
+  const schedule = ["--schedule", "warmup_stable_decay"];
+  for (
+    const [args, message] of [
+      [["--trunk", `${folder}/t`], /^Cannot pre-train with trunk ".*" as with schedule warmup_cosine /],
+      [[...schedule, "--updates", "100"], /^Cannot pre-train with warmup 0\.1 as .*: at most 0\.04 works$/],
+      [
+        [...schedule, "--trunk", `${folder}/t`, "--zero-shot", "kind"],
+        /^Cannot pre-train with --trunk ".*" and --zero-shot as .*: leave out one of them$/,
+      ],
+    ] as const
+  ) {
+    const all = ["--out", `${folder}/branch.safetensors`, ...args];
+    const { code, err } = await endOf(startTask("pretrain", all));
+    assert(code === 2 && message.test(err), err); // Nothing is said before it, such as where it computes.
+  }
+});
+
 Deno.test("what a killed command left half written goes, also where all is there", async () => {
   const own = `${folder}/killed`;
   await Deno.mkdir(own);

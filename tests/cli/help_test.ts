@@ -1,5 +1,6 @@
 import kit from "../../deno.json" with { type: "json" };
-import { flagOf, settingsOf, termOf } from "../../lib/cli/command.ts";
+import { flagOf, termOf } from "../../lib/cli/command.ts";
+import { settingsOf } from "../../lib/settings.ts";
 import { gitRevision } from "../../lib/engine/provenance.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { endOf, root, startTask } from "../programs.ts";

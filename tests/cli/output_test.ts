@@ -58,7 +58,8 @@ Deno.test("fine-tuning as JSON: a score with its interval per split, and null fo
   const out = `${folder}/tuned.safetensors`;
   const quiet = await json("finetune", ...args, "--out", out, "--quiet");
   assertEquals([quiet.result.test, quiet.result.file, notes(quiet.err)], [result.test, out, []]);
-  const { settings, result: stored } = JSON.parse(await Deno.readTextFile(`${folder}/tuned.json`));
+  const { key, settings, result: stored } = JSON.parse(await Deno.readTextFile(`${folder}/tuned.json`));
+  assertEquals(key, "31cedaedd6de14c82e0742a5105cf9f2ea374c808608d8cc5ccfa4774ae1f6b4"); // As before `keep` was a setting.
   assertEquals([stored.test, settings.run, settings.model, settings.out], [
     ...[result.test, "finetune", "mini", undefined],
   ]);
@@ -67,6 +68,21 @@ Deno.test("fine-tuning as JSON: a score with its interval per split, and null fo
   assert(accuracy.low <= accuracy.value && accuracy.value <= accuracy.high && loss > 0);
   const again = await run("finetune", ...args, "--out", `${folder}/tuned`);
   assert(/^Cannot write .*tuned\.json as it exists already: /.test(again.err), again.err);
+});
+
+Deno.test("fine-tuning that keeps the best epoch says which in a note, as JSON and in its record, which repeats it", async () => {
+  const [out, again] = [`${folder}/best.safetensors`, `${folder}/again.safetensors`];
+  const args = ["--model", "mini", "--task", `${folder}/rows.tsv`, "--epochs", "2", "--keep", "best"];
+  const { code, result, err } = await json("finetune", ...args, "--out", out);
+  assertEquals(code, 0, err);
+  assertEquals(Object.keys(result), ["settings", "best", "train", "validation", "test", "file"]);
+  const { best: { epoch, validation }, settings } = result;
+  assertEquals([settings.keep, validation], ["best", result.validation.accuracy.value]);
+  assert(err.split("\n").includes(`Kept epoch ${epoch} of 2, the best on the validation split`), err);
+  const record = JSON.parse(await Deno.readTextFile(`${folder}/best.json`));
+  assertEquals([record.settings.keep, record.result.best], ["best", { epoch, validation }]);
+  assertEquals((await run("finetune", "--config", out, "--out", again, "--quiet")).code, 0);
+  assertEquals(await Deno.readFile(again), await Deno.readFile(out));
 });
 
 Deno.test("generation as JSON has the text, without what a terminal would obey", async () => {
@@ -94,14 +110,15 @@ Deno.test("a study as JSON: settings, a row per run, differences; as CSV the sam
   assertEquals([code, notes(err)], [0, []]);
   assertEquals(
     Object.keys(result),
-    ["settings", "complete", "failures", "baselines", "scores", "runs", "differences"],
+    ["settings", "complete", "failures", "scores", "runs", "tuning", "differences"],
   );
   assertEquals([result.complete, result.failures, result.runs.length], [true, [], 8]);
   assertEquals([result.settings.seeds, result.settings.tasks], [2, ["kind"]]);
   const [first] = result.runs;
-  assertEquals([first.task, first.measure, first.lambda, first.start, first.baseline], [
-    ...["held-out text", "bits per character", null, null, null],
+  assertEquals([first.task, first.measure, first.lambda, first.transfer], [
+    ...["held-out text", "bits per character", null, null],
   ]);
+  assert(first.baseline > first.score - 1, "the unigram baseline");
   assert(String(first.score).length > 10, "numbers have all their digits");
   const lines = (await Deno.readTextFile(csv)).trim().split("\n");
   assertEquals(lines[0], Object.keys(first).join(","));
@@ -109,7 +126,8 @@ Deno.test("a study as JSON: settings, a row per run, differences; as CSV the sam
   assertEquals(lines.length, 9);
   const found = result.differences.find(({ where }: { where: string }) => where === "kind");
   assertEquals(Object.keys(found), [
-    ...["where", "difference", "unit", "n", "mean", "low", "high", "finding"],
+    ...["where", "difference", "label", "levels", "unit", "n", "clusters", "mean", "low", "high", "error"],
+    ...["seedShare", "p", "detectable", "finding", "sentence"],
   ]);
   assertEquals([found.difference, found.n], ["learned − none", 2]);
   const again = await run("ablate", ...args, "--csv", csv);

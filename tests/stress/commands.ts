@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { flagOf, settingsOf } from "../../lib/cli/command.ts";
+import { flagOf } from "../../lib/cli/command.ts";
+import { settingsOf } from "../../lib/settings.ts";
 import { settings as data } from "../../lib/cli/data.ts";
 import { settings as finetune } from "../../lib/cli/finetune.ts";
 import { settings as generate } from "../../lib/cli/generate.ts";

@@ -29,8 +29,9 @@ import {
 } from "../../lib/model/mod.ts";
 import { decodeNpy } from "../../lib/model/npy.ts";
 import { ablate } from "../../lib/study/mod.ts";
-import { planOf } from "../../lib/study/plan.ts";
-import { finetunedRow, pretrainedRow } from "../../lib/study/rows.ts";
+import { baselinesOf, isPretraining } from "../../lib/study/plan.ts";
+import { planOf } from "../../lib/study/tuning.ts";
+import { finetunedRows, pretrainedRows } from "../../lib/study/rows.ts";
 import { loadBpe, saveBpe, trainBpe } from "../../lib/text/mod.ts";
 import { adamState, disposeAdam, pretrain } from "../../lib/train/mod.ts";
 import {
@@ -525,14 +526,12 @@ export const results: Part = part(
       ...{ positions: ["learned"] as const, trainExamples: 16, testExamples: 8, folder: `${folder}/study` },
     };
     await ablate({ ...study, workers: 1 });
-    const plan = await planOf(study), [arm] = plan.arms as [typeof plan.arms[0]];
-    const runs = [
-      { path: arm.pretrain!.result, row: () => pretrainedRow(arm, arm.pretrain!, plan) },
-      ...arm.finetune.map((planned) => ({
-        path: planned.result,
-        row: () => finetunedRow(arm, planned, plan),
-      })),
-    ];
+    const plan = await planOf(study), baselines = baselinesOf(plan);
+    const runs = plan.runs.map((run) => ({
+      path: run.result,
+      row: async (): Promise<object | undefined> =>
+        (isPretraining(run) ? await pretrainedRows(run, plan, baselines) : await finetunedRows(run, plan))[0],
+    }));
     for (const { path } of runs) { // What differs from run to run, and from machine to machine.
       const { sha256: _, ...file } = JSON.parse(await Deno.readTextFile(path));
       Object.assign(file.provenance, {
@@ -572,16 +571,15 @@ export const results: Part = part(
 
 /** What a row says of itself, and what its fields are. */
 function identity(row: object | undefined): unknown {
-  const { model, positions, task, lambda, transfer, layers, seed, texts, cut, unknown, examples, measure } =
-    row as Record<string, unknown>;
+  const { levels, task, seed, tuned, texts, cut, unknown, examples, measure } = row as Record<
+    string,
+    unknown
+  >;
   return [
-    model,
-    positions,
+    levels,
     task,
-    lambda,
-    transfer,
-    layers,
     seed,
+    tuned,
     texts,
     cut,
     unknown,

@@ -23,6 +23,7 @@ import { isFigure } from "../../lib/show/figure.ts";
 import { forestSettings } from "../../lib/show/forest.ts";
 import { heatmapSettings } from "../../lib/show/heatmap.ts";
 import { labelSettings } from "../../lib/show/style.ts";
+import { planSettings } from "../../lib/study/planning.ts";
 import { studySettings } from "../../lib/study/settings.ts";
 import { bpeSettings } from "../../lib/text/bpe.ts";
 import { saveBpe } from "../../lib/text/mod.ts";
@@ -75,6 +76,8 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
   await kit.saveModel(lm, `${folder}/model.safetensors`);
   const study = { preset: kit.presets.smoke, folder: `${folder}/study` };
   const mean = kit.estimate([1, 2, 3]);
+  const effect = { error: 1, seedShare: 0.5, n: 3, clusters: 5, levels: {}, where: "a" };
+  const pilot = { effects: [effect], finetuned: [] };
   const line = { name: "a", x: [1, 2], y: [1, 2] };
 
   const argument = (name: string, valid: unknown, may: Argument["may"]): Argument => ({ name, valid, may });
@@ -143,6 +146,7 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
     scoreText: [model, prose, argument("options", {}, scoreSettings)],
     zeroShot: [model, task, split],
     ablate: [studyOptions],
+    planStudy: [listed("pilot", pilot), argument("options", { detect: 1 }, planSettings)],
     published: [studyOptions],
     smoke: [argument("study", kit.studies.ablate, studySettings)],
     difference: [listed("a", [1, 2]), listed("b", [2, 1])],

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { backend } from "../../lib/engine/mod.ts";
-import { published, report, studies, type StudyOptions } from "../../lib/study/mod.ts";
+import { published, studies, type StudyOptions } from "../../lib/study/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 
 await backend();
@@ -9,7 +9,7 @@ const folder = (name: string) => fileURLToPath(new URL(`../../data/studies/${nam
 
 Deno.test("a published study opens as it was found, to the letter of its report", async () => {
   const study = await published({ ...studies.compare, folder: folder("compare") });
-  assertEquals(report(study), await Deno.readTextFile(`${folder("compare")}/report.md`));
+  assertEquals(study.report, await Deno.readTextFile(`${folder("compare")}/report.md`));
   assertEquals([study.complete, study.pretrained.length, study.finetuned.length], [true, 12, 24]);
 });
 
@@ -21,15 +21,28 @@ const kind: StudyOptions = {
 
 Deno.test("a part of a published study opens, and what was not published is named", async () => {
   const study = await published(kind);
-  const { result } = JSON.parse(await Deno.readTextFile(`${folder("auxiliary-250")}/study.json`));
-  const shown = result.table.filter((row: Record<string, string>) =>
-    row["task"] === "kind" && ["0", "0.5"].includes(row["λ"]!)
-  ).map((row: Record<string, string>) => row["score, % [95 %]"]);
-  assertEquals(study.table.array("score, % [95 %]"), shown);
+  const files = [...Deno.readDirSync(folder("auxiliary-250"))].map(({ name }) => name)
+    .filter((name) => /^kind-learned-lambda0(\.5)?-/.test(name)).sort();
+  const recorded = await Promise.all(files.map(async (name) => {
+    const { result } = JSON.parse(await Deno.readTextFile(`${folder("auxiliary-250")}/${name}`));
+    return [result.lambda, result.seed, result.value];
+  }));
+  const found = study.finetuned.map(({ levels, seed, value }) => [levels["lambda"], seed, value]);
+  assertEquals(found.toSorted(), recorded.toSorted());
   await assertRefused(
     () => published({ ...kind, lambda: [0.75] }),
     /^Cannot read a run of a published study .*auxiliary-250\/kind-learned-lambda0\.75-seed1-\w+\.json: /,
   );
+});
+
+Deno.test("studies beside each other are one, of a factor in which they differ", async () => {
+  const sizes = [250, 1000, 4000];
+  const study = await published({ ...kind, vary: { trainExamples: sizes }, folder: folder("auxiliary") });
+  assertEquals(study.finetuned.length, 3 * 2 * 3);
+  assertEquals(study.effect("lambda").map(({ levels }) => levels["trainExamples"]), sizes);
+  const alone = await published(kind);
+  const own = study.finetuned.filter(({ levels }) => levels["trainExamples"] === 250);
+  assertEquals(own.map(({ value }) => value), alone.finetuned.map(({ value }) => value));
 });
 
 Deno.test("a published run that was changed into what cannot be is refused", async () => {

@@ -2,8 +2,9 @@
 import { digest } from "../../lib/digest.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { ablate } from "../../lib/study/mod.ts";
-import { planOf } from "../../lib/study/plan.ts";
-import { finetunedRow, pretrainedRow } from "../../lib/study/rows.ts";
+import { baselinesOf, isPretraining, type PlannedFinetune } from "../../lib/study/plan.ts";
+import { finetunedRows, pretrainedRows } from "../../lib/study/rows.ts";
+import { planOf } from "../../lib/study/tuning.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 import { sky, weather, words } from "./weather.ts";
 
@@ -17,9 +18,11 @@ const study = {
   ...{ trainExamples: 16, testExamples: 8, folder },
 };
 await ablate({ ...study, workers: 1 });
-const plan = await planOf(study), [arm] = plan.arms as [typeof plan.arms[0]];
-const [pretraining, finetuning] = [arm.pretrain!, arm.finetune[0]!];
-const tuned = () => finetunedRow(arm, finetuning, plan), read = () => pretrainedRow(arm, pretraining, plan);
+const plan = await planOf(study), baselines = baselinesOf(plan);
+const pretraining = plan.runs.find(isPretraining)!;
+const finetuning = plan.runs.find((run) => !isPretraining(run)) as PlannedFinetune;
+const tuned = async () => (await finetunedRows(finetuning, plan))[0];
+const read = async () => (await pretrainedRows(pretraining, plan, baselines))[0];
 
 // deno-lint-ignore no-explicit-any -- Whatever a file may hold.
 type Json = Record<string, any>;

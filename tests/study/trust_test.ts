@@ -3,11 +3,12 @@ import { fileURLToPath } from "node:url";
 import * as tf from "../../lib/tfjs.ts";
 import type { Task } from "../../lib/data/mod.ts";
 import { backend, keyOf, words as draws } from "../../lib/engine/mod.ts";
-import { planOf } from "../../lib/study/plan.ts";
-import { ablate, report, type Study, type StudyOptions, type StudySettings } from "../../lib/study/mod.ts";
+import { isPretraining, type PlannedRun } from "../../lib/study/plan.ts";
+import { ablate, type Study, type StudyOptions, type StudySettings } from "../../lib/study/mod.ts";
+import { planOf } from "../../lib/study/tuning.ts";
 import { keys, store, stored } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
-import { corpus, sky, text, weather, words } from "./weather.ts";
+import { corpus, sky, text, untimed, weather, words } from "./weather.ts";
 
 await backend();
 
@@ -72,7 +73,8 @@ Deno.test("another held-out text is scored, by the model that is there, as the b
     now!.bitsPerCharacter > old!.bitsPerCharacter,
     `${now!.bitsPerCharacter} after ${old!.bitsPerCharacter}`,
   );
-  assert(after.baselines!.bigram.bitsPerCharacter > before.baselines!.bigram.bitsPerCharacter);
+  const [first, then] = [before, after].map(({ pretrained }) => pretrained[0]!.baselines!);
+  assert(then!.bigram.bitsPerCharacter > first!.bigram.bitsPerCharacter);
 });
 
 Deno.test("other training texts are another training", async () => {
@@ -91,11 +93,10 @@ Deno.test("a run keeps its answer and scores for each test example, and its loss
   predictions.forEach((label, i) => assert(scores[2 * i + label]! >= scores[2 * i + 1 - label]!));
   const { losses = new Float32Array(), loss } = reader!.heldout!;
   assert(losses.length > 3 && Math.abs(losses.reduce((a, b) => a + b) / losses.length - loss) < 1e-5);
-  assertEquals([reader!.trained, run!.trained], [{ updates: 4, batch: 2 }, {
-    updates: 3,
-    batch: 8,
-    examples: 24,
-  }]);
+  const [reading, tuning] = [reader!, run!].map(({ trained }) => ({ ...trained!, seconds: 1 }));
+  assertEquals(reading, { updates: 4, batch: 2, tokens: 4 * 2 * 12, flops: 6 * 96 * 1424, seconds: 1 });
+  const tokens = 245;
+  assertEquals(tuning, { updates: 3, batch: 8, examples: 24, tokens, flops: 6 * tokens * 1424, seconds: 1 });
 });
 
 Deno.test("grades are kept to the last digit, of which their ranks are made", async () => {
@@ -112,7 +113,7 @@ Deno.test("grades are kept to the last digit, of which their ranks are made", as
   const { updates, before, after } = await again({ tasks: [grades as Task] });
   assertEquals([updates, before.finetuned.length], [3, 1]);
   const options = { ...small, tasks: [grades as Task], workers: 1, folder: await Deno.makeTempDir() };
-  assertEquals((await ablate(options)).finetuned, after.finetuned);
+  assertEquals(untimed(await ablate(options)), untimed(after));
   for await (const _ of ablate(options)) throw new Error("all runs are there");
   assert(after.finetuned[0]!.answers!.predictions instanceof Float64Array);
   await Deno.remove(options.folder, { recursive: true });
@@ -125,13 +126,13 @@ Deno.test("a report says how much of each task's texts was cut and unknown, a se
   const [{ texts, cut, unknown }] = study.finetuned as [Study["finetuned"][0]];
   assertEquals([texts, cut], [48, 16]);
   assert(
-    report(study).includes(
+    study.report.includes(
       `Of sky, 16 of 48 texts were cut to fit the context, and ${
         (100 * unknown!).toFixed(1)
       } % of tokens are \`<unk>\`.`,
     ),
   );
-  assert(!report(await ablate({ ...small, folder, workers: 1 })).includes("Of sky"));
+  assert(!(await ablate({ ...small, folder, workers: 1 })).report.includes("Of sky"));
   await Deno.remove(folder, { recursive: true });
 });
 
@@ -170,7 +171,8 @@ Deno.test("a batch larger than the data is told as large as it was", async () =>
   const folder = await Deno.makeTempDir();
   const finetune = { ...small.finetune, batch: 500 };
   const { finetuned: [run] } = await ablate({ ...small, finetune, folder, workers: 1 });
-  assertEquals(run!.trained, { updates: 1, batch: 24, examples: 24 });
+  const { updates, batch, examples } = run!.trained!;
+  assertEquals({ updates, batch, examples }, { updates: 1, batch: 24, examples: 24 });
   await Deno.remove(folder, { recursive: true });
 });
 
@@ -180,10 +182,14 @@ function drawing(name: string) {
   return (below: number) => draws(keyOf(0, name, at++), 2)[0]! % below;
 }
 
+/** The first fine-tuning of a study. */
+async function finetuningOf(study: StudySettings): Promise<PlannedRun> {
+  return (await planOf(study)).runs.find((run) => !isPretraining(run))!;
+}
+
 /** Keys of a study's runs: of what is trained and of what is found. */
 async function keysOf(study: StudySettings): Promise<{ trained: string[]; found: string[] }> {
-  const { arms } = await planOf(study);
-  const runs = arms.flatMap(({ pretrain, finetune }) => [...pretrain ? [pretrain] : [], ...finetune]);
+  const { runs } = await planOf(study);
   return { trained: runs.map(({ trained }) => trained), found: runs.map(({ key }) => key) };
 }
 
@@ -216,6 +222,7 @@ Deno.test("two studies that differ in one thing that a run reads have no run in 
     () => ["finetuned", "trained", example("train", "label")],
     () => ["finetuned", "found", example("test", "text")],
     () => ["finetuned", "found", example("test", "label")],
+    () => ["finetuned", "found", { tasks: [{ ...task, validation: rows(8, 2 + draw(6)) } as Task] }],
     () => ["finetuned", "trained", { tasks: [{ ...task, labels: replaced(task.labels, changed) }] }],
     () => ["finetuned", "found", { tasks: [{ ...task, measures: draw(2) ? ["f1"] : ["accuracy", "f1"] }] }],
     () => ["finetuned", "trained", { trainExamples: 1 + draw(23) }],
@@ -251,6 +258,7 @@ Deno.test("two studies that differ in one thing that a run reads have no run in 
       },
     ),
     () => ["finetuned", "trained", { finetune: { ...finetune, schedule: "warmup_constant" } }],
+    () => ["finetuned", "trained", { finetune: { ...finetune, keep: "best" } }],
     () => ["finetuned", "trained", { lambda: [number(0.5)] }],
     () => ["finetuned", "trained", { transfer: [-draw(2)] }],
   ];
@@ -288,8 +296,8 @@ const choice: Task = {
 Deno.test("a text whose words stand in another order is another text, though its tokenizer is the same", async () => {
   const train = text.split(" ").reverse().join(" ");
   const [one, other] = [await planOf(small), await planOf({ ...small, corpus: { ...corpus, train } })];
-  assertEquals(JSON.stringify(one.tokenizer), JSON.stringify(other.tokenizer));
-  assert(one.arms[0]!.pretrain!.trained !== other.arms[0]!.pretrain!.trained);
+  assertEquals(JSON.stringify(one.tokenizers), JSON.stringify(other.tokenizers));
+  assert(one.runs[0]!.trained !== other.runs[0]!.trained);
 });
 
 Deno.test("fine-tunings of one model that comes with the kit have a key for each seed and each such model", async () => {
@@ -298,7 +306,7 @@ Deno.test("fine-tunings of one model that comes with the kit have a key for each
   assertEquals(new Set(trained).size, 4);
 });
 
-Deno.test("keys are what they were, so that no result is computed again for nothing", () => {
+Deno.test("keys are what they were, so that no result is computed again for nothing", async () => {
   const key = keys()({
     seed: 1,
     options: { rate: 0.001, batch: Infinity },
@@ -306,6 +314,31 @@ Deno.test("keys are what they were, so that no result is computed again for noth
     ids: Int32Array.of(1, 2),
   });
   assertEquals(key, "255eaf76d42c7f33767a1f2b4b29d457992ca684ffc2e6743437492da46d5fa0");
+  const { trained: [, trained], found: [, found] } = await keysOf(small);
+  assertEquals([small.finetune.keep, trained, found], [
+    "last",
+    "25fe040a9aceeb0f43c59eab6ec900239825e5caa6468dea2059624e78da1681",
+    "b641d52a022580910bcc6425305ea668f08888e149c294f4fae0b3c210b4658f",
+  ]);
+});
+
+Deno.test("validation examples and the primary metric are in a training's key where they choose its epoch", async () => {
+  const best = { ...small, finetune: { ...small.finetune, keep: "best" as const } };
+  const of = async (change: Partial<Task>, study: StudySettings = best) => {
+    const { trained: [, trained], found: [, found] } = await keysOf({
+      ...study,
+      tasks: [{ ...task, ...change } as Task],
+    });
+    return { trained, found };
+  };
+  const own = await of({}), validation = rows(8, 4);
+  const last = await of({}, small);
+  const others = [await of({ validation }), await of({ measures: ["f1", "accuracy"] }), last];
+  assertEquals(new Set([own, ...others].map(({ trained }) => trained)).size, 4);
+  assertEquals((await of({ validation }, small)).trained, last.trained);
+  const scored = await of({ measures: ["accuracy", "f1"] }); // By another metric, too.
+  assertEquals([scored.trained === own.trained, scored.found === own.found], [true, false]);
+  assertEquals(await of({ about: "renamed" }), own);
 });
 
 Deno.test("what does not matter to a run changes no key", async () => {
@@ -316,7 +349,10 @@ Deno.test("what does not matter to a run changes no key", async () => {
     { tasks: [{ ...task, source: "another", licence: "CC0", about: "renamed" }] },
     { tasks: [structuredClone(task)] },
     { corpus: { ...corpus, name: "elsewhere/weather.txt", licence: "CC0" } },
-    { tasks: [{ ...task, validation: rows(5, 4) } as Task] },
+    { margins: { points: 1, bits: 0.1 } },
+    { seeds: [1] },
+    { sample: "once" },
+    { vary: { "preset.heads": [small.preset.heads], trainExamples: [24] } },
     { trainExamples: Infinity, testExamples: 1000 },
     { words: 99 },
   ];
@@ -392,7 +428,7 @@ Deno.test("lists are used as they were when a study was asked for", async () => 
   lambda.push(0.5);
   positions[0] = "none";
   const { finetuned } = await study;
-  assertEquals(finetuned.map(({ lambda, positions }) => [lambda, positions]), [[0.5, "learned"]]);
+  assertEquals(finetuned.map(({ levels: { lambda, positions } }) => [lambda, positions]), [[0.5, "learned"]]);
   await Deno.remove(folder, { recursive: true });
 });
 
@@ -431,7 +467,7 @@ Deno.test("columns that the kit does not know, and the order of fields, change n
       folder: other,
       workers: 2,
     });
-    assertEquals([beside.failures, beside.finetuned], [[], plain.finetuned]);
+    assertEquals([beside.failures, untimed(beside)], [[], untimed(plain)]);
     for (const each of [folder, other]) await Deno.remove(each, { recursive: true });
   }
 });
@@ -505,7 +541,7 @@ Deno.test("one arm that fails does not keep the others from being made, and the 
     tasks: [{ ...task, measures: ["f1"] }],
   });
   assertEquals([study.complete, study.finetuned.length, study.failures.length], [false, 1, 1]);
-  assert(report(study).startsWith("**Not finished**: Cannot finish sky-learned-lambda0.5-seed1: "));
+  assert(study.report.startsWith("**Not finished**: Cannot finish sky-learned-lambda0.5-seed1: "));
   await Deno.remove(folder, { recursive: true });
 });
 
@@ -516,7 +552,7 @@ Deno.test("a report that was changed or removed is written again; a study's seco
   for (const change of [() => Deno.writeTextFile(path, "| sky | 99.9 |"), () => Deno.remove(path)]) {
     await change();
     await ablate({ ...small, folder, workers: 1 });
-    assertEquals(await Deno.readTextFile(path), report(study));
+    assertEquals(await Deno.readTextFile(path), study.report);
   }
   const read = async (name: RegExp) => {
     const files = [...Deno.readDirSync(folder)].filter((file) => name.test(file.name));
@@ -530,15 +566,14 @@ Deno.test("a report that was changed or removed is written again; a study's seco
 Deno.test("a result says what trained its model, though it is asked again by other code; a mixture is told", async () => {
   const folder = await Deno.makeTempDir();
   await ablate({ ...small, folder, workers: 1 });
-  const { arms: [arm] } = await planOf({ ...small, folder });
-  const { result, key, settings } = arm!.finetune[0]!;
+  const { result, key, settings } = await finetuningOf({ ...small, folder });
   const found = (await stored(result, key))!;
   assertEquals(found.training!.code, found.provenance.code);
   assert(/^[0-9a-f]{16}$/.test(found.training!.code!));
-  assert(!report(await ablate({ ...small, folder, workers: 1 })).includes("versions of the kit"));
+  assert(!(await ablate({ ...small, folder, workers: 1 })).report.includes("versions of the kit"));
   await store(result, { key, settings }, found.result, 1, { ...found.training!, code: "0".repeat(16) });
   const mixed = await ablate({ ...small, folder, workers: 1 });
-  assert(report(mixed).startsWith("**Of 2 versions of the kit's code**: "));
+  assert(mixed.report.startsWith("**Of 2 versions of the kit's code**: "));
   await Deno.remove(folder, { recursive: true });
 });
 
@@ -639,10 +674,7 @@ Deno.test("a result whose checksum was made to fit is refused where its numbers 
   const folder = await Deno.makeTempDir();
   const options = { ...small, folder, workers: 1 };
   await ablate(options);
-  const { arms: [arm] } = await planOf({ ...small, folder });
-  const [{ result: path, key, settings }] = arm!.finetune as unknown as [
-    { result: string; key: string; settings: unknown },
-  ];
+  const { result: path, key, settings } = await finetuningOf({ ...small, folder });
   const found = await stored<Record<string, unknown>>(path, key);
   const values: Record<string, unknown>[] = [
     null as unknown as Record<string, unknown>,

@@ -5,7 +5,7 @@
  */
 import type { Corpus, Task } from "../../lib/data/mod.ts";
 import { presets } from "../../lib/model/mod.ts";
-import { smoke, studies, type StudySettings } from "../../lib/study/mod.ts";
+import { smoke, studies, type Study, type StudySettings } from "../../lib/study/mod.ts";
 import { toy } from "../toy.ts";
 
 /** What the texts are made of. */
@@ -44,3 +44,11 @@ export const weather: StudySettings = {
   merges: 20,
   pretrain: { ...tiny.pretrain, updates: 4, batch: 2 },
 };
+
+/** What a study's runs found, without how long they took. */
+export function untimed({ pretrained, finetuned }: Study): unknown[] {
+  return [...pretrained, ...finetuned].map(({ trained, ...row }) => {
+    const { seconds: _, ...budget } = trained!;
+    return { ...row, trained: budget };
+  });
+}

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { backend } from "../../lib/engine/mod.ts";
 import { claimOf } from "../../lib/study/run.ts";
-import { planOf, runsOf } from "../../lib/study/plan.ts";
+import { planOf } from "../../lib/study/tuning.ts";
 import { ablate, type StudySettings } from "../../lib/study/mod.ts";
 import { frame, startWorker, WorkerEnded, workerProgram } from "../../lib/study/workers.ts";
 import { assert, assertEquals } from "../assert.ts";
@@ -20,8 +20,8 @@ async function inFolder(test: (study: StudySettings) => Promise<void>): Promise<
 Deno.test("a worker that no longer answers is ended, and its claim is free", () =>
   inFolder(async (study) => {
     const plan = await planOf({ ...study, pretrain: { ...study.pretrain, updates: 1e6 } });
-    const { arms, tokenizer } = plan;
-    const order = frame({ arms, tokenizer: tokenizer.toJSON(), saveEvery: 1000, backend: "wasm" });
+    const { runs, tokenizers: [tokenizer] } = plan;
+    const order = frame({ runs, tokenizers: [tokenizer!.toJSON()], saveEvery: 1000, backend: "wasm" });
     const worker = startWorker((await workerProgram())!, study.folder, order, 2000);
     let steps = 0;
     try {
@@ -39,7 +39,7 @@ Deno.test("a worker that no longer answers is ended, and its claim is free", () 
     assert(complete, "the run that it had is made");
     const left = [...Deno.readDirSync(study.folder)].filter(({ name }) => name.endsWith(".claim"));
     // Of the run of a million updates, which nobody asked for again.
-    assertEquals(left.map(({ name }) => `${study.folder}/${name}`), [claimOf(runsOf(plan)[0]!.planned)]);
+    assertEquals(left.map(({ name }) => `${study.folder}/${name}`), [claimOf(runs[0]!)]);
   }));
 
 Deno.test("workers are told what the study has read, and read no data themselves", () =>
@@ -59,8 +59,8 @@ Deno.test("workers are told what the study has read, and read no data themselves
 
 Deno.test("a study waits for a run that another process has, and carries it out if that leaves it", () =>
   inFolder(async (study) => {
-    const [first] = runsOf(await planOf(study));
-    const path = claimOf(first!.planned);
+    const { runs: [first] } = await planOf(study);
+    const path = claimOf(first!);
     const holder = { host: "elsewhere", process: 7, since: "2026-01-01T00:00:00.000Z", token: "x" };
     await Deno.writeTextFile(path, JSON.stringify(holder));
     const seen: string[] = [];

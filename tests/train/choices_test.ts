@@ -4,7 +4,7 @@ import { backend } from "../../lib/engine/mod.ts";
 import { addHead, classify, dispose, gpt, leaves, presets } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
 import { encodeTask, evaluate, finetune, objective, zeroShot } from "../../lib/train/mod.ts";
-import { exampleBatch } from "../../lib/train/finetune.ts";
+import { exampleBatch } from "../../lib/train/batches.ts";
 import { assert, assertClose, assertEquals } from "../assert.ts";
 import { splits, toy } from "../toy.ts";
 

@@ -1,0 +1,148 @@
+import {
+  armMean,
+  contextsOf,
+  contrastsOf,
+  counted,
+  type EffectOptions,
+  effectsOf,
+  type Factor,
+  factorLabel,
+  factorNamed,
+  filtered,
+  groups,
+  labelOf,
+  levelLabel,
+  pick,
+  type Score,
+  TEXT,
+  varying,
+} from "./effects.ts";
+import type { Level, Levels } from "./factors.ts";
+import type { Pretrained } from "./rows.ts";
+import { difference, type Estimate, estimate } from "./statistics.ts";
+import type { Tried } from "./tuning.ts";
+
+/** Options of a study's curves. */
+export interface ArmCurveOptions extends Pick<EffectOptions, "by" | "at"> {
+  /** A level, whose score is subtracted, seed by seed. Default: none. */
+  readonly minus?: Level;
+}
+
+/** Options of a study's curves by position. */
+export interface PositionOptions extends Pick<ArmCurveOptions, "at" | "minus"> {
+  /** Number of groups of positions. Default: 16. */
+  readonly bins?: number;
+}
+
+/** A line of a figure, with 95 % intervals. */
+export interface ArmCurve {
+  /** Its label: the levels in which it differs from others. */
+  readonly name: string;
+  /** These levels. */
+  readonly levels: Levels;
+  /** The factor's levels, or their numbers from 0 if they are names. */
+  readonly x: readonly number[];
+  /** Scores, or differences. */
+  readonly y: readonly Estimate[];
+}
+
+/** Score against a factor's levels, or its difference from that of one level. */
+export function curvesOf(
+  scores: readonly Score[],
+  factors: readonly Factor[],
+  name: string,
+  { by, at = {}, minus }: ArmCurveOptions,
+): ArmCurve[] {
+  const factor = factorNamed(name, factors);
+  by?.forEach((one) => factorNamed(one, factors));
+  const included = filtered(scores, factors, at).filter(({ levels }) => (levels[name] ?? null) !== null);
+  const others = varying(included, factors).filter((other) => other.name !== name);
+  const own = others.filter((other) => by?.includes(other.name) ?? true);
+  const averaged = others.filter((other) => !own.includes(other));
+  return contextsOf(included, own).map(({ levels: fixed, scores: group }): ArmCurve => {
+    const points = factor.levels.filter((level) => level !== minus).flatMap((level, i) => {
+      const runs = group.filter(({ levels }) => levels[name] === level);
+      if (runs.length === 0) return [];
+      const y = minus === undefined
+        ? armMean(runs, averaged)
+        : effectsOf(contrastsOf(group, factors, name, { between: [level, minus], by: [], isMean: true }))[0];
+      return y === undefined || Number.isNaN(y.mean) ? [] : [{ x: xOf(level, i), y }];
+    });
+    return {
+      name: labelOf(fixed, own) || factorLabel(name),
+      levels: fixed,
+      x: points.map(({ x }) => x),
+      y: points.map(({ y }) => y),
+    };
+  });
+}
+
+/** A level on a horizontal axis: itself, or its place among others. */
+const xOf = (level: Level, place: number): number => typeof level === "number" ? level : place;
+
+/** Validation score against a setting that was tuned, the best over the others. */
+export function tunedCurves(
+  tried: readonly Tried[],
+  path: string,
+  factors: readonly Factor[],
+  { at = {} }: ArmCurveOptions,
+): ArmCurve[] {
+  const known = tried.filter(({ settings }) => path in settings)
+    .map((one) => ({ ...one, levels: { task: one.task ?? TEXT, ...one.levels } as Levels }));
+  const scored = filtered(known, factors, at);
+  const own = varying(scored, factors);
+  return groups(scored, own).map((group): ArmCurve => {
+    const isText = group[0]!.levels["task"] === TEXT, unit = isText ? 1 : 100;
+    const values = [...new Set(group.map(({ settings }) => settings[path]!))];
+    const best = (value: Level) =>
+      group.filter(({ settings }) => settings[path] === value)
+        .map(({ scores }) => scores.filter(Number.isFinite)).filter((scores) => scores.length > 0)
+        .map((scores) => estimate(scores.map((score) => unit * score)))
+        .reduce((one, other) => (other.mean > one.mean) === isText ? one : other);
+    return {
+      name: labelOf(group[0]!.levels, own) || (isText ? TEXT : group[0]!.task!),
+      levels: pick(group[0]!.levels, own),
+      x: values.map(xOf),
+      y: values.map(best),
+    };
+  });
+}
+
+/** Loss by position in the window. */
+export function positionCurves(
+  pretrained: readonly Pretrained[],
+  factors: readonly Factor[],
+  name: string,
+  { at = {}, minus, bins = 16 }: PositionOptions,
+): ArmCurve[] {
+  const { levels } = factorNamed(name, factors);
+  const runs = filtered(pretrained, factors, at).filter(({ byPosition }) => byPosition);
+  const others = varying(runs, factors).filter((other) => other.name !== name);
+  const width = Math.ceil(Math.max(1, ...runs.map(({ byPosition }) => byPosition!.length)) / bins);
+  const binned = (values: readonly number[]) =>
+    Array.from(
+      { length: Math.ceil(values.length / width) },
+      (_, i) => estimate(values.slice(i * width, (i + 1) * width)).mean,
+    );
+  return contextsOf(runs, others).flatMap(({ levels: fixed, scores: group }) => {
+    const bySeed = (level: Level) => {
+      const own = counted(group.filter((run) => run.levels[name] === level));
+      return new Map(own.map((run) => [run.seed, binned(run.byPosition!)]));
+    };
+    const reference = minus === undefined ? undefined : bySeed(minus);
+    return levels.filter((level) => level !== minus).flatMap((level): ArmCurve[] => {
+      const own = bySeed(level), seeds = [...own.keys()].filter((seed) => reference?.has(seed) ?? true);
+      if (seeds.length === 0) return [];
+      const values = (of: ReadonlyMap<number, number[]>, i: number) => seeds.map((seed) => of.get(seed)![i]!);
+      const places = [...own.get(seeds[0]!)!.keys()];
+      return [{
+        name: [levelLabel(name, level), labelOf(fixed, others)].filter(Boolean).join(", "),
+        levels: { [name]: level, ...fixed },
+        x: places.map((i) => (i + 0.5) * width),
+        y: places.map((i) =>
+          reference ? difference(values(own, i), values(reference, i)) : estimate(values(own, i))
+        ),
+      }];
+    });
+  });
+}

@@ -1,0 +1,596 @@
+import { type ColumnTable, table } from "../arquero.ts";
+import { InputError, quoted } from "../errors.ts";
+import { displayAs } from "../kernel.ts";
+import { rounded } from "../numbers.ts";
+import { isPlain, unknown } from "../settings.ts";
+import type { Level, Levels } from "./factors.ts";
+import { type CrossedMean, crossedMean } from "./crossed.ts";
+import {
+  clopperPearson,
+  detectable,
+  equivalenceP,
+  type Estimate,
+  formatEstimate,
+  holm,
+  intervalOf,
+  type Mean,
+  pValue,
+  type Scale,
+} from "./statistics.ts";
+
+/** The name of the held-out text in tables; no task can have it. */
+export const TEXT = "held-out text";
+
+/** A factor of a study, and its levels in the order of its settings. */
+export interface Factor {
+  readonly name: string;
+  readonly levels: readonly Level[];
+}
+
+/** What is measured: a task's metric, or bits per character. */
+export interface Metric {
+  /** Its name and unit, for an arm. */
+  readonly name: string;
+  /** The unit of a difference. */
+  readonly unit: string;
+  readonly scale: Scale;
+  /** Largest value of the scale, in this unit. */
+  readonly whole: number;
+  /** A smaller difference does not matter. */
+  readonly margin: number;
+}
+
+/** The score of one run on a task or the held-out text. */
+export interface Score {
+  readonly metric: Metric;
+  /** The levels of the factors, `task` included. */
+  readonly levels: Levels;
+  readonly seed: number;
+  /** The score of each cluster of test examples, or window: their mean is the run's. */
+  readonly parts: readonly number[];
+  /** Scores whose parts are of the same examples have the same object. */
+  readonly pairing: unknown;
+  /** Whether the model did not leave chance. */
+  readonly stuck: boolean;
+}
+
+/** A difference between arms, paired by seed and test example. */
+export interface ArmEffect extends Estimate {
+  /** What it is about: a task, or the held-out text, and the levels that both arms share. */
+  readonly where: string;
+  /** Both arms: `learned − sinusoidal`. */
+  readonly difference: string;
+  /** A name for a figure, which says how it differs from the other effects beside it. */
+  readonly label: string;
+  /** The levels that both arms share. */
+  readonly levels: Levels;
+  /** Unit. */
+  readonly unit: string;
+  /** Number of clusters of test examples, or of held-out windows; 1 if only the runs' scores are known. */
+  readonly clusters: number;
+  /** Its standard error; NaN for one seed. */
+  readonly error: number;
+  /** The share of its variance that seeds make, and examples do not. */
+  readonly seedShare: number;
+  /** Its two-sided p-value, corrected for the number of effects beside it (Holm); NaN for one seed. */
+  readonly p: number;
+  /** The smallest true difference that would be found with 80 % power. */
+  readonly detectable: number;
+  /**
+   * What follows: `higher`, `lower`, which may be by less than the margin (`higher, within ±2`), `equal within ±2`,
+   * `not significant`, `one seed cannot tell`, `no variation, cannot tell` or `no arm left chance`.
+   */
+  readonly finding: string;
+  /** All of it in a sentence. */
+  readonly sentence: string;
+}
+
+/** Options of an effect. */
+export interface EffectOptions {
+  /** The levels to compare, the second subtracted from the first; or two lists of levels, compared pair by pair. */
+  readonly between?: readonly [Level | readonly Level[], Level | readonly Level[]];
+  /** The factors for each of whose levels there is an effect of its own; it is averaged over the others. Default: all. */
+  readonly by?: readonly string[];
+  /** Levels of other factors to include. Default: all. */
+  readonly at?: Readonly<Record<string, Level | readonly Level[]>>;
+  /** Another factor: how the effect at each of its levels differs from that at its first. Default: none. */
+  readonly interaction?: string;
+}
+
+/** Scores of one arm, by seed, and their weight in a contrast. */
+interface Term {
+  readonly scores: readonly Score[];
+  readonly weight: number;
+}
+
+/** A linear contrast between arms. */
+export interface Contrast {
+  readonly where: string;
+  readonly difference: string;
+  readonly levels: Levels;
+  readonly terms: readonly Term[];
+}
+
+/** The name of a factor in sentences and tables. */
+export function factorLabel(name: string): string {
+  const known: Readonly<Record<string, string>> = {
+    ...{ lambda: "λ", transfer: "start", trainExamples: "training examples" },
+  };
+  return known[name] ?? name.replace(/^preset\.(positions\.)?/, "").replace(".", " ")
+    .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+/** A level in sentences and tables: `sinusoidal`, `λ = 0.5`, `heads = 2`. */
+export function levelLabel(name: string, level: Level): string {
+  switch (name) {
+    case "task":
+    case "model":
+    case "positions":
+      return `${level}`;
+    case "transfer":
+      return startLabel(level);
+    default:
+      return `${factorLabel(name)} = ${level}`;
+  }
+}
+
+/** How a model's fine-tuning began (Figure 2). */
+export function startLabel(transfer: Level): string {
+  switch (transfer) {
+    case "all":
+      return "pre-trained";
+    case "zero-shot":
+      return "zero-shot";
+    case -1:
+      return "from scratch";
+    case 0:
+      return "embeddings only";
+    default:
+      return transfer === 1 ? "1 layer" : `${transfer} layers`;
+  }
+}
+
+/** The labels of several levels: `imdb, λ = 0.5`. */
+export function labelOf(levels: Levels, factors: readonly Factor[]): string {
+  return factors.map(({ name }) => {
+    const level = levels[name] ?? null;
+    return level === null ? "" : levelLabel(name, level);
+  }).filter(Boolean).join(", ");
+}
+
+/** The factors with several levels among these scores. */
+export function varying(scores: readonly Pick<Score, "levels">[], factors: readonly Factor[]): Factor[] {
+  return factors.filter(({ name }) =>
+    new Set(scores.map(({ levels }) => levels[name] ?? null).filter((level) => level !== null)).size > 1
+  );
+}
+
+/** Scores by the levels of some factors, in the order of first appearance. */
+export function groups<S extends Pick<Score, "levels">>(
+  scores: readonly S[],
+  factors: readonly Factor[],
+): S[][] {
+  const key = ({ levels }: S) => JSON.stringify(factors.map(({ name }) => levels[name] ?? null));
+  return [...Map.groupBy(scores, key).values()];
+}
+
+/** The levels of some factors. */
+export function pick(levels: Levels, factors: readonly Factor[]): Levels {
+  return Object.fromEntries(factors.map(({ name }) => [name, levels[name] ?? null]));
+}
+
+/** Levels that are compared, and what their difference is called. */
+interface Compared {
+  readonly difference: string;
+  readonly pairs: readonly (readonly [Level, Level])[];
+}
+
+/**
+ * The comparisons of a factor: with numbers each − the first, so that the effect is that of a larger dose; else the
+ * first − each other.
+ */
+function referencePairs({ name, levels }: Factor, scores: readonly Score[]): Compared[] {
+  const present = levels.filter((level) => scores.some(({ levels }) => levels[name] === level));
+  const isDose = name !== "transfer" && present.every((level) => typeof level === "number");
+  const [first, ...others] = present as [Level, ...Level[]];
+  return others.map((other) => {
+    const pair = isDose ? [other, first] as const : [first, other] as const;
+    return { difference: pair.map((level) => levelLabel(name, level)).join(" − "), pairs: [pair] };
+  });
+}
+
+/**
+ * The contrasts of a factor's levels.
+ *
+ * @param options `isMean`: means are given also where effects contradict each other, as in a curve.
+ * @throws {InputError} If a factor or level is unknown, or measures of different units would be averaged.
+ */
+export function contrastsOf(
+  scores: readonly Score[],
+  factors: readonly Factor[],
+  name: string,
+  { between, by, at = {}, interaction, isMean = false }: EffectOptions & { readonly isMean?: boolean } = {},
+): Contrast[] {
+  const factor = factorNamed(name, factors);
+  const other = interaction === undefined ? undefined : factorNamed(interaction, factors);
+  by?.forEach((one) => factorNamed(one, factors));
+  const included = filtered(scores, factors, at).filter(({ levels }) => (levels[name] ?? null) !== null);
+  const others = labelled(included, factors).filter((one) => one.name !== name && one !== other);
+  const own = others.filter((one) => by?.includes(one.name) ?? true);
+  const averaged = others.filter((one) => !own.includes(one));
+  const comparisons = between === undefined
+    ? referencePairs(factor, included)
+    : [givenPairs(factor, between)];
+  return contextsOf(included, own).flatMap(({ levels, scores: group }) =>
+    comparisons.flatMap(({ difference, pairs }) => {
+      const common = { where: labelOf(levels, own), difference, levels };
+      // What is averaged over: the other factors' levels, and the pairs of levels that are compared.
+      const contexts = contextsOf(group, averaged).flatMap((context) =>
+        pairs.map((pair) => ({ ...context, pair }))
+      );
+      return other
+        ? interactions(contexts, name, other, common)
+        : mainEffect(contexts, name, averaged, common, pairs.length > 1, isMean);
+    })
+  );
+}
+
+/** Scores at some levels, and two levels of a factor to compare there. */
+interface Comparison {
+  readonly levels: Levels;
+  readonly scores: readonly Score[];
+  readonly pair: readonly [Level, Level];
+}
+
+type Common = Omit<Contrast, "terms">;
+
+/** The terms of a difference, with a weight. */
+function termsOf(scores: readonly Score[], name: string, [a, b]: Comparison["pair"], weight: number): Term[] {
+  const at = (level: Level) => scores.filter(({ levels }) => levels[name] === level);
+  return [{ scores: at(a), weight }, { scores: at(b), weight: -weight }];
+}
+
+const isComplete = (terms: readonly Term[]): boolean => terms.every(({ scores }) => scores.length > 0);
+
+/** The mean of differences, or each of them if they contradict each other. */
+function mainEffect(
+  all: readonly Comparison[],
+  name: string,
+  averaged: readonly Factor[],
+  common: Common,
+  hasPairs: boolean,
+  isMean: boolean,
+): Contrast[] {
+  const complete = all.filter(({ scores, pair }) => isComplete(termsOf(scores, name, pair, 1)));
+  if (complete.length === 0) return [];
+  // Between two floors there is no effect to average.
+  const learned = complete.filter(({ scores, pair }) => !areStuck(termsOf(scores, name, pair, 1)));
+  const contexts = learned.length > 0 ? learned : complete;
+  const fixed = contexts.length < all.length ? commonLevels(contexts, averaged) : {};
+  checkUnits(contexts.map(({ scores }) => scores[0]!.metric), `the effect of ${name}`);
+  const single = contexts.map(({ levels, scores, pair }): Contrast => ({
+    where: [common.where, labelOf(levels, averaged)].filter(Boolean).join(", "),
+    difference: hasPairs ? pair.map((level) => levelLabel(name, level)).join(" − ") : common.difference,
+    levels: { ...common.levels, ...levels },
+    terms: termsOf(scores, name, pair, 1),
+  }));
+  if (!isMean && contradicted(single)) return single;
+  const weight = 1 / contexts.length;
+  return [{
+    ...common,
+    where: [common.where, labelOf(fixed, averaged)].filter(Boolean).join(", "),
+    levels: { ...common.levels, ...fixed },
+    terms: contexts.flatMap(({ scores, pair }) => termsOf(scores, name, pair, weight)),
+  }];
+}
+
+/** The levels that all of these have: the others do not exist, or nothing was learned there. */
+function commonLevels(contexts: readonly Comparison[], factors: readonly Factor[]): Levels {
+  const [first] = contexts;
+  return Object.fromEntries(
+    factors.map(({ name }) => name).filter((name) =>
+      contexts.every(({ levels }) => levels[name] === first!.levels[name])
+    ).map((name) => [name, first!.levels[name]!]),
+  );
+}
+
+/** Whether no run of any arm left chance. */
+const areStuck = (terms: readonly Term[]): boolean =>
+  terms.every(({ scores }) => scores.every(({ stuck }) => stuck));
+
+/** How a mean of differences depends on another factor: at each of its levels − at its first. */
+function interactions(
+  contexts: readonly Comparison[],
+  name: string,
+  other: Factor,
+  common: Common,
+): Contrast[] {
+  const has = (level: Level) =>
+    contexts.some(({ scores }) => scores.some(({ levels }) => levels[other.name] === level));
+  const [first, ...rest] = other.levels.filter(has);
+  return rest.flatMap((level) => {
+    const differences = contexts.map(({ scores, pair }) => (weight: number) =>
+      ([[level, weight], [first!, -weight]] as const).flatMap(([level, weight]) =>
+        termsOf(scores.filter(({ levels }) => levels[other.name] === level), name, pair, weight)
+      )
+    ).filter((termsAt) => isComplete(termsAt(1)));
+    if (differences.length === 0) return [];
+    const terms = differences.flatMap((termsAt) => termsAt(1 / differences.length));
+    checkUnits(terms.map(({ scores }) => scores[0]!.metric), `the effect of ${name}`);
+    const [here, there] = [level, first!].map((level) => levelLabel(other.name, level));
+    return [{ ...common, difference: `(${common.difference}) at ${here} − at ${there}`, terms }];
+  });
+}
+
+/** The factors that names of arms need: those that vary, and the task. */
+export function labelled(scores: readonly Pick<Score, "levels">[], factors: readonly Factor[]): Factor[] {
+  const several = varying(scores, factors);
+  return factors.filter((factor) => factor.name === "task" || several.includes(factor));
+}
+
+/**
+ * The combinations of some factors' levels, each with its scores. Those to which a factor makes no difference belong to
+ * all its levels, as zero-shot scores to each λ.
+ */
+export function contextsOf<S extends Pick<Score, "levels">>(
+  scores: readonly S[],
+  factors: readonly Factor[],
+): { readonly levels: Levels; readonly scores: readonly S[] }[] {
+  const all = groups(scores, factors).map(([first]) => pick(first!.levels, factors));
+  const includes = (wide: Levels, narrow: Levels) =>
+    factors.every(({ name }) => (wide[name] ?? null) === null || wide[name] === narrow[name]);
+  return all.filter((levels) => !all.some((other) => other !== levels && includes(levels, other)))
+    .map((levels) => ({ levels, scores: scores.filter((score) => includes(score.levels, levels)) }));
+}
+
+/** Whether effects that would be averaged have different signs, and differ significantly: then there is no main effect. */
+function contradicted(effects: readonly Contrast[]): boolean {
+  if (effects.length < 2) return false;
+  const means = effects.map((effect) => rowsOf(effect)).map((rows) => rows ? crossedMean(rows).mean : 0);
+  const [most, least] = [means.indexOf(Math.max(...means)), means.indexOf(Math.min(...means))];
+  if (!(means[most]! > 0 && means[least]! < 0)) return false;
+  const pairs = effects.length * (effects.length - 1) / 2; // Of which this is the most different.
+  const rows = rowsOf({
+    terms: [
+      ...effects[most]!.terms,
+      ...effects[least]!.terms.map(({ scores, weight }) => ({ scores, weight: -weight })),
+    ],
+  });
+  return rows !== undefined && pValue(crossedMean(rows)) * pairs < 0.05;
+}
+
+/** The pairs of levels that a caller compares. */
+function givenPairs(factor: Factor, between: NonNullable<EffectOptions["between"]>): Compared {
+  const lists = Array.isArray(between) && between.length === 2 ? between.map((side) => [side].flat()) : [];
+  const [a = [], b = []] = lists as Level[][];
+  if (a.length === 0 || a.length !== b.length) {
+    throw new InputError(
+      `Cannot compare ${
+        quoted(between)
+      } as between must be two levels of ${factor.name}, or two lists of as many`,
+    );
+  }
+  [...a, ...b].forEach((level) => checkLevel(factor, level));
+  const label = (levels: readonly Level[]) =>
+    levels.map((level) => levelLabel(factor.name, level)).join(" and ");
+  const side = (levels: readonly Level[]) => levels.length > 1 ? `(${label(levels)})` : label(levels);
+  return {
+    difference: `${side(a)} − ${side(b)}`,
+    pairs: a.map((level, i) => [level, b[i]!] as const),
+  };
+}
+
+/** The scores at some levels; those to which a factor makes no difference are at all of its levels. */
+export function filtered<S extends Pick<Score, "levels">>(
+  scores: readonly S[],
+  factors: readonly Factor[],
+  at: NonNullable<EffectOptions["at"]>,
+): S[] {
+  if (!isPlain(at)) {
+    throw new InputError(`Cannot use at ${quoted(at)} as it must be an object of factors and their levels`);
+  }
+  return Object.entries(at).reduce((some, [name, level]) => {
+    const factor = factorNamed(name, factors), levels = [level].flat() as Level[];
+    levels.forEach((level) => checkLevel(factor, level));
+    return some.filter(({ levels: own }) => (own[name] ?? null) === null || levels.includes(own[name]!));
+  }, [...scores]);
+}
+
+/**
+ * A factor by its name.
+ *
+ * @throws {InputError} If there is none.
+ */
+export function factorNamed(name: string, factors: readonly Factor[]): Factor {
+  const found = factors.find((factor) => factor.name === name);
+  if (found) return found;
+  const names = factors.map(({ name }) => name);
+  throw new InputError(`Cannot use factor ${quoted(name)} as ${unknown("factor", String(name), names)}`);
+}
+
+function checkLevel({ name, levels }: Factor, level: Level): void {
+  if (levels.includes(level)) return;
+  throw new InputError(`Cannot use level ${quoted(level)} of ${name} as its levels are ${levels.join(", ")}`);
+}
+
+function checkUnits(metrics: readonly Metric[], name: string): void {
+  const units = [...new Set(metrics.map(({ unit }) => unit))];
+  if (units.length < 2) return;
+  throw new InputError(
+    `Cannot average ${name} over ${units.join(" and ")}: add "task" to by, or choose tasks with at`,
+  );
+}
+
+/** The runs of an arm that count: those that left chance, or all if none did. */
+export function counted<S extends Pick<Score, "stuck">>(scores: readonly S[]): readonly S[] {
+  const free = scores.filter(({ stuck }) => !stuck);
+  return free.length > 0 ? free : scores;
+}
+
+/**
+ * A contrast by seed and cluster. Parts of the same examples are added; others stand side by side, scaled so that the
+ * mean of all is the contrast, and shifted so that they vary within their examples only. Undefined if no seed is in all arms.
+ */
+function rowsOf({ terms }: Pick<Contrast, "terms">): number[][] | undefined {
+  const arms = terms.map(({ scores, weight }) => {
+    const own = counted(scores), bySeed = new Map(own.map((score) => [score.seed, score]));
+    if (bySeed.size < own.length) throw new TypeError("an arm has two scores of one seed");
+    return { weight, bySeed };
+  });
+  const seeds = [...arms[0]?.bySeed.keys() ?? []].filter((seed) =>
+    arms.every(({ bySeed }) => bySeed.has(seed))
+  );
+  if (seeds.length === 0) return undefined;
+  const blocks = new Map<unknown, number[][]>(), single = seeds.map(() => 0);
+  for (const { weight, bySeed } of arms) {
+    seeds.forEach((seed, s) => {
+      const { parts, pairing } = bySeed.get(seed)!;
+      if (parts.length === 1) {
+        single[s]! += weight * parts[0]!;
+        return;
+      }
+      if (!blocks.has(pairing)) blocks.set(pairing, seeds.map(() => parts.map(() => 0)));
+      const row = blocks.get(pairing)![s]!;
+      parts.forEach((part, i) => row[i]! += weight * part);
+    });
+  }
+  if (blocks.size === 0) return single.map((value) => [value]);
+  const all = [...blocks.values()], total = all.reduce((sum, [row]) => sum + row!.length, 0);
+  const means = all.map((block) => mean(block.map(mean))), sum = means.reduce((a, b) => a + b, 0);
+  return seeds.map((_, s) =>
+    all.flatMap((block, k) => {
+      const scale = total / block[s]!.length;
+      return block[s]!.map((part) => single[s]! + scale * (part - means[k]!) + sum);
+    })
+  );
+}
+
+/** Whether a seed is in all arms, be it stuck or not. */
+function hasSeeds({ terms }: Contrast): boolean {
+  const [first, ...others] = terms.map(({ scores }) => new Set(scores.map(({ seed }) => seed)));
+  return [...first ?? []].some((seed) => others.every((seeds) => seeds.has(seed)));
+}
+
+/** The mean of a contrast; of none if in each seed one arm is stuck. */
+function meanOf(contrast: Pick<Contrast, "terms">): CrossedMean {
+  const rows = rowsOf(contrast);
+  return rows ? crossedMean(rows) : { mean: NaN, error: NaN, freedom: NaN, seeds: 0, clusters: 0 };
+}
+
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** What follows from contrasts, corrected for their number. Contrasts of arms without a common seed are left out. */
+export function effectsOf(contrasts: readonly Contrast[]): ArmEffect[] {
+  const known = contrasts.filter(hasSeeds).map((contrast) => ({
+    contrast,
+    found: meanOf(contrast),
+    metric: contrast.terms[0]!.scores[0]!.metric,
+  }));
+  const p = holm(known.map(({ contrast, found }) => areStuck(contrast.terms) ? NaN : pValue(found)));
+  const equal = holm(
+    known.map(({ contrast, found, metric }) =>
+      found.error > 0 && !areStuck(contrast.terms) ? equivalenceP(found, metric.margin) : NaN
+    ),
+  );
+  const [wheres, differences] = (["where", "difference"] as const).map((part) =>
+    new Set(known.map(({ contrast }) => contrast[part])).size
+  );
+  const effects = known.map(({ contrast, found, metric }, i): ArmEffect => {
+    const { where, difference, levels } = contrast;
+    const { unit, scale, whole, margin } = metric;
+    const most = scale === "amount" ? Infinity : scale === "share" ? whole : 2 * whole;
+    const [low, high] = intervalOf(found).map((bound) => Math.max(-most, Math.min(most, bound)));
+    const label = differences === 1
+      ? where || difference
+      : wheres === 1
+      ? difference
+      : `${where}: ${difference}`;
+    const effect = {
+      ...{ where, difference, label, levels, unit, n: found.seeds, clusters: found.clusters },
+      ...{
+        mean: found.mean,
+        low: low!,
+        high: high!,
+        error: found.error,
+        seedShare: typeof found.freedom === "number" ? 1 : found.freedom[0]!.share,
+      },
+      ...{ p: p[i]!, detectable: detectable(found) },
+      finding: areStuck(contrast.terms)
+        ? "no arm left chance"
+        : found.seeds === 0
+        ? "no seed left chance in both"
+        : findingOf(found, p[i]!, equal[i]!, margin),
+    };
+    return { ...effect, sentence: sentenceOf(effect) };
+  });
+  return displayAs(effects, () => effectsTable(effects).toMarkdown(), () => effectsTable(effects).toHTML());
+}
+
+/** Effects as a table. */
+export function effectsTable(effects: readonly ArmEffect[]): ColumnTable {
+  return table({
+    where: effects.map(({ where }) => where),
+    difference: effects.map(({ difference }) => difference),
+    n: effects.map(({ n }) => n),
+    "mean [95 %]": effects.map((row) => Number.isNaN(row.mean) ? "" : formatEstimate(row)),
+    unit: effects.map(({ unit }) => unit),
+    "p (Holm)": effects.map(({ p }) => Number.isNaN(p) ? "" : formatP(p)),
+    finding: effects.map(({ finding }) => finding),
+  });
+}
+
+/** Interprets a difference. Equal ones of all seeds, which a small test set can produce, are no proof. */
+function findingOf({ mean, error }: Mean, p: number, equal: number, margin: number): string {
+  if (Number.isNaN(error)) return "one seed cannot tell";
+  if (error === 0) return "no variation, cannot tell";
+  const within = equal < 0.05 ? `within ±${margin}` : "";
+  if (p < 0.05) return [mean > 0 ? "higher" : "lower", within].filter(Boolean).join(", ");
+  return within ? `equal ${within}` : "not significant";
+}
+
+/** A difference, what follows from it, and what it rests on. */
+function sentenceOf(effect: Omit<ArmEffect, "sentence">): string {
+  const { where, difference, mean, unit, n, clusters, p, finding, detectable } = effect;
+  if (n === 0) return `${where ? `${where}: ` : ""}${difference}: ${finding}`;
+  const seeds = `${n} seed${n === 1 ? "" : "s"}${
+    n > 1 && clusters === 1 ? " without the examples' noise" : ""
+  }`;
+  const evidence = Number.isNaN(p) ? "" : `, p ${p < 0.001 ? "< 0.001" : `= ${formatP(p)}`}`;
+  const power = finding === "not significant" && !Number.isNaN(p)
+    ? `; 80 % power needs ±${rounded(detectable, detectable / 2)}`
+    : "";
+  return `${where ? `${where}: ` : ""}${difference} = ${mean > 0 ? "+" : ""}${
+    formatEstimate(effect)
+  } ${unit}, ${seeds}: ${finding}${evidence}${power}`;
+}
+
+/** A p-value with two significant digits. */
+function formatP(p: number): string {
+  return p < 0.001 ? "<0.001" : String(Number(p.toPrecision(2)));
+}
+
+/**
+ * The mean of an arm over seeds and examples, without its stuck runs; its interval stays within the metric's values.
+ *
+ * @param factors Factors over which it is averaged, each level with the same weight.
+ * @throws {InputError} If measures of different units would be averaged.
+ */
+export function armMean(scores: readonly Score[], factors: readonly Factor[] = []): Estimate {
+  const contexts = contextsOf(scores, factors);
+  checkUnits(contexts.map(({ scores }) => scores[0]!.metric), "an arm");
+  const terms = contexts.map(({ scores }) => ({ scores, weight: 1 / contexts.length }));
+  const { scale, whole } = scores[0]!.metric;
+  const found = meanOf({ terms }), share = found.mean / whole;
+  const isWhole = scale === "share" && found.error === 0 && (share === 0 || share === 1); // All are right, or wrong.
+  const [low, high] = isWhole
+    ? clopperPearson(share * found.clusters, found.clusters)
+    : intervalOf({ ...found, mean: share, error: found.error / whole }, scale);
+  return { n: found.seeds, mean: found.mean, low: whole * low, high: whole * high };
+}
+
+/** How many of an arm's runs are stuck, with an exact interval: `2 of 5 [5, 85] %`. */
+export function stuckShare(scores: readonly Pick<Score, "stuck">[]): string {
+  const stuck = scores.filter(({ stuck }) => stuck).length;
+  const [low, high] = clopperPearson(stuck, scores.length).map((bound) => Math.round(100 * bound));
+  return `${stuck} of ${scores.length} [${low}, ${high}] %`;
+}

@@ -1,0 +1,133 @@
+import jstat from "npm:jstat@1.9.6";
+import { type ColumnTable, table } from "../arquero.ts";
+import { InputError, isThenable, quoted } from "../errors.ts";
+import { number, type SchemaOf, settle } from "../settings.ts";
+import type { ArmEffect } from "./effects.ts";
+import { TEXT } from "./effects.ts";
+import type { Study } from "./study.ts";
+import { detectable } from "./statistics.ts";
+
+/** The options of {@linkcode planStudy}. */
+export interface PlanOptions {
+  /** The smallest difference to be found, in the effect's unit: points of a task's metric, or bits per character. */
+  readonly detect: number;
+}
+
+/** The settings of {@linkcode PlanOptions}. */
+export const planSettings = {
+  detect: {
+    ...number({ from: 1e-9, to: 1e9 }),
+    about: "smallest difference to be found, in the effect's unit",
+  },
+} satisfies SchemaOf<PlanOptions>;
+
+/** Most seeds, and most times the pilot's examples, that a plan considers. */
+const MOST = 1000;
+
+/** A pilot of few seeds knows its variance roughly: the plan is for both ends of its 80 % confidence interval. */
+const TAIL = 0.1;
+
+/**
+ * How many seeds, or test examples, a study needs to find a difference with 80 % power, judged by the variance of a
+ * pilot's effects. With few seeds in the pilot the range is wide.
+ *
+ * @param pilot A study of the same arms, of at least two seeds.
+ * @returns A row per effect: the smallest difference that the pilot would have found; the least and the most seeds that
+ * may be needed with the pilot's examples; the least and the most examples with the pilot's seeds. Infinity where more of
+ * them do not help.
+ * @throws {InputError} If it is not a study, or has no effect with two seeds.
+ *
+ * @example
+ * ```ts ignore
+ * import { ablate, planStudy } from "../mod.ts";
+ *
+ * planStudy(await ablate({ tasks: "kind", seeds: 3 }), { detect: 1 }).print();
+ * ```
+ */
+export function planStudy(pilot: Study, options: PlanOptions): ColumnTable {
+  const { detect } = settle("plan a study", planSettings, options);
+  const { effects, finetuned } = Object(pilot) as Study;
+  if (!Array.isArray(effects) || !finetuned) {
+    throw new InputError(
+      isThenable(pilot)
+        ? "Cannot plan a study by a pilot that is not awaited: write await before it"
+        : `Cannot plan a study by ${quoted(pilot)} as it must be one that ablate returned`,
+    );
+  }
+  const known = effects.filter(({ error }) => error > 0);
+  if (known.length === 0) {
+    throw new InputError(
+      "Cannot plan a study by a pilot without an effect of two seeds: give it two or more",
+    );
+  }
+  const examplesOf = ({ levels, clusters }: ArmEffect) =>
+    levels["task"] === TEXT
+      ? clusters
+      : finetuned.find(({ task }) => task === levels["task"])?.examples ?? clusters;
+  const rows = known.map((effect) => {
+    const seeds = ends(effect).map((square) => seedsFor(effect, square, detect));
+    const [least, most] = ends(effect).map((square, i) => timesFor(effect, square, detect, i === 0));
+    return { effect, seeds, examples: [least!, most!].map((times) => Math.ceil(times * examplesOf(effect))) };
+  });
+  return table({
+    where: rows.map(({ effect }) => effect.where),
+    difference: rows.map(({ effect }) => effect.difference),
+    unit: rows.map(({ effect }) => effect.unit),
+    detectable: rows.map(({ effect }) => effect.detectable),
+    "seeds, least": rows.map(({ seeds }) => seeds[0]!),
+    "seeds, most": rows.map(({ seeds }) => seeds[1]!),
+    "examples, least": rows.map(({ examples }) => examples[0]!),
+    "examples, most": rows.map(({ examples }) => examples[1]!),
+  });
+}
+
+/** The part of an effect's variance that seeds make: the ends of its confidence interval. */
+function ends({ error, seedShare, n }: ArmEffect): [number, number] {
+  const square = seedShare * error ** 2 * (n - 1);
+  return [square / jstat.chisquare.inv(1 - TAIL, n - 1), square / jstat.chisquare.inv(TAIL, n - 1)];
+}
+
+/** The difference that is found with 80 % power, of parts of a variance. */
+function found(ofSeeds: number, seeds: number, ofExamples: number, clusters: number): number {
+  const square = ofSeeds + ofExamples, share = ofSeeds / square;
+  return detectable({
+    error: Math.sqrt(square),
+    freedom: [{ share, freedom: seeds - 1 }, { share: 1 - share, freedom: Math.max(1, clusters - 1) }],
+  });
+}
+
+/** The fewest seeds, with the same examples. */
+function seedsFor({ error, seedShare, n, clusters }: ArmEffect, ofSeeds: number, detect: number): number {
+  const ofExamples = Math.max(0, 1 - seedShare) * error ** 2;
+  return first(2, MOST, (seeds) => found(ofSeeds * n / seeds, seeds, ofExamples, clusters) <= detect);
+}
+
+/**
+ * The fewest examples, in multiples of those that there are, with the same seeds. What seeds make of the variance is in
+ * part the noise of single answers, which more examples average out: at best all of it, at worst nothing.
+ */
+function timesFor(
+  { error, seedShare, n, clusters }: ArmEffect,
+  ofSeeds: number,
+  detect: number,
+  isAveraged: boolean,
+): number {
+  const ofExamples = Math.max(0, 1 - seedShare) * error ** 2;
+  const quarters = first(1, 4 * MOST, (quarters) => {
+    const times = quarters / 4;
+    return found(isAveraged ? ofSeeds / times : ofSeeds, n, ofExamples / times, clusters * times) <= detect;
+  });
+  return quarters / 4;
+}
+
+/** The first number from which something holds; Infinity if it does not up to the last. */
+function first(from: number, to: number, holds: (value: number) => boolean): number {
+  if (!holds(to)) return Infinity;
+  let [low, high] = [from - 1, to];
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (holds(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}

@@ -1,0 +1,111 @@
+import { table } from "../arquero.ts";
+import { percent } from "../numbers.ts";
+import { type Factor, factorLabel, labelOf, type Score, TEXT, varying } from "./effects.ts";
+import type { Vary } from "./factors.ts";
+import type { Finetuned, Pretrained, StudyRun, TaskResult } from "./rows.ts";
+import type { StudySettings } from "./settings.ts";
+import type { Tried } from "./tuning.ts";
+
+/** A run's score on a task or the held-out text, with the run. */
+export interface RunScore extends Score {
+  readonly row: StudyRun & Partial<TaskResult> & Partial<Pretrained> & Partial<Finetuned>;
+}
+
+/** What was chosen by validation, or that nothing was. */
+export function tuningText(
+  study: StudySettings,
+  tried: readonly Tried[],
+  choices: number,
+  factors: readonly Factor[],
+): string {
+  if (!study.tune) {
+    return "**No arm was tuned**: settings of training that are no factor are the same for all, and others may change " +
+      "the differences.";
+  }
+  const { seeds, ...tuned } = study.tune;
+  const several = Object.entries(tuned as Vary).filter(([, levels]) => levels.length > 1);
+  const per = study.tunePer ? `each level of ${study.tunePer.map(factorLabel).join(" and ")}` : "each arm";
+  const searches = ["pretrain", "finetune"].flatMap((group) => {
+    const own = several.filter(([path]) => path.startsWith(`${group}.`));
+    if (own.length === 0) return [];
+    const settings = own.map(([path, levels]) => `${path} ${levels.join(", ")}`).join(" × ");
+    return group === "pretrain"
+      ? [`Pre-training: ${settings}, by the part of the held-out text that is not reported.`]
+      : [
+        `Fine-tuning: ${settings}, on the validation examples of each task${
+          study.pretrained === undefined ? ", from the arm's own pre-trained models" : ""
+        }.`,
+      ];
+  });
+  if (searches.length === 0) return "**No arm was tuned**: each setting to tune has one value only.";
+  const made = tried.filter(({ isChosen }) => isChosen).length;
+  return [
+    `**Tuning**: ${per} has the same search, with ${seeds} seeds of its own. ${searches.join(" ")}` +
+    (made < choices ? ` ${made} of ${choices} choices are made.` : ""),
+    ...[tried.filter(({ task }) => task === undefined), tried.filter(({ task }) => task !== undefined)]
+      .filter(({ length }) => length > 0).map((some) => searchTable(some, factors)),
+  ].join("\n\n");
+}
+
+/** The validation score of each setting, by arm; what was chosen in bold. */
+function searchTable(tried: readonly Tried[], factors: readonly Factor[]): string {
+  const nameOf = ({ settings }: Tried) =>
+    Object.entries(settings).map(([path, level]) => `${path.replace(/^\w+\./, "")} ${level}`).join(", ");
+  const arms = [...Map.groupBy(tried, ({ task, levels }) => JSON.stringify([task, levels])).values()];
+  const scoreOf = ({ task, scores, isChosen }: Tried) => {
+    const mean = scores.reduce((a, b) => a + b, 0) / scores.length;
+    const text = !Number.isFinite(mean)
+      ? "diverged"
+      : task === undefined
+      ? mean.toFixed(3)
+      : (100 * mean).toFixed(1);
+    return isChosen ? `**${text}**` : text;
+  };
+  const own = varying(tried, factors); // Without the task, which stands first.
+  const unit = tried[0]!.task === undefined ? "bits per character" : "%";
+  return table({
+    [`validation, ${unit}`]: arms.map(([first]) =>
+      [first!.task, labelOf(first!.levels, own)].filter(Boolean).join(", ")
+    ),
+    ...Object.fromEntries(
+      [...new Set(tried.map(nameOf))].map((name) => [
+        name,
+        arms.map((arm) => arm.filter((one) => nameOf(one) === name).map(scoreOf)[0] ?? ""),
+      ]),
+    ),
+  }).toMarkdown();
+}
+
+/** Notes on truncated texts and unknown tokens of each task. */
+export function truncationNotes(finetuned: readonly Finetuned[]): string[] {
+  return [...Map.groupBy(finetuned, ({ task }) => task)].flatMap(([task, [run]]) => {
+    const { texts, cut, unknown = 0 } = run!;
+    if (texts === undefined || (cut === 0 && unknown < 5e-4)) return [];
+    return [
+      `Of ${task}, ${cut} of ${texts} texts were cut to fit the context, and ${
+        percent(unknown)
+      } of tokens are \`<unk>\``,
+    ];
+  });
+}
+
+/** How much the models of each task were trained. */
+export function budgetNotes(arms: readonly (readonly RunScore[])[]): string[] {
+  const trained = arms.flat().filter(({ levels, row }) =>
+    row.trained?.tokens !== undefined && levels["transfer"] !== "zero-shot"
+  );
+  const range = (values: readonly number[]) => {
+    const format = (value: number) =>
+      Number(value.toPrecision(2)).toLocaleString("en", { notation: "compact" });
+    const [low, high] = [Math.min(...values), Math.max(...values)].map(format);
+    return low === high ? low : `${low} to ${high}`;
+  };
+  const lines = [...Map.groupBy(trained, ({ levels }) => levels["task"])].map(([task, runs]) => {
+    const of = (name: "updates" | "tokens" | "flops") =>
+      // Seconds differ from machine to machine.
+      range(runs.map(({ row }) => row.trained![name]!));
+    return `- ${task === TEXT ? "pre-training" : task}: ${of("updates")} updates, ${of("tokens")} tokens, ` +
+      `${of("flops")} FLOPs`;
+  });
+  return lines.length > 0 ? ["**Training of each run**", lines.join("\n")] : [];
+}

@@ -1,0 +1,462 @@
+import { type ColumnTable, table } from "../arquero.ts";
+import type { NgramBaselines } from "../train/mod.ts";
+import {
+  type ArmEffect,
+  armMean,
+  type Contrast,
+  contrastsOf,
+  type EffectOptions,
+  effectsOf,
+  effectsTable,
+  type Factor,
+  factorLabel,
+  groups,
+  labelled,
+  labelOf,
+  levelLabel,
+  type Metric,
+  pick,
+  type Score,
+  stuckShare,
+  TEXT,
+  varying,
+} from "./effects.ts";
+import {
+  type ArmCurve,
+  type ArmCurveOptions,
+  curvesOf,
+  positionCurves,
+  type PositionOptions,
+  tunedCurves,
+} from "./curves.ts";
+import type { Level, Levels, Vary } from "./factors.ts";
+import type { Finetuned, Pretrained, StudyRun, TaskResult } from "./rows.ts";
+import type { StudySettings } from "./settings.ts";
+import { type Estimate, formatEstimate } from "./statistics.ts";
+import { budgetNotes, type RunScore, truncationNotes, tuningText } from "./report.ts";
+import type { Tried } from "./tuning.ts";
+
+/**
+ * The results of a study. 95 % confidence intervals include the noise of seeds and of test examples, or of held-out
+ * windows, wherever each run's predictions are known. Means are over the runs that left chance; how many did not is
+ * told beside them.
+ */
+export interface Study {
+  /** Whether all runs are finished. */
+  readonly complete: boolean;
+  /** Error messages of failed runs; other runs are not affected. */
+  readonly failures: readonly string[];
+  /** Number of versions of the code that trained its models, if more than one. */
+  readonly codes?: number;
+  /** Results of the pre-training runs. */
+  readonly pretrained: readonly Pretrained[];
+  /** Results of the fine-tuning runs. */
+  readonly finetuned: readonly Finetuned[];
+  /**
+   * A row per run, and one per zero-shot evaluation, with full precision: a column for each factor, then seed, task,
+   * measure, score with its 95 % interval over examples, validation score, majority baseline (of held-out text the
+   * unigram baseline), whether it is stuck there, loss in nats, updates, batch, tokens, FLOPs, seconds, and a column for
+   * each setting that was tuned. What does not apply is null. `study.runs.toCSV()` is a file for any other program.
+   */
+  readonly runs: ColumnTable;
+  /** What tuning tried: a row per arm and setting with its mean validation score (null if a run diverged), and whether
+   * it was chosen. */
+  readonly tuning: ColumnTable;
+  /** Each arm's score on the held-out text, with baselines first, and on each task. */
+  readonly scores: readonly ArmScore[];
+  /** The effect of each factor at each level of the others, corrected for their number. */
+  readonly effects: readonly ArmEffect[];
+  /** Held-out bits per character of baselines and arms; empty without pre-training. */
+  readonly language: ColumnTable;
+  /** Primary metric of each arm on each task's test examples, in %. */
+  readonly table: ColumnTable;
+  /** The effects as a table. */
+  readonly differences: ColumnTable;
+  /** The effects as sentences. */
+  readonly findings: readonly string[];
+  /** The study as Markdown: its findings with their evidence. */
+  readonly report: string;
+  /**
+   * The effect of a factor: differences between its levels, paired by seed and test example. By default at each level of
+   * all other factors; with `by` averaged over those that it does not name, unless they change the effect's sign: then
+   * there is no main effect, and each is returned.
+   *
+   * @param factor Its name: `task`, `model`, `positions`, `lambda`, `transfer`, or a path that the study varies.
+   * @throws {InputError} If a factor or level is unknown, or measures of different units would be averaged.
+   */
+  effect(factor: string, options?: EffectOptions): ArmEffect[];
+  /**
+   * Lines for `curve`: score against the levels of a factor, or against a setting that was tuned, its validation score.
+   *
+   * @param factor Its name, or the path of a tuned setting.
+   * @param options `by`: the factors of whose levels each combination has a line, by default all; `at`: levels to
+   * include; `minus`: a level, whose score is subtracted, seed by seed.
+   */
+  curves(factor: string, options?: ArmCurveOptions): ArmCurve[];
+  /**
+   * Lines for `curve`: bits per character of held-out text by position in the window, in groups of positions.
+   *
+   * @param factor The factor whose levels are compared.
+   * @param options `at`: levels of other factors to include; `minus`: a level, whose loss is subtracted, seed by seed;
+   * `bins`: number of groups, by default 16.
+   */
+  byPosition(factor: string, options?: PositionOptions): ArmCurve[];
+}
+
+/** An arm's score, over seeds and examples, for figures. */
+export interface ArmScore extends Estimate {
+  /** A task's name, or `held-out text`. */
+  readonly where: string;
+  /** Its label: the levels in which it differs from others. */
+  readonly name: string;
+  /** The levels in which it differs from others; empty for a baseline. */
+  readonly levels: Levels;
+  /** Unit: bits per character, or a metric in percent. */
+  readonly unit: string;
+  /** One value per seed, stuck runs included. */
+  readonly values: readonly number[];
+  /** Number of runs that did not leave chance; absent for a baseline. */
+  readonly stuck?: number;
+  /** Majority baseline of a task. */
+  readonly constant?: number;
+}
+
+const BITS = "bits per character";
+
+/** The n-gram baselines from weakest to strongest, with their labels in tables. */
+const baselineNames = [
+  ["unigram", "unigram baseline"],
+  ["bigram", "bigram baseline"],
+  ["kneserNey", "Kneser–Ney baseline"],
+] as const;
+
+/** What a study has found. */
+export interface Found extends Pick<Study, "complete" | "failures" | "codes" | "pretrained" | "finetuned"> {
+  /** The study's settings. */
+  readonly study: StudySettings;
+  /** What tuning tried. */
+  readonly tried: readonly Tried[];
+  /** Number of choices that tuning has to make. */
+  readonly choices: number;
+}
+
+/** A study as JSON: its tables as rows, its findings as sentences. */
+export function studyJson(
+  { complete, language, table, tuning, differences, findings }: Study,
+): Readonly<Record<string, unknown>> {
+  return {
+    ...{ complete, language: rowsOf(language), table: rowsOf(table) },
+    ...tuning.numRows() > 0 && { tuning: rowsOf(tuning) },
+    ...{ differences: rowsOf(differences), findings },
+  };
+}
+
+/** The rows of a table as JSON has them: without limit is a word. */
+export function rowsOf(table: ColumnTable): Readonly<Record<string, unknown>>[] {
+  const cell = (value: unknown) => value === Infinity ? "Infinity" : value;
+  return table.objects().map((row) =>
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, cell(value)]))
+  );
+}
+
+/** Summarises the results of runs in tables and sentences. */
+export function studyOf(found: Found): Study {
+  const { study, pretrained, finetuned, tried } = found;
+  const scores = scoresOf(found), factors = factorsOf(study, scores);
+  const [onText, onTasks] = [scores.filter(isOnText), scores.filter((score) => !isOnText(score))];
+  const [ofText, ofTasks] = [varying(onText, factors), varying(onTasks, factors)];
+  const taskFactors = ofTasks.filter(({ name }) => name !== "task");
+
+  const baselines = baselinesOf(onText, ofText);
+  const textArms = groups(onText, ofText);
+  const [task] = factors;
+  const taskArms = groups(onTasks, [task!]).flatMap((some) => groups(some, ofTasks));
+  const texts = [
+    ...baselines.map(({ arm, bits }): ArmScore => ({
+      ...{ where: TEXT, name: arm, levels: {}, unit: BITS, values: [bits], n: 1, mean: bits },
+      ...{ low: NaN, high: NaN },
+    })),
+    ...textArms.map((runs) => armScore(runs, ofText)),
+  ];
+  const tasks = taskArms.map((runs): ArmScore => ({
+    ...armScore(runs, taskFactors),
+    constant: 100 * runs[0]!.row.constant!,
+  }));
+  const all = [...onText, ...onTasks];
+  const effects = effectsOf([
+    ...baselines.slice(-1).flatMap(() => againstBaselines(textArms, ofText)),
+    ...[onText, onTasks].flatMap((some) =>
+      varying(some, factors).filter(({ name }) => name !== "task").flatMap(({ name }) =>
+        contrastsOf(some, factors, name)
+      )
+    ),
+  ]);
+  const anyStuck = (rows: readonly ArmScore[]) => rows.some(({ stuck = 0 }) => stuck > 0);
+  const stuckColumn = (rows: readonly ArmScore[]) =>
+    anyStuck(rows)
+      ? {
+        stuck: rows.map(({ stuck, values }) => stuck === undefined ? "" : `${stuck} of ${values.length}`),
+      }
+      : {};
+  const withoutReport: Omit<Study, "report"> = {
+    ...{ complete: found.complete, failures: found.failures, pretrained, finetuned },
+    ...found.codes !== undefined && { codes: found.codes },
+    runs: runsTable(all, found),
+    tuning: tuningTable(tried, study),
+    scores: [...texts, ...tasks],
+    effects,
+    language: table({
+      model: texts.map(({ name }) => name),
+      n: texts.map(({ n }) => n),
+      ...stuckColumn(texts),
+      "bits per character [95 %]": texts.map((row) => formatEstimate(row)),
+    }),
+    table: table({
+      task: tasks.map(({ where }) => where),
+      measure: taskArms.map(([run]) => run!.row.measure!),
+      ...Object.fromEntries(taskFactors.map(({ name }) => [
+        factorLabel(name),
+        taskArms.map(([run]) => levelCell(name, run!.levels[name] ?? null)),
+      ])),
+      n: tasks.map(({ n }) => n),
+      ...stuckColumn(tasks),
+      "majority baseline, %": tasks.map(({ constant }) => constant!.toFixed(1)),
+      "score, % [95 %]": tasks.map((row) => formatEstimate(row)),
+    }),
+    differences: effectsTable(effects),
+    findings: effects.map(({ sentence }) => sentence),
+    effect: (factor, options = {}) => effectsOf(contrastsOf(all, factors, factor, options)),
+    curves: (factor, options = {}) =>
+      study.tune && factor in study.tune
+        ? tunedCurves(tried, factor, factors, options)
+        : curvesOf(all, factors, factor, options),
+    byPosition: (factor, options = {}) => positionCurves(pretrained, factors, factor, options),
+  };
+  return { ...withoutReport, report: reportOf(withoutReport, found, [...textArms, ...taskArms], factors) };
+}
+
+const isOnText = ({ levels }: Score): boolean => levels["task"] === TEXT;
+
+/** The scores of all runs, as contrasts need them. */
+function scoresOf({ pretrained, finetuned, study: { margins } }: Found): RunScore[] {
+  const ofText: Metric = {
+    ...{ name: BITS, unit: BITS, scale: "amount", whole: 1, margin: margins.bits },
+  };
+  const onTask = (row: TaskResult & StudyRun, levels: Levels): RunScore => {
+    const { task, measure, value, stuck, answers, byCluster = Float64Array.of(value) } = row;
+    return {
+      metric: {
+        ...{ name: `${measure}, %`, unit: `points of ${measure}` },
+        scale: measure === "accuracy" || measure === "f1" ? "share" : "correlation",
+        ...{ whole: 100, margin: margins.points },
+      },
+      levels: { task, ...levels },
+      seed: row.seed,
+      parts: Array.from(byCluster, (score) => 100 * score),
+      pairing: answers?.examples ?? task,
+      stuck,
+      row,
+    };
+  };
+  return [
+    ...pretrained.filter(({ heldout }) => heldout).map((row): RunScore => {
+      const { bitsPerCharacter, loss, losses } = row.heldout!;
+      return {
+        ...{ metric: ofText, levels: { task: TEXT, ...row.levels }, seed: row.seed, stuck: row.stuck, row },
+        parts: losses ? Array.from(losses, (nats) => nats * bitsPerCharacter / loss) : [bitsPerCharacter],
+        pairing: row.baselines ?? TEXT,
+      };
+    }),
+    ...finetuned.map((row) => onTask(row, row.levels)),
+    ...pretrained.flatMap(({ zeroShot = [], ...run }) =>
+      zeroShot.map((row) => onTask({ ...run, ...row }, { ...run.levels, transfer: "zero-shot" }))
+    ),
+  ];
+}
+
+/** A study's factors, with the levels that its runs have, in the order of its settings. */
+function factorsOf(study: StudySettings, scores: readonly Score[]): Factor[] {
+  const { models, positions, lambda, transfer, vary = {} } = study;
+  const tasks = [...new Set(scores.map(({ levels }) => levels["task"] as string))];
+  const known: Vary = {
+    task: tasks,
+    model: models,
+    positions: [...positions],
+    lambda,
+    transfer: [...transfer, "zero-shot"],
+    ...vary,
+  };
+  return Object.entries(known).map(([name, levels]) => ({ name, levels }));
+}
+
+/** N-gram baselines of each held-out text, with the levels that it belongs to. */
+function baselinesOf(
+  scores: readonly RunScore[],
+  factors: readonly Factor[],
+): { arm: string; bits: number }[] {
+  const byText = Map.groupBy(scores.filter(({ row }) => row.baselines), ({ row }) => row.baselines!);
+  return [...byText].flatMap(([baselines, runs]) => {
+    const own = factors.filter(({ name }) => new Set(runs.map(({ levels }) => levels[name])).size === 1);
+    const label = byText.size > 1 ? labelOf(runs[0]!.levels, own) : "";
+    return baselineNames.map(([key, name]) => ({
+      arm: [name, label].filter(Boolean).join(", "),
+      bits: baselines[key].bitsPerCharacter,
+    }));
+  });
+}
+
+/** Each arm's held-out text against the n-gram baselines but the weakest. */
+function againstBaselines(arms: readonly (readonly RunScore[])[], factors: readonly Factor[]): Contrast[] {
+  return baselineNames.slice(1).flatMap(([key, name]) =>
+    arms.map((runs): Contrast => {
+      const { levels } = runs[0]!,
+        arm = armLabel(levels, factors);
+      const minus = runs.map((run): Score => ({
+        ...run,
+        parts: [(run.row.baselines as NgramBaselines)[key].bitsPerCharacter],
+        stuck: false,
+      }));
+      return {
+        ...{ where: TEXT, difference: `${arm} − ${name}`, levels },
+        terms: [{ scores: runs, weight: 1 }, { scores: minus, weight: -1 }],
+      };
+    })
+  );
+}
+
+/** The score of an arm, named by the factors in which it differs from others. */
+function armScore(runs: readonly RunScore[], factors: readonly Factor[]): ArmScore {
+  const { levels, metric } = runs[0]!;
+  return {
+    ...{ where: levels["task"] as string, name: armLabel(levels, factors), levels: pick(levels, factors) },
+    unit: metric.name,
+    values: runs.map(({ parts }) => parts.reduce((a, b) => a + b, 0) / parts.length),
+    stuck: runs.filter(({ stuck }) => stuck).length,
+    ...armMean(runs),
+  };
+}
+
+/** The name of an arm, which may be the only one. */
+function armLabel(levels: Levels, factors: readonly Factor[]): string {
+  return labelOf(levels, factors) || `${levels["positions"] ?? levels["model"]}`;
+}
+
+/** A level in a table's column, which has the factor's name. */
+function levelCell(name: string, level: Level | null): string {
+  if (level === null) return "";
+  return name === "transfer" ? levelLabel(name, level) : `${level}`;
+}
+
+/** A row of {@linkcode Study.runs} for each run and each zero-shot evaluation. */
+function runsTable(scores: readonly RunScore[], { study, pretrained }: Found): ColumnTable {
+  const encoders = pretrained.filter(({ heldout }) => !heldout).map((row): RunScore => ({
+    ...{
+      levels: { task: TEXT, ...row.levels },
+      seed: row.seed,
+      stuck: row.stuck,
+      parts: [],
+      pairing: row,
+      row,
+    },
+    metric: { name: BITS, unit: BITS, scale: "amount", whole: 1, margin: 0 },
+  }));
+  const rows = [...scores, ...encoders].map(({ levels: { task, ...levels }, seed, row }) => {
+    const { heldout, trained, validation, tuned } = row;
+    const bits = (text = heldout) => text?.bitsPerCharacter;
+    const isText = task === TEXT, isZeroShot = levels["transfer"] === "zero-shot";
+    return {
+      ...levels,
+      ...{ seed, task, measure: isText ? BITS : row.measure, score: isText ? bits() : row.value },
+      ...isText
+        ? { low: heldout?.low.bitsPerCharacter, high: heldout?.high.bitsPerCharacter }
+        : { low: row.low, high: row.high },
+      validation: validation?.value,
+      baseline: isText ? row.baselines?.unigram.bitsPerCharacter : row.constant,
+      stuck: isText && !heldout ? undefined : row.stuck,
+      ...{ examples: row.examples, loss: isText ? heldout?.loss : row.loss },
+      ...!isZeroShot && trained,
+      ...tuned,
+    } as Readonly<Record<string, unknown>>;
+  });
+  const { seeds: _, ...tuned } = study.tune ?? {};
+  const columns = [
+    ...["model", "positions", "lambda", "transfer", ...Object.keys(study.vary ?? {})],
+    ...[
+      "seed",
+      "task",
+      "measure",
+      "score",
+      "low",
+      "high",
+      "validation",
+      "baseline",
+      "stuck",
+      "examples",
+      "loss",
+    ],
+    ...["updates", "batch", "tokens", "flops", "seconds", ...Object.keys(tuned)],
+  ];
+  return table(Object.fromEntries(columns.map((name) => [name, rows.map((row) => row[name] ?? null)])));
+}
+
+/** What tuning tried, as {@linkcode Study.tuning}. */
+function tuningTable(tried: readonly Tried[], study: StudySettings): ColumnTable {
+  const { seeds: _, ...tuned } = study.tune ?? {};
+  const names = factorsOf(study, []).map(({ name }) => name).slice(1)
+    .filter((name) => new Set(tried.map(({ levels }) => levels[name] ?? null)).size > 1);
+  return table({
+    task: tried.map(({ task }) => task ?? TEXT),
+    ...Object.fromEntries(names.map((name) => [name, tried.map(({ levels }) => levels[name] ?? null)])),
+    ...Object.fromEntries(
+      Object.keys(tuned).map((path) => [path, tried.map(({ settings }) => settings[path] ?? null)]),
+    ),
+    runs: tried.map(({ scores }) => scores.length),
+    validation: tried.map(({ scores }) => {
+      const mean = scores.reduce((a, b) => a + b, 0) / scores.length;
+      return Number.isFinite(mean) ? mean : null; // A run diverged.
+    }),
+    chosen: tried.map(({ isChosen }) => isChosen),
+  });
+}
+
+/** The report of a study as Markdown. */
+function reportOf(
+  { complete, language, table, findings, failures, codes, finetuned }: Omit<Study, "report">,
+  { study, tried, choices }: Found,
+  arms: readonly (readonly RunScore[])[],
+  factors: readonly Factor[],
+): string {
+  const varied = labelled(arms.flat(), factors);
+  const stuck = arms.filter((runs) => runs.some(({ stuck }) => stuck)).map((runs) =>
+    `- ${labelOf(runs[0]!.levels, varied)}: ${stuckShare(runs)}`
+  );
+  return [
+    ...failures.length
+      ? [`**Not finished**: ${failures.join("; ")}`]
+      : complete
+      ? []
+      : ["**Not finished**: runs are missing, and with them parts of what follows."],
+    ...codes
+      ? [`**Of ${codes} versions of the kit's code**: a difference between models may be one of the code.`]
+      : [],
+    ...stuck.length > 0
+      ? [
+        "**Runs that did not leave chance**: the interval of their score reaches the majority baseline, or that of " +
+        "their loss the unigram baseline. Means below are of the other runs, if there are any.",
+        stuck.join("\n"),
+      ]
+      : [],
+    tuningText(study, tried, choices, factors),
+    ...language.numRows() > 0 ? ["**Held-out text, bits per character**", language.toMarkdown()] : [],
+    ...table.numRows() > 0 ? ["**Test scores**", table.toMarkdown()] : [],
+    ...truncationNotes(finetuned).map((sentence) => `${sentence}.`),
+    ...budgetNotes(arms),
+    ...findings.length > 0
+      ? [
+        "**Differences between arms, paired by seed** (intervals are 95 %; p-values are corrected for the number of " +
+        "differences by Holm's method)",
+        findings.map((finding) => `- ${finding}`).join("\n"),
+      ]
+      : [],
+  ].map((part) => part.trim()).join("\n\n") + "\n";
+}

@@ -1,0 +1,71 @@
+import type { Level, Levels } from "./factors.ts";
+import { type Choice, type Chosen, isPretraining, type Plan, plannerOf, type Run } from "./plan.ts";
+import { stored } from "../train/mod.ts";
+import { finetunedRows, pretrainedRows } from "./rows.ts";
+import type { StudySettings } from "./settings.ts";
+
+/** Settings that tuning tried for an arm, and how they scored on validation. */
+export interface Tried {
+  /** A task's name; absent for pre-training. */
+  readonly task?: string;
+  /** The levels of the arm, or that the arms which share the choice have in common. */
+  readonly levels: Levels;
+  /** The settings, by path. */
+  readonly settings: Readonly<Record<string, Level>>;
+  /** Validation score of each run: the task's metric, or bits per character. */
+  readonly scores: readonly number[];
+  /** Whether they were chosen. */
+  readonly isChosen: boolean;
+}
+
+/** Plans a study as far as the stored results of its tuning allow. */
+export async function planOf(study: StudySettings): Promise<Plan> {
+  return await currentPlan(await plannerOf(study));
+}
+
+/** Plans a study whose data is loaded: what tuning has found out decides which runs follow. */
+export async function currentPlan(planner: (chosen: Chosen) => Plan): Promise<Plan> {
+  for (let chosen: Chosen = new Map();;) {
+    const plan = planner(chosen);
+    const known = new Map(chosen);
+    for (const choice of plan.choices) {
+      const tried = chosen.has(choice.id) ? undefined : await triedFor(choice, plan);
+      const best = tried?.find(({ isChosen }) => isChosen);
+      if (best) known.set(choice.id, best.settings);
+    }
+    if (known.size === chosen.size) return plan;
+    chosen = known;
+  }
+}
+
+/** What tuning has tried so far. */
+export async function triedOf(plan: Plan): Promise<Tried[]> {
+  const all = await Promise.all(plan.choices.map((choice) => triedFor(choice, plan)));
+  return all.flatMap((tried) => tried ?? []);
+}
+
+/** The settings of a choice and their scores, the best of which is chosen, the first of equals; undefined if a run is missing. */
+async function triedFor(choice: Choice, plan: Plan): Promise<Tried[] | undefined> {
+  const scores = await Promise.all(
+    choice.runs.map((runs) => Promise.all(runs.map((run) => validationScore(run, plan)))),
+  );
+  if (scores.flat().includes(undefined)) return undefined;
+  const sign = choice.task === undefined ? -1 : 1; // Fewer bits are better.
+  const means = scores.map((some) =>
+    sign * some.reduce<number>((sum, score) => sum + score!, 0) / some.length
+  );
+  const best = means.indexOf(Math.max(...means));
+  const { task, levels, candidates } = choice;
+  return candidates.map((settings, i): Tried => ({
+    ...task !== undefined && { task },
+    ...{ levels, settings, scores: scores[i] as number[], isChosen: i === best },
+  }));
+}
+
+/** The score of a run of tuning; one that diverged is worse than any other. */
+async function validationScore(run: Run, plan: Plan): Promise<number | undefined> {
+  const found = await stored<{ readonly diverged?: unknown }>(run.result, run.key);
+  if (Object(found?.result).diverged === true) return isPretraining(run) ? Infinity : -Infinity;
+  if (isPretraining(run)) return (await pretrainedRows(run, plan, []))[0]?.heldout?.bitsPerCharacter;
+  return (await finetunedRows(run, plan))[0]?.value;
+}

@@ -1,0 +1,402 @@
+/** Effects, interactions and what a report says of runs that did not learn. */
+import { settleStudy } from "../../lib/study/settings.ts";
+import {
+  type Finetuned,
+  type Level,
+  planStudy,
+  type Pretrained,
+  studies,
+  studyOf,
+  type StudyOptions,
+} from "../../lib/study/mod.ts";
+import { keyOf, normals } from "../../lib/engine/mod.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
+
+/** The scores of an arm by seed, in shares of clusters. */
+interface Given {
+  readonly task?: string;
+  readonly measure?: "accuracy" | "pearson";
+  readonly levels: Record<string, Level>;
+  readonly byCluster: readonly (readonly number[])[];
+  readonly stuck?: readonly boolean[];
+}
+
+const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+const examples = new Map<string, Uint32Array>();
+
+function rowsOf({ task = "sky", measure = "accuracy", levels, byCluster, stuck = [] }: Given): Finetuned[] {
+  if (!examples.has(task)) examples.set(task, new Uint32Array(byCluster[0]!.length));
+  return byCluster.map((parts, i) => ({
+    levels: { model: "gpt1", positions: "learned", lambda: 0, transfer: "all", ...levels },
+    ...{ task, measure, measures: {}, value: mean(parts), low: 0.6, high: 0.9, constant: 0.5, examples: 100 },
+    ...{ seed: i + 1, tuned: {}, stuck: stuck[i] ?? false, loss: 1, cut: 0 },
+    byCluster: Float64Array.from(parts),
+    answers: {
+      ...{
+        examples: examples.get(task)!,
+        predictions: new Float32Array(),
+        scores: new Float32Array(),
+        width: 1,
+      },
+    },
+  }));
+}
+
+const study = (given: readonly Given[], options: StudyOptions = {}, pretrained: readonly Pretrained[] = []) =>
+  studyOf({
+    study: settleStudy(studies.ablate, options),
+    ...{ pretrained, finetuned: given.flatMap(rowsOf), tried: [], choices: 0, complete: true, failures: [] },
+  });
+
+/** Scores that vary a little and in the same way in every arm, by seed and cluster. */
+const around = (middle: number, seeds = 3, clusters = 20, noise = 0.01) =>
+  Array.from(
+    { length: seeds },
+    (_, s) =>
+      Array.from({ length: clusters }, (_, c) =>
+        middle + 0.1 * Math.sin(7 * c) + 0.02 * Math.cos(5 * s) +
+        noise * Math.sin(11 * s + 3 * c + 100 * middle)),
+  );
+
+Deno.test("an effect is paired by seed and cluster, and is that of the simulated crossed effects", () => {
+  const { effect } = study([
+    { levels: { lambda: 0 }, byCluster: around(0.6) },
+    { levels: { lambda: 0.5 }, byCluster: around(0.7) },
+  ]);
+  const [found, ...others] = effect("lambda");
+  assertEquals(others, []);
+  assertEquals([found!.where, found!.difference, found!.n, found!.clusters], [
+    "sky",
+    "λ = 0.5 − λ = 0",
+    3,
+    20,
+  ]);
+  assert(Math.abs(found!.mean - 10) < 0.5 && found!.low > 8 && found!.high < 12, JSON.stringify(found));
+  assertEquals(found!.finding, "higher");
+});
+
+Deno.test("numbers are compared with the lowest listed first, names the first with the others, or as is asked", () => {
+  const arms = (["learned", "none", "rotary"] as const).flatMap((positions, i) =>
+    [0, 1, 2].map((lambda, j) => ({
+      levels: { positions, lambda },
+      byCluster: around(0.6 + 0.02 * i + 0.01 * j),
+    }))
+  );
+  const { effect } = study(arms, { positions: ["learned", "none", "rotary"], lambda: [0, 1, 2] });
+  const named = (found: { difference: string }[]) => [...new Set(found.map(({ difference }) => difference))];
+  assertEquals(named(effect("lambda")), ["λ = 1 − λ = 0", "λ = 2 − λ = 0"]);
+  assertEquals(named(effect("positions")), ["learned − none", "learned − rotary"]);
+  assertEquals(effect("positions").length, 2 * 3);
+  assertEquals(named(effect("positions", { between: ["rotary", "none"] })), ["rotary − none"]);
+  assertEquals(
+    effect("positions", { by: ["lambda"], at: { lambda: [1, 2] } }).map(({ levels }) => levels["lambda"]),
+    [
+      ...[1, 2, 1, 2].sort(),
+    ],
+  );
+});
+
+Deno.test("a main effect is the mean of the others, over tasks of any number of clusters", () => {
+  const { effect } = study([
+    { task: "sky", levels: { lambda: 0 }, byCluster: around(0.6, 3, 20) },
+    { task: "sky", levels: { lambda: 1 }, byCluster: around(0.62, 3, 20) },
+    { task: "sea", levels: { lambda: 0 }, byCluster: around(0.5, 3, 60) },
+    { task: "sea", levels: { lambda: 1 }, byCluster: around(0.56, 3, 60) },
+  ], { lambda: [0, 1] });
+  const simple = effect("lambda"), [main] = effect("lambda", { by: [] });
+  assertEquals(simple.map(({ where }) => where), ["sky", "sea"]);
+  assert(Math.abs(main!.mean - mean(simple.map(({ mean }) => mean))) < 1e-9);
+  assertEquals([main!.where, main!.clusters], ["", 80]);
+  // The tasks' own difference of 4 points is no noise.
+  assert(main!.high - main!.low < simple[0]!.high - simple[0]!.low);
+});
+
+Deno.test("where a factor turns an effect round there is no main effect but each by itself", () => {
+  const crossing = (flip: number) =>
+    study([
+      { levels: { positions: "learned", lambda: 0 }, byCluster: around(0.6) },
+      { levels: { positions: "learned", lambda: 1 }, byCluster: around(0.66) },
+      { levels: { positions: "none", lambda: 0 }, byCluster: around(0.6) },
+      { levels: { positions: "none", lambda: 1 }, byCluster: around(0.6 + flip) },
+    ], { positions: ["learned", "none"], lambda: [0, 1] });
+  const apart = crossing(-0.06).effect("lambda", { by: ["task"] });
+  assertEquals(apart.map(({ where, finding }) => [where, finding]), [
+    ["sky, learned", "higher"],
+    ["sky, none", "lower"],
+  ]);
+  assertEquals(crossing(0.02).effect("lambda", { by: ["task"] }).map(({ where }) => where), ["sky"]);
+  const [interaction] = crossing(-0.06).effect("lambda", { by: ["task"], interaction: "positions" });
+  assertEquals(interaction!.difference, "(λ = 1 − λ = 0) at none − at learned");
+  assert(
+    Math.abs(interaction!.mean + 12) < 1 && interaction!.finding === "lower",
+    JSON.stringify(interaction),
+  );
+});
+
+Deno.test("lists of levels are compared pair by pair: the training of positions, whatever their start", () => {
+  const positions = ["learned", "random-frozen", "sinusoidal-trained", "sinusoidal"] as const;
+  const { effect } = study(
+    positions.map((positions, i) => ({
+      levels: { positions },
+      byCluster: around([0.7, 0.6, 0.72, 0.64][i]!),
+    })),
+    { positions },
+  );
+  const [trained] = effect("positions", {
+    between: [["learned", "sinusoidal-trained"], ["random-frozen", "sinusoidal"]],
+  });
+  assert(Math.abs(trained!.mean - 9) < 1, JSON.stringify(trained));
+  assertEquals(trained!.difference, "(learned and sinusoidal-trained) − (random-frozen and sinusoidal)");
+});
+
+Deno.test("a line that averages gives each level the same weight, and refuses different units", async () => {
+  const arms = ["sky", "sea"].flatMap((task) =>
+    [0, 1].map((lambda) => ({
+      task,
+      levels: { lambda },
+      byCluster: around((task === "sky" ? 0.7 : 0.4) + 0.05 * lambda, 3, task === "sky" ? 20 : 60),
+    }))
+  );
+  const { curves } = study(arms, { lambda: [0, 1] });
+  const [line] = curves("lambda", { by: [] }), lines = curves("lambda");
+  assertEquals(line!.y.map(({ n }) => n), [3, 3]);
+  line!.y.forEach((point, i) =>
+    assert(Math.abs(point.mean - mean(lines.map(({ y }) => y[i]!.mean))) < 1e-9, `${point.mean}`)
+  );
+  const other = { task: "grade", measure: "pearson", levels: { lambda: 0 }, byCluster: around(0.3) } as const;
+  await assertRefused(
+    () => study([...arms, other], { lambda: [0, 1] }).curves("lambda", { by: [] }),
+    /^Cannot average an arm over points of accuracy and points of pearson: /,
+  );
+});
+
+Deno.test("a line by position is one for each combination of the others, with its own runs", () => {
+  const run = (positions: string, rate: number, bits: number): Pretrained => ({
+    levels: { model: "gpt1", positions, lambda: null, transfer: null, "pretrain.rate": rate },
+    ...{ seed: 1, tuned: {}, stuck: false, byPosition: [bits, bits, bits] },
+  });
+  const { byPosition } = study([], { vary: { "pretrain.rate": [0.01, 0.03] } }, [
+    ...[
+      run("learned", 0.01, 1),
+      run("sinusoidal", 0.01, 3),
+      run("learned", 0.03, 2),
+      run("sinusoidal", 0.03, 7),
+    ],
+  ]);
+  const lines = byPosition("positions", { minus: "learned" });
+  assertEquals(lines.map(({ name, y }) => [name, y[0]!.mean]), [
+    ["sinusoidal, pretrain rate = 0.01", 2],
+    ["sinusoidal, pretrain rate = 0.03", 5],
+  ]);
+});
+
+Deno.test("arms that learned on different seeds are an effect that says so; floors are in no main effect", () => {
+  const apart = study([
+    { levels: { lambda: 0 }, byCluster: around(0.7, 2), stuck: [false, true] },
+    { levels: { lambda: 1 }, byCluster: around(0.7, 2), stuck: [true, false] },
+  ], { lambda: [0, 1] });
+  assertEquals(apart.findings, ["sky: λ = 1 − λ = 0: no seed left chance in both"]);
+  const all = [true, true, true];
+  const { effect } = study([
+    { task: "sky", levels: { lambda: 0 }, byCluster: around(0.6) },
+    { task: "sky", levels: { lambda: 1 }, byCluster: around(0.7) },
+    { task: "sea", levels: { lambda: 0 }, byCluster: around(0.5), stuck: all },
+    { task: "sea", levels: { lambda: 1 }, byCluster: around(0.5), stuck: all },
+  ], { lambda: [0, 1] });
+  const [main] = effect("lambda", { by: [] });
+  assert(main!.where === "sky" && main!.mean > 9, JSON.stringify(main));
+});
+
+Deno.test("a mean says where it is of some levels only, and an interaction leaves out what does not exist", () => {
+  const { effect } = study([
+    { levels: { model: "gpt1", lambda: 0 }, byCluster: around(0.6) },
+    { levels: { model: "gpt1", lambda: 1 }, byCluster: around(0.7) },
+    { levels: { model: "bert", lambda: 0 }, byCluster: around(0.65) },
+  ], { models: ["gpt1", "bert"], lambda: [0, 1] });
+  assertEquals(effect("model", { by: ["task"] }).map(({ where }) => where), ["sky, λ = 0"]);
+  const arms = (model: string, shift: number) =>
+    (["learned", "none"] as const).flatMap((positions, i) =>
+      [0, 1].map((lambda) => ({
+        levels: { model, positions, lambda },
+        byCluster: around(0.6 + shift * i * lambda),
+      }))
+    );
+  const some = study([
+    ...arms("gpt1", 0.1),
+    { levels: { model: "lstm", positions: "learned", lambda: 0 }, byCluster: around(0.5) },
+    { levels: { model: "lstm", positions: "learned", lambda: 1 }, byCluster: around(0.5) },
+  ], { models: ["gpt1", "lstm"], positions: ["learned", "none"], lambda: [0, 1] });
+  const [found] = some.effect("lambda", { by: ["task"], interaction: "positions" });
+  assert(Math.abs(found!.mean - 10) < 1, JSON.stringify(found));
+});
+
+Deno.test("effects that differ by chance alone are averaged, however many they are", () => {
+  let split = 0;
+  const studies = 60;
+  for (let number = 0; number < studies; number++) {
+    const draw = normals(keyOf(number, "null effects"), 8 * 2 * 5 * 12, 0.05);
+    let at = 0;
+    const drawn = () => Array.from({ length: 5 }, () => Array.from({ length: 12 }, () => 0.7 + draw[at++]!));
+    const dropouts = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7];
+    const { effect } = study(
+      dropouts.flatMap((dropout) =>
+        [0, 1].map((lambda) => ({ levels: { lambda, "finetune.dropout": dropout }, byCluster: drawn() }))
+      ),
+      { lambda: [0, 1], vary: { "finetune.dropout": dropouts } },
+    );
+    if (effect("lambda", { by: ["task"] }).length > 1) split++;
+  }
+  assert(split / studies < 0.1, `${split} of ${studies}`);
+});
+
+Deno.test("what cannot be compared is refused with what would work", async () => {
+  const { effect } = study([
+    { task: "sky", levels: { lambda: 0 }, byCluster: around(0.6) },
+    { task: "sky", levels: { lambda: 1 }, byCluster: around(0.7) },
+    { task: "grade", measure: "pearson", levels: { lambda: 0 }, byCluster: around(0.3) },
+    { task: "grade", measure: "pearson", levels: { lambda: 1 }, byCluster: around(0.4) },
+  ], { lambda: [0, 1] });
+  for (
+    const [ask, message] of [
+      [
+        () => effect("lamda"),
+        /^Cannot use factor "lamda" as there is no such factor: did you mean lambda\?$/,
+      ],
+      [() => effect("lambda", { between: [0, 3] }), /^Cannot use level 3 of lambda as its levels are 0, 1$/],
+      [
+        () => effect("lambda", { between: [[0, 1], [0]] }),
+        /must be two levels of lambda, or two lists of as many$/,
+      ],
+      [() => effect("lambda", { by: ["tasks"] }), /did you mean task\?$/],
+      [
+        () => effect("lambda", { at: { task: "sea" } }),
+        /^Cannot use level "sea" of task as its levels are sky, grade$/,
+      ],
+      [
+        () => effect("lambda", { by: [] }),
+        /^Cannot average the effect of lambda over points of accuracy and points of pearson: add "task" to by, or/,
+      ],
+    ] as const
+  ) await assertRefused(ask, message);
+  assertEquals(effect("lambda", { at: { task: "sky" }, by: [] }).length, 1);
+});
+
+Deno.test("stuck runs are counted and named before any mean, and are in none", () => {
+  const { report, scores, table, effects } = study([
+    { levels: { lambda: 0 }, byCluster: around(0.7, 5), stuck: [false, true, false, true, false] },
+    { levels: { lambda: 1 }, byCluster: around(0.72, 5) },
+  ], { lambda: [0, 1] });
+  assertEquals(scores.map(({ n, stuck, values }) => [n, stuck, values.length]), [[3, 2, 5], [5, 0, 5]]);
+  assertEquals(table.array("stuck"), ["2 of 5", "0 of 5"]);
+  // The exact interval of 2 of 5.
+  assert(report.startsWith("**Runs that did not leave chance**"), report);
+  assert(report.includes("- sky, λ = 0: 2 of 5 [5, 85] %"), report);
+  assert(report.indexOf("2 of 5 [5, 85]") < report.indexOf("**Test scores**"));
+  assertEquals(effects.map(({ n }) => n), [3], "pairs of runs that learned");
+});
+
+Deno.test("a difference between two arms that did not leave chance is no finding", () => {
+  const all = [true, true, true];
+  const { effects, findings } = study([
+    { levels: { lambda: 0 }, byCluster: around(0.5), stuck: all },
+    { levels: { lambda: 1 }, byCluster: around(0.53), stuck: all },
+  ], { lambda: [0, 1] });
+  assertEquals([effects[0]!.finding, effects[0]!.p], ["no arm left chance", NaN]);
+  assert(/: no arm left chance$/.test(findings[0]!), findings[0]);
+});
+
+Deno.test("no interval of an arm leaves its measure's values", () => {
+  for (const [measure, ends] of [["accuracy", [0, 100]], ["pearson", [-100, 100]]] as const) {
+    const near = [[1, 1, 0.9, 1], [1, 0.8, 1, 1], [1, 1, 1, 0.99]];
+    const { scores: [score] } = study([{ measure, levels: {}, byCluster: near }]);
+    assert(
+      score!.low >= ends[0] && score!.high <= ends[1] && score!.high > score!.mean,
+      JSON.stringify(score),
+    );
+  }
+  const { scores: [whole] } = study([{ levels: {}, byCluster: [[1, 1, 1, 1], [1, 1, 1, 1]] }]);
+  // All four clusters right: the exact interval begins at 0.025^(1/4).
+  assert(Math.abs(whole!.low - 100 * 0.025 ** 0.25) < 1e-6 && whole!.high === 100);
+});
+
+Deno.test("a finding says what it would have shown, and equality is one within the margin of the settings", () => {
+  const arms = (points: number, noise: number) => [
+    { levels: { lambda: 0 }, byCluster: around(0.7, 5, 40, noise) },
+    { levels: { lambda: 1 }, byCluster: around(0.7 + points / 100, 5, 40, noise) },
+  ];
+  const shifted = around(0.7, 5, 40).map((row, s) =>
+    row.map((part) => part + [0.03, -0.02, 0.02, -0.01, 0][s]!)
+  );
+  const [first] = arms(0, 0.01);
+  const unclear = study([first!, { levels: { lambda: 1 }, byCluster: shifted }], { lambda: [0, 1] })
+    .findings[0]!;
+  assert(/: not significant, p = 0\.\d+; 80 % power needs ±\d/.test(unclear), unclear);
+  const small = (change: number) =>
+    around(0.7, 5, 40).map((row, s) => row.map((part) => part + change * [3, -2, 2, -2, 0][s]!));
+  const of = (byCluster: number[][], margins = {}) =>
+    study([first!, { levels: { lambda: 1 }, byCluster }], { lambda: [0, 1], margins }).effects[0]!.finding;
+  assertEquals(of(small(0.001)), "equal within ±2");
+  assertEquals(of(small(0.001), { points: 0.01 }), "not significant");
+  assertEquals([of(arms(1, 0.01)[1]!.byCluster), of(arms(5, 0.01)[1]!.byCluster)], [
+    "higher, within ±2",
+    "higher",
+  ]);
+});
+
+Deno.test("a pilot says how many seeds and examples a difference takes, and a plan of as many finds it", () => {
+  const drawn = (seeds: number, clusters: number, shift: number) =>
+    Array.from(
+      { length: seeds },
+      (_, s) =>
+        Array.from({ length: clusters }, (_, c) =>
+          0.6 + shift + 0.02 * Math.sin(17 * s * s + shift * 99) + 0.1 * Math.sin(7 * c + shift * 70)),
+    );
+  const pilot = study([
+    { levels: { lambda: 0 }, byCluster: drawn(4, 50, 0) },
+    { levels: { lambda: 1 }, byCluster: drawn(4, 50, 0.01) },
+  ], { lambda: [0, 1] });
+  const [effect] = pilot.effects, now = effect!.detectable;
+  const of = (detect: number) => planStudy(pilot, { detect }).object() as Record<string, number>;
+  const wanted = of(now);
+  assert(wanted["seeds, least"]! <= 4 && wanted["seeds, most"]! >= 4, JSON.stringify(wanted));
+  assert(of(now / 2)["seeds, least"]! > wanted["seeds, least"]!, "half of it takes more");
+  assert(of(now * 3)["seeds, most"]! < wanted["seeds, most"]!);
+  assert(of(now / 100)["seeds, most"] === Infinity, "seeds alone cannot do it");
+  assert(of(now / 2)["examples, most"]! >= of(now / 2)["examples, least"]!);
+});
+
+Deno.test("what is no pilot is refused", async () => {
+  const none = study([{ levels: { lambda: 0 }, byCluster: around(0.6, 1) }]);
+  await assertRefused(
+    () => planStudy(none, { detect: 1 }),
+    /^Cannot plan a study by a pilot without an effect/,
+  );
+  await assertRefused(
+    () => planStudy({} as never, { detect: 1 }),
+    /^Cannot plan a study by \{\} as it must be/,
+  );
+  await assertRefused(
+    () => planStudy(none, { detect: 0 }),
+    /^Cannot plan a study with detect 0 as it must be/,
+  );
+});
+
+Deno.test("dose curves are means, or differences from a level, a line for each combination of the others", () => {
+  const { curves } = study(
+    [0, 0.5, 1].flatMap((lambda) =>
+      [8, 16].map((trainExamples) => ({
+        levels: { lambda, trainExamples },
+        byCluster: around(0.6 + lambda / 10 + trainExamples / 1000),
+      }))
+    ),
+    { lambda: [0, 0.5, 1], vary: { trainExamples: [8, 16] } },
+  );
+  const plain = curves("lambda");
+  assertEquals(plain.map(({ name, x }) => [name, x]), [
+    ["training examples = 8", [0, 0.5, 1]],
+    ["training examples = 16", [0, 0.5, 1]],
+  ]);
+  const from0 = curves("lambda", { minus: 0 });
+  assertEquals(from0.map(({ x }) => x), [[0.5, 1], [0.5, 1]]);
+  assert(Math.abs(from0[0]!.y[1]!.mean - (plain[0]!.y[2]!.mean - plain[0]!.y[0]!.mean)) < 1e-9);
+});

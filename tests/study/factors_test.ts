@@ -1,0 +1,362 @@
+/** Any setting is a factor: a column, effects, a choice by validation, without code of its own. */
+import type { Task } from "../../lib/data/mod.ts";
+import { backend } from "../../lib/engine/mod.ts";
+import { ablate, type StudyOptions, type StudySettings } from "../../lib/study/mod.ts";
+import { seedsOf, settleStudy } from "../../lib/study/settings.ts";
+import { planOf } from "../../lib/study/tuning.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { corpus, sky, untimed, weather, words } from "./weather.ts";
+
+await backend();
+
+const rows = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, i) => ({
+    text: `${words[(i + from) % 10]} ${words[(3 * i + from) % 10]} ${i % 2 ? "warm" : "cold"}`,
+    label: i % 2,
+  }));
+const small: StudySettings = {
+  ...weather,
+  preset: { ...weather.preset, heads: 2 },
+  positions: ["learned"],
+  lambda: [0.5],
+  seeds: 2,
+  tasks: [sky(rows(24), rows(8, 1), rows(16, 2))],
+  trainExamples: 24,
+  testExamples: 16,
+};
+
+async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("a setting that no code foresaw is a column, a table's, an effect and a curve", () =>
+  inFolder(async (folder) => {
+    const vary = { heads: [2, 4], "pretrain.batch": [1, 2], trainExamples: [8, 24] };
+    const study = await ablate({ base: small, vary, folder, workers: 1 });
+    assertEquals(study.complete, true);
+    const [texts, tasks] = [study.pretrained, study.finetuned];
+    assertEquals([texts.length, tasks.length], [2 * 2 * 2, 2 * 2 * 2 * 2]);
+    assertEquals(texts[0]!.levels, {
+      ...{ model: "gpt1", positions: "learned", lambda: null, transfer: null },
+      ...{ "preset.heads": 2, "pretrain.batch": 1, trainExamples: null },
+    });
+    for (const name of ["preset.heads", "pretrain.batch", "trainExamples"]) {
+      assert(study.runs.columnNames().includes(name), name);
+    }
+    assertEquals(study.table.columnNames().slice(0, 5), [
+      ...["task", "measure", "heads", "pretrain batch", "training examples"],
+    ]);
+    const effects = study.effect("preset.heads", { at: { task: "sky" } });
+    assertEquals(effects.map(({ where, difference }) => [where, difference]), [
+      ["sky, pretrain batch = 1, training examples = 8", "heads = 4 − heads = 2"],
+      ["sky, pretrain batch = 1, training examples = 24", "heads = 4 − heads = 2"],
+      ["sky, pretrain batch = 2, training examples = 8", "heads = 4 − heads = 2"],
+      ["sky, pretrain batch = 2, training examples = 24", "heads = 4 − heads = 2"],
+    ]);
+    const curves = study.curves("trainExamples", { at: { task: "sky", "pretrain.batch": 2 } });
+    assertEquals(curves.map(({ name, x, y }) => [name, x, y.length]), [
+      ["heads = 2", [8, 24], 2],
+      ["heads = 4", [8, 24], 2],
+    ]);
+  }));
+
+Deno.test("a task's own option and the corpus's merges are factors, with data of their own", async () => {
+  const study = settleStudy(small, { tasks: ["imdb"], vary: { words: [10, 12], merges: [10, 20] } });
+  const { runs, tokenizers } = await planOf({ ...study, trainExamples: 8, testExamples: 8 });
+  assertEquals(tokenizers.map(({ merges }) => merges.length), [10, 20]);
+  const tuned = runs.filter((run) => "start" in run && run.seed === 1);
+  assertEquals(
+    tuned.map(({ arms: [levels], tokenizer }) => [levels!["words"], levels!["merges"], tokenizer]),
+    [
+      ...[[10, 10, 0], [10, 20, 1], [12, 10, 0], [12, 20, 1]],
+    ],
+  );
+  assertEquals(new Set(tuned.map(({ trained }) => trained)).size, 4);
+  const read = runs.filter((run) => "evaluation" in run && run.seed === 1);
+  assertEquals(read.map(({ arms: [levels] }) => [levels!["words"], levels!["merges"]]), [[null, 10], [
+    null,
+    20,
+  ]]);
+});
+
+Deno.test("arms that coincide at some levels only are each there, with the same runs", () =>
+  inFolder(async (folder) => {
+    const vary = { trainExamples: [8, 24, 48, 99] }; // The task has 24.
+    const study = await ablate({ base: small, lambda: [0, 0.5], vary, folder, workers: 1 });
+    const sizes = (lambda: number) =>
+      study.finetuned.filter(({ levels, seed }) => levels["lambda"] === lambda && seed === 1)
+        .map(({ levels, value }) => [levels["trainExamples"], value]);
+    for (const lambda of [0, 0.5]) {
+      const [, ...full] = sizes(lambda);
+      assertEquals(sizes(lambda).map(([size]) => size), [8, 24, 48, 99]);
+      assertEquals(new Set(full.map(([, value]) => value)).size, 1);
+    }
+    assertEquals(
+      study.scores.filter(({ where }) => where === "sky").map(({ n, values }) => [n <= 2, values.length]),
+      [
+        ...Array(8).fill([true, 2]),
+      ],
+    );
+    const [largest] = study.effect("trainExamples", { between: [99, 24], at: { lambda: 0 } });
+    assertEquals([largest!.mean, largest!.error], [0, 0]);
+    assertEquals(study.curves("trainExamples", { at: { task: "sky" } }).map(({ x }) => x), [
+      ...Array(2).fill([8, 24, 48, 99]),
+    ]);
+  }));
+
+Deno.test("a setting by which training diverges is not chosen, and keeps no arm from the others", () =>
+  inFolder(async (folder) => {
+    const finetune = {
+      ...small.finetune,
+      rate: 10,
+      clip: 0,
+      epochs: 60,
+      schedule: "warmup_constant" as const,
+    };
+    const options: StudyOptions = {
+      base: { ...small, finetune, seeds: 1 },
+      tune: { "finetune.decay": [1, 0.01], seeds: 1 },
+      ...{ folder, workers: 1 },
+    };
+    const study = await ablate(options);
+    const tried = study.tuning.objects() as Record<string, unknown>[];
+    const diverged = tried.filter(({ validation }) => validation === null);
+    if (diverged.length === 2) throw new Error("both diverged: this test shows nothing");
+    assertEquals([diverged.length, diverged[0]!["finetune.decay"], diverged[0]!["chosen"]], [1, 1, false]);
+    assertEquals([study.complete, study.failures, study.finetuned.length], [true, [], 1]);
+    for await (const _ of ablate(options)) throw new Error("all runs are there");
+  }));
+
+Deno.test("validation examples are limited as those of the test are, and no setting is refused after hours", async () => {
+  const change: StudyOptions = { testExamples: 4, tune: { "finetune.rate": [1e-3, 1e-2] } };
+  const { runs } = await planOf(settleStudy(small, change));
+  const tuning = runs.filter(({ isTuning }) => isTuning) as unknown as { task: Task }[];
+  assertEquals(new Set(tuning.map(({ task }) => task.test.length)), new Set([4]));
+  const schedule = { ...small.finetune, schedule: "warmup_stable_decay" as const };
+  const late: StudyOptions = {
+    base: { ...small, finetune: { ...schedule, warmup: 0 } },
+    tune: { "pretrain.rate": [1e-3, 1e-2], "finetune.warmup": [0, 0.9] },
+  };
+  await inFolder((folder) => assertRefused(() => ablate({ ...late, folder }), /finetune\.warmup 0\.9 as /));
+});
+
+Deno.test("what is left of a study counts the search that comes after another", () =>
+  inFolder(async (folder) => {
+    const rates = { "pretrain.rate": [1e-3, 1e-2], "finetune.rate": [1e-4, 1e-3, 1e-2] };
+    const run = ablate({ base: small, tune: rates, folder, workers: 1 });
+    let last = 0;
+    for await (const { done, runs, left } of run) {
+      assertEquals(runs, 2 * 2 + 3 * 2 + 2 + 2);
+      assert(done >= last && done <= 1 && !(left < 0), `${done} after ${last}, ${left} s left`);
+      last = done;
+    }
+    assertEquals([last, (await run).complete], [1, true]);
+  }));
+
+Deno.test("a report says which searches were made, by what, and what is not finished", () =>
+  inFolder(async (folder) => {
+    const rates = { "finetune.rate": [6.25e-5, 1e-9] };
+    const { report } = await ablate({ base: small, tune: rates, folder, workers: 1 });
+    assert(/\|validation, %\|rate 0\.0000625\|rate 1e-9\|/.test(report), report);
+    assert(
+      /\|sky\|\*\*\d+\.\d\*\*\|\d+\.\d\||\|sky\|\d+\.\d\|\*\*\d+\.\d\*\*\|/.test(report),
+      report,
+    );
+    assert(
+      report.includes(
+        "Fine-tuning: finetune.rate 0.0000625, 1e-9, on the validation examples of each task, from",
+      ),
+    );
+    const stop = new AbortController();
+    const broken = ablate({
+      base: small,
+      tune: rates,
+      folder: `${folder}/other`,
+      workers: 1,
+      signal: stop.signal,
+    });
+    for await (const _ of broken) stop.abort();
+    const part = (await broken).report;
+    assert(part.startsWith("**Not finished**: runs are missing"), part);
+    const one = await ablate({ base: small, tune: { "finetune.rate": [1e-3] }, folder, workers: 1 });
+    assert(one.report.includes("**No arm was tuned**: each setting to tune has one value only."), one.report);
+  }));
+
+Deno.test("a short form and its path are one factor", () => {
+  const lists = { lambda: [0, 1], positions: ["learned", "none"] as const };
+  const settled = settleStudy(small, { vary: { lambda: [0, 1], "positions.kind": ["learned", "none"] } });
+  assertEquals(settled, settleStudy(small, lists));
+  assertEquals(settleStudy(small, { vary: { heads: 2 as never } }).vary, { "preset.heads": [2] });
+});
+
+Deno.test("what cannot vary or be tuned is refused with what would work", async () => {
+  for (
+    const [change, message] of [
+      [{ vary: { headz: [2] } }, /^Cannot vary headz as there is no such setting: did you mean heads\?$/],
+      [{ vary: { "preset.heads": [2, 2] } }, /^Cannot vary preset\.heads with \[2,2\] as .* none twice$/],
+      [{ vary: { "preset.heads": [] } }, /^Cannot vary preset\.heads with \[\] as /],
+      [{ vary: { "preset.heads": [2, "x"] } }, /^Cannot vary preset\.heads with "x" as it must be a whole/],
+      [{ vary: { "preset.heads": [3] } }, /heads/],
+      [{ vary: { folder: ["a", "b"] } }, /^Cannot vary folder as there is no such setting/],
+      [{ vary: { "__proto__.x": [1] } }, /^Cannot vary __proto__\.x as there is no such setting/],
+      [{ vary: [1] }, /vary \[1\] as it must be an object of settings/],
+      [{ vary: { lambda: [0, 1] }, lambda: [0] }, /^Cannot vary lambda twice: /],
+      [{ vary: { heads: [1, 2], "preset.heads": [1, 2] } }, /^Cannot vary preset\.heads twice: /],
+      [{ tune: { "preset.heads": [1, 2] } }, /^Cannot tune preset\.heads as there is no such setting/],
+      [{ tune: { "finetune.rate": [1e-3], seeds: 0 } }, /^Cannot tune with seeds 0 as /],
+      [
+        { tune: { "finetune.rate": [1e-3] }, vary: { "finetune.rate": [1e-3, 1e-2] } },
+        /^Cannot tune finetune\.rate as it is varied: /,
+      ],
+      [
+        { tune: { "finetune.rate": [1e-3, 2e-3] }, tunePer: ["position"] },
+        /^Cannot tune per "position" as there is no such factor: did you mean positions\?$/,
+      ],
+      [
+        { models: ["gpt1", "bert"], lambda: 0, tune: { "pretrain.rate": [1e-3, 2e-3] } },
+        /^Cannot tune pretrain\.rate of bert as it has no score on held-out text: /,
+      ],
+      [
+        { pretrained: "mini", tune: { "pretrain.rate": [1e-3, 2e-3] } },
+        /^Cannot tune pretrain\.rate in a study of "mini" as it is pre-trained already/,
+      ],
+      [
+        { pretrained: "mini", vary: { "preset.heads": [2, 4] } },
+        /^Cannot vary preset\.heads in a study of "mini" as it is pre-trained already/,
+      ],
+      [{ tune: { "finetune.rate": [1e-3, 1e-2], seeds: [2, 3] } }, /^Cannot tune with seeds \[2,3\] as /],
+      [{ tune: { seeds: 5 } }, /^Cannot tune seeds alone: /],
+      [{ tunePer: ["lambda"] }, /^Cannot use tunePer without tune/],
+      [
+        { tune: { "finetune.rate": [1e-3, 1e-2] }, tunePer: ["task"] },
+        /^Cannot tune per "task" as tasks always choose separately$/,
+      ],
+      [{ seeds: [] }, /seeds \[\] as /],
+      [{ seeds: [1, 1] }, /seeds \[1,1\] as /],
+    ] as const
+  ) {
+    await assertRefused(() => ablate({ base: small, ...change as object }), message);
+  }
+});
+
+Deno.test("seeds are a number or a list, and a list's runs are those of a number", async () => {
+  assertEquals(seedsOf({ seeds: 3 }), [1, 2, 3]);
+  const own = async (seeds: StudySettings["seeds"]) =>
+    (await planOf({ ...small, seeds })).runs.map(({ key }) => key);
+  const [some, all] = [await own([3, 1]), await own(3)];
+  assertEquals(some.filter((key) => !all.includes(key)), []);
+  assertEquals([some.length, all.length], [4, 6]);
+});
+
+Deno.test("each seed trains on examples of its own, which all its arms share, and is scored on the same", async () => {
+  const options: StudyOptions = { base: small, lambda: [0, 0.5], trainExamples: 8 };
+  const textsOf = async (study: StudySettings) => {
+    const runs = (await planOf(study)).runs.filter((run) => "start" in run);
+    return runs.map((run) => {
+      const { train, test } = (run as unknown as { task: Task }).task;
+      return { seed: run.seed, train: JSON.stringify(train), test: JSON.stringify(test) };
+    });
+  };
+  const { base: _, ...changes } = options;
+  const drawn = await textsOf(settleStudy(small, changes));
+  assertEquals(new Set(drawn.map(({ train }) => train)).size, 2);
+  assertEquals(new Set(drawn.map(({ seed, train }) => seed + train)).size, 2);
+  assertEquals(new Set(drawn.map(({ test }) => test)).size, 1);
+  const once = await textsOf(settleStudy(small, { ...changes, sample: "once" }));
+  assertEquals(new Set(once.map(({ train }) => train)).size, 1);
+});
+
+const tune = { "pretrain.rate": [1e-9, 1e-2], "finetune.rate": [1e-9, 1e-2], "finetune.dropout": [0, 0.1] };
+
+Deno.test("each arm chooses its settings on validation, with seeds of its own, and is scored on test once", () =>
+  inFolder(async (folder) => {
+    const options: StudyOptions = { base: small, lambda: [0, 0.5], tune, folder, workers: 1 };
+    const names = new Set<string>();
+    const run = ablate(options);
+    for await (const { run: name } of run) names.add(name);
+    const study = await run;
+    assertEquals([study.complete, study.failures], [true, []]);
+    const tuning = [...names].filter((name) => name.endsWith(" tuning"));
+    // Pre-training: two rates × two seeds; fine-tuning: two arms × four settings × two seeds.
+    assertEquals([tuning.length, names.size - tuning.length], [4 + 16, 2 + 4]);
+    assert(tuning.every((name) => /seed100000[12] /.test(name)), tuning[0]);
+    for (const { tuned } of study.pretrained) assertEquals(tuned, { "pretrain.rate": 1e-2 });
+    const tried = study.tuning.objects() as Record<string, unknown>[];
+    assertEquals(tried.length, 2 + 2 * 4);
+    for (const one of tried.filter(({ task }) => task === "sky")) {
+      const best = Math.max(
+        ...tried.filter((other) => other["lambda"] === one["lambda"] && other["task"] === "sky")
+          .map(({ validation }) => validation as number),
+      );
+      if (one["chosen"]) assertEquals(one["validation"], best);
+    }
+    for (const { levels, tuned, validation } of study.finetuned) {
+      const chosen = tried.find((one) =>
+        one["chosen"] && one["lambda"] === levels["lambda"] && one["task"] === "sky"
+      )!;
+      assertEquals([tuned["finetune.rate"], tuned["finetune.dropout"]], [
+        chosen["finetune.rate"],
+        chosen["finetune.dropout"],
+      ]);
+      assert(validation!.value >= 0 && validation!.value <= 1);
+    }
+    assert(study.report.includes("Pre-training: pretrain.rate 1e-9, 0.01, by the part of the held-out text"));
+    assert(
+      study.report.includes(
+        "Fine-tuning: finetune.rate 1e-9, 0.01 × finetune.dropout 0, 0.1, on the validation",
+      ),
+    );
+    const [curve] = study.curves("pretrain.rate");
+    assertEquals([curve!.name, curve!.x], ["held-out text", [1e-9, 1e-2]]);
+    assert(curve!.y[1]!.mean < curve!.y[0]!.mean);
+    for await (const _ of ablate(options)) throw new Error("all runs are there");
+    const again = await ablate(options);
+    assertEquals([untimed(again), again.report], [untimed(study), study.report]);
+  }));
+
+Deno.test("pre-training is tuned on text that is not reported", async () => {
+  const { runs } = await planOf(settleStudy(small, { tune: { "pretrain.rate": [1e-3, 1e-2] } }));
+  const heldout = runs.map((run) => "evaluation" in run ? run.evaluation.heldout : "");
+  assertEquals(new Set(heldout).size, 1, "final runs wait for the choice");
+  const { texts: [text] } = await planOf(settleStudy(small, { tune: { "pretrain.rate": [1e-3, 1e-2] } }));
+  const [chosen, reported] = [heldout[0]!, text!.corpus.heldout];
+  assertEquals(`${chosen} ${reported}`, corpus.heldout);
+});
+
+Deno.test("arms that share a choice are those of one level of the factors that are named", async () => {
+  const change: StudyOptions = {
+    positions: ["learned", "none"],
+    lambda: [0, 0.5],
+    tune: { "finetune.rate": [1e-3, 1e-2] },
+  };
+  const count = async (tunePer: readonly string[]) => {
+    const { choices } = await planOf(settleStudy(small, { ...change, tunePer }));
+    return choices.map(({ runs }) => runs.map(({ length }) => length));
+  };
+  assertEquals((await planOf(settleStudy(small, change))).choices.length, 4);
+  assertEquals(await count(["positions"]), [[4, 4], [4, 4]]);
+  assertEquals(await count(["lambda", "positions"]), Array(4).fill([2, 2]));
+});
+
+Deno.test("a tuned study divided between two processes, and stopped in the middle, finds what one finds", async () => {
+  await inFolder((whole) =>
+    inFolder(async (broken) => {
+      const options: StudyOptions = { base: small, tune: { "finetune.rate": [1e-4, 1e-2] }, saveEvery: 1 };
+      const expected = await ablate({ ...options, folder: whole, workers: 1 });
+      for (let complete = false; !complete;) {
+        const stop = new AbortController();
+        const study = ablate({ ...options, folder: broken, workers: 2, signal: stop.signal });
+        let made = 0;
+        for await (const _ of study) if (++made === 9) stop.abort();
+        const found = await study;
+        complete = found.complete;
+        if (complete) assertEquals(untimed(found), untimed(expected));
+      }
+    })
+  );
+});

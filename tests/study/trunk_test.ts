@@ -1,0 +1,106 @@
+/** Studies whose pre-training differs in length share what precedes the decay. */
+import { backend } from "../../lib/engine/mod.ts";
+import { ablate, smoke, studies, type Study, type StudyOptions } from "../../lib/study/mod.ts";
+import { outlookOf } from "../../lib/study/list.ts";
+import { settleStudy } from "../../lib/study/settings.ts";
+import { assertEquals, assertRefused } from "../assert.ts";
+import { sky, untimed, weather, words } from "./weather.ts";
+
+await backend();
+
+const rows = Array.from(
+  { length: 16 },
+  (_, i) => ({ text: `${words[i % 10]} ${i % 2 ? "warm" : "cold"}`, label: i % 2 }),
+);
+const decaying = { ...weather.pretrain, schedule: "warmup_stable_decay", warmup: 2 / 2000 } as const;
+const study = (folder: string, pretrain: StudyOptions["pretrain"]): StudyOptions => ({
+  ...{ ...weather, tasks: [sky(rows, rows, rows)], trainExamples: 16, testExamples: 16 },
+  ...{ positions: ["learned"], lambda: [0.5], seeds: 2, workers: 1, folder },
+  pretrain: { ...decaying, ...pretrain },
+});
+
+/** Runs a study: its result, and how many updates of pre-training were made. */
+async function ran(options: StudyOptions): Promise<{ study: Study; updates: number }> {
+  let updates = 0;
+  const run = ablate(options);
+  for await (const { run: name } of run) if (name.startsWith("pretrain")) updates++;
+  return { study: await run, updates };
+}
+
+const trunks = (folder: string) =>
+  [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => name.endsWith(".part"))
+    .map((name) => name.replace(/-[0-9a-f]{6,}-/, "-")).sort();
+
+Deno.test("a study of longer pre-training starts at the trunks of a shorter one in its folder", async () => {
+  const [folder, alone] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
+  const first = await ran(study(folder, { updates: 10 }));
+  assertEquals(first.updates, 2 * 10);
+  assertEquals(trunks(folder), [
+    "pretrain-learned-seed1-trunk-8.part",
+    "pretrain-learned-seed2-trunk-8.part",
+  ]);
+  const second = await ran(study(folder, { updates: 20 }));
+  assertEquals(second.updates, 2 * (20 - 8), "the updates before the first decay are not made again");
+  assertEquals(trunks(folder).length, 4, "trunks stay");
+  const expected = await ran(study(alone, { updates: 20 }));
+  assertEquals(expected.updates, 2 * 20);
+  assertEquals(untimed(second.study), untimed(expected.study));
+  assertEquals((await ran(study(folder, { updates: 20 }))).updates, 0);
+  assertEquals(untimed((await ran(study(folder, { updates: 10 }))).study), untimed(first.study));
+  for (const path of [folder, alone]) await Deno.remove(path, { recursive: true });
+});
+
+Deno.test("budgets of one study are branches of a trunk, the shortest first, also of two workers", async () => {
+  const [folder, two] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
+  const vary = { "pretrain.updates": [20, 10, 30] };
+  const all = await ran({ ...study(folder, {}), vary });
+  assertEquals(all.updates, 2 * (10 + (20 - 8) + (30 - 16)));
+  const curves = all.study.curves("pretrain.updates", { at: { task: "held-out text" } });
+  assertEquals(curves.map(({ x }) => x), [[20, 10, 30]]);
+  const parallel = await ablate({ ...study(two, {}), vary, workers: 2 });
+  assertEquals(untimed(parallel), untimed(all.study));
+  for (const path of [folder, two]) await Deno.remove(path, { recursive: true });
+});
+
+Deno.test("another rate has another trunk, and other schedules have none", async () => {
+  const folder = await Deno.makeTempDir();
+  await ran(study(folder, { updates: 10 }));
+  assertEquals((await ran(study(folder, { updates: 20, rate: 2e-3 }))).updates, 2 * 20);
+  assertEquals(trunks(folder).length, 4);
+  await ran(study(folder, { updates: 10, schedule: "warmup_cosine" }));
+  assertEquals(trunks(folder).length, 4);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("the disk that a study takes includes its trunks", async () => {
+  const folder = await Deno.makeTempDir();
+  const bytes = async (options: StudyOptions) =>
+    (await outlookOf(settleStudy(studies.ablate, options))).bytes;
+  const [with_, without] = [
+    await bytes(study(folder, {})),
+    await bytes(study(folder, { schedule: "warmup_cosine" })),
+  ];
+  assertEquals(with_ / without, (4 + 1) / (1 + 1)); // Per seed a model pre-trained and one fine-tuned.
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a warm-up that is too long for a study's pre-training or fine-tuning is refused before either", async () => {
+  const folder = await Deno.makeTempDir();
+  await assertRefused(
+    () => ablate(study(folder, { updates: 10, warmup: 0.1 })),
+    /^Cannot run a study with pretrain\.warmup 0\.1 as .* begins after update 8: at most 0\.004 works$/,
+  );
+  const finetune = { ...weather.finetune, schedule: "warmup_stable_decay", warmup: 0.1 } as const;
+  await assertRefused(
+    () => ablate({ ...study(folder, {}), finetune }),
+    /^Cannot run a study with finetune\.warmup 0\.1 as .* begins after update 2: at most 0\.001 works$/,
+  );
+  assertEquals([...Deno.readDirSync(folder)], []);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a study of the schedule can be made small", () => {
+  const pretrain = { ...studies.ablate.pretrain, schedule: "warmup_stable_decay" } as const;
+  const small = smoke({ ...studies.ablate, pretrain });
+  assertEquals([settleStudy(small, {}).pretrain.warmup, smoke(studies.ablate).pretrain.warmup], [0, 0.1]);
+});
