@@ -95,7 +95,7 @@ export function singleSettings(schema: Schema): Map<string, Setting<unknown>> {
 }
 
 /** A copy of an object with the value at a path replaced. */
-export function withValue<T>(object: T, path: string, value: unknown): T {
+function withValue<T>(object: T, path: string, value: unknown): T {
   const [name, ...rest] = path.split(".");
   const old = (object as Readonly<Record<string, unknown>>)[name!];
   return { ...object, [name!]: rest.length === 0 ? value : withValue(old ?? {}, rest.join("."), value) };

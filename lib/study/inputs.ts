@@ -49,7 +49,7 @@ export async function tasksFor(study: StudySettings): Promise<{
   const nameOf = (task: string, words: number) => task === "imdb" ? `${task} ${words}` : task;
   const wholes = new Map<string, Task>();
   for (const { study: { tasks, zeroShot = [], words } } of variantsOf(study)) {
-    await Promise.all([...tasks, ...zeroShot].map(async (task) => {
+    await Promise.all([...new Set([...tasks, ...zeroShot])].map(async (task) => { // A task may be in both lists.
       if (typeof task !== "string" || wholes.has(nameOf(task, words))) return;
       wholes.set(nameOf(task, words), await loadTask(task, task === "imdb" ? { words } : {}));
     }));

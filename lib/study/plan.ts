@@ -21,6 +21,7 @@ import {
   seedsOf,
   type StudyModel,
   type StudySettings,
+  tunedSettings,
   variantsOf,
 } from "./settings.ts";
 import {
@@ -160,7 +161,7 @@ const FIRST_TUNING_SEED = 1_000_001;
 /** Loads a study's data and plans its runs, of those that are tuned what the stored results have chosen so far. */
 export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) => Plan> {
   const seeds = seedsOf(study), keyOf = keys();
-  const { seeds: tuningCount = 0, ...tuned } = study.tune ?? {};
+  const { seeds: tuningCount = 0 } = study.tune ?? {};
   const tuningSeeds = Array.from(
     { length: 2 * seeds.length + (tuningCount as number) },
     (_, i) => FIRST_TUNING_SEED + i,
@@ -168,7 +169,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
     .filter((seed) => !seeds.includes(seed)).slice(0, tuningCount as number);
   const candidatesOf = (group: "pretrain" | "finetune") =>
     combinations(Object.fromEntries(
-      Object.entries(tuned as Vary).filter(([path]) => path.startsWith(`${group}.`)),
+      Object.entries(tunedSettings(study)).filter(([path]) => path.startsWith(`${group}.`)),
     ));
   const [readers, tuners] = [candidatesOf("pretrain"), candidatesOf("finetune")];
   const optionsOf = <Group extends "pretrain" | "finetune">(
@@ -313,13 +314,13 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       if (tuners.length === 1) return;
       const { tokens } = countsOf(task, sourceOf(cell.study).tokenizer, cell.preset);
       tuners.forEach((candidate, i) => {
-        const { epochs } = optionsOf(cell, "finetune", candidate);
-        checkFinetuning(task, optionsOf(cell, "finetune", candidate));
+        const options = optionsOf(cell, "finetune", candidate);
+        checkFinetuning(task, options);
         for (const seed of tuningSeeds) {
           postpone(
             `${task.name} ${labelOf(cell)} ${i + 1} of ${tuners.length}, seed ${seed}`,
             cell,
-            epochs * tokens,
+            options.epochs * tokens,
           );
         }
       });
@@ -335,7 +336,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       const startOf = (seed: number): InitialModel => {
         const run = pretraining(cell, seed, reader!, false);
         return run
-          ? { file: `${run.path}.safetensors`, key: run.trained, digest: run.trained }
+          ? { file: modelOf(run), key: run.trained, digest: run.trained }
           : sourceOf(cell.study).start(cell.preset);
       };
       const tuned = tasksOf(cell.study, seeds[0]!).tasks.map((_, t) => {
@@ -522,6 +523,9 @@ function sizeOf(preset: Preset, vocabulary: number): number {
 
 /** Cost of a run, in tokens × parameters: the unit of progress. */
 export const costOf = ({ tokens, parameters }: OpenRun): number => tokens * parameters;
+
+/** The file of a run's model. */
+export const modelOf = ({ path }: PlannedRun): string => `${path}.safetensors`;
 
 /** Whether a run is a pre-training. */
 export function isPretraining(planned: Run): planned is PlannedPretrain {

@@ -1,8 +1,8 @@
 import { exists } from "../files.ts";
 import { holderOf } from "../claim.ts";
-import { costOf, isPretraining, type Plan } from "./plan.ts";
+import { costOf, isPretraining, modelOf, type Plan } from "./plan.ts";
 import { stored } from "../train/mod.ts";
-import { claimOf, modelOf, type RunOutcome } from "./run.ts";
+import { claimOf, type RunOutcome } from "./run.ts";
 
 /** Milliseconds between checks of other processes' results. */
 const POLL_INTERVAL = 1000;

@@ -1,9 +1,8 @@
 import { table } from "../arquero.ts";
 import { percent } from "../numbers.ts";
 import { type Factor, factorLabel, labelOf, type Score, TEXT, varying } from "./effects.ts";
-import type { Vary } from "./factors.ts";
 import type { Finetuned, Pretrained, StudyRun, TaskResult } from "./rows.ts";
-import type { StudySettings } from "./settings.ts";
+import { type StudySettings, tunedSettings } from "./settings.ts";
 import type { Tried } from "./tuning.ts";
 
 /** A run's score on a task or the held-out text, with the run. */
@@ -22,8 +21,8 @@ export function tuningText(
     return "**No arm was tuned**: settings of training that are no factor are the same for all, and others may change " +
       "the differences.";
   }
-  const { seeds, ...tuned } = study.tune;
-  const several = Object.entries(tuned as Vary).filter(([, levels]) => levels.length > 1);
+  const { seeds } = study.tune;
+  const several = Object.entries(tunedSettings(study)).filter(([, levels]) => levels.length > 1);
   const per = study.tunePer ? `each level of ${study.tunePer.map(factorLabel).join(" and ")}` : "each arm";
   const searches = ["pretrain", "finetune"].flatMap((group) => {
     const own = several.filter(([path]) => path.startsWith(`${group}.`));
@@ -52,8 +51,7 @@ function searchTable(tried: readonly Tried[], factors: readonly Factor[]): strin
   const nameOf = ({ settings }: Tried) =>
     Object.entries(settings).map(([path, level]) => `${path.replace(/^\w+\./, "")} ${level}`).join(", ");
   const arms = [...Map.groupBy(tried, ({ task, levels }) => JSON.stringify([task, levels])).values()];
-  const scoreOf = ({ task, scores, isChosen }: Tried) => {
-    const mean = scores.reduce((a, b) => a + b, 0) / scores.length;
+  const scoreOf = ({ task, mean, isChosen }: Tried) => {
     const text = !Number.isFinite(mean)
       ? "diverged"
       : task === undefined

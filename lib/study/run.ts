@@ -22,6 +22,7 @@ import {
 import type { Tokenizer } from "../text/mod.ts";
 import {
   isPretraining,
+  modelOf,
   type PlannedFinetune,
   type PlannedPretrain,
   type PlannedRun,
@@ -49,9 +50,6 @@ export interface RunStep {
 
 /** The outcome of a run: it is done, it was stopped, or it is running in another process. */
 export type RunOutcome = "done" | "stopped" | "elsewhere";
-
-/** The file of a run's model. */
-export const modelOf = ({ path }: PlannedRun): string => `${path}.safetensors`;
 
 /** The claim file of a run; the process that holds it executes the run. */
 export const claimOf = ({ path }: PlannedRun): string => `${path}.claim`;

@@ -430,6 +430,12 @@ export function factorNames({ vary = {} }: StudySettings): string[] {
   return ["model", "positions", "lambda", "transfer", ...Object.keys(vary)];
 }
 
+/** The settings that a study tunes, and their values. */
+export function tunedSettings({ tune = {} }: StudySettings): Vary {
+  const { seeds: _, ...tuned } = tune;
+  return tuned as Vary;
+}
+
 /** A study's seeds. */
 export function seedsOf({ seeds }: Pick<StudySettings, "seeds">): readonly number[] {
   return typeof seeds === "number" ? Array.from({ length: seeds }, (_, i) => i + 1) : seeds;

@@ -31,7 +31,7 @@ import {
 } from "./curves.ts";
 import type { Level, Levels, Vary } from "./factors.ts";
 import type { Finetuned, Pretrained, StudyRun, TaskResult } from "./rows.ts";
-import type { StudySettings } from "./settings.ts";
+import { factorNames, type StudySettings, tunedSettings } from "./settings.ts";
 import { type Estimate, formatEstimate } from "./statistics.ts";
 import { budgetNotes, type RunScore, truncationNotes, tuningText } from "./report.ts";
 import type { Tried } from "./tuning.ts";
@@ -378,9 +378,8 @@ function runsTable(scores: readonly RunScore[], { study, pretrained }: Found): C
       ...tuned,
     } as Readonly<Record<string, unknown>>;
   });
-  const { seeds: _, ...tuned } = study.tune ?? {};
   const columns = [
-    ...["model", "positions", "lambda", "transfer", ...Object.keys(study.vary ?? {})],
+    ...factorNames(study),
     ...[
       "seed",
       "task",
@@ -394,27 +393,25 @@ function runsTable(scores: readonly RunScore[], { study, pretrained }: Found): C
       "examples",
       "loss",
     ],
-    ...["updates", "batch", "tokens", "flops", "seconds", ...Object.keys(tuned)],
+    ...["updates", "batch", "tokens", "flops", "seconds", ...Object.keys(tunedSettings(study))],
   ];
   return table(Object.fromEntries(columns.map((name) => [name, rows.map((row) => row[name] ?? null)])));
 }
 
 /** What tuning tried, as {@linkcode Study.tuning}. */
 function tuningTable(tried: readonly Tried[], study: StudySettings): ColumnTable {
-  const { seeds: _, ...tuned } = study.tune ?? {};
-  const names = factorsOf(study, []).map(({ name }) => name).slice(1)
+  const names = factorNames(study)
     .filter((name) => new Set(tried.map(({ levels }) => levels[name] ?? null)).size > 1);
   return table({
     task: tried.map(({ task }) => task ?? TEXT),
     ...Object.fromEntries(names.map((name) => [name, tried.map(({ levels }) => levels[name] ?? null)])),
     ...Object.fromEntries(
-      Object.keys(tuned).map((path) => [path, tried.map(({ settings }) => settings[path] ?? null)]),
+      Object.keys(tunedSettings(study)).map((
+        path,
+      ) => [path, tried.map(({ settings }) => settings[path] ?? null)]),
     ),
     runs: tried.map(({ scores }) => scores.length),
-    validation: tried.map(({ scores }) => {
-      const mean = scores.reduce((a, b) => a + b, 0) / scores.length;
-      return Number.isFinite(mean) ? mean : null; // A run diverged.
-    }),
+    validation: tried.map(({ mean }) => Number.isFinite(mean) ? mean : null),
     chosen: tried.map(({ isChosen }) => isChosen),
   });
 }

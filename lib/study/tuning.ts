@@ -14,6 +14,8 @@ export interface Tried {
   readonly settings: Readonly<Record<string, Level>>;
   /** Validation score of each run: the task's metric, or bits per character. */
   readonly scores: readonly number[];
+  /** Their mean; infinite if a run diverged. */
+  readonly mean: number;
   /** Whether they were chosen. */
   readonly isChosen: boolean;
 }
@@ -51,14 +53,12 @@ async function triedFor(choice: Choice, plan: Plan): Promise<Tried[] | undefined
   );
   if (scores.flat().includes(undefined)) return undefined;
   const sign = choice.task === undefined ? -1 : 1; // Fewer bits are better.
-  const means = scores.map((some) =>
-    sign * some.reduce<number>((sum, score) => sum + score!, 0) / some.length
-  );
-  const best = means.indexOf(Math.max(...means));
+  const means = scores.map((some) => some.reduce<number>((sum, score) => sum + score!, 0) / some.length);
+  const signed = means.map((mean) => sign * mean), best = signed.indexOf(Math.max(...signed));
   const { task, levels, candidates } = choice;
   return candidates.map((settings, i): Tried => ({
     ...task !== undefined && { task },
-    ...{ levels, settings, scores: scores[i] as number[], isChosen: i === best },
+    ...{ levels, settings, scores: scores[i] as number[], mean: means[i]!, isChosen: i === best },
   }));
 }
 
