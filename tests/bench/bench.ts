@@ -11,6 +11,7 @@ import { cpus } from "node:os";
 import * as tf from "../../lib/tfjs.ts";
 import { addSettings, given as chosen, run } from "../../lib/cli/command.ts";
 import { backendSettings } from "../../lib/engine/backend.ts";
+import { findAdapter } from "../../lib/engine/webgpu.ts";
 import { checkWritable, writeAtomic } from "../../lib/files.ts";
 import { list, number, oneOf, settle, text, type ValuesOf, whole } from "../../lib/settings.ts";
 import { provenance } from "../../lib/engine/mod.ts";
@@ -67,11 +68,12 @@ async function main(given: Record<string, unknown>): Promise<void> {
   const { rounds, limit, out } = options;
   await checkWritable(`${out}/bench.json`);
   const torch = await pytorchOf(options.python);
+  const gpu = (await findAdapter())?.info.isFallbackAdapter === false;
   const results: Record<string, Measured[]> = {};
   for (const name of options.sizes.filter((name) => name !== "arms")) {
     const size = sizes[name]!;
     results[name] = [];
-    for (const [group, entries] of entriesOf(options, torch, name).entries()) {
+    for (const [group, entries] of entriesOf(options, torch, gpu, name).entries()) {
       results[name].push(...await race(name, size, group, entries, rounds, limit));
     }
   }
@@ -120,13 +122,20 @@ async function armsSideBySide(): Promise<Arms> {
 
 const ARMS_ROUNDS = 3;
 
-/** PyTorch's version and the library that multiplies in it, if that Python has it. */
-async function pytorchOf(python: string): Promise<{ python: string; library: string } | undefined> {
-  const code =
-    "import os, torch; print(os.path.join(os.path.dirname(torch.__file__), 'lib', 'libtorch_cpu.so'))";
+/** A Python that has PyTorch, the library that multiplies in it, and whether it computes on a GPU. */
+interface Torch {
+  readonly python: string;
+  readonly library: string;
+  readonly cuda: boolean;
+}
+
+async function pytorchOf(python: string): Promise<Torch | undefined> {
+  const code = "import os, torch; " +
+    "print(os.path.join(os.path.dirname(torch.__file__), 'lib', 'libtorch_cpu.so'), torch.cuda.is_available())";
   try {
     const { success, stdout } = await new Deno.Command(python, { args: ["-c", code] }).output();
-    if (success) return { python, library: new TextDecoder().decode(stdout).trim() };
+    const [, library, cuda] = /^(.*) (True|False)$/.exec(new TextDecoder().decode(stdout).trim()) ?? [];
+    if (success && library) return { python, library, cuda: cuda === "True" };
   } catch { /* said below */ }
   console.error(`PyTorch is not measured: ${python} has no torch; --python names another`);
   return undefined;
@@ -135,7 +144,8 @@ async function pytorchOf(python: string): Promise<{ python: string; library: str
 /** Who takes part, in groups that are measured together: so many large models do not fit in memory at once. */
 function entriesOf(
   { only = [""], threads }: ValuesOf<typeof settings>,
-  torch: { python: string; library: string } | undefined,
+  torch: Torch | undefined,
+  gpu: boolean,
   size: string,
 ): Entry[][] {
   const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
@@ -189,6 +199,15 @@ function entriesOf(
           args: [here("torch_gpt.py"), `${threads}`],
         })),
       ]
+      : []),
+    ...(gpu ? [{ name: "this kit, WebGPU", threads: 1, ...deno("kit.ts", "webgpu", "1", "clean") }] : []),
+    ...(torch?.cuda
+      ? [{
+        name: "PyTorch eager, CUDA",
+        threads: 1,
+        command: torch.python,
+        args: [here("torch_gpt.py"), "cuda"],
+      }]
       : []),
   ];
   const peer = deno("gpt_tfjs.ts");

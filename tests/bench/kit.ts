@@ -9,11 +9,16 @@ import { init, leaves } from "../../lib/model/mod.ts";
 import { adamState, objective, pretrainDefaults, train } from "../../lib/train/mod.ts";
 import { serve } from "./contender.ts";
 
-const [use, threads, variant] = Deno.args as ["blas" | "relaxed", string, "clean" | "paper"];
+const [use, threads, variant] = Deno.args as ["blas" | "relaxed" | "webgpu", string, "clean" | "paper"];
+
+async function start(): Promise<{ matmul: string }> {
+  if (use === "webgpu") return await backend("webgpu");
+  await backend("wasm", { threads: 1 });
+  return await installGemm({ use, threads: Number(threads) });
+}
 
 await serve(async ({ dropout, batch, ...size }) => {
-  await backend("wasm", { threads: 1 });
-  const { matmul } = await installGemm({ use, threads: Number(threads) });
+  const { matmul } = await start();
   const config = { ...size, positions: { kind: "learned" }, variant, dropout } as const;
   const parameters = init(config, 1);
   const variables = leaves(parameters).map(([, leaf]) => leaf);

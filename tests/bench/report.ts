@@ -168,13 +168,14 @@ export function reportOf(made: Made): string {
         return { program, threads, ms: failure ?? "", "tokens/s": "", MFU: "", memory: "", "× PyTorch": "" };
       }
       const ms = median(laps);
-      const torch = find("PyTorch eager", threads);
+      const onGpu = /WebGPU|CUDA/.test(program);
+      const torch = find(onGpu ? "PyTorch eager, CUDA" : "PyTorch eager", threads);
       return {
         program,
         threads,
         ms: `${digits(ms)} [${digits(Math.min(...laps))}, ${digits(Math.max(...laps))}]`,
         "tokens/s": digits(size.batch * size.context / ms * 1e3),
-        MFU: shareOf(size, entry, find("sgemm", threads)),
+        MFU: onGpu ? "" : shareOf(size, entry, find("sgemm", threads)),
         memory: peak ? `${digits(peak / 2 ** 30)} GiB` : "",
         "× PyTorch": torch ? ratio(entry, torch).median.toFixed(2) : "",
       };
@@ -185,7 +186,9 @@ export function reportOf(made: Made): string {
         `batch ${batch}, dropout ${dropout}`,
       markdown(rows),
     );
-    const compared: [string, number, string, number][] = [];
+    const compared: [string, number, string, number][] = [
+      ["this kit, WebGPU", 1, "PyTorch eager, CUDA", 1],
+    ];
     for (const threads of new Set(measured.map(({ threads }) => threads))) {
       for (
         const kit of ["BLAS", "BLAS, paper", "own kernel", "PyTorch's BLAS"].map((what) =>

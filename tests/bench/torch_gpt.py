@@ -1,6 +1,6 @@
 """The same model in eager PyTorch, with its fused attention and optimiser: a contender of the benchmark.
 
-Arguments: number of threads, size as JSON. Speaks the protocol of contender.ts.
+Arguments: number of threads or "cuda", size as JSON. Speaks the protocol of contender.ts.
 """
 
 import json
@@ -58,19 +58,24 @@ def say(answer):
     print(json.dumps(answer), flush=True)
 
 
-threads, size = int(sys.argv[1]), json.loads(sys.argv[2])
-torch.set_num_threads(threads)
+where, size = sys.argv[1], json.loads(sys.argv[2])
+if where == "cuda":
+    about = f"fp32, {torch.cuda.get_device_name()}"
+else:
+    torch.set_num_threads(int(where))
+    about = f"{where} thread{'' if where == '1' else 's'}"
+device = "cuda" if where == "cuda" else "cpu"
 torch.manual_seed(1)
 batch = size.pop("batch")
-model = GPT(**size)
+model = GPT(**size).to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
-say({"about": f"PyTorch {torch.__version__} eager, {threads} thread{'s' if threads > 1 else ''}"})
+say({"about": f"PyTorch {torch.__version__} eager, {about}"})
 V, T = size["vocabulary"], size["context"]
 i = torch.arange(batch * T)
 for n, _ in enumerate(sys.stdin):
     ids = ((i * 7919 + n * 104729) % V).view(batch, T)
     begin = time.perf_counter()
-    loss = model(ids)
+    loss = model(ids.to(device))
     optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1)
