@@ -161,6 +161,18 @@ export function list<T>(each: Kind<T>): Kind<readonly T[]> {
   };
 }
 
+/** A list as of {@linkcode list}, or an empty one, which is `none` in text. */
+export function listOrNone<T>(each: Kind<T>): Kind<readonly T[]> {
+  const some = list(each);
+  return {
+    ...some,
+    expected: `none, or ${some.expected}`,
+    accepts: (value): value is readonly T[] =>
+      some.accepts(value) || Array.isArray(value) && value.length === 0,
+    read: (text) => text.trim() === "none" ? [] : some.read(text),
+  };
+}
+
 /** Values of either of two kinds. */
 export function or<A, B>(a: Kind<A>, b: Kind<B>): Kind<A | B> {
   const names = a.names ?? b.names;

@@ -6,7 +6,17 @@ import { backend as engine, type BackendName } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { writeAtomic } from "../files.ts";
 import { preset } from "../model/mod.ts";
-import { flag, isPlain, list, type Schema, type Setting, text, whole, withDefaults } from "../settings.ts";
+import {
+  flag,
+  isPlain,
+  list,
+  listOrNone,
+  type Schema,
+  type Setting,
+  text,
+  whole,
+  withDefaults,
+} from "../settings.ts";
 import { duration } from "../show/mod.ts";
 import {
   ablateAnnounced,
@@ -105,7 +115,7 @@ export function settingsFor(name: keyof typeof studies) {
     config: configSetting,
     ...outputSettings,
     ...inherited,
-    tasks: { ...inherited.tasks, ...list(taskName) },
+    tasks: { ...inherited.tasks, ...listOrNone(taskName) },
     zeroShot: { ...inherited.zeroShot, ...list(taskName) },
     corpus: { ...inherited.corpus, ...text },
     ...modelSettings(defaults.preset),
@@ -121,7 +131,7 @@ function commandOf(name: keyof typeof studies): Command {
   );
   addSettings(command, settingsFor(name), {
     "Arms": ["models", "positions", "lambda", "transfer", "tasks", "vary", "seeds"],
-    "Tuning": ["tune", "tunePer"],
+    "Tuning": ["tune", "tunePer", "tuneAt"],
     "Model size": ["preset", "size"],
     "Pre-training": ["pretrained", "corpus", "merges", "pretrain", "heldoutWindows", "zeroShot"],
     "Fine-tuning": ["finetune", "words", "trainExamples", "sample", "testExamples"],
@@ -158,8 +168,8 @@ const { signal: _signal, base: _base, ...fileSettings } = studySettings;
 /** The settings that a file may have: those of a study.json. */
 const configSchema: Schema = {
   ...fileSettings,
-  tasks: { ...fileSettings.tasks, ...list(taskName) },
-  zeroShot: { ...fileSettings.zeroShot, ...list(taskName) },
+  tasks: { ...fileSettings.tasks, ...listOrNone(taskName) },
+  zeroShot: { ...fileSettings.zeroShot, ...listOrNone(taskName) },
   corpus: { ...fileSettings.corpus, ...text },
 };
 

@@ -13,8 +13,10 @@ import {
   silence,
   summary,
 } from "../train/mod.ts";
-import { combinations, type Level, type Levels, type Vary, withValues } from "./factors.ts";
+import { InputError } from "../errors.ts";
+import { combinations, type Level, type Levels, withValues } from "./factors.ts";
 import {
+  factorLevels,
   hasPositions,
   presetsOf,
   pretrainedLayersOf,
@@ -291,7 +293,9 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       runOf: (candidate: Choice["candidates"][number], number: number) => Run,
     ) => {
       if (candidates.length === 1) return candidates[0]!;
-      const runs = candidates.map((candidate) => tuningSeeds.map((_, i) => add(runOf(candidate, i))));
+      const runs = isSearched(levels, study)
+        ? candidates.map((candidate) => tuningSeeds.map((_, i) => add(runOf(candidate, i))))
+        : [];
       const per = study.tunePer?.map((name) => levels[name]) ?? runs[0]![0]!.key;
       const id = JSON.stringify([task, per]);
       const before = choices.get(id);
@@ -311,7 +315,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
 
     /** The search on a task of an arm whose pre-training is searched first. */
     const postponeSearch = (cell: Cell, task: Task) => {
-      if (tuners.length === 1) return;
+      if (tuners.length === 1 || !isSearched(cell.levels, study)) return;
       const { tokens } = countsOf(task, sourceOf(cell.study).tokenizer, cell.preset);
       tuners.forEach((candidate, i) => {
         const options = optionsOf(cell, "finetune", candidate);
@@ -382,6 +386,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
         });
       }
     }
+    for (const { task, levels, runs: [some] } of choices.values()) checkSearch(task, levels, some!, study);
     return {
       runs: [...found.values()].map((run) => {
         const arms = distinct(run.arms, study);
@@ -395,6 +400,29 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       ...{ tokenizers, texts, orders, clusters },
     };
   };
+}
+
+/** Whether an arm is one of those whose runs a search makes. */
+function isSearched(levels: Levels, { tuneAt = {} }: StudySettings): boolean {
+  return Object.entries(tuneAt).every(([name, values]) =>
+    levels[name] === null || values.includes(levels[name]!)
+  );
+}
+
+/** Checks that a search has runs. */
+function checkSearch(
+  task: string | undefined,
+  levels: Levels,
+  runs: ReadonlyMap<string, Run>,
+  { tuneAt = {} }: StudySettings,
+): void {
+  if (runs.size > 0) return;
+  const of = Object.entries(levels).filter(([, level]) => level !== null).map((entry) => entry.join(" "));
+  throw new InputError(
+    `Cannot tune ${of.join(", ")}${task === undefined ? "" : ` on ${task}`} as none of its arms is at ${
+      Object.entries(tuneAt).map(([name, values]) => `${name} ${values.join(", ")}`).join(" and ")
+    }, where the search is made`,
+  );
 }
 
 /** Checks that a warm-up fits into fine-tuning. */
@@ -439,11 +467,8 @@ function armOf({ model, preset: { positions: { kind } } }: Cell): string {
 }
 
 /** The arms of a run: a factor of which all levels coincide makes no difference. */
-function distinct(
-  arms: readonly Levels[],
-  { models, positions, lambda, transfer, vary }: StudySettings,
-): Levels[] {
-  const all: Vary = { model: models, positions, lambda, transfer: transfer as readonly Level[], ...vary };
+function distinct(arms: readonly Levels[], study: StudySettings): Levels[] {
+  const all = factorLevels(study);
   const without = Object.keys(arms[0]!).filter((name) => {
     const levels = new Set(arms.map((arm) => arm[name]));
     return all[name]!.length > 1 && levels.size === all[name]!.length;

@@ -24,6 +24,8 @@ export function tuningText(
   const { seeds } = study.tune;
   const several = Object.entries(tunedSettings(study)).filter(([, levels]) => levels.length > 1);
   const per = study.tunePer ? `each level of ${study.tunePer.map(factorLabel).join(" and ")}` : "each arm";
+  const at = Object.entries(study.tuneAt ?? {})
+    .map(([name, levels]) => ` at ${factorLabel(name)} ${levels.join(" or ")}`).join("");
   const searches = ["pretrain", "finetune"].flatMap((group) => {
     const own = several.filter(([path]) => path.startsWith(`${group}.`));
     if (own.length === 0) return [];
@@ -39,7 +41,7 @@ export function tuningText(
   if (searches.length === 0) return "**No arm was tuned**: each setting to tune has one value only.";
   const made = tried.filter(({ isChosen }) => isChosen).length;
   return [
-    `**Tuning**: ${per} has the same search, with ${seeds} seeds of its own. ${searches.join(" ")}` +
+    `**Tuning**: ${per} has the same search${at}, with ${seeds} seeds of its own. ${searches.join(" ")}` +
     (made < choices ? ` ${made} of ${choices} choices are made.` : ""),
     ...[tried.filter(({ task }) => task === undefined), tried.filter(({ task }) => task !== undefined)]
       .filter(({ length }) => length > 0).map((some) => searchTable(some, factors)),

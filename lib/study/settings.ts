@@ -19,6 +19,7 @@ import {
   isPlain,
   type Kind,
   list,
+  listOrNone,
   number,
   oneOf,
   or,
@@ -90,7 +91,7 @@ export interface StudySettings {
   readonly lambda: readonly number[];
   /** Numbers of pre-trained layers to compare (Figure 2): `all`, 0 for the embeddings only, −1 for training from scratch. */
   readonly transfer: readonly (number | "all")[];
-  /** Tasks, as names or objects. */
+  /** Tasks, as names or objects; with none, arms are pre-trained only. */
   readonly tasks: readonly (string | Task)[];
   /**
    * Tasks for zero-shot evaluation of each pre-trained model, by the paper's heuristics (§5), as names or objects.
@@ -113,6 +114,11 @@ export interface StudySettings {
   readonly tune?: Tune;
   /** Factors whose levels choose separately, by name; other arms share the choice. Default: each arm chooses. */
   readonly tunePer?: readonly string[];
+  /**
+   * Levels of other factors at which the search is made, by their name: with `{ "pretrain.updates": [1000] }` arms of any
+   * number of updates use what was chosen at 1,000. Default: all levels.
+   */
+  readonly tuneAt?: Vary;
   /**
    * An included pre-trained model from which every arm starts, instead of pre-training its own. Size, merges and corpus
    * are then the model's, and seeds differ in fine-tuning only. Default: none.
@@ -211,7 +217,7 @@ export const studySettings = {
     about: "pre-trained layers, 0 for the embeddings only, -1 for none",
     unit: "layers",
   },
-  tasks: { ...list(taskOrName), about: "downstream tasks", unit: "name" },
+  tasks: { ...listOrNone(taskOrName), about: "downstream tasks, or none", unit: "name" },
   vary: {
     ...severalValues<Vary>("vary", () => variable),
     about: "any other setting to compare, such as preset.heads=2,4; may be repeated",
@@ -235,6 +241,12 @@ export const studySettings = {
     about: "factors whose levels choose separately",
     unit: "factor",
     otherwise: "all, each arm by itself",
+  },
+  tuneAt: {
+    ...severalValues<Vary>("tune at", () => variable),
+    about: "levels of other factors at which the search is made; may be repeated",
+    unit: "factor=value,…",
+    otherwise: "all levels",
   },
   corpus: { ...corpusOrName, about: "corpus, text file or folder to pre-train on", unit: "name" },
   merges: bpeSettings.merges,
@@ -351,20 +363,41 @@ export function settleStudy(
   const study = withFactors(settled, options);
   checkPreset(base.preset, options?.preset ?? {}, study);
   for (const variant of variantsOf(study)) checkStudy(variant.study);
-  checkTunePer(study);
+  checkSearches(study);
   return study;
 }
 
-/** Checks the factors whose levels choose separately. */
-function checkTunePer(study: StudySettings): void {
-  if (!study.tunePer) return;
-  if (!study.tune) {
-    throw new InputError("Cannot use tunePer without tune, which names the settings to choose");
+/** Checks for which levels of the factors searches are made. */
+function checkSearches({ tune, tunePer = [], tuneAt = {}, ...study }: StudySettings): void {
+  for (
+    const [name, given] of Object.entries({ tunePer: tunePer.length, tuneAt: Object.keys(tuneAt).length })
+  ) {
+    if (given > 0 && !tune) {
+      throw new InputError(`Cannot use ${name} without tune, which names the settings to choose`);
+    }
   }
-  const names = factorNames(study), wrong = study.tunePer.find((name) => !names.includes(name));
-  if (wrong === undefined) return;
-  const why = wrong === "task" ? "tasks always choose separately" : unknown("factor", wrong, names);
-  throw new InputError(`Cannot tune per ${quoted(wrong)} as ${why}`);
+  const levels = factorLevels(study), names = Object.keys(levels);
+  const refuse = (what: string, why: string): never => {
+    throw new InputError(`Cannot tune ${what} as ${why}`);
+  };
+  const unknownFactor = (name: string) =>
+    /^tasks?$/.test(name) ? "tasks always choose separately" : unknown("factor", name, names);
+  for (const name of tunePer) {
+    if (!names.includes(name)) refuse(`per ${quoted(name)}`, unknownFactor(name));
+  }
+  for (const [name, values] of Object.entries(tuneAt)) {
+    if (!names.includes(name)) refuse(`at ${quoted(name)}`, unknownFactor(name));
+    const other = values.find((value) => !levels[name]!.includes(value));
+    if (other !== undefined) {
+      refuse(`at ${name} ${quoted(other)}`, `the study has no such level: current ones are ${levels[name]}`);
+    }
+    if (levels[name]!.length > values.length && tunePer.length === 0) {
+      refuse(`at ${name} ${values}`, "each arm chooses by itself: tunePer names the factors whose levels do");
+    }
+    if (levels[name]!.length > values.length && tunePer.includes(name)) {
+      refuse(`at ${name} ${values}`, "tunePer lets each of its levels choose");
+    }
+  }
 }
 
 const asLists = (values: Readonly<Record<string, unknown>>): Record<string, unknown[]> =>
@@ -409,14 +442,29 @@ function withFactors(study: Settled, options: StudyOptions): Settled {
     if (path in vary) throw new InputError(`Cannot tune ${name} as it is varied: it is one or the other`);
     tune[path] = checkedLevels("tune", name, setting, values);
   }
-  const { vary: _, tune: __, tunePer, ...others } = study;
+  const { vary: _, tune: __, tunePer, tuneAt, ...others } = study;
   return {
     ...others,
     ...tunePer && { tunePer: tunePer.map((name) => vary[`preset.${name}`] ? `preset.${name}` : name) },
+    ...tuneAt && { tuneAt: levelsToTuneAt(tuneAt) },
     ...lists,
     ...Object.keys(vary).length > 0 && { vary },
     ...Object.keys(tune).length > 0 && { tune: { ...tune, seeds } },
   };
+}
+
+/** The levels at which searches are made, by the names of factors. */
+function levelsToTuneAt(given: Vary): Vary {
+  const levels: Record<string, readonly Level[]> = {};
+  for (const [name, values] of Object.entries(given)) {
+    const { path, setting } = settingAt("tune at", name === "model" ? "models" : name, variable);
+    const list = shortForms.get(path), factor = list === "models" ? "model" : list ?? path;
+    if (factor in levels) {
+      throw new InputError(`Cannot tune at ${name} twice: name all its values in one place`);
+    }
+    levels[factor] = checkedLevels("tune at", name, setting, values);
+  }
+  return levels;
 }
 
 /** A study with one value of each setting that `vary` names. */
@@ -425,9 +473,14 @@ export interface Variant {
   readonly study: StudySettings;
 }
 
-/** The names of a study's factors: the columns of its results. */
-export function factorNames({ vary = {} }: StudySettings): string[] {
-  return ["model", "positions", "lambda", "transfer", ...Object.keys(vary)];
+/** The levels of a study's factors, by name: the columns of its results. */
+export function factorLevels(
+  { models, positions, lambda, transfer, vary }: Pick<
+    StudySettings,
+    "models" | "positions" | "lambda" | "transfer" | "vary"
+  >,
+): Vary {
+  return { model: models, positions, lambda, transfer, ...vary };
 }
 
 /** The settings that a study tunes, and their values. */
@@ -556,6 +609,7 @@ function withoutFixedWarmup<Options extends Pick<AdamOptions, "schedule" | "warm
 
 /** Checks that settings are compatible. */
 function checkStudy(study: StudySettings): void {
+  if (study.tasks.length === 0) checkPretrainingOnly(study);
   if (study.pretrained !== undefined) checkPretrained(study, study.pretrained);
   const encoder = study.models.find((model) => !isCausal(model));
   const tuned = Object.keys(study.tune ?? {}).find((path) => path.startsWith("pretrain."));
@@ -578,6 +632,17 @@ function checkStudy(study: StudySettings): void {
       if (study.pretrained === undefined) pretrainedLayersOf(study, arm); // An included model has its own layers.
     }
   }
+}
+
+/** Checks that a study without tasks asks for nothing of fine-tuning. */
+function checkPretrainingOnly({ pretrained, vary = {}, tune = {} }: StudySettings): void {
+  const path = [...Object.keys(vary), ...Object.keys(tune)].find((path) => path.startsWith("finetune."));
+  if (path === undefined && pretrained === undefined) return;
+  throw new InputError(
+    `Cannot run a study without tasks with ${
+      path ?? `pretrained "${pretrained}"`
+    } as nothing is fine-tuned: name tasks, or leave it out`,
+  );
 }
 
 /** Checks that the included models support the study's models and position kinds. */

@@ -31,7 +31,7 @@ import {
 } from "./curves.ts";
 import type { Level, Levels, Vary } from "./factors.ts";
 import type { Finetuned, Pretrained, StudyRun, TaskResult } from "./rows.ts";
-import { factorNames, type StudySettings, tunedSettings } from "./settings.ts";
+import { factorLevels, type StudySettings, tunedSettings } from "./settings.ts";
 import { type Estimate, formatEstimate } from "./statistics.ts";
 import { budgetNotes, type RunScore, truncationNotes, tuningText } from "./report.ts";
 import type { Tried } from "./tuning.ts";
@@ -379,7 +379,7 @@ function runsTable(scores: readonly RunScore[], { study, pretrained }: Found): C
     } as Readonly<Record<string, unknown>>;
   });
   const columns = [
-    ...factorNames(study),
+    ...Object.keys(factorLevels(study)),
     ...[
       "seed",
       "task",
@@ -400,7 +400,7 @@ function runsTable(scores: readonly RunScore[], { study, pretrained }: Found): C
 
 /** What tuning tried, as {@linkcode Study.tuning}. */
 function tuningTable(tried: readonly Tried[], study: StudySettings): ColumnTable {
-  const names = factorNames(study)
+  const names = Object.keys(factorLevels(study))
     .filter((name) => new Set(tried.map(({ levels }) => levels[name] ?? null)).size > 1);
   return table({
     task: tried.map(({ task }) => task ?? TEXT),

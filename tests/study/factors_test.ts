@@ -2,7 +2,7 @@
 import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { ablate, type StudyOptions, type StudySettings } from "../../lib/study/mod.ts";
-import { seedsOf, settleStudy } from "../../lib/study/settings.ts";
+import { seedsOf, settleOptions, settleStudy } from "../../lib/study/settings.ts";
 import { planOf } from "../../lib/study/tuning.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 import { corpus, sky, untimed, weather, words } from "./weather.ts";
@@ -195,6 +195,7 @@ Deno.test("a short form and its path are one factor", () => {
 });
 
 Deno.test("what cannot vary or be tuned is refused with what would work", async () => {
+  const rates = { "finetune.rate": [1e-3, 1e-2] };
   for (
     const [change, message] of [
       [{ vary: { headz: [2] } }, /^Cannot vary headz as there is no such setting: did you mean heads\?$/],
@@ -236,6 +237,48 @@ Deno.test("what cannot vary or be tuned is refused with what would work", async 
         { tune: { "finetune.rate": [1e-3, 1e-2] }, tunePer: ["task"] },
         /^Cannot tune per "task" as tasks always choose separately$/,
       ],
+      [{ tuneAt: { "pretrain.updates": [10] } }, /^Cannot use tuneAt without tune/],
+      [
+        { tune: rates, tunePer: ["positions"], tuneAt: { heads: [2] } },
+        /^Cannot tune at "preset\.heads" as there is no such factor/,
+      ],
+      [
+        { tune: rates, tunePer: ["positions"], tuneAt: { tasks: ["imdb"] } },
+        /^Cannot tune at "tasks" as tasks always choose separately$/,
+      ],
+      [
+        { tune: rates, tunePer: ["positions"], tuneAt: { model: ["bert"] } },
+        /^Cannot tune at model "bert" as the study has no such level: current ones are gpt1$/,
+      ],
+      [
+        { tune: rates, vary: { heads: [1, 2] }, tuneAt: { heads: [1] } },
+        /^Cannot tune at preset\.heads 1 as each arm chooses by itself: tunePer names the factors/,
+      ],
+      [
+        { tune: rates, lambda: [0, 1], tunePer: ["lambda"], tuneAt: { lambda: [1] } },
+        /^Cannot tune at lambda 1 as tunePer lets each of its levels choose$/,
+      ],
+      [
+        {
+          tune: rates,
+          vary: { heads: [1, 2] },
+          tunePer: ["positions"],
+          tuneAt: { heads: [1], "preset.heads": [2] },
+        },
+        /^Cannot tune at preset\.heads twice/,
+      ],
+      [
+        {
+          ...{ models: ["gpt1", "bert"], lambda: [0, 1], tune: rates, tunePer: ["model"] },
+          tuneAt: { lambda: [1] },
+        },
+        /^Cannot tune model bert, .* on sky as none of its arms is at lambda 1, where the search is made$/,
+      ],
+      [
+        { tasks: [], pretrained: "mini" },
+        /^Cannot run a study without tasks with pretrained "mini" as nothing is/,
+      ],
+      [{ tasks: [], tune: rates }, /^Cannot run a study without tasks with finetune\.rate as nothing is/],
       [{ seeds: [] }, /seeds \[\] as /],
       [{ seeds: [1, 1] }, /seeds \[1,1\] as /],
     ] as const
@@ -342,6 +385,24 @@ Deno.test("arms that share a choice are those of one level of the factors that a
   assertEquals(await count(["positions"]), [[4, 4], [4, 4]]);
   assertEquals(await count(["lambda", "positions"]), Array(4).fill([2, 2]));
 });
+
+Deno.test("a search can be made at some levels of the factors that share its choice", () =>
+  inFolder(async (folder) => {
+    const options: StudyOptions = {
+      ...{ base: small, folder, lambda: 0, tasks: [], positions: ["learned", "none"] },
+      vary: { "pretrain.updates": [2, 4, 6] },
+      tune: { "pretrain.rate": [1e-9, 1e-2], seeds: 1 },
+      ...{ tunePer: ["positions"], tuneAt: { "pretrain.updates": [4] } },
+    };
+    const { runs, choices, open } = await planOf(settleOptions(options));
+    assertEquals(choices.map(({ levels }) => levels["pretrain.updates"]), [null, null]);
+    assert(runs.every(({ isTuning, arms: [arm] }) => isTuning && arm!["pretrain.updates"] === 4));
+    assertEquals([runs.length, open.length], [4, 6 * seedsOf(small).length]);
+    const study = await ablate(options);
+    const rates = study.runs.array("pretrain.rate");
+    assertEquals([rates.length, new Set(rates)], [6 * seedsOf(small).length, new Set([1e-2])]);
+    assert(study.report.includes("each level of positions has the same search at pretrain updates 4, with"));
+  }));
 
 Deno.test("a tuned study divided between two processes, and stopped in the middle, finds what one finds", async () => {
   await inFolder((whole) =>
