@@ -15,6 +15,7 @@ import { clausesOfVerse, worldEnglish } from "../../lib/data/bible.ts";
 import { wuPalmer } from "../../lib/data/gloss-similarity.ts";
 import { nouns } from "../../lib/data/wordnet.ts";
 import { overlap, words } from "./baselines.ts";
+import { repostsIn } from "./reposts.ts";
 
 const SPLITS = ["train", "validation", "test"] as const;
 
@@ -128,6 +129,10 @@ Deno.test("task imdb has 39,000, 5,000 and 5,000 reviews, none twice", async () 
   deepStrictEqual([train.length, validation.length, test.length], [39_000, 5_000, 5_000]);
   const texts = [...train, ...validation, ...test].map(({ text }) => words(text).join(" "));
   strictEqual(new Set(texts).size, texts.length);
+});
+
+Deno.test("no review of task imdb repeats a passage of one in another split", async () => {
+  deepStrictEqual(await repostsIn(), []);
 });
 
 Deno.test("task imdb is free of markup and control characters, and no text is over 90 words", async () => {
