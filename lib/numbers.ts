@@ -11,7 +11,21 @@
  */
 export function rounded(value: number, halfWidth: number): string {
   const digits = Number.isFinite(halfWidth) && halfWidth > 0 ? 1 - Math.floor(Math.log10(halfWidth)) : 2;
-  return value.toFixed(Math.min(4, Math.max(0, digits))).replace(/^-(?=[0.]+$)/, ""); // No negative zero.
+  return withMinusSign(value.toFixed(Math.min(4, Math.max(0, digits))));
+}
+
+/**
+ * A number's text with a true minus sign, and none before zero.
+ *
+ * @example
+ * ```ts
+ * import { withMinusSign } from "./numbers.ts";
+ *
+ * console.log(withMinusSign("-1.5"), withMinusSign("-0.0")); // −1.5 0.0
+ * ```
+ */
+export function withMinusSign(text: string): string {
+  return text.replace(/^-(?=[0.]+$)/, "").replace(/^-/, "−");
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Layout, LayoutAxis } from "npm:plotly.js-dist@4.1.1";
 import { fnv1a } from "../fnv1a.ts";
 import { escapeText } from "../markup.ts";
-import { withInterval } from "../numbers.ts";
+import { withInterval, withMinusSign } from "../numbers.ts";
 import { type SchemaOf, value } from "../settings.ts";
 
 /** Font of the figures; viewers that lack it use one of the same width. */
@@ -331,16 +331,11 @@ export function roundTo(value: number, digits = 5): number | null {
   return Number.isFinite(value) ? Number(value.toPrecision(digits)) : null;
 }
 
-/** A number as text, with a true minus sign. */
-export function withMinusSign(text: string): string {
-  return text.replace(/^-(?=[0.]+$)/, "").replace(/^-/, "−");
-}
-
 /** A number as text, with four significant digits. */
 export const formatNumber = (value: number): string => withMinusSign(String(roundTo(value, 4)));
 
 /** An estimate as text, rounded to two digits of its interval's half width: `71.3 [69.6, 73.0]`. */
 export function formatEstimate({ mean, low = NaN, high = NaN }: PointEstimate): string {
   if (!(high >= low)) return withMinusSign(String(roundTo(mean, 3)));
-  return withInterval(mean, low, high).replaceAll("-", "−");
+  return withInterval(mean, low, high);
 }

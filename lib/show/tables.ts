@@ -1,7 +1,7 @@
 import { ColumnTable } from "../arquero.ts";
 import { DISPLAY } from "../kernel.ts";
 import { escapeText } from "../markup.ts";
-import { withMinusSign } from "./style.ts";
+import { withMinusSign } from "../numbers.ts";
 
 /** Maximum number of displayed rows. */
 const MAX_ROWS = 30;

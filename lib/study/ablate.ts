@@ -30,7 +30,8 @@ import { finetunedRows, pretrainedRows } from "./rows.ts";
 import { claimOf } from "./run.ts";
 import { settleOptions, type StudyOptions, type StudySettings } from "./settings.ts";
 import { TEXT } from "./effects.ts";
-import { type Study, studyJson, studyOf } from "./study.ts";
+import { writeRuns } from "./published.ts";
+import { type Found, type Study, studyJson, studyOf } from "./study.ts";
 import { currentPlan, triedOf } from "./tuning.ts";
 import { workerProgram } from "./workers.ts";
 
@@ -143,9 +144,10 @@ export function ablateAnnounced(
 
     const found = (await Promise.all(plan.runs.map(({ result, key }) => stored(result, key))))
       .filter((run) => run !== undefined);
-    const result = await resultOf(plan, study, baselines, [...failures.values()], found);
+    const everything = await foundOf(plan, study, baselines, [...failures.values()], found);
+    const result = studyOf(everything);
     if (result.complete) await removeClaims(plan.runs);
-    await writeStudy(plan, study, result, found);
+    await writeStudy(plan, everything, result, found);
     if (!userSignal && !result.complete && signal.aborted) { // An incomplete study must not be mistaken for a complete one.
       throw new DOMException(
         "Stopped before the end: call it again to resume from there",
@@ -223,24 +225,24 @@ export async function checkFolder(folder: string): Promise<void> {
   const text = new TextDecoder().decode(await readFile(path, "a study"));
   if (text.includes('"format"') || !text.includes('"findings"')) return; // Other files are replaced.
   throw new InputError(
-    `Cannot run a study in ${folder} as it has a study of version 0.1: choose another folder, or open it with published()`,
+    `Cannot run a study in ${folder} as it has a study of version 0.1: choose another folder`,
   );
 }
 
-/** Collects the results so far. */
-async function resultOf(
+/** Collects what the runs have found so far. */
+async function foundOf(
   plan: Plan,
   study: StudySettings,
   baselines: readonly NgramBaselines[],
   failures: readonly string[],
   runs: readonly Stored<unknown>[],
-): Promise<Study> {
+): Promise<Found> {
   const final = plan.runs.filter(({ isTuning }) => !isTuning);
   const [readers, tuners] = [final.filter(isPretraining), final.filter((run) => !isPretraining(run))];
   const pretrained = await Promise.all(readers.map((run) => pretrainedRows(run, plan, baselines)));
   const finetuned = await Promise.all(tuners.map((run) => finetunedRows(run as PlannedFinetune, plan)));
   const codes = new Set(runs.map(({ training }) => training?.code).filter((code) => code !== undefined)).size;
-  return studyOf({
+  return {
     study,
     pretrained: pretrained.flat(),
     finetuned: finetuned.flat(),
@@ -249,17 +251,17 @@ async function resultOf(
     complete: plan.open.length === 0 && runs.length === plan.runs.length,
     failures,
     ...codes > 1 && { codes },
-  });
+  };
 }
 
-/** Writes the study's tables; a file with the same tables keeps its date. */
+/** Writes the study's tables and runs; a file with the same tables keeps its date. */
 async function writeStudy(
   plan: Plan,
-  study: StudySettings,
+  found: Found,
   result: Study,
   runs: readonly Stored<unknown>[],
 ): Promise<void> {
-  const { folder: _, saveEvery: __, ...settings } = study; // Results do not depend on these.
+  const { study } = found, { folder: _, saveEvery: __, ...settings } = study; // Results do not depend on these.
   const names = (tasks: StudySettings["tasks"]) =>
     tasks.map((task) => typeof task === "string" ? task : task.name);
   const asked = {
@@ -272,7 +274,7 @@ async function writeStudy(
     tasks: names(study.tasks),
     ...study.zeroShot && { zeroShot: names(study.zeroShot) },
   };
-  const tables = studyJson(result);
+  const tables = { ...studyJson(result), runs: await writeRuns(study.folder, found) };
   const key = digest([plan.runs.map(({ key }) => key), tables]);
   const path = `${study.folder}/study.json`;
   if (!await stored(path, key).catch(() => undefined)) { // Any other file is replaced.

@@ -11,7 +11,7 @@ export type { Finetuned, Predictions, Pretrained, StudyRun, TaskResult, Training
 export type { Holder } from "../claim.ts";
 export { outlookOf, type RunState, type StudyOutlook } from "./list.ts";
 export { type PlanOptions, planStudy } from "./planning.ts";
-export { published } from "./published.ts";
+export { openStudy } from "./published.ts";
 export {
   smoke,
   studies,

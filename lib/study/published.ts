@@ -1,156 +1,223 @@
-import { dirname } from "node:path";
-import type { Task } from "../data/mod.ts";
-import { abbreviated, sha256 } from "../digest.ts";
-import { InputError } from "../errors.ts";
-import { exists, readFile } from "../files.ts";
-import { encodeTask } from "../train/mod.ts";
-import {
-  baselinesOf,
-  isPretraining,
-  type Plan,
-  type PlannedFinetune,
-  type PlannedPretrain,
-  type Run,
-} from "./plan.ts";
-import { type Finetuned, type Pretrained, type TaskResult, textRow } from "./rows.ts";
-import {
-  isCausal,
-  settleOptions,
-  type StudyModel,
-  type StudyOptions,
-  type StudySettings,
-} from "./settings.ts";
-import { type Study, studyOf } from "./study.ts";
-import { planOf } from "./tuning.ts";
+import { sha256 } from "../digest.ts";
+import { InputError, named } from "../errors.ts";
+import { writeAtomic } from "../files.ts";
+import { allFinite, isLine, isRecord, parseJson, readWithin } from "../foreign.ts";
+import { settle } from "../settings.ts";
+import { decode, encode, type NgramBaselines, stored } from "../train/mod.ts";
+import type { Finetuned, Predictions, Pretrained, TaskResult } from "./rows.ts";
+import { studies, type StudySettings, studySettings } from "./settings.ts";
+import { type Found, type Study, studyOf } from "./study.ts";
+import type { Tried } from "./tuning.ts";
+
+/** The runs of a study: beside its tables, all that its statistics, tables and figures are made of. */
+const FILE = "runs.json.gz";
+
+/** Most bytes of the runs, compressed and not: some fifty times those of the kit's largest study. */
+const MOST = { compressed: 2 ** 26, text: 2 ** 28 };
 
 /**
- * Opens a published study of version 0.1 in `data/studies`; it neither trains nor writes. These results have an older
- * format, whose keys do not include all inputs: a change of test labels or held-out text would not be noticed. This
- * function will be removed when the studies have been run again.
+ * Opens a study that was finished before, from its files `study.json` and `runs.json.gz` alone: it needs neither data nor
+ * models, and nothing is trained or written. What the runs say is checked, as the files may come from anyone.
  *
- * @param options The study's settings, including its folder.
- * @throws {InputError} If a run's result is missing, or its file is not that result.
+ * @param folder The study's folder, such as `data/studies/tuned`.
+ * @throws {InputError} If there is no study, or its files are not as they were written.
  *
  * @example
- * ```ts ignore
- * import { published, studies } from "../mod.ts";
+ * ```ts
+ * import { openStudy } from "../mod.ts";
  *
- * const suite = await published({ ...studies.suite, folder: "data/studies/suite" });
- * suite.table.print();
+ * const study = await openStudy("data/studies/tuned");
+ * study.table.print();
  * ```
  */
-export async function published(options: StudyOptions): Promise<Study> {
-  const { signal: _, workers: __, ...settled } = settleOptions(options);
-  const study: StudySettings = { ...settled, sample: "once" }; // As version 0.1 did.
-  const plan = await planOf(study), baselines = baselinesOf(plan);
-  const pretrained: Pretrained[] = [], finetuned: Finetuned[] = [];
-  for (const run of plan.runs) {
-    const { arms, seed, tuned } = run, common = commonOf(plan, run, study);
-    if (isPretraining(run)) {
-      const row = await read<Pretrained>(study, run.file, pretrainSettings(plan, run, common));
-      const zeroShot = row.zeroShot?.map(withStuck);
-      const own = { ...row, ...zeroShot && { zeroShot }, ...textRow(row.heldout, baselines[run.text]) };
-      pretrained.push(...arms.map((levels) => ({ ...own, levels, seed, tuned })));
-      continue;
-    }
-    const { task, inputs: { lambda, transfer, options: finetune } } = run;
-    const examples = digestOf(task, plan, run);
-    const own = { task: task.name, examples, test: task.test.length, lambda, transfer, finetune };
-    const row = await read<Finetuned>(study, run.file, { run: "finetune", ...common, ...own });
-    finetuned.push(...arms.map((levels) => ({ ...withStuck(row), levels, seed, tuned })));
+export async function openStudy(folder: string): Promise<Study> {
+  const refuse = (why: string): never => {
+    throw new InputError(`Cannot open a study in ${named(folder)} as ${why}`);
+  };
+  const found = await stored<{ readonly complete: boolean; readonly runs?: string }>(`${folder}/study.json`);
+  if (!found) return refuse("it has no study.json: ablate writes one, and data/studies has the kit's");
+  const { settings, result } = found;
+  if (!isRecord(settings) || !isRecord(result) || typeof result["runs"] !== "string") {
+    return refuse("it was written without its runs: ablate with its settings adds them");
   }
-  return studyOf({ study, pretrained, finetuned, tried: [], choices: 0, complete: true, failures: [] });
-}
-
-const withStuck = <Row extends TaskResult>(row: Row): Row => ({ ...row, stuck: row.low <= row.constant });
-
-type Settings = Readonly<Record<string, unknown>>;
-
-/** The common inputs of runs, in the order of version 0.1, as file names are hashes of them. */
-function commonOf(
-  { texts: [text] }: Plan,
-  run: Run,
-  { merges, pretrain, pretrained }: StudySettings,
-): Settings {
-  const { preset, seed } = run;
-  if (!text) {
-    return { ...preset, seed, pretrained, model: abbreviated((run as PlannedFinetune).start.digest) };
-  }
-  const { name, train } = text.corpus;
-  return { ...preset, seed, merges, corpus: name, text: abbreviated(sha256(train)), pretrain };
-}
-
-function pretrainSettings(
-  plan: Plan,
-  { evaluation: { windows: heldoutWindows, zeroShot: tasks }, ...run }: PlannedPretrain,
-  common: Settings,
-): Settings {
-  const zeroShot = tasks.map((task) => (
-    { task: task.name, examples: digestOf(task, plan, run), test: task.test.length }
-  ));
-  return { run: "pretrain", ...common, heldoutWindows, ...zeroShot.length > 0 && { zeroShot } };
-}
-
-/** The digest of a task's tokenised training examples. */
-function digestOf(
-  task: Task,
-  { tokenizers }: Plan,
-  { preset, tokenizer }: Pick<Run, "preset" | "tokenizer">,
-): string {
-  const { train } = encodeTask(task, tokenizers[tokenizer]!, preset.context);
-  const parts = train.flatMap(({ sequences, label }) => [
-    ...sequences.map((ids) => new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength)),
-    String(label),
-  ]);
-  return abbreviated(sha256(parts));
-}
-
-/** Reads a run from a study's folder, or from one beside it that continues its name, as `auxiliary-250` does. */
-async function read<Row>({ folder }: StudySettings, name: string, settings: Settings): Promise<Row> {
-  const file = `${name}-${sha256(JSON.stringify(settings)).slice(0, 8)}.json`;
-  const parent = dirname(folder), others = await Array.fromAsync(Deno.readDir(parent)).catch(() => []);
-  const folders = others.map(({ name }) => `${parent}/${name}`).filter((other) =>
-    other.startsWith(`${folder}-`)
+  const bytes = await readWithin(`${folder}/${FILE}`, "the runs of a study", MOST.compressed);
+  const text = await unzipped(bytes, () => refuse(`${FILE} is damaged or too large`));
+  if (sha256(text) !== result["runs"]) refuse(`${FILE} is of another study than study.json`);
+  const runs = checkedRuns(
+    parseJson(text, FILE, (why) => refuse(why)),
+    (why) => refuse(`${FILE} has ${why}`),
   );
-  let path = `${folder}/${file}`;
-  for (const other of folders) if (await exists(`${other}/${file}`)) path = `${other}/${file}`;
-  const text = new TextDecoder().decode(await readFile(path, "a run of a published study"));
-  try {
-    const found = JSON.parse(text);
-    checkNumbers(found.result);
-    if (
-      matchesSettings(settings, found.result) && JSON.stringify(found.settings) === JSON.stringify(settings)
-    ) {
-      return found.result as Row;
-    }
-  } catch { /* The error below is thrown. */ }
-  throw new InputError(`Cannot use ${path} as the run ${name} of a published study`);
+  const study = { ...studies.ablate, ...settle("open a study", factors, pick(settings)) } as StudySettings;
+  return studyOf({ study, complete: result["complete"] === true, failures: [], ...runs });
 }
 
-/** What a run of version 0.1 says of itself. */
-type Recorded = Pretrained & Partial<Finetuned> & {
-  readonly model?: StudyModel;
-  readonly positions?: string;
-  readonly lambda?: number;
-  readonly transfer?: number;
+/** The settings that a study's tables need. */
+const { models, positions, lambda, transfer, vary, tune, tunePer, tuneAt, margins, pretrained } =
+  studySettings;
+const factors = { models, positions, lambda, transfer, vary, tune, tunePer, tuneAt, margins, pretrained };
+
+const pick = (settings: Readonly<Record<string, unknown>>): unknown =>
+  Object.fromEntries(Object.keys(factors).map((name) => [name, numbersOf(settings[name])]));
+
+/** Settings as they were before JSON, which has no infinite numbers. */
+function numbersOf(value: unknown): unknown {
+  if (value === "Infinity") return Infinity;
+  if (Array.isArray(value)) return value.map(numbersOf);
+  return isRecord(value)
+    ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, numbersOf(part)]))
+    : value;
+}
+
+/** What is kept of a study's runs. */
+type Runs = Pick<Found, "pretrained" | "finetuned" | "tried" | "choices" | "codes">;
+
+/**
+ * Writes the runs of a study beside its tables. Their logits stay in the files of the runs themselves.
+ *
+ * @returns The digest by which `study.json` knows them.
+ */
+export async function writeRuns(folder: string, runs: Runs): Promise<string> {
+  const { pretrained, finetuned, tried, choices, codes } = runs;
+  const texts: NgramBaselines[] = [], orders: Uint32Array[] = []; // Shared by many runs.
+  const indexIn = <T>(all: T[], one: T) => all.includes(one) ? all.indexOf(one) : all.push(one) - 1;
+  const taskRow = <Row extends TaskResult>({ answers, ...row }: Row) => ({
+    ...row,
+    ...answers && { predictions: answers.predictions, order: indexIn(orders, answers.examples) },
+  });
+  const rows = {
+    pretrained: pretrained.map(({ baselines, zeroShot, ...row }) => ({
+      ...row,
+      ...baselines && { text: indexIn(texts, baselines) },
+      ...zeroShot && { zeroShot: zeroShot.map(taskRow) },
+    })),
+    finetuned: finetuned.map(taskRow),
+    tried: tried.map(({ mean: _, ...one }) => one),
+  };
+  const all = { ...rows, texts, orders: orders.map((order) => [...order]), choices, ...codes && { codes } };
+  const text = JSON.stringify(
+    all,
+    (name, value) =>
+      typeof value === "number" && !Number.isFinite(value) ? { number: `${value}` } : encode(name, value),
+  );
+  const zip = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+  await writeAtomic(`${folder}/${FILE}`, [await new Response(zip).bytes()]);
+  return sha256(text);
+}
+
+/** Unpacks a text, up to its limit. */
+async function unzipped(bytes: Uint8Array<ArrayBuffer>, refuse: () => never): Promise<string> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  try {
+    for await (const part of new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))) {
+      size += part.length;
+      if (size > MOST.text) break;
+      parts.push(part);
+    }
+    if (size <= MOST.text) return await new Blob(parts).text();
+  } catch { /* Refused below. */ }
+  return refuse();
+}
+
+type Check = (value: unknown) => boolean;
+type Fields = Readonly<Record<string, Check>>;
+
+const isNumber: Check = (value) => typeof value === "number" && !Number.isNaN(value);
+const isAmount: Check = (value) => typeof value === "number" && value >= 0 && value < Infinity;
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isShare: Check = (value) => typeof value === "number" && Math.abs(value) <= 1;
+const isFlag: Check = (value) => typeof value === "boolean";
+const isLevel: Check = (value) => value === null || isLine(value) || isFlag(value) || isNumber(value);
+const isList = (each: Check): Check => (value) => Array.isArray(value) && value.every(each);
+const isFloats: Check = (value) =>
+  (value instanceof Float32Array || value instanceof Float64Array) && allFinite(value);
+const isMap = (each: Check): Check => (value) =>
+  isRecord(value) && Object.entries(value).every(([name, one]) => isLine(name) && each(one));
+const has = (fields: Fields, optional: Fields = {}): Check => (value) =>
+  isRecord(value) && Object.entries(fields).every(([name, check]) => check(value[name])) &&
+  Object.entries(optional).every(([name, check]) => value[name] === undefined || check(value[name]));
+
+const isInterval = has({ value: isShare, low: isShare, high: isShare });
+const amounts = { loss: isAmount, perplexity: isAmount, bitsPerCharacter: isAmount };
+const isText = has({ ...amounts, tokens: isCount, low: has(amounts), high: has(amounts) }, {
+  ...{ losses: isFloats, unknown: isShare },
+});
+const run: [Fields, Fields] = [
+  { levels: isMap(isLevel), seed: isCount, tuned: isMap(isLevel) },
+  { trained: isMap(isAmount) },
+];
+const answer: [Fields, Fields] = [
+  {
+    ...{ task: isLine, measure: isLine, value: isShare, low: isShare, high: isShare },
+    ...{ measures: isMap(isInterval), examples: isCount, constant: isShare, stuck: isFlag },
+  },
+  { predictions: isFloats, order: isCount, byCluster: isFloats },
+];
+const shapes = {
+  texts: has({ unigram: isText, bigram: isText, kneserNey: isText }),
+  orders: isList(isCount),
+  pretrained: has({ ...run[0], stuck: isFlag }, {
+    ...run[1],
+    ...{ heldout: isText, text: isCount, byPosition: isList(isAmount), zeroShot: isList(has(...answer)) },
+  }),
+  finetuned: has({ ...run[0], ...answer[0], loss: isAmount, cut: isCount }, {
+    ...{ ...run[1], ...answer[1], validation: isInterval, texts: isCount, unknown: isShare },
+  }),
+  tried: has({
+    ...{ levels: isMap(isLevel), settings: isMap(isLevel), scores: isList(isNumber), isChosen: isFlag },
+  }, { task: isLine }),
 };
 
-/** Whether a result matches its settings, and its score its primary metric. */
-function matchesSettings(settings: Settings, result: Recorded): boolean {
-  const { positions } = settings as { readonly positions: { readonly kind: string } };
-  if (!result.model || result.seed !== settings["seed"] || result.positions !== positions.kind) return false;
-  if (settings["run"] === "pretrain") return !isCausal(result.model) || result.heldout !== undefined;
-  const { task, lambda, transfer, measure, measures, value } = result;
-  return task === settings["task"] && lambda === settings["lambda"] && transfer === settings["transfer"] &&
-    typeof value === "number" && measures?.[measure!]?.value === value;
+/** A row on a task with the index of its test examples in the list of all. */
+interface WithAnswers {
+  readonly predictions?: Predictions["predictions"];
+  readonly order?: number;
 }
 
-/** Checks that scores are between −1 and 1, and all numbers finite. */
-function checkNumbers(value: unknown, name = ""): void {
-  if (typeof value === "object" && value !== null) {
-    for (const [name, part] of Object.entries(value)) checkNumbers(part, name);
-  } else if (typeof value === "number") {
-    const isScore = name === "value" || name === "constant";
-    if (!Number.isFinite(value) || (isScore && Math.abs(value) > 1)) throw new RangeError(name);
-  } else if (typeof value !== "string") throw new TypeError(name);
+/** A pre-training run with the index of its held-out text's baselines. */
+type WithTexts = Omit<Pretrained, "baselines" | "zeroShot"> & {
+  readonly text?: number;
+  readonly zeroShot?: readonly WithAnswers[];
+};
+
+/** The runs of a file, each checked and with what it shares with others. */
+function checkedRuns(value: unknown, refuse: (why: string) => never): Runs {
+  const all = decode(numbers(value), () => refuse("values that are not of a study"));
+  if (!isRecord(all) || !isCount(all["choices"]) || !(all["codes"] === undefined || isCount(all["codes"]))) {
+    return refuse("no runs of a study");
+  }
+  const listOf = <T>(name: keyof typeof shapes): T[] => {
+    const list = all[name];
+    if (!Array.isArray(list)) return refuse(`no list ${name}`);
+    const wrong = list.findIndex((one) => !shapes[name](one));
+    return wrong < 0 ? list : refuse(`a value that cannot be in ${name}, entry ${wrong + 1}`);
+  };
+  const texts = listOf<NgramBaselines>("texts"),
+    orders = listOf<number[]>("orders").map((order) => Uint32Array.from(order));
+  const taskRow = <Row>({ predictions, order, ...row }: WithAnswers): Row => {
+    const examples = orders[order!];
+    return { ...row, ...predictions && examples && { answers: { examples, predictions } } } as Row;
+  };
+  return {
+    pretrained: listOf<WithTexts>("pretrained").map(({ text, zeroShot, ...row }) => {
+      const baselines = texts[text!], answers = zeroShot?.map(taskRow<TaskResult>);
+      return { ...row, ...baselines && { baselines }, ...answers && { zeroShot: answers } };
+    }),
+    finetuned: listOf<WithAnswers>("finetuned").map(taskRow<Finetuned>),
+    tried: listOf<Omit<Tried, "mean">>("tried").map((one) => ({
+      ...one,
+      mean: one.scores.reduce((sum, score) => sum + score, 0) / one.scores.length,
+    })),
+    choices: all["choices"] as number,
+    ...all["codes"] !== undefined && { codes: all["codes"] as number },
+  };
+}
+
+/** Numbers that JSON has no form for. */
+function numbers(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(numbers);
+  if (!isRecord(value)) return value;
+  const { number, ...others } = value;
+  if (typeof number === "string" && Object.keys(others).length === 0) return Number(number);
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, numbers(part)]));
 }

@@ -24,7 +24,7 @@ export interface TrainingBudget {
   readonly batch: number;
   /** Number of training examples of fine-tuning. */
   readonly examples?: number;
-  /** Number of tokens, without padding; absent in published studies of version 0.1, as are the following. */
+  /** Number of tokens, without padding; absent in studies of version 0.1, as are the following. */
   readonly tokens?: number;
   /** Floating-point operations, estimated as 6 per token and parameter. */
   readonly flops?: number;
@@ -38,10 +38,13 @@ export interface Predictions {
   readonly examples: Uint32Array;
   /** Predicted label of each example, or its grade. */
   readonly predictions: Float32Array | Float64Array;
-  /** Scores (logits or log-probabilities) of labels or choices, `width` per example, padded with NaN. */
-  readonly scores: Float32Array;
+  /**
+   * Scores (logits or log-probabilities) of labels or choices, `width` per example, padded with NaN; a study that was
+   * opened has none.
+   */
+  readonly scores?: Float32Array;
   /** Number of scores per example. */
-  readonly width: number;
+  readonly width?: number;
 }
 
 /** A model's result on a task. */
@@ -52,10 +55,10 @@ export interface TaskResult extends Omit<TaskScore, "predictions" | "baseline"> 
   readonly constant: number;
   /** Whether the model did not learn the task: the interval of its score reaches down to the majority baseline. */
   readonly stuck: boolean;
-  /** Its predictions; absent in published studies of version 0.1. */
+  /** Its predictions; absent in studies of version 0.1. */
   readonly answers?: Predictions;
   /**
-   * The primary metric by clusters of test examples that share a text; their mean is the score. Absent in published
+   * The primary metric by clusters of test examples that share a text; their mean is the score. Absent in
    * studies of version 0.1.
    */
   readonly byCluster?: Float64Array;
@@ -72,13 +75,13 @@ export interface StudyRun {
   readonly seed: number;
   /** The settings that validation chose, by path. */
   readonly tuned: Readonly<Record<string, Level>>;
-  /** Training budget; absent in published studies of version 0.1. */
+  /** Training budget; absent in studies of version 0.1. */
   readonly trained?: TrainingBudget;
 }
 
 /** The result of a pre-training run. */
 export interface Pretrained extends StudyRun {
-  /** Score on the held-out text; absent for an encoder. Published studies of version 0.1 have no window losses. */
+  /** Score on the held-out text; absent for an encoder. Studies of version 0.1 have no window losses. */
   readonly heldout?: Omit<TextScore, "losses" | "unknown"> & Partial<Pick<TextScore, "losses" | "unknown">>;
   /** N-gram baselines on the same text; runs that share it share the object. */
   readonly baselines?: NgramBaselines;
@@ -92,15 +95,15 @@ export interface Pretrained extends StudyRun {
 
 /** The result of a fine-tuning run. */
 export interface Finetuned extends TaskResult, StudyRun {
-  /** Score on validation, by the primary metric; absent in published studies of version 0.1. */
+  /** Score on validation, by the primary metric; absent in studies of version 0.1. */
   readonly validation?: Interval;
   /** Mean cross-entropy of the labels, L2, in nats. */
   readonly loss: number;
-  /** Number of texts of the task; absent in published studies of version 0.1. */
+  /** Number of texts of the task; absent in studies of version 0.1. */
   readonly texts?: number;
   /** Number of texts that were truncated to the context. */
   readonly cut: number;
-  /** Share of `<unk>` among the task's tokens; absent in published studies of version 0.1. */
+  /** Share of `<unk>` among the task's tokens; absent in studies of version 0.1. */
   readonly unknown?: number;
 }
 
@@ -114,7 +117,7 @@ export interface PretrainResult {
 
 /** The stored result of a task. */
 export type AnswerResult = Omit<TaskScore, "predictions" | "baseline"> & {
-  readonly answers: Omit<Predictions, "examples">;
+  readonly answers: Required<Omit<Predictions, "examples">>;
 };
 
 /** The stored result of a fine-tuning run. */

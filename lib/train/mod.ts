@@ -84,7 +84,7 @@ export {
   type PretrainedOptions,
 } from "./pretrained.ts";
 export { checkWarmup, type Schedule, schedules, stableUpdates } from "./schedules.ts";
-export { type RunKey, type RunMetadata, store, type Stored, stored } from "./store.ts";
+export { decode, encode, type RunKey, type RunMetadata, store, type Stored, stored } from "./store.ts";
 export { checkTrunk } from "./trunk.ts";
 export { silence, type TextCounts, warnOfMerges } from "./warnings.ts";
 export { heuristicOf, zeroShot } from "./zeroshot.ts";

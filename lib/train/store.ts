@@ -36,13 +36,13 @@ const FORMAT = "gpt1-result-2";
 const MAX_BYTES = 2 ** 25;
 
 /**
- * Loads a run's stored result, if there is one.
+ * Loads a stored result, if there is one.
  *
  * @param path The result's file.
- * @param key The run's key.
+ * @param key The run's key. Default: any run's.
  * @throws {InputError} If the file cannot be read, is larger than 32 MB, is no result, was modified, or is of another run.
  */
-export async function stored<Result>(path: string, key: string): Promise<Stored<Result> | undefined> {
+export async function stored<Result>(path: string, key?: string): Promise<Stored<Result> | undefined> {
   const refuse = (why: string): never => {
     throw new InputError(`Cannot use ${named(path)} as a result as it ${why}: remove it to run again`);
   };
@@ -60,7 +60,7 @@ export async function stored<Result>(path: string, key: string): Promise<Stored<
   if (!isRecord(found) || found["format"] !== FORMAT) return refuse(`is not of format ${FORMAT}`);
   const { sha256, ...rest } = found;
   if (sha256 !== digest(rest)) refuse("was modified");
-  if (found["key"] !== key) refuse("is of another run");
+  if (key !== undefined && found["key"] !== key) refuse("is of another run");
   const { provenance, training } = found;
   if (!isRunMetadata(provenance) || (training !== undefined && !isProvenance(training))) {
     refuse("has no valid provenance");
@@ -100,7 +100,7 @@ export async function store<Result>(
 }
 
 /** Encodes typed arrays as base64: exact, and a third of the length of decimal digits. */
-function encode(_: string, value: unknown): unknown {
+export function encode(_: string, value: unknown): unknown {
   if (typeof value === "number" && !Number.isFinite(value)) {
     throw new InputError(`Cannot store a result as it has a number that is ${value}`); // JSON would make it null.
   }
@@ -112,7 +112,7 @@ function encode(_: string, value: unknown): unknown {
 }
 
 /** The inverse of {@linkcode encode}. */
-function decode(value: unknown, refuse: () => never = never): unknown {
+export function decode(value: unknown, refuse: () => never = never): unknown {
   if (Array.isArray(value)) return value.map((part) => decode(part, refuse));
   if (!isRecord(value)) return value;
   const names = Object.keys(value);

@@ -286,11 +286,11 @@ Deno.test("tables hold means, intervals and paired differences as worked out by 
   // 12.7062 · 0.005: the t quantile of one degree of freedom times the standard error of 10 and 11 points.
   const seeds = "2 seeds without the examples' noise";
   assertEquals(study.findings, [
-    `held-out text: learned − bigram baseline = -0.70 [-0.70, -0.70] bits per character, ${seeds}: no variation, cannot tell`,
-    `held-out text: sinusoidal − bigram baseline = -0.55 [-1.19, 0.09] bits per character, ${seeds}: not significant, p = 0.17; 80 % power needs ±0.82`,
+    `held-out text: learned − bigram baseline = −0.70 [−0.70, −0.70] bits per character, ${seeds}: no variation, cannot tell`,
+    `held-out text: sinusoidal − bigram baseline = −0.55 [−1.19, 0.09] bits per character, ${seeds}: not significant, p = 0.17; 80 % power needs ±0.82`,
     `held-out text: learned − Kneser–Ney baseline = +0.10 [0.10, 0.10] bits per character, ${seeds}: no variation, cannot tell`,
-    `held-out text: sinusoidal − Kneser–Ney baseline = +0.25 [-0.39, 0.89] bits per character, ${seeds}: not significant, p = 0.25; 80 % power needs ±0.82`,
-    `held-out text: learned − sinusoidal = -0.15 [-0.79, 0.49] bits per character, ${seeds}: not significant, p = 0.25; 80 % power needs ±0.82`,
+    `held-out text: sinusoidal − Kneser–Ney baseline = +0.25 [−0.39, 0.89] bits per character, ${seeds}: not significant, p = 0.25; 80 % power needs ±0.82`,
+    `held-out text: learned − sinusoidal = −0.15 [−0.79, 0.49] bits per character, ${seeds}: not significant, p = 0.25; 80 % power needs ±0.82`,
     "sky, λ = 0: learned − sinusoidal = +10.00 points of accuracy, 1 seed: one seed cannot tell",
     `sky, learned: λ = 0.5 − λ = 0 = +10.5 [4.1, 16.9] points of accuracy, ${seeds}: not significant, p = 0.12; 80 % power needs ±8.2`,
   ]);
@@ -341,7 +341,7 @@ Deno.test("what models do without fine-tuning stands beside what they do with it
   // 12.7062 · 0.05: as below.
   assert(
     both.findings.at(-1)!.startsWith(
-      "sky: pre-trained − zero-shot = +15 [-49, 79] points of accuracy, 2 seeds without the examples' noise: " +
+      "sky: pre-trained − zero-shot = +15 [−49, 79] points of accuracy, 2 seeds without the examples' noise: " +
         "not significant, p = 0.2",
     ),
     both.findings.at(-1),

@@ -1,79 +1,137 @@
-import { fileURLToPath } from "node:url";
+/** A study opens from its own two files, as it was found, and from no others. */
+import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
-import { published, studies, type StudyOptions } from "../../lib/study/mod.ts";
+import { digest, sha256 } from "../../lib/digest.ts";
+import { ablate, openStudy, type Study, type StudyOptions } from "../../lib/study/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { sky, weather, words } from "./weather.ts";
 
 await backend();
 
-const folder = (name: string) => fileURLToPath(new URL(`../../data/studies/${name}`, import.meta.url));
+const rows = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, i) => ({
+    text: `${words[(i + from) % 10]} ${words[(3 * i + from) % 10]} ${i % 2 ? "warm" : "cold"}`,
+    label: i % 2,
+  }));
+const task: Task = {
+  ...sky(rows(24), rows(8, 1), rows(16, 2)),
+  zeroShot: { by: "word", prompt: "is", words: ["cold", "warm"] },
+};
+const options: StudyOptions = {
+  ...{
+    base: weather,
+    positions: ["learned", "none"],
+    lambda: [0, 0.5],
+    tasks: [task],
+    zeroShot: [task],
+    seeds: 2,
+  },
+  ...{
+    vary: { trainExamples: [8, Infinity] },
+    tune: { "finetune.rate": [1e-4, 1e-2], seeds: 1 },
+    workers: 1,
+  },
+};
+const root = await Deno.makeTempDir(), folder = `${root}/study`;
+globalThis.addEventListener("unload", () => Deno.removeSync(root, { recursive: true }));
+const made = await ablate({ ...options, folder });
 
-Deno.test("a published study opens as it was found, to the letter of its report", async () => {
-  const study = await published({ ...studies.compare, folder: folder("compare") });
-  assertEquals(study.report, await Deno.readTextFile(`${folder("compare")}/report.md`));
-  assertEquals([study.complete, study.pretrained.length, study.finetuned.length], [true, 12, 24]);
+/** A folder with the study's files, changed. */
+async function changed(
+  change: (files: { study: string; runs: string }) => { study?: string; runs?: string },
+) {
+  const copy = await Deno.makeTempDir({ dir: root });
+  const runs = await new Response(
+    new Blob([await Deno.readFile(`${folder}/runs.json.gz`)]).stream().pipeThrough(
+      new DecompressionStream("gzip"),
+    ),
+  ).text();
+  const files = { study: await Deno.readTextFile(`${folder}/study.json`), runs };
+  const now = { ...files, ...change(files) };
+  await Deno.writeTextFile(`${copy}/study.json`, now.study);
+  const zip = new Blob([now.runs]).stream().pipeThrough(new CompressionStream("gzip"));
+  await Deno.writeFile(`${copy}/runs.json.gz`, await new Response(zip).bytes());
+  return copy;
+}
+
+/** The study's file that names other runs. */
+function signed(study: string, runs: string): string {
+  const { sha256: _, ...found } = JSON.parse(study);
+  const { result } = found;
+  const now = { ...found, result: { ...result, runs: sha256(runs) } };
+  return JSON.stringify({ ...now, sha256: digest(now) });
+}
+
+/** What a study says, in all its forms. */
+const said = (study: Study) => ({
+  report: study.report,
+  csv: study.runs.toCSV(),
+  tuning: study.tuning.toCSV(),
+  effects: study.effect("lambda", { by: ["task"] }),
+  curves: study.curves("finetune.rate"),
+  positions: study.byPosition("positions"),
 });
 
-const kind: StudyOptions = {
-  ...studies.suite,
-  ...{ pretrained: "mini", tasks: ["kind"], lambda: [0, 0.5], transfer: ["all"], seeds: 3 },
-  ...{ trainExamples: 250, testExamples: 1000, folder: folder("auxiliary-250") },
-};
+Deno.test("a study opens as it was found, without its data, to the letter of its report", async () => {
+  assertEquals(said(await openStudy(folder)), said(made));
+  const alone = await changed(() => ({}));
+  assertEquals(said(await openStudy(alone)), said(made));
+  assertEquals((await openStudy(alone)).report, await Deno.readTextFile(`${folder}/report.md`));
+});
 
-Deno.test("a part of a published study opens, and what was not published is named", async () => {
-  const study = await published(kind);
-  const files = [...Deno.readDirSync(folder("auxiliary-250"))].map(({ name }) => name)
-    .filter((name) => /^kind-learned-lambda0(\.5)?-/.test(name)).sort();
-  const recorded = await Promise.all(files.map(async (name) => {
-    const { result } = JSON.parse(await Deno.readTextFile(`${folder("auxiliary-250")}/${name}`));
-    return [result.lambda, result.seed, result.value];
-  }));
-  const found = study.finetuned.map(({ levels, seed, value }) => [levels["lambda"], seed, value]);
-  assertEquals(found.toSorted(), recorded.toSorted());
+Deno.test("a study that was changed, or is none, is refused with what is wrong", async () => {
   await assertRefused(
-    () => published({ ...kind, lambda: [0.75] }),
-    /^Cannot read a run of a published study .*auxiliary-250\/kind-learned-lambda0\.75-seed1-\w+\.json: /,
+    () => openStudy(`${folder}/none`),
+    /^Cannot open a study in .*none as it has no study\.json/,
+  );
+  const modified = await changed(({ study }) => ({
+    study: study.replace(/"complete": true/, '"complete": false'),
+  }));
+  await assertRefused(() => openStudy(modified), /^Cannot use .*study\.json as a result as it was modified/);
+  const other = await changed(({ runs }) => ({ runs: runs.replace(/"value":0\.\d/, '"value":0.9') }));
+  await assertRefused(() => openStudy(other), /as runs\.json\.gz is of another study than study\.json$/);
+  await Deno.writeFile(`${other}/runs.json.gz`, new Uint8Array(100));
+  await assertRefused(() => openStudy(other), /as runs\.json\.gz is damaged or too large$/);
+  await Deno.remove(`${other}/runs.json.gz`);
+  await assertRefused(() => openStudy(other), /^Cannot read the runs of a study .*runs\.json\.gz/);
+  const old = await changed(({ study }) => {
+    const { sha256: _, ...found } = JSON.parse(study);
+    const { runs: __, ...result } = found.result;
+    const now = { ...found, result };
+    return { study: JSON.stringify({ ...now, sha256: digest(now) }) };
+  });
+  await assertRefused(
+    () => openStudy(old),
+    /as it was written without its runs: ablate with its settings adds/,
   );
 });
 
-Deno.test("studies beside each other are one, of a factor in which they differ", async () => {
-  const sizes = [250, 1000, 4000];
-  const study = await published({ ...kind, vary: { trainExamples: sizes }, folder: folder("auxiliary") });
-  assertEquals(study.finetuned.length, 3 * 2 * 3);
-  assertEquals(study.effect("lambda").map(({ levels }) => levels["trainExamples"]), sizes);
-  const alone = await published(kind);
-  const own = study.finetuned.filter(({ levels }) => levels["trainExamples"] === 250);
-  assertEquals(own.map(({ value }) => value), alone.finetuned.map(({ value }) => value));
-});
-
-Deno.test("a published run that was changed into what cannot be is refused", async () => {
-  const copy = await Deno.makeTempDir();
-  for await (const { name } of Deno.readDir(folder("auxiliary-250"))) {
-    if (/^kind-/.test(name)) await Deno.copyFile(`${folder("auxiliary-250")}/${name}`, `${copy}/${name}`);
-  }
-  const options = { ...kind, folder: copy };
-  const before = await published(options);
-  const path = `${copy}/${
-    [...Deno.readDirSync(copy)].find(({ name }) => name.startsWith("kind-learned-lambda0-seed1"))!.name
-  }`;
-  const text = await Deno.readTextFile(path);
+Deno.test("values that no run can have are refused, whoever signed them", async () => {
   for (
     const [from, to] of [
-      [/"value": [\d.]+/, '"value": 7.5'],
-      [/"low": [\d.]+/, '"low": 1e999'],
-      [/"result": \{[^]*?\n {2}\}/, '"result": {}'],
-      [/"rate": 0.0005/, '"rate": 0.001'],
-      [/"measure": "accuracy"/, '"measure": null'],
+      [/"value":[\d.]+/, '"value":7.5'],
+      [/"constant":[\d.]+/, '"constant":"<b>"'],
+      [/"seed":\d+/, '"seed":-1'],
+      [/"stuck":\w+/, '"stuck":"no"'],
+      [/"levels":\{/, '"levels":{"line\\nbreak":1,'],
+      [/"bitsPerCharacter":[\d.]+/, '"bitsPerCharacter":{"number":"Infinity"}'],
+      [/"losses":\{"float32":"/, '"losses":{"float32":"AADAfw=='],
+      [/"scores":\[/, '"scores":["x",'],
+      [/"orders":\[\[/, '"orders":[[-1,'],
     ] as const
   ) {
-    const changed = text.replace(from, to);
-    assert(changed !== text);
-    await Deno.writeTextFile(path, changed);
+    const hostile = await changed(({ study, runs }) => {
+      const now = runs.replace(from, to);
+      assert(now !== runs, `${from}`);
+      return { study: signed(study, now), runs: now };
+    });
     await assertRefused(
-      () => published(options),
-      /^Cannot use .*\.json as the run kind-learned-lambda0-seed1 of a published study$/,
+      () => openStudy(hostile),
+      /runs\.json\.gz has (a value that cannot be in \w+, entry 1|values that are not of a study)$/,
     );
   }
-  await Deno.writeTextFile(path, text);
-  assertEquals((await published(options)).finetuned, before.finetuned);
-  await Deno.remove(copy, { recursive: true });
+  for (const runs of ["[]", "{}", '{"choices":1}', "null", '{"choices":-1}']) {
+    const hostile = await changed(({ study }) => ({ study: signed(study, runs), runs }));
+    await assertRefused(() => openStudy(hostile), /runs\.json\.gz has no (runs of a study|list)/);
+  }
 });
