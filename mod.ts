@@ -175,7 +175,20 @@ export type {
 } from "./lib/study/mod.ts";
 
 // Display in notebooks
-export { bars, curve, forest, heatmap, png, show, strip, svg, watch } from "./lib/show/mod.ts";
+export {
+  bars,
+  blockDiagram,
+  curve,
+  forest,
+  heatmap,
+  heatmaps,
+  pieces,
+  png,
+  show,
+  strip,
+  svg,
+  watch,
+} from "./lib/show/mod.ts";
 export type {
   Arm,
   ArmLevels,

@@ -1,7 +1,17 @@
 import type { LayoutAxis } from "npm:plotly.js-dist@4.1.1";
 import { oneOf, type SchemaOf, settle, value } from "../settings.ts";
-import { checkLength, checkList, checkSome, type Figure, figure } from "./figure.ts";
-import { type AxisLabels, formatNumber, labelSettings, layout, wrapText } from "./style.ts";
+import { escapeText } from "../markup.ts";
+import { checkLength, checkList, checkNamed, checkSome, type Figure, figure } from "./figure.ts";
+import {
+  type AxisLabels,
+  formatNumber,
+  labelSettings,
+  layout,
+  SIZE,
+  textWidth,
+  WIDTH,
+  wrapText,
+} from "./style.ts";
 import { downsample } from "./downsample.ts";
 
 /** Options of {@linkcode heatmap}. */
@@ -97,7 +107,7 @@ export function heatmap(
       dy: down,
       colorscale: scales[scale],
       ...(scale === "diverging" ? { zmin: -end, zmax: end } : {}),
-      colorbar: { thickness: 24, outlinewidth: 0, len: 1, nticks: 6 },
+      colorbar: bar,
     }],
     layout(labels, {
       height: height + 110,
@@ -138,17 +148,134 @@ export function heatmap(
   );
 }
 
+/** The colour bar. */
+const bar = { thickness: 24, outlinewidth: 0, len: 1, nticks: 6 };
+
+/** Size of the tick labels of small multiples, in px. */
+const SMALL = 14;
+
+/** A matrix with its name. */
+export interface HeatmapPanel {
+  /** Its name, above it: `head 1`. */
+  readonly name: string;
+  /** Rows of equal length, as many in each panel. */
+  readonly matrix: readonly (readonly number[])[];
+}
+
+/**
+ * Heatmaps of several matrices side by side, with one colour scale: all heads of a block. NaN cells, such as those
+ * that a causal mask hides, are blank.
+ *
+ * @param panels The matrices, all of one size
+ * @param options As of {@linkcode heatmap}
+ * @returns The figure
+ * @throws {InputError} As {@linkcode heatmap} does
+ *
+ * @example
+ * ```ts
+ * import { heatmaps } from "./mod.ts";
+ *
+ * const labels = { title: "Block 1", x: "attended token", y: "token", z: "attention, share" };
+ * const panels = [{ name: "head 1", matrix: [[1, NaN], [0.4, 0.6]] }, { name: "head 2", matrix: [[1, NaN], [0, 1]] }];
+ * console.log(String(heatmaps(panels, { ...labels, scale: "sequential" })));
+ * ```
+ */
+export function heatmaps(panels: readonly HeatmapPanel[], options: HeatmapOptions): Figure {
+  checkNamed("panels", panels);
+  const { columns, rows, title, x, y, z, scale } = options;
+  const single = panels.map(({ matrix }) => heatmap(matrix, options)); // Which checks each.
+  const [high, wide] = [panels[0]!.matrix.length, panels[0]!.matrix[0]!.length];
+  panels.forEach(({ matrix }) => {
+    checkLength("rows", matrix, "in the first panel", high);
+    checkLength("cells in a row", matrix[0]!, "in the first panel", wide);
+  });
+  const across = Math.ceil(Math.sqrt(panels.length)), down = Math.ceil(panels.length / across);
+  const gap = { x: 24, y: 40 }, all = 640;
+  const cell = { width: (all - gap.x * (across - 1)) / across, height: 0 };
+  cell.height = cell.width * Math.min(2, Math.max(0.5, high / wide));
+  const height = Math.round(down * cell.height + (down - 1) * gap.y);
+  const values = panels.flatMap(({ matrix }) => matrix.flat()).filter(Number.isFinite);
+  const end = Math.max(...values.map(Math.abs)) || 1;
+  const axes = panels.flatMap((_, i) => {
+    const [column, row] = [i % across, Math.floor(i / across)], id = i === 0 ? "" : i + 1;
+    const [from, top] = [column * (cell.width + gap.x), row * (cell.height + gap.y)];
+    const isLowest = i + across >= panels.length;
+    const common = { tickfont: { size: SMALL }, zeroline: false, title: { text: "" } };
+    return [
+      [`xaxis${id}`, {
+        ...axis(columns, wide, cell.width, false, SMALL),
+        ...common,
+        anchor: `y${id}`,
+        showticklabels: isLowest,
+        domain: [from / all, (from + cell.width) / all],
+        range: [-0.5, wide - 0.5],
+      }],
+      [`yaxis${id}`, {
+        ...axis(rows, high, cell.height, true, SMALL),
+        ...common,
+        anchor: `x${id}`,
+        showticklabels: column === 0,
+        domain: [1 - (top + cell.height) / height, 1 - top / height],
+        range: [high - 0.5, -0.5],
+      }],
+    ];
+  });
+  const names = panels.map(({ name }, i) => ({
+    ...{ xref: `x${i === 0 ? "" : i + 1} domain`, yref: `y${i === 0 ? "" : i + 1} domain`, x: 0.5, y: 1 },
+    ...{ text: escapeText(name), showarrow: false, xanchor: "center", yanchor: "bottom", font: { size: 16 } },
+  }));
+  const beside = (text: string, at: Record<string, unknown>) => ({
+    ...{ xref: "paper", yref: "paper", text: wrapText(text, 50), showarrow: false, ...at },
+  });
+  const bottom = columns
+    ? 20 + Math.ceil(textWidth(columns.map((name) => wrapText(name, 40))) * SMALL / SIZE)
+    : 40;
+  const left = rows ? 60 + Math.ceil(textWidth(rows) * SMALL / SIZE) : 90;
+  const base = layout({ title, x, y }, { height: 0 }), margins = base.margin!;
+  return figure(
+    title,
+    single.map(({ data: [trace] }, i) => ({
+      ...{ ...trace, name: panels[i]!.name },
+      ...{ xaxis: `x${i === 0 ? "" : i + 1}`, yaxis: `y${i === 0 ? "" : i + 1}`, showscale: i === 0 },
+      ...{ zmin: scale === "diverging" ? -end : Math.min(...values), zmax: end },
+      colorbar: { ...bar, title: { text: wrapText(z, 50), side: "right" } },
+    })),
+    {
+      ...base,
+      height: margins.t! + 24 + height + bottom + 40,
+      margin: { t: margins.t! + 24, l: left, r: WIDTH - left - all, b: bottom + 40 },
+      ...Object.fromEntries(axes),
+      annotations: [
+        ...names,
+        beside(x, { x: 0.5, y: 0, yshift: -bottom - 24 }),
+        beside(y, { x: 0, y: 0.5, xshift: -left + 24, textangle: -90 }),
+      ],
+    } as Parameters<typeof figure>[2],
+    {
+      header: ["", ...panels.map(({ name }) => name)],
+      rows: ["lowest", "highest"].map((name, i) => [
+        name,
+        ...panels.map(({ matrix }) => {
+          const numbers = matrix.flat().filter(Number.isFinite);
+          return formatNumber((i === 0 ? Math.min : Math.max)(...numbers));
+        }),
+      ]),
+    },
+  );
+}
+
 /** An axis with tick labels, as many as fit. */
 function axis(
   names: readonly string[] | undefined,
   count: number,
   length: number,
   upright = false,
+  size = SIZE,
 ): LayoutAxis & { ticktext?: string[] } {
   const common = { showgrid: false, showline: false, ticks: "", ticklabelstandoff: 6 } satisfies LayoutAxis;
   if (!names) return { ...common, nticks: 8 };
   const flat = upright || Math.max(...names.map((name) => name.length)) * 12.5 < length / count;
-  const step = Math.ceil(count * 26 / length);
+  const step = Math.ceil(count * 1.3 * size / length);
   const at = Array.from({ length: Math.ceil(count / step) }, (_, i) => i * step);
   return {
     ...common,

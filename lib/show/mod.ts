@@ -8,10 +8,12 @@
 import { showTables } from "./tables.ts";
 
 export { type Bar, type BarGroup, bars } from "./bars.ts";
+export { blockDiagram, type DiagramSizes } from "./block.ts";
 export { curve, type CurveOptions, type Series } from "./curve.ts";
 export { type Figure, png, svg } from "./figure.ts";
 export { type Effect, forest } from "./forest.ts";
-export { heatmap, type HeatmapOptions } from "./heatmap.ts";
+export { heatmap, type HeatmapOptions, type HeatmapPanel, heatmaps } from "./heatmap.ts";
+export { pieces, type TokenRow } from "./pieces.ts";
 export { duration, progress, type ProgressDisplay, type ProgressEvent } from "./progress.ts";
 export { show } from "./show.ts";
 export { strip, type StripGroup } from "./strip.ts";

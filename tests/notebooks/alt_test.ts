@@ -10,6 +10,9 @@ const alts: Record<string, string> = {
   forest:
     "What pre-training buys, in a title of two lines as it is a long one. Points: ■ interval excludes 0; ○ not distinguishable from 0; × no interval. Horizontal axis: difference, points.",
   heatmap: "Layer 3, head 1. Heatmap: score, nats. Horizontal axis: attended token. Vertical axis: token.",
+  heatmaps: "Block 1: all heads. Heatmap: head 1; head 2; head 3.",
+  pieces: "What the model is given.",
+  diagram: "The model, from bottom to top.",
   bars:
     "Test scores after fine-tuning. Bars: pre-trained; from scratch. Lines: baseline. Horizontal axis: task. Vertical axis: score, %.",
   strip:

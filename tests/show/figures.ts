@@ -1,4 +1,14 @@
-import { bars, curve, type Figure, forest, heatmap, strip } from "../../lib/show/mod.ts";
+import {
+  bars,
+  blockDiagram,
+  curve,
+  type Figure,
+  forest,
+  heatmap,
+  heatmaps,
+  pieces,
+  strip,
+} from "../../lib/show/mod.ts";
 
 /** A figure of each kind, with numbers like those of a study. */
 export function figures(): Record<string, Figure> {
@@ -36,6 +46,38 @@ export function figures(): Record<string, Figure> {
         rows: tokens,
       },
     ),
+    heatmaps: heatmaps(
+      [1, 2, 3].map((head) => ({
+        name: `head ${head}`,
+        matrix: tokens.map((_, row) =>
+          tokens.map((_, column) => column > row ? NaN : (row - column) / (5 * head))
+        ),
+      })),
+      {
+        ...{
+          title: "Block 1: all heads",
+          x: "attended token",
+          y: "token",
+          z: "attention, share",
+          scale: "sequential",
+        },
+        ...{ columns: tokens, rows: tokens },
+      },
+    ),
+    pieces: pieces(
+      [
+        {
+          name: "multiple choice",
+          pieces: ["<start>", "a</w>", "spe", "ar</w>", "<delim>", "tool</w>", "<extract>"],
+        },
+        {
+          name: "classification",
+          pieces: ["<start>", ...Array.from({ length: 70 }, (_, i) => `word${i}</w>`)],
+        },
+      ],
+      { title: "What the model is given" },
+    ),
+    diagram: blockDiagram({ layers: 4, width: 128, heads: 4, context: 128, vocabulary: 8300 }),
     bars: bars(
       ["imdb", "gloss-similarity", "kind"].map((name, i) => ({
         name,
