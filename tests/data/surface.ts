@@ -61,7 +61,7 @@ function numbersOf(text: string): Cue[] {
   ];
 }
 
-/** The first three and the last two words and marks of a text, and how many it has. */
+/** The first three and the last two words and marks of a text. */
 function outerWords(text: string): Cue[] {
   const all = text.toLowerCase().match(/[\p{L}\p{N}’']+|[^\s\p{L}\p{N}]/gu) ?? [];
   const [one = "", two = "", three = ""] = all;
@@ -74,7 +74,6 @@ function outerWords(text: string): Cue[] {
     `ends ${all.at(-1)}`,
     `ends ${all.at(-2)} ${all.at(-1)}`,
     `last but one ${all.at(-2)}`,
-    `length ${all.length}`,
   ].map((name) => [name, 1]);
 }
 
@@ -95,8 +94,9 @@ function differences(a: string, b: string): Cue[] {
       [`${name} of second`, both / Math.max(1, other.size)],
     ];
   });
+  const others = numbersOf(b);
   const lengths = numbersOf(a).flatMap(([name, value], i): Cue[] => {
-    const difference = value - numbersOf(b)[i]![1];
+    const difference = value - others[i]![1];
     return [[`${name}, difference`, difference], [`${name}, distance`, Math.abs(difference)]];
   });
   return [...overlaps, ...lengths];
@@ -112,7 +112,10 @@ function wordPairs(a: string, b: string): Cue[] {
 }
 
 /** The cues of a text. */
-const cuesOf: Record<Cues, (text: string) => Cue[]> = { numbers: numbersOf, words: outerWords };
+const cuesOf: Record<Cues, (text: string) => Cue[]> = {
+  numbers: (text) => [...numbersOf(text), [`length ${wordsOf(text).length}`, 1]], // Each length has a weight of its own, too.
+  words: outerWords,
+};
 
 const prefixed = (prefix: string, cues: readonly Cue[]) =>
   cues.map(([name, value]): Cue => [`${prefix}: ${name}`, value]);
