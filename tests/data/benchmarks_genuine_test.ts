@@ -147,6 +147,25 @@ test("COPA has 400, 100 and 500 questions, and the first alternative is right in
   assertEquals(test.filter(({ label }) => label === 0).length, 250);
 });
 
+test("COPA has a mirrored question in the split of its original", async () => {
+  const folder = await Deno.makeTempDir();
+  for (const split of ["dev", "test"]) {
+    const text = await Deno.readTextFile(`${genuine}copa/copa-${split}.xml`);
+    const items = text.match(/<item[^]*?<\/item>/g) ?? [];
+    const mirrored = items.map((item) =>
+      item.replace(/id="(\d+)"/, (_, id) => `id="${+id + 1000}"`).replace(/<p>/, "<p>Again: ")
+        .replace(/<a1>([^]*?)<\/a1>\s*<a2>([^]*?)<\/a2>/, "<a1>$2</a1><a2>$1</a2>")
+    );
+    await Deno.writeTextFile(`${folder}/copa-${split}.xml`, `<x>${[...items, ...mirrored].join("\n")}</x>`);
+  }
+  const { train, validation, test } = await task("copa", { folder });
+  assertEquals([train, validation, test].map((part) => part.length), [800, 200, 1000]);
+  const [a, b, c] = [train, validation, test].map((part) =>
+    new Set(part.map(({ choices }) => choices.toSorted().join()))
+  );
+  assert(a!.isDisjointFrom(b!) && a!.isDisjointFrom(c!) && b!.isDisjointFrom(c!));
+});
+
 test("the Winograd collection has 285 schemas, and no beginning is in two splits", async () => {
   const all = await task("winograd", { folder: `${genuine}winograd` });
   const parts = [all.train, all.validation, all.test];

@@ -199,6 +199,31 @@ Deno.test("validation shares no first text with train", async () => {
   assertEquals(train.map(({ premise }) => premise), ["Our train left at noon."]);
 });
 
+Deno.test("mirrored questions of COPA, which have the choices or the premise of another, are in its split", async () => {
+  const folder = await Deno.makeTempDir();
+  const item = (id: number, premise: string, choices: readonly string[]) =>
+    `<item id="${id}" asks-for="cause" most-plausible-alternative="1"><p>${premise}</p>` +
+    choices.map((choice, k) => `<a${k + 1}>${choice}</a${k + 1}>`).join("") + "</item>";
+  const write = (file: string, items: readonly string[]) =>
+    Deno.writeTextFile(`${folder}/${file}`, `<x>${items.join("\n")}</x>`);
+  await write("copa-dev.xml", [
+    item(1, "A.", ["a", "b"]),
+    item(2, "B.", ["c", "d"]),
+    item(3, "B.", ["d", "c"]),
+    item(401, "C.", ["e", "f"]),
+    item(402, "D.", ["c", "d"]),
+    item(1001, "E.", ["b", "a"]),
+    item(1401, "F.", ["f", "e"]),
+    item(1402, "F.", ["g", "h"]),
+  ]);
+  await write("copa-test.xml", [item(501, "G.", ["i", "j"]), item(1501, "H.", ["j", "i"])]);
+  const whole = await task("copa", { folder });
+  const contexts = SPLITS.map((split) =>
+    whole[split].map(({ context }) => context.slice(0, 1)).sort().join("")
+  );
+  assertEquals(contexts, ["AE", "BBCDFF", "GH"]);
+});
+
 Deno.test("the same files give the same task", async () => {
   const load = () => task("winograd", { folder: `${fixtures}winograd` });
   assertEquals(await load(), await load());

@@ -26,7 +26,7 @@ export const benchmarkSettings = {
 export interface Row {
   /** The example; its label is an index or a grade. */
   readonly example: Example;
-  /** Its split, if the file contains it. */
+  /** Its split, if it is not that of the file. */
   readonly split?: Split;
   /** Its id in a list of the validation split. */
   readonly id?: string;
@@ -71,10 +71,11 @@ export function parse(
       skipped++;
       continue;
     }
-    const { split, validationList } = layout;
+    const { validationList } = layout;
+    const split = layout.split ? splitOf(entry, layout.split) : "own";
     rows.push({
       example,
-      ...split && { split: splitOf(entry, split) },
+      ...split !== "own" && { split },
       ...validationList && { id: validationList.parts.map((part) => entry.get(part)).join(" ") },
     });
   }
@@ -137,7 +138,7 @@ function exampleOf(
   return { ...example, label } as unknown as Example;
 }
 
-function splitOf(entry: Entry, { part, of }: NonNullable<Layout["split"]>): Split {
+function splitOf(entry: Entry, { part, of }: NonNullable<Layout["split"]>): Split | "own" {
   const value = String(entry.get(part));
   return of(value) ?? entry.refuse(`its ${part} must name a split: current one is ${quoted(value)}`);
 }
@@ -193,6 +194,7 @@ export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOpti
     const held = sample(splits.train, layout.oneIn);
     moveTo(splits, (row) => held.has(row));
   }
+  if (layout.files.validation === undefined) moveTwins(splits);
   const examples = (split: Split) => splits[split].map(({ example }) => example);
   const skippedNote = skipped > 0
     ? ` Skipped: ${skipped} without an agreed label, with an empty text or on a broken line.`
@@ -220,6 +222,23 @@ function moveTo(splits: Record<Split, Row[]>, isValidation: (row: Row) => boolea
   );
   splits.train = train;
   splits.validation = validation;
+}
+
+/** Moves training examples that share a context or a set of choices with a validation example, such as mirrored ones. */
+function moveTwins(splits: Record<Split, Row[]>): void {
+  const keysOf = ({ example }: Row) =>
+    "choices" in example ? [example.context, example.choices.toSorted().join("\n")] : [];
+  const held = new Set<string>();
+  for (let added = splits.validation; added.length > 0;) {
+    for (const key of added.flatMap(keysOf)) held.add(key);
+    const { train = [], validation = [] } = Object.groupBy(
+      splits.train,
+      (row) => keysOf(row).some((key) => held.has(key)) ? "validation" : "train",
+    );
+    splits.train = train;
+    splits.validation = [...splits.validation, ...validation];
+    added = validation;
+  }
 }
 
 /** The ids in a list of the validation split, which must be in the training file. */

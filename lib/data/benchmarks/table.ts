@@ -34,8 +34,8 @@ export interface Layout {
   readonly values: readonly string[] | number;
   /** The label of entries that are skipped, as annotators did not agree or the line is broken. */
   readonly drop?: string;
-  /** The part with the split of an entry, if one file has several splits. */
-  readonly split?: { readonly part: string; of(value: string): Split | undefined };
+  /** The part with the split of an entry, if one file has several splits; `own` is that of the file. */
+  readonly split?: { readonly part: string; of(value: string): Split | "own" | undefined };
   /** A file that lists which training entries are the validation split, and the parts that identify them. */
   readonly validationList?: { readonly file: string; readonly parts: readonly string[] };
   /** The validation split is one in so many training examples, if there is neither a file nor a list. */
@@ -495,11 +495,11 @@ export const benchmarks: readonly Benchmark[] = [
         values: ["1", "2"],
         split: {
           part: "id",
-          of: (id) =>
-            !/^\d{1,4}$/.test(id) ? undefined : +id <= 400 ? "train" : +id <= 500 ? "validation" : "test",
+          of: (id) => !/^\d{1,4}$/.test(id) ? undefined : +id > 400 && +id <= 500 ? "validation" : "own",
         },
         splits:
-          "Validation is the last fifth of the official development set, as in SuperGLUE, train the rest.",
+          "Validation is the last fifth of the official development set, as in SuperGLUE, train the rest; " +
+          "questions with the same context or the same choices are in the same one.",
       },
       {
         ...GLUE,
