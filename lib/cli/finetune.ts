@@ -8,6 +8,7 @@ import { percent } from "../numbers.ts";
 import { or, text } from "../settings.ts";
 import { duration } from "../show/mod.ts";
 import {
+  addedOptions,
   encodeTask,
   evaluate,
   finetune,
@@ -89,8 +90,8 @@ export const command = addSections(
     {
       "Model and task": ["model", "task", "out", "words", "data", "trainExamples", "testExamples"],
       "Training": [
-        ...["lambda", "rate", "schedule", "warmup", "decay", "clip", "epochs", "batch"] as const,
-        ...["dropout", "transfer", "keep", "seed"] as const,
+        ...["lambda", "lambdaSchedule", "rate", "schedule", "warmup", "decay", "clip"] as const,
+        ...["epochs", "batch", "dropout", "transfer", "keep", "seed"] as const,
       ],
       "Columns and splits of a file of rows": Object.keys(columns) as (keyof typeof columns)[],
       "Run": ["config", "quiet", "json", "saveEvery", "backend", "threads"],
@@ -188,9 +189,9 @@ async function main(command: Command): Promise<void> {
   );
   const { out: _out, backend: _backend, threads: _threads, saveEvery: _saveEvery, ...asked } = resolved;
   const inputs = { run: "finetune", model: await modelDigest(lm), task: data, ...finetuneOptions };
-  const keep = settled.keep === "best" ? "best" : undefined; // Keys without it are those of before it was a setting.
+  const unkeyed = { keep: undefined, lambdaSchedule: undefined, saveEvery: undefined }; // Keys are those of before they were options.
   const runKey = {
-    key: keys()({ ...inputs, keep, saveEvery: undefined }),
+    key: keys()({ ...inputs, ...unkeyed, ...addedOptions(settled) }),
     settings: { run: "finetune", ...recordOf(asked) },
   };
   if (file !== undefined) await stored(file, runKey.key); // It is of this run, or refused.

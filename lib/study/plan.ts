@@ -3,6 +3,8 @@ import { abbreviated } from "../digest.ts";
 import { architectureOf, PAPER, type Preset, shapes, totalSize } from "../model/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import {
+  type AddedOptions,
+  addedOptions,
   checkWarmup,
   finetuneUpdates,
   heuristicOf,
@@ -107,8 +109,8 @@ export interface FinetuneInputs {
   readonly lambda: number;
   /** Number of pre-trained layers. */
   readonly transfer: number;
-  /** Without `keep: "last"`, so that keys are those of before it was a setting. */
-  readonly options: Omit<StudySettings["finetune"], "keep"> & { readonly keep?: "best" };
+  /** Of the newer options those that make a difference, so that keys are those of before them. */
+  readonly options: Omit<StudySettings["finetune"], keyof AddedOptions> & AddedOptions;
 }
 
 /** A fine-tuning run. */
@@ -244,8 +246,8 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
   ): PlannedFinetune => {
     const { preset, lambda, layers } = cell, source = sourceOf(cell.study);
     const tokenizer = tokenizers[source.tokenizer]!;
-    const { keep, ...others } = optionsOf(cell, "finetune", tuned);
-    const options = keep === "best" ? { ...others, keep } : others;
+    const { keep, lambdaSchedule, ...others } = optionsOf(cell, "finetune", tuned);
+    const options = { ...others, ...addedOptions({ lambda, lambdaSchedule, keep }) };
     const { training, keeping, scoring, choosing } = keyed([task], () => inputsOf(task));
     const { tokens, longest, ...counts } = countsOf(task, source.tokenizer, preset);
     checkFinetuning(task, options);

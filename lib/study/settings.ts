@@ -38,6 +38,7 @@ import { bpeSettings } from "../text/settings.ts";
 import {
   type AdamOptions,
   checkPretrainedLayers,
+  type LambdaSchedule,
   pretrainDefaults,
   pretrainedModels,
   type PretrainedName,
@@ -136,6 +137,7 @@ export interface StudySettings {
     readonly epochs: number;
     readonly dropout: number;
     readonly keep: "last" | "best";
+    readonly lambdaSchedule: LambdaSchedule;
   };
   /** Number of words at the end of a review that `imdb` uses: about as many as fit the context. */
   readonly words: number;
@@ -262,6 +264,7 @@ export const studySettings = {
     epochs: training.epochs,
     dropout: training.dropout,
     keep: training.keep,
+    lambdaSchedule: training.lambdaSchedule,
   },
   words: wordsSetting,
   trainExamples: { ...limitSetting, about: "training examples of a task, at most" },
@@ -530,7 +533,7 @@ const ablation: StudySettings = {
   pretrain: { ...pretrainDefaults, rate: 1.5e-3, updates: 3400, batch: 4, dropout: 0 },
   finetune: {
     ...{ rate: 1e-3, schedule: "warmup_linear", warmup: 0.1, decay: 0.01, clip: 1 },
-    ...{ batch: 16, epochs: 3, dropout: 0.1, keep: "last" },
+    ...{ batch: 16, epochs: 3, dropout: 0.1, keep: "last", lambdaSchedule: "constant" },
   },
   words: 32,
   trainExamples: 800,

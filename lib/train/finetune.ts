@@ -28,12 +28,18 @@ import { score } from "./measures.ts";
 import { objective } from "./objectives.ts";
 import * as shared from "./options.ts";
 import type { RunOptions } from "./pretrain.ts";
-import { checkWarmup } from "./schedules.ts";
+import { checkWarmup, type LambdaSchedule, lambdaSchedules } from "./schedules.ts";
 
 /** The options of {@linkcode finetune}. */
 export interface FinetuneOptions extends Partial<Omit<AdamOptions, "updates">>, RunOptions {
   /** λ of L3 = L2 + λ·L1 (§3.2); 0 for the task loss only, as `bert` requires. @default 0.5 */
   readonly lambda?: number;
+  /**
+   * λ over fine-tuning: the same at each update, or λ·(1 − u/U) at the update after u of U, so that L1 guides the start and
+   * the task the end (Chronopoulou et al. 2019, where it decays exponentially). It makes no difference with λ = 0.
+   * @default "constant"
+   */
+  readonly lambdaSchedule?: LambdaSchedule;
   /** Passes over the training examples (§4.1). @default 3 */
   readonly epochs?: number;
   /** Batch size in examples. Default: depends on the model's width, as for rate and warm-up ({@linkcode finetuneDefaults}). */
@@ -104,6 +110,7 @@ const byWidth = (wide: string, narrow: string) =>
 /** The settings of {@linkcode FinetuneOptions}. */
 export const finetuneSettings = {
   lambda: { ...shared.lambda, default: 0.5, why: "§4.1" },
+  lambdaSchedule: { ...shared.lambdaSchedule, default: "constant", why: "§3.2" },
   rate: {
     ...shared.adamSettings.rate,
     otherwise: byWidth("6.25e-5", "0.064 / width, at most 1e-3"),
@@ -182,7 +189,8 @@ export function finetune(
   checkModel(lm, "fine-tune");
   checkTask(task);
   const given = settle("fine-tune", finetuneSettings, options);
-  const { lambda, transfer = lm.config.layers, keep, seed = lm.seed, checkpoint, saveEvery, signal } = given;
+  const { lambda, lambdaSchedule, transfer = lm.config.layers, keep, seed = lm.seed } = given;
+  const { checkpoint, saveEvery, signal } = given;
   const defaults = finetuneDefaults(lm.config);
   const { rate, schedule, warmup, decay, clip, epochs, batch, dropout } = { ...defaults, ...given };
   checkPretrainedLayers(transfer, lm.config.layers);
@@ -244,9 +252,10 @@ export function finetune(
     };
     const settings = {
       ...hyperparameters,
+      ...addedOptions(given),
       ...checkpoint && { examples: digest(examples) },
       ...lm.config.variant === "paper" && { longest }, // The softmax includes this many positions.
-      ...best && { keep, measure, ...checkpoint && { validation: digest(encoded.validation) } },
+      ...best && { measure, ...checkpoint && { validation: digest(encoded.validation) } },
     };
     try {
       const start = checkpoint ? await resume(checkpoint, tuned, { state, settings, best }) : "";
@@ -257,7 +266,8 @@ export function finetune(
         losses: (update) => {
           const rows = Array.from(pick(update), (i) => examples[i]!);
           const dropoutOptions = { rate: dropout, seed, update };
-          return objective(tuned, exampleBatch(rows, encoded, tuned), lambda, dropoutOptions);
+          const weight = lambda * lambdaSchedules[lambdaSchedule](update / updates);
+          return objective(tuned, exampleBatch(rows, encoded, tuned), weight, dropoutOptions);
         },
         ...best && {
           async measure() {
@@ -299,6 +309,19 @@ export function finetuneUpdates(
   { batch, epochs }: { readonly batch: number; readonly epochs: number },
 ): number {
   return Math.floor(examples / Math.min(batch, examples)) * epochs;
+}
+
+/** The options that are newer than stored results. */
+export type AddedOptions = Pick<FinetuneOptions, "lambdaSchedule" | "keep">;
+
+/** Those of them that make a difference: without the others, keys and checkpoints are those of before. */
+export function addedOptions(
+  { lambda, lambdaSchedule, keep }: Required<AddedOptions & Pick<FinetuneOptions, "lambda">>,
+): AddedOptions {
+  return {
+    ...keep !== "last" && { keep },
+    ...lambda > 0 && lambdaSchedule !== "constant" && { lambdaSchedule },
+  };
 }
 
 /** The state before any epoch: its parameters are the initial ones. */

@@ -51,6 +51,8 @@ export {
   scoreInterval,
 } from "./measures.ts";
 export {
+  type AddedOptions,
+  addedOptions,
   checkPretrainedLayers,
   finetune,
   type FinetuneDefaults,
@@ -83,7 +85,7 @@ export {
   type PretrainedName,
   type PretrainedOptions,
 } from "./pretrained.ts";
-export { checkWarmup, type Schedule, schedules, stableUpdates } from "./schedules.ts";
+export { checkWarmup, type LambdaSchedule, type Schedule, schedules, stableUpdates } from "./schedules.ts";
 export { type RunKey, type RunMetadata, store, type Stored, stored } from "./store.ts";
 export { checkTrunk } from "./trunk.ts";
 export { silence, type TextCounts, warnOfMerges } from "./warnings.ts";

@@ -84,6 +84,23 @@ Deno.test("a task's own option and the corpus's merges are factors, with data of
   ]]);
 });
 
+Deno.test("the schedule of λ is a factor of arms with λ, and of those without makes no other run", () =>
+  inFolder(async (folder) => {
+    const vary = { "finetune.lambdaSchedule": ["constant", "linear"] };
+    const study = await ablate({ base: small, seeds: 1, lambda: [0, 0.5], vary, folder, workers: 1 });
+    assertEquals(
+      study.finetuned.map(({ levels }) => [levels["lambda"], levels["finetune.lambdaSchedule"]]),
+      [[0, null], [0.5, "constant"], [0.5, "linear"]],
+    );
+    const [, constant, linear] = study.finetuned;
+    assert(constant!.loss !== linear!.loss);
+    const [effect] = study.effect("finetune.lambdaSchedule", { at: { task: "sky", lambda: 0.5 } });
+    assertEquals(
+      effect!.difference,
+      "finetune lambda schedule = constant − finetune lambda schedule = linear",
+    );
+  }));
+
 Deno.test("arms that coincide at some levels only are each there, with the same runs", () =>
   inFolder(async (folder) => {
     const vary = { trainExamples: [8, 24, 48, 99] }; // The task has 24.
