@@ -8,11 +8,11 @@ import { percent } from "../numbers.ts";
 import { or, text } from "../settings.ts";
 import { duration } from "../show/mod.ts";
 import {
-  addedOptions,
   encodeTask,
   evaluate,
   finetune,
   finetuneDefaults,
+  keyedOptions,
   keys,
   loadModel,
   modelDigest,
@@ -91,7 +91,7 @@ export const command = addSections(
       "Model and task": ["model", "task", "out", "words", "data", "trainExamples", "testExamples"],
       "Training": [
         ...["lambda", "lambdaSchedule", "rate", "schedule", "warmup", "decay", "clip"] as const,
-        ...["epochs", "batch", "dropout", "transfer", "keep", "seed"] as const,
+        ...["epochs", "adaptEpochs", "batch", "dropout", "transfer", "keep", "seed"] as const,
       ],
       "Columns and splits of a file of rows": Object.keys(columns) as (keyof typeof columns)[],
       "Run": ["config", "quiet", "json", "saveEvery", "backend", "threads"],
@@ -188,10 +188,11 @@ async function main(command: Command): Promise<void> {
     Object.keys(finetuning).map((name) => [name, resolved[name as keyof typeof finetuning]]),
   );
   const { out: _out, backend: _backend, threads: _threads, saveEvery: _saveEvery, ...asked } = resolved;
-  const inputs = { run: "finetune", model: await modelDigest(lm), task: data, ...finetuneOptions };
-  const unkeyed = { keep: undefined, lambdaSchedule: undefined, saveEvery: undefined }; // Keys are those of before they were options.
+  const { lambda, lambdaSchedule, adaptEpochs, keep } = settled;
+  const keyed = keyedOptions({ ...finetuneOptions, lambda, lambdaSchedule, adaptEpochs, keep });
+  const inputs = { run: "finetune", model: await modelDigest(lm), task: data, ...keyed };
   const runKey = {
-    key: keys()({ ...inputs, ...unkeyed, ...addedOptions(settled) }),
+    key: keys()({ ...inputs, saveEvery: undefined }),
     settings: { run: "finetune", ...recordOf(asked) },
   };
   if (file !== undefined) await stored(file, runKey.key); // It is of this run, or refused.

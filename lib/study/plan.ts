@@ -4,10 +4,10 @@ import { architectureOf, PAPER, type Preset, shapes, totalSize } from "../model/
 import type { Tokenizer } from "../text/mod.ts";
 import {
   type AddedOptions,
-  addedOptions,
   checkWarmup,
   finetuneUpdates,
   heuristicOf,
+  keyedOptions,
   keys,
   type NgramBaselines,
   ngramBaselines,
@@ -246,11 +246,11 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
   ): PlannedFinetune => {
     const { preset, lambda, layers } = cell, source = sourceOf(cell.study);
     const tokenizer = tokenizers[source.tokenizer]!;
-    const { keep, lambdaSchedule, ...others } = optionsOf(cell, "finetune", tuned);
-    const options = { ...others, ...addedOptions({ lambda, lambdaSchedule, keep }) };
+    const asked = optionsOf(cell, "finetune", tuned);
+    const { lambda: _, ...options } = keyedOptions({ ...asked, lambda });
     const { training, keeping, scoring, choosing } = keyed([task], () => inputsOf(task));
     const { tokens, longest, ...counts } = countsOf(task, source.tokenizer, preset);
-    checkFinetuning(task, options);
+    checkFinetuning(task, asked);
     const inputs: FinetuneInputs = { seed, lambda, transfer: layers, options };
     const part = layers === preset.layers ? "" : `-transfer${layers}`;
     return {
@@ -263,11 +263,11 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
           // Training from scratch depends on the model's preset and tokenizer only.
           start: layers === -1 ? { preset, tokenizer } : start.digest,
           ...inputs,
-          task: keep === "best" ? keeping : training,
+          task: options.keep === "best" ? keeping : training,
           width: preset.variant === "paper" ? longest : undefined, // Number of positions in the softmax.
         },
         isTuning ? { task: choosing } : { task: scoring, validation: task.validation },
-        options.epochs * tokens,
+        trainedTokens(asked, tokens),
       ),
       arms: [cell.levels],
       inputs,
@@ -326,7 +326,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
           postpone(
             `${task.name} ${labelOf(cell)} ${i + 1} of ${tuners.length}, seed ${seed}`,
             cell,
-            options.epochs * tokens,
+            trainedTokens(options, tokens),
           );
         }
       });
@@ -382,7 +382,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
             postpone(
               `${task.name} ${labelOf(cell)}, seed ${seed}`,
               cell,
-              cell.study.finetune.epochs * tokens,
+              trainedTokens(cell.study.finetune, tokens),
             );
           }
         });
@@ -427,10 +427,17 @@ function checkSearch(
   );
 }
 
-/** Checks that a warm-up fits into fine-tuning. */
-function checkFinetuning(task: Task, options: FinetuneInputs["options"] | StudySettings["finetune"]): void {
-  const updates = finetuneUpdates(task.train.length, options);
-  checkWarmup("run a study", { ...options, updates }, "finetune.");
+/** Checks that a warm-up fits into fine-tuning, and into what precedes it. */
+function checkFinetuning(task: Task, options: StudySettings["finetune"]): void {
+  for (const epochs of [options.epochs, options.adaptEpochs]) {
+    const updates = finetuneUpdates(task.train.length, { ...options, epochs });
+    if (updates > 0) checkWarmup("run a study", { ...options, updates }, "finetune.");
+  }
+}
+
+/** Number of tokens of fine-tuning, and of what precedes it, on training examples of so many. */
+function trainedTokens({ epochs, adaptEpochs }: StudySettings["finetune"], tokens: number): number {
+  return (adaptEpochs + epochs) * tokens;
 }
 
 /** A combination of the levels of all factors. */

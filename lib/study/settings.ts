@@ -138,6 +138,7 @@ export interface StudySettings {
     readonly dropout: number;
     readonly keep: "last" | "best";
     readonly lambdaSchedule: LambdaSchedule;
+    readonly adaptEpochs: number;
   };
   /** Number of words at the end of a review that `imdb` uses: about as many as fit the context. */
   readonly words: number;
@@ -265,6 +266,7 @@ export const studySettings = {
     dropout: training.dropout,
     keep: training.keep,
     lambdaSchedule: training.lambdaSchedule,
+    adaptEpochs: training.adaptEpochs,
   },
   words: wordsSetting,
   trainExamples: { ...limitSetting, about: "training examples of a task, at most" },
@@ -533,7 +535,7 @@ const ablation: StudySettings = {
   pretrain: { ...pretrainDefaults, rate: 1.5e-3, updates: 3400, batch: 4, dropout: 0 },
   finetune: {
     ...{ rate: 1e-3, schedule: "warmup_linear", warmup: 0.1, decay: 0.01, clip: 1 },
-    ...{ batch: 16, epochs: 3, dropout: 0.1, keep: "last", lambdaSchedule: "constant" },
+    ...{ batch: 16, epochs: 3, dropout: 0.1, keep: "last", lambdaSchedule: "constant", adaptEpochs: 0 },
   },
   words: 32,
   trainExamples: 800,
@@ -627,6 +629,14 @@ function checkStudy(study: StudySettings): void {
         quoted(study.lambda)
       } as it has no L1 and needs λ = 0: ` +
         "add 0",
+    );
+  }
+  const adapted = [study.finetune.adaptEpochs, ...tunedSettings(study)["finetune.adaptEpochs"] ?? []];
+  if (encoder && adapted.some((epochs) => epochs !== 0)) {
+    throw new InputError(
+      `Cannot run a study of ${encoder} with finetune.adaptEpochs ${
+        quoted(Math.max(...adapted as number[]))
+      } as it has no L1: leave either out`,
     );
   }
   for (const model of study.models) {

@@ -12,6 +12,7 @@ export {
   disposeAdam,
   globalNorm,
   rateAt,
+  resetAdam,
 } from "./adam.ts";
 export { batchOf, shuffled, shuffledByLength, windowBatches } from "./batches.ts";
 export {
@@ -52,13 +53,13 @@ export {
 } from "./measures.ts";
 export {
   type AddedOptions,
-  addedOptions,
   checkPretrainedLayers,
   finetune,
   type FinetuneDefaults,
   finetuneDefaults,
   type FinetuneOptions,
   finetuneUpdates,
+  keyedOptions,
   paddingShare,
 } from "./finetune.ts";
 export { keys, type RunInputs, summary } from "./key.ts";

@@ -46,6 +46,12 @@ export const epochs = {
   about: "passes over the training examples",
   unit: "epochs",
 };
+/** Passes over the training examples before fine-tuning. */
+export const adaptEpochs = {
+  ...whole({ from: 0, to: 1e4 }),
+  about: "passes over the training examples before fine-tuning, to minimise L1 alone",
+  unit: "epochs",
+};
 /** Batch size. */
 export const batch = { ...whole({ from: 1, to: 2 ** 16 }), about: "batch size", unit: "examples" };
 /** Dropout probability. */

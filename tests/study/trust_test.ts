@@ -260,6 +260,7 @@ Deno.test("two studies that differ in one thing that a run reads have no run in 
     () => ["finetuned", "trained", { finetune: { ...finetune, schedule: "warmup_constant" } }],
     () => ["finetuned", "trained", { finetune: { ...finetune, keep: "best" } }],
     () => ["finetuned", "trained", { finetune: { ...finetune, lambdaSchedule: "linear" } }],
+    () => ["finetuned", "trained", { finetune: { ...finetune, adaptEpochs: 1 + draw(9) } }],
     () => ["finetuned", "trained", { lambda: [number(0.5)] }],
     () => ["finetuned", "trained", { transfer: [-draw(2)] }],
   ];
