@@ -632,11 +632,10 @@ function checkStudy(study: StudySettings): void {
     );
   }
   const adapted = [study.finetune.adaptEpochs, ...tunedSettings(study)["finetune.adaptEpochs"] ?? []];
-  if (encoder && adapted.some((epochs) => epochs !== 0)) {
+  const epochs = adapted.find((epochs) => epochs !== 0);
+  if (encoder && epochs !== undefined) {
     throw new InputError(
-      `Cannot run a study of ${encoder} with finetune.adaptEpochs ${
-        quoted(Math.max(...adapted as number[]))
-      } as it has no L1: leave either out`,
+      `Cannot run a study of ${encoder} with finetune.adaptEpochs ${epochs} as it has no L1: leave either out`,
     );
   }
   for (const model of study.models) {

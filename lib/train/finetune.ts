@@ -43,10 +43,11 @@ export interface FinetuneOptions extends Partial<Omit<AdamOptions, "updates">>, 
   /** Passes over the training examples (§4.1). @default 3 */
   readonly epochs?: number;
   /**
-   * Passes over the training examples before fine-tuning, in which the model is trained on L1 alone: the task-adaptive
-   * pre-training of Gururangan et al. 2020. It minimises the L1 of L3, on the sequences that fine-tuning has, with their
-   * special tokens, so that arms differ only in when L1 is learned. Batch size, dropout and learning rate are those of
-   * fine-tuning, with a schedule over these updates, and fine-tuning starts with a fresh optimiser. `bert` has no L1.
+   * Passes over the training examples before fine-tuning, in which all but the head is trained on L1 alone: the
+   * task-adaptive pre-training of Gururangan et al. 2020. Theirs is of the bare texts; this is of the sequences of
+   * fine-tuning, with their special tokens, so that it minimises the L1 of L3. Batch size, dropout and learning rate are
+   * those of fine-tuning, with a schedule over these updates; fine-tuning then starts with a fresh optimiser. `bert` has
+   * no L1.
    * @default 0
    */
   readonly adaptEpochs?: number;
