@@ -118,6 +118,7 @@ export type {
   Evaluation,
   FinetuneOptions,
   Interval,
+  LambdaSchedule,
   NgramBaselines,
   NgramOptions,
   PretrainedName,

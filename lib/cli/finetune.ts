@@ -12,6 +12,7 @@ import {
   evaluate,
   finetune,
   finetuneDefaults,
+  keyedOptions,
   keys,
   loadModel,
   modelDigest,
@@ -89,8 +90,8 @@ export const command = addSections(
     {
       "Model and task": ["model", "task", "out", "words", "data", "trainExamples", "testExamples"],
       "Training": [
-        ...["lambda", "rate", "schedule", "warmup", "decay", "clip", "epochs", "batch"] as const,
-        ...["dropout", "transfer", "keep", "seed"] as const,
+        ...["lambda", "lambdaSchedule", "rate", "schedule", "warmup", "decay", "clip"] as const,
+        ...["epochs", "adaptEpochs", "batch", "dropout", "transfer", "keep", "seed"] as const,
       ],
       "Columns and splits of a file of rows": Object.keys(columns) as (keyof typeof columns)[],
       "Run": ["config", "quiet", "json", "saveEvery", "backend", "threads"],
@@ -187,10 +188,11 @@ async function main(command: Command): Promise<void> {
     Object.keys(finetuning).map((name) => [name, resolved[name as keyof typeof finetuning]]),
   );
   const { out: _out, backend: _backend, threads: _threads, saveEvery: _saveEvery, ...asked } = resolved;
-  const inputs = { run: "finetune", model: await modelDigest(lm), task: data, ...finetuneOptions };
-  const keep = settled.keep === "best" ? "best" : undefined; // Keys without it are those of before it was a setting.
+  const { lambda, lambdaSchedule, adaptEpochs, keep } = settled;
+  const keyed = keyedOptions({ ...finetuneOptions, lambda, lambdaSchedule, adaptEpochs, keep });
+  const inputs = { run: "finetune", model: await modelDigest(lm), task: data, ...keyed };
   const runKey = {
-    key: keys()({ ...inputs, keep, saveEvery: undefined }),
+    key: keys()({ ...inputs, saveEvery: undefined }),
     settings: { run: "finetune", ...recordOf(asked) },
   };
   if (file !== undefined) await stored(file, runKey.key); // It is of this run, or refused.

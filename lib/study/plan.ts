@@ -3,9 +3,11 @@ import { abbreviated } from "../digest.ts";
 import { architectureOf, PAPER, type Preset, shapes, totalSize } from "../model/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import {
+  type AddedOptions,
   checkWarmup,
   finetuneUpdates,
   heuristicOf,
+  keyedOptions,
   keys,
   type NgramBaselines,
   ngramBaselines,
@@ -107,8 +109,8 @@ export interface FinetuneInputs {
   readonly lambda: number;
   /** Number of pre-trained layers. */
   readonly transfer: number;
-  /** Without `keep: "last"`, so that keys are those of before it was a setting. */
-  readonly options: Omit<StudySettings["finetune"], "keep"> & { readonly keep?: "best" };
+  /** Of the newer options those that make a difference, so that keys are those of before them. */
+  readonly options: Omit<StudySettings["finetune"], keyof AddedOptions> & AddedOptions;
 }
 
 /** A fine-tuning run. */
@@ -244,11 +246,11 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
   ): PlannedFinetune => {
     const { preset, lambda, layers } = cell, source = sourceOf(cell.study);
     const tokenizer = tokenizers[source.tokenizer]!;
-    const { keep, ...others } = optionsOf(cell, "finetune", tuned);
-    const options = keep === "best" ? { ...others, keep } : others;
+    const asked = optionsOf(cell, "finetune", tuned);
+    const { lambda: _, ...options } = keyedOptions({ ...asked, lambda });
     const { training, keeping, scoring, choosing } = keyed([task], () => inputsOf(task));
     const { tokens, longest, ...counts } = countsOf(task, source.tokenizer, preset);
-    checkFinetuning(task, options);
+    checkFinetuning(task, asked);
     const inputs: FinetuneInputs = { seed, lambda, transfer: layers, options };
     const part = layers === preset.layers ? "" : `-transfer${layers}`;
     return {
@@ -261,11 +263,11 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
           // Training from scratch depends on the model's preset and tokenizer only.
           start: layers === -1 ? { preset, tokenizer } : start.digest,
           ...inputs,
-          task: keep === "best" ? keeping : training,
+          task: options.keep === "best" ? keeping : training,
           width: preset.variant === "paper" ? longest : undefined, // Number of positions in the softmax.
         },
         isTuning ? { task: choosing } : { task: scoring, validation: task.validation },
-        options.epochs * tokens,
+        trainedTokens(asked, tokens),
       ),
       arms: [cell.levels],
       inputs,
@@ -324,7 +326,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
           postpone(
             `${task.name} ${labelOf(cell)} ${i + 1} of ${tuners.length}, seed ${seed}`,
             cell,
-            options.epochs * tokens,
+            trainedTokens(options, tokens),
           );
         }
       });
@@ -380,7 +382,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
             postpone(
               `${task.name} ${labelOf(cell)}, seed ${seed}`,
               cell,
-              cell.study.finetune.epochs * tokens,
+              trainedTokens(cell.study.finetune, tokens),
             );
           }
         });
@@ -425,10 +427,17 @@ function checkSearch(
   );
 }
 
-/** Checks that a warm-up fits into fine-tuning. */
-function checkFinetuning(task: Task, options: FinetuneInputs["options"] | StudySettings["finetune"]): void {
-  const updates = finetuneUpdates(task.train.length, options);
-  checkWarmup("run a study", { ...options, updates }, "finetune.");
+/** Checks that a warm-up fits into fine-tuning, and into what precedes it. */
+function checkFinetuning(task: Task, options: StudySettings["finetune"]): void {
+  for (const epochs of [options.epochs, options.adaptEpochs]) {
+    const updates = finetuneUpdates(task.train.length, { ...options, epochs });
+    if (updates > 0) checkWarmup("run a study", { ...options, updates }, "finetune.");
+  }
+}
+
+/** Number of tokens of fine-tuning, and of what precedes it, on training examples of so many. */
+function trainedTokens({ epochs, adaptEpochs }: StudySettings["finetune"], tokens: number): number {
+  return (adaptEpochs + epochs) * tokens;
 }
 
 /** A combination of the levels of all factors. */

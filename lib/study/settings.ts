@@ -38,6 +38,7 @@ import { bpeSettings } from "../text/settings.ts";
 import {
   type AdamOptions,
   checkPretrainedLayers,
+  type LambdaSchedule,
   pretrainDefaults,
   pretrainedModels,
   type PretrainedName,
@@ -136,6 +137,8 @@ export interface StudySettings {
     readonly epochs: number;
     readonly dropout: number;
     readonly keep: "last" | "best";
+    readonly lambdaSchedule: LambdaSchedule;
+    readonly adaptEpochs: number;
   };
   /** Number of words at the end of a review that `imdb` uses: about as many as fit the context. */
   readonly words: number;
@@ -262,6 +265,8 @@ export const studySettings = {
     epochs: training.epochs,
     dropout: training.dropout,
     keep: training.keep,
+    lambdaSchedule: training.lambdaSchedule,
+    adaptEpochs: training.adaptEpochs,
   },
   words: wordsSetting,
   trainExamples: { ...limitSetting, about: "training examples of a task, at most" },
@@ -530,7 +535,7 @@ const ablation: StudySettings = {
   pretrain: { ...pretrainDefaults, rate: 1.5e-3, updates: 3400, batch: 4, dropout: 0 },
   finetune: {
     ...{ rate: 1e-3, schedule: "warmup_linear", warmup: 0.1, decay: 0.01, clip: 1 },
-    ...{ batch: 16, epochs: 3, dropout: 0.1, keep: "last" },
+    ...{ batch: 16, epochs: 3, dropout: 0.1, keep: "last", lambdaSchedule: "constant", adaptEpochs: 0 },
   },
   words: 32,
   trainExamples: 800,
@@ -624,6 +629,13 @@ function checkStudy(study: StudySettings): void {
         quoted(study.lambda)
       } as it has no L1 and needs λ = 0: ` +
         "add 0",
+    );
+  }
+  const adapted = [study.finetune.adaptEpochs, ...tunedSettings(study)["finetune.adaptEpochs"] ?? []];
+  const epochs = adapted.find((epochs) => epochs !== 0);
+  if (encoder && epochs !== undefined) {
+    throw new InputError(
+      `Cannot run a study of ${encoder} with finetune.adaptEpochs ${epochs} as it has no L1: leave either out`,
     );
   }
   for (const model of study.models) {

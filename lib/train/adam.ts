@@ -23,6 +23,8 @@ export interface AdamOptions {
 export interface AdamState {
   /** Number of updates completed. */
   update: number;
+  /** How many of them were made before its moments and its schedule began, in an earlier stage of the run. */
+  before: number;
   /** Seconds of all updates, including those before an interruption. */
   seconds: number;
   /** First moments: running means of the gradients. */
@@ -33,10 +35,15 @@ export interface AdamState {
 
 const [B1, B2, EPSILON] = [0.9, 0.999, 1e-8];
 
-/** The initial state: all moments zero. */
+/** The initial state: no updates, and all moments zero. */
 export function adamState(variables: readonly tf.Variable[]): AdamState {
   const zeros = () => variables.map(({ size, shape }) => variable(new Float32Array(size), shape as [number]));
-  return { update: 0, seconds: 0, m: zeros(), v: zeros() };
+  return { update: 0, before: 0, seconds: 0, m: zeros(), v: zeros() };
+}
+
+/** Sets the moments to zero, for the next stage of a run. */
+export function resetAdam({ m, v }: AdamState): void {
+  for (const leaf of [...m, ...v]) tf.tidy(() => leaf.assign(tf.zerosLike(leaf)));
 }
 
 /** Frees the moments. */
@@ -69,8 +76,8 @@ export function adamUpdate(
   state: AdamState,
   options: AdamOptions,
 ): void {
-  const t = state.update + 1;
-  const rate = rateAt(state.update, options) * Math.sqrt(1 - B2 ** t) / (1 - B1 ** t);
+  const update = state.update - state.before, t = update + 1;
+  const rate = rateAt(update, options) * Math.sqrt(1 - B2 ** t) / (1 - B1 ** t);
   const factor = options.clip > 0 ? options.clip / Math.max(norm, options.clip) : 1;
   variables.forEach((p, i) => {
     const decay = p.rank > 1 ? options.decay : 0;
@@ -83,5 +90,5 @@ export function adamUpdate(
       epsilon: EPSILON,
     });
   });
-  state.update = t;
+  state.update++;
 }

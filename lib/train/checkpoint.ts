@@ -207,8 +207,9 @@ function parseMetadata(metadata: Archive["metadata"]): Metadata {
   }
   const updates = one("updates", shared.updates, settings["updates"]);
   const update = read("update", whole({ from: 0, to: updates }));
+  const adapted = one("adaptEpochs", shared.adaptEpochs, settings["adaptEpochs"] ?? 0);
   const epochs = settings["keep"] === "best" // Those that ended and were scored.
-    ? Math.floor(update * one("epochs", shared.epochs, settings["epochs"]) / updates)
+    ? Math.floor(update * (adapted + one("epochs", shared.epochs, settings["epochs"])) / updates) - adapted
     : 0;
   const run = {
     settings,

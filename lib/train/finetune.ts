@@ -17,7 +17,7 @@ import {
   SPECIALS,
 } from "../model/mod.ts";
 import { type SchemaOf, settle } from "../settings.ts";
-import { type AdamOptions, adamState, disposeAdam } from "./adam.ts";
+import { type AdamOptions, adamState, disposeAdam, resetAdam } from "./adam.ts";
 import { exampleBatch, shuffledByLength } from "./batches.ts";
 import { type BestState, resume, saveCheckpoint } from "./checkpoint.ts";
 import { type EncodedTask, encodeTask } from "./encode.ts";
@@ -28,14 +28,29 @@ import { score } from "./measures.ts";
 import { objective } from "./objectives.ts";
 import * as shared from "./options.ts";
 import type { RunOptions } from "./pretrain.ts";
-import { checkWarmup } from "./schedules.ts";
+import { checkWarmup, type LambdaSchedule, lambdaSchedules } from "./schedules.ts";
 
 /** The options of {@linkcode finetune}. */
 export interface FinetuneOptions extends Partial<Omit<AdamOptions, "updates">>, RunOptions {
   /** λ of L3 = L2 + λ·L1 (§3.2); 0 for the task loss only, as `bert` requires. @default 0.5 */
   readonly lambda?: number;
+  /**
+   * λ over fine-tuning: the same at each update, or λ·(1 − u/U) at the update after u of U, so that L1 guides the start and
+   * the task the end (Chronopoulou et al. 2019, where it decays exponentially). It makes no difference with λ = 0.
+   * @default "constant"
+   */
+  readonly lambdaSchedule?: LambdaSchedule;
   /** Passes over the training examples (§4.1). @default 3 */
   readonly epochs?: number;
+  /**
+   * Passes over the training examples before fine-tuning, in which all but the head is trained on L1 alone: the
+   * task-adaptive pre-training of Gururangan et al. 2020. Theirs is of the bare texts; this is of the sequences of
+   * fine-tuning, with their special tokens, so that it minimises the L1 of L3. Batch size, dropout and learning rate are
+   * those of fine-tuning, with a schedule over these updates; fine-tuning then starts with a fresh optimiser. `bert` has
+   * no L1.
+   * @default 0
+   */
+  readonly adaptEpochs?: number;
   /** Batch size in examples. Default: depends on the model's width, as for rate and warm-up ({@linkcode finetuneDefaults}). */
   readonly batch?: number;
   /** Dropout probability. Default: the configuration's for GPT-1's width and above (§4.1: 0.1), otherwise 0. */
@@ -104,6 +119,7 @@ const byWidth = (wide: string, narrow: string) =>
 /** The settings of {@linkcode FinetuneOptions}. */
 export const finetuneSettings = {
   lambda: { ...shared.lambda, default: 0.5, why: "§4.1" },
+  lambdaSchedule: { ...shared.lambdaSchedule, default: "constant", why: "§3.2" },
   rate: {
     ...shared.adamSettings.rate,
     otherwise: byWidth("6.25e-5", "0.064 / width, at most 1e-3"),
@@ -114,6 +130,7 @@ export const finetuneSettings = {
   decay: { ...shared.adamSettings.decay, default: 0.01, why: "OpenAI's code" },
   clip: { ...shared.adamSettings.clip, default: 1, why: "OpenAI's code" },
   epochs: { ...shared.epochs, default: 3, why: "§4.1" },
+  adaptEpochs: { ...shared.adaptEpochs, default: 0, why: "§3.2" },
   batch: {
     ...shared.batch,
     otherwise: byWidth("32", "16"),
@@ -136,6 +153,8 @@ export const finetuneSettings = {
 
 /**
  * Supervised fine-tuning (§3.2): trains a copy of the model, with a task head, on L3 = L2 + λ·L1.
+ *
+ * With `adaptEpochs` it first trains the copy on L1 alone; records of these updates have no L2.
  *
  * Iterate it for a record of each update, or await it for the fine-tuned copy; the model itself does not change. The
  * task is read when this is called, the model when the run starts.
@@ -182,14 +201,18 @@ export function finetune(
   checkModel(lm, "fine-tune");
   checkTask(task);
   const given = settle("fine-tune", finetuneSettings, options);
-  const { lambda, transfer = lm.config.layers, keep, seed = lm.seed, checkpoint, saveEvery, signal } = given;
+  const { lambda, lambdaSchedule, adaptEpochs, transfer = lm.config.layers, keep, seed = lm.seed } = given;
+  const { checkpoint, saveEvery, signal } = given;
   const defaults = finetuneDefaults(lm.config);
   const { rate, schedule, warmup, decay, clip, epochs, batch, dropout } = { ...defaults, ...given };
   checkPretrainedLayers(transfer, lm.config.layers);
-  if (lambda > 0 && !architectureOf(lm.config).causal) {
+  if ((lambda > 0 || adaptEpochs > 0) && !architectureOf(lm.config).causal) {
+    const [found, works] = lambda > 0
+      ? [`λ = ${lambda}`, "λ = 0"]
+      : [`adaptEpochs ${adaptEpochs}`, "adaptEpochs 0"];
     throw new InputError(
-      `Cannot fine-tune architecture "${lm.config.architecture}" with λ = ${lambda} as it predicts masked tokens and ` +
-        "has no L1: λ = 0 works",
+      `Cannot fine-tune architecture "${lm.config.architecture}" with ${found} as it predicts masked tokens and ` +
+        `has no L1: ${works} works`,
     );
   }
   const encoded = encodeTask(task, lm.tokenizer, lm.config.context);
@@ -197,9 +220,10 @@ export function finetune(
   const [measure] = task.measures as [Measure], graded = isGraded(task);
   const batchSize = Math.min(batch, encoded.train.length);
   const updatesPerEpoch = finetuneUpdates(encoded.train.length, { batch, epochs: 1 });
-  const updates = updatesPerEpoch * epochs;
+  const updates = updatesPerEpoch * epochs, adaptUpdates = updatesPerEpoch * adaptEpochs;
   const adam: AdamOptions = { rate, schedule, warmup, decay, clip, updates };
   checkWarmup("fine-tune", adam);
+  if (adaptUpdates > 0) checkWarmup("fine-tune", { ...adam, updates: adaptUpdates });
 
   return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
     checkModel(lm, "fine-tune"); // It may have been disposed meanwhile.
@@ -231,10 +255,14 @@ export function finetune(
     const state = adamState(variables);
     const pick = shuffledByLength(seed, encoded.train.map(({ length }) => length), batchSize);
     const { train: examples, longest } = encoded;
+    const batchAt = (update: number) =>
+      exampleBatch(Array.from(pick(update), (i) => examples[i]!), encoded, tuned);
+    const dropoutAt = (update: number) => ({ rate: dropout, seed, update });
     const hyperparameters = {
       run: "finetune",
       ...adam,
-      lambda,
+      updates: adaptUpdates + updates,
+      ...keyedOptions({ lambda, lambdaSchedule, adaptEpochs, keep }),
       epochs,
       batch: batchSize,
       dropout,
@@ -246,39 +274,55 @@ export function finetune(
       ...hyperparameters,
       ...checkpoint && { examples: digest(examples) },
       ...lm.config.variant === "paper" && { longest }, // The softmax includes this many positions.
-      ...best && { keep, measure, ...checkpoint && { validation: digest(encoded.validation) } },
+      ...best && { measure, ...checkpoint && { validation: digest(encoded.validation) } },
     };
     try {
       const start = checkpoint ? await resume(checkpoint, tuned, { state, settings, best }) : "";
+      const job = {
+        state,
+        updates: settings.updates,
+        ...checkpoint && {
+          save: () => saveCheckpoint(tuned, checkpoint, { progress: { state, settings, start, best } }),
+          saveEvery,
+        },
+        signal,
+      };
+      if (state.update < adaptUpdates) {
+        yield* train({
+          ...job,
+          variables: variables.slice(0, variables.indexOf(tuned.parameters.clf!.weight)), // The head is last, and not in L1.
+          adam: { ...adam, updates: adaptUpdates },
+          losses: (update) => {
+            const at = updates + update; // After those of fine-tuning: another order, and other dropout masks.
+            const { labels: _, ...sequences } = batchAt(at);
+            return objective(tuned, sequences, 1, dropoutAt(at));
+          },
+        });
+        if (state.update < adaptUpdates) return; // It was stopped.
+      }
+      if (adaptUpdates > 0 && state.update === adaptUpdates) resetAdam(state);
+      state.before = adaptUpdates;
       yield* train({
+        ...job,
         variables,
         adam,
-        state,
-        losses: (update) => {
-          const rows = Array.from(pick(update), (i) => examples[i]!);
-          const dropoutOptions = { rate: dropout, seed, update };
-          return objective(tuned, exampleBatch(rows, encoded, tuned), lambda, dropoutOptions);
+        losses: (total) => {
+          const update = total - adaptUpdates;
+          const weight = lambda * lambdaSchedules[lambdaSchedule](update / updates);
+          return objective(tuned, batchAt(update), weight, dropoutAt(update));
         },
         ...best && {
           async measure() {
-            if (state.update % updatesPerEpoch > 0) return {};
+            const update = state.update - adaptUpdates;
+            if (update % updatesPerEpoch > 0) return {};
             const validation = await validationScore(tuned);
             if (validation > best.validation) {
-              [best.epoch, best.validation] = [state.update / updatesPerEpoch, validation];
+              [best.epoch, best.validation] = [update / updatesPerEpoch, validation];
               assign(best.parameters, variables);
             }
             return { validation };
           },
         },
-        ...(checkpoint &&
-          {
-            save: () =>
-              saveCheckpoint(tuned, checkpoint, {
-                progress: { state, settings, start, best },
-              }),
-            saveEvery,
-          }),
-        signal,
       });
     } finally {
       disposeAdam(state);
@@ -299,6 +343,21 @@ export function finetuneUpdates(
   { batch, epochs }: { readonly batch: number; readonly epochs: number },
 ): number {
   return Math.floor(examples / Math.min(batch, examples)) * epochs;
+}
+
+/** The options that are newer than stored results. */
+export type AddedOptions = Pick<FinetuneOptions, "lambdaSchedule" | "adaptEpochs" | "keep">;
+
+/** Options as they are in keys and checkpoints: the newer ones only where they make a difference, as older files lack them. */
+export function keyedOptions<Options extends Required<AddedOptions & Pick<FinetuneOptions, "lambda">>>(
+  { lambdaSchedule, adaptEpochs, keep, ...options }: Options,
+): Omit<Options, keyof AddedOptions> & AddedOptions {
+  return {
+    ...options,
+    ...keep !== "last" && { keep },
+    ...options.lambda > 0 && lambdaSchedule !== "constant" && { lambdaSchedule },
+    ...adaptEpochs > 0 && { adaptEpochs },
+  };
 }
 
 /** The state before any epoch: its parameters are the initial ones. */

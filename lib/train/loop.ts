@@ -11,13 +11,13 @@ import type { Losses } from "./objectives.ts";
 export interface TrainingRecord {
   /** Number of this update, from 1. */
   readonly update: number;
-  /** Total number of updates. */
+  /** Total number of updates, of all stages. */
   readonly updates: number;
   /** Training loss of this update's batch, in nats. */
   readonly loss: number;
   /** Language-modelling loss, if computed. */
   readonly L1?: number;
-  /** Task loss, if there is a task. */
+  /** Task loss, if there is a task; absent while fine-tuning adapts the model to the task's texts. */
   readonly L2?: number;
   /** Learning rate, without bias correction. */
   readonly rate: number;
@@ -39,6 +39,8 @@ export interface Job {
   readonly adam: AdamOptions;
   /** The optimiser's state, updated in place. */
   readonly state: AdamState;
+  /** Number of updates of the run. Default: those until the end of the schedule, as no stage follows. */
+  readonly updates?: number;
   /** Awaited before each update. */
   ready?(): Promise<void>;
   /** Awaited after each update, as a part of it: what it returns is in the update's record. */
@@ -62,22 +64,23 @@ export interface Job {
  */
 export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
   const { variables, adam, state, saveEvery = Infinity } = job;
+  const end = state.before + adam.updates, { updates = end } = job;
   const globalSignal = job.signal ? undefined : stopSignal();
   const signal = job.signal ?? globalSignal!;
   const startUpdate = state.update;
   let [savedUpdate, failed] = [startUpdate, false];
   try {
-    while (state.update < adam.updates && !signal.aborted) {
+    while (state.update < end && !signal.aborted) {
       await job.ready?.();
       const begin = performance.now();
-      const rate = rateAt(state.update, adam);
+      const rate = rateAt(state.update - state.before, adam);
       failed = true; // Until the update is complete.
       const measurements = { ...await update(job), ...await job.measure?.() };
       failed = false;
       state.seconds += (performance.now() - begin) / 1e3;
       yield {
         update: state.update,
-        updates: adam.updates,
+        updates,
         rate,
         ...measurements,
         seconds: state.seconds,
@@ -96,10 +99,10 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
       await job.save();
     }
   }
-  if (state.update < adam.updates && globalSignal?.aborted) {
+  if (state.update < updates && globalSignal?.aborted) {
     const resumeHint = job.save ? ": call it again to resume from there" : "";
     throw new DOMException(
-      `Stopped after update ${state.update} of ${adam.updates}${resumeHint}`,
+      `Stopped after update ${state.update} of ${updates}${resumeHint}`,
       "AbortError",
     );
   }

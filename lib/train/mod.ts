@@ -12,6 +12,7 @@ export {
   disposeAdam,
   globalNorm,
   rateAt,
+  resetAdam,
 } from "./adam.ts";
 export { batchOf, shuffled, shuffledByLength, windowBatches } from "./batches.ts";
 export {
@@ -51,12 +52,14 @@ export {
   scoreInterval,
 } from "./measures.ts";
 export {
+  type AddedOptions,
   checkPretrainedLayers,
   finetune,
   type FinetuneDefaults,
   finetuneDefaults,
   type FinetuneOptions,
   finetuneUpdates,
+  keyedOptions,
   paddingShare,
 } from "./finetune.ts";
 export { keys, type RunInputs, summary } from "./key.ts";
@@ -83,7 +86,7 @@ export {
   type PretrainedName,
   type PretrainedOptions,
 } from "./pretrained.ts";
-export { checkWarmup, type Schedule, schedules, stableUpdates } from "./schedules.ts";
+export { checkWarmup, type LambdaSchedule, type Schedule, schedules, stableUpdates } from "./schedules.ts";
 export { decode, encode, type RunKey, type RunMetadata, store, type Stored, stored } from "./store.ts";
 export { checkTrunk } from "./trunk.ts";
 export { silence, type TextCounts, warnOfMerges } from "./warnings.ts";

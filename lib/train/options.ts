@@ -16,7 +16,7 @@ import {
 } from "../settings.ts";
 import type { AdamOptions } from "./adam.ts";
 import type { RunOptions } from "./pretrain.ts";
-import { schedules } from "./schedules.ts";
+import { lambdaSchedules, schedules } from "./schedules.ts";
 
 /** OpenAI's Adam and its learning-rate schedule. */
 export const adamSettings = {
@@ -46,6 +46,12 @@ export const epochs = {
   about: "passes over the training examples",
   unit: "epochs",
 };
+/** Passes over the training examples before fine-tuning. */
+export const adaptEpochs = {
+  ...whole({ from: 0, to: 1e4 }),
+  about: "passes over the training examples before fine-tuning, to minimise L1 alone",
+  unit: "epochs",
+};
 /** Batch size. */
 export const batch = { ...whole({ from: 1, to: 2 ** 16 }), about: "batch size", unit: "examples" };
 /** Dropout probability. */
@@ -55,6 +61,11 @@ export const lambda = {
   ...number({ from: 1e-6, to: 1e3, orZero: true }),
   about: "λ, the weight of the auxiliary objective L1",
   unit: "weight",
+};
+/** How λ changes over fine-tuning. */
+export const lambdaSchedule = {
+  ...oneOf(Object.keys(lambdaSchedules) as (keyof typeof lambdaSchedules)[]),
+  about: "λ over fine-tuning: constant, or decaying to 0",
 };
 /** Number of pre-trained layers; the model's number of layers is checked elsewhere. */
 export const pretrainedLayers = {

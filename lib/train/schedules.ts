@@ -26,6 +26,20 @@ export const schedules = {
   },
 };
 
+/**
+ * How λ changes over fine-tuning: the factor at x, the fraction of updates completed. Chronopoulou et al. 2019 let it
+ * decay exponentially.
+ */
+export const lambdaSchedules = {
+  /** The same λ at each update (§3.2). */
+  constant: (): number => 1,
+  /** Linear decay: λ·(1 − u/U) at the update after u of U. */
+  linear: (x: number): number => 1 - x,
+};
+
+/** One of {@linkcode lambdaSchedules}. */
+export type LambdaSchedule = "constant" | "linear";
+
 /** One of {@linkcode schedules}. */
 export type Schedule = "warmup_linear" | "warmup_cosine" | "warmup_constant" | "warmup_stable_decay";
 

@@ -72,6 +72,14 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
   [/^Cannot use --batch -1 as it must be a whole number from 1 to 65,536$/, "finetune", "--batch=-1"],
   [/^Cannot use --keep "?first"? as it must be one of last, best$/, "finetune", "--keep=first"],
   [
+    /^Cannot use --lambda-schedule "?cosine"? as it must be one of constant, linear$/,
+    ...["finetune", "--lambda-schedule=cosine"] as const,
+  ],
+  [
+    /^Cannot use --finetune-adapt-epochs -1 as it must be a whole number from 0 to 10,000$/,
+    ...["ablate", "--finetune-adapt-epochs=-1"] as const,
+  ],
+  [
     /^Cannot split 10 features over 4 heads as width must be divisible by heads: current width is 10$/,
     "ablate",
     "--smoke",

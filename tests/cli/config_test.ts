@@ -97,7 +97,8 @@ Deno.test("the studies in data/studies can be repeated from their files", async 
     const { settings } = JSON.parse(await Deno.readTextFile(path), (_, value) => value ?? Infinity);
     const found = settleStudy(studies.ablate, await readConfig(path, studySettings, (values) => values));
     const { folder: _, saveEvery: __, ...asked } = found;
-    const finetune = { ...settings.finetune, keep: "last" }; // Which older files do not say, nor the following.
+    const added = { keep: "last", lambdaSchedule: "constant", adaptEpochs: 0 }; // Which older files do not say, nor the following.
+    const finetune = { ...added, ...settings.finetune };
     const { sample, margins } = studies.ablate;
     assertEquals(asked, {
       ...found.pretrained && { corpus: "books" },

@@ -85,6 +85,24 @@ Deno.test("fine-tuning that keeps the best epoch says which in a note, as JSON a
   assertEquals(await Deno.readFile(again), await Deno.readFile(out));
 });
 
+Deno.test("fine-tuning after adaptation with a decaying λ records both, and repeats it", async () => {
+  const [out, again] = [`${folder}/adapted.safetensors`, `${folder}/adapted-again.safetensors`];
+  const options = ["--epochs", "2", "--adapt-epochs", "1", "--lambda-schedule", "linear"];
+  const args = ["--model", "mini", "--task", `${folder}/rows.tsv`, ...options];
+  const { code, result, err } = await json("finetune", ...args, "--out", out);
+  assertEquals(code, 0, err);
+  assertEquals([result.settings.adaptEpochs, result.settings.lambdaSchedule], [1, "linear"]);
+  const { key, settings } = JSON.parse(await Deno.readTextFile(`${folder}/adapted.json`));
+  assertEquals([settings.adaptEpochs, settings.lambdaSchedule], [1, "linear"]);
+  assertEquals((await run("finetune", "--config", out, "--out", again, "--quiet")).code, 0);
+  assertEquals(await Deno.readFile(again), await Deno.readFile(out));
+  const plain = `${folder}/plain.safetensors`;
+  const none = ["--adapt-epochs", "0", "--lambda-schedule", "constant", "--out", plain];
+  assertEquals((await run("finetune", ...args.slice(0, 4), "--epochs", "2", ...none)).code, 0);
+  assert(JSON.parse(await Deno.readTextFile(`${folder}/plain.json`)).key !== key);
+  assert(`${await Deno.readFile(plain)}` !== `${await Deno.readFile(out)}`);
+});
+
 Deno.test("generation as JSON has the text, without what a terminal would obey", async () => {
   const pieces = ["<unk>", "a</w>", "\u001b[31m\u0007</w>", "\u202eb</w>"];
   const path = `${folder}/hostile.safetensors`;

@@ -84,6 +84,65 @@ Deno.test("a task's own option and the corpus's merges are factors, with data of
   ]]);
 });
 
+Deno.test("the schedule of λ is a factor of arms with λ, and of those without makes no other run", () =>
+  inFolder(async (folder) => {
+    const vary = { "finetune.lambdaSchedule": ["constant", "linear"] };
+    const study = await ablate({ base: small, seeds: 1, lambda: [0, 0.5], vary, folder, workers: 1 });
+    assertEquals(
+      study.finetuned.map(({ levels }) => [levels["lambda"], levels["finetune.lambdaSchedule"]]),
+      [[0, null], [0.5, "constant"], [0.5, "linear"]],
+    );
+    const [, constant, linear] = study.finetuned;
+    assert(constant!.loss !== linear!.loss);
+    const [effect] = study.effect("finetune.lambdaSchedule", { at: { task: "sky", lambda: 0.5 } });
+    assertEquals(
+      effect!.difference,
+      "finetune lambda schedule = constant − finetune lambda schedule = linear",
+    );
+  }));
+
+Deno.test("adaptation is a factor, and counts in updates, tokens, operations and estimates", () =>
+  inFolder(async (folder) => {
+    const vary = { "finetune.adaptEpochs": [0, 2] };
+    const study = await ablate({ base: small, seeds: 1, vary, folder, workers: 1 });
+    const [none, adapted] = study.finetuned.map(({ levels, trained }) => {
+      const { updates, tokens, flops } = trained!;
+      return { epochs: levels["finetune.adaptEpochs"], updates, tokens, flops };
+    });
+    const { updates, tokens, flops } = none!;
+    assertEquals([none!.epochs, updates], [0, 3]); // One epoch of 24 examples by 8.
+    assertEquals(adapted, { epochs: 2, updates: 3 * updates, tokens: 3 * tokens!, flops: 3 * flops! });
+    assert(study.report.includes("- sky: 3 to 9 updates, "), study.report);
+    const { runs } = await planOf({ ...settleStudy(small, { seeds: 1, vary, folder }) });
+    assertEquals(runs.slice(1).map(({ tokens }) => tokens), [tokens, adapted!.tokens]);
+    const tune = { "finetune.adaptEpochs": [0, 2], seeds: 1 };
+    const found = await ablate({ base: small, seeds: 1, tune, folder, workers: 1 });
+    assertEquals(found.tuning.numRows(), 2);
+    assert([0, 2].includes(found.finetuned[0]!.tuned["finetune.adaptEpochs"] as number));
+  }));
+
+Deno.test("adaptation of an encoder is refused before any data is loaded, as is a warm-up longer than it", async () => {
+  const models = ["gpt1", "bert"] as const, own = { ...small, lambda: [0] };
+  for (
+    const asked of [
+      { finetune: { adaptEpochs: 2 } },
+      { vary: { "finetune.adaptEpochs": [0, 2] } },
+      { tune: { "finetune.adaptEpochs": [0, 2] } },
+    ]
+  ) {
+    await assertRefused(
+      () => settleStudy(own, { models, ...asked }),
+      /^Cannot run a study of bert with finetune\.adaptEpochs 2 as it has no L1: leave either out$/,
+    );
+  }
+  settleStudy(own, { models, vary: { "finetune.lambdaSchedule": ["constant", "linear"] } });
+  const finetune = { schedule: "warmup_stable_decay", warmup: 0.002, epochs: 20, adaptEpochs: 1 } as const;
+  await assertRefused(
+    () => planOf(settleStudy(own, { finetune })),
+    /^Cannot run a study with finetune\.warmup 0\.002 as .* after update 2: at most 0\.001 works$/,
+  );
+});
+
 Deno.test("arms that coincide at some levels only are each there, with the same runs", () =>
   inFolder(async (folder) => {
     const vary = { trainExamples: [8, 24, 48, 99] }; // The task has 24.

@@ -264,6 +264,8 @@ Deno.test("two studies that differ in one thing that a run reads have no run in 
     ),
     () => ["finetuned", "trained", { finetune: { ...finetune, schedule: "warmup_constant" } }],
     () => ["finetuned", "trained", { finetune: { ...finetune, keep: "best" } }],
+    () => ["finetuned", "trained", { finetune: { ...finetune, lambdaSchedule: "linear" } }],
+    () => ["finetuned", "trained", { finetune: { ...finetune, adaptEpochs: 1 + draw(9) } }],
     () => ["finetuned", "trained", { lambda: [number(0.5)] }],
     () => ["finetuned", "trained", { transfer: [-draw(2)] }],
   ];
@@ -325,6 +327,17 @@ Deno.test("keys are what they were, so that no result is computed again for noth
     "25fe040a9aceeb0f43c59eab6ec900239825e5caa6468dea2059624e78da1681",
     "b641d52a022580910bcc6425305ea668f08888e149c294f4fae0b3c210b4658f",
   ]);
+  for (
+    const [keep, lambda, trained] of [
+      ["best", 0.5, "412d3640ebbcff5c2fead0629edb308aa41317c0411f622f33e9f6edf88dcb32"],
+      ["last", 0, "9ff066f1c217843ce2b62ad55d3906c98d9412a32408895bc362205654cc4444"],
+      ["best", 0, "c793300ac76e0db41e6d7bda9b5dc56f4bcbab43aab5bf305d5ef8474b36b896"],
+    ] as const
+  ) {
+    const finetune = { ...small.finetune, keep };
+    const found = await keysOf({ ...small, lambda: [lambda], finetune });
+    assertEquals(found.trained[1], trained, `keep ${keep}, λ = ${lambda}`);
+  }
 });
 
 Deno.test("validation examples and the primary metric are in a training's key where they choose its epoch", async () => {
