@@ -342,6 +342,35 @@ rules["link_open"] = (tokens, index, options, state: RenderState, self) => {
   return linkOpen?.(tokens, index, options, state, self) ?? self.renderToken(tokens, index, options);
 };
 
+// Raw HTML is shown as text, but for answers to unfold: `<details><summary>…</summary>` and `</details>`, each a line.
+markdown.core.ruler.push("details", ({ tokens, Token }) => {
+  const tagOf = (i: number) => {
+    const { type, level, content } = tokens[i]!;
+    return type === "inline" && level === 1 && tokens[i - 1]!.type === "paragraph_open"
+      ? /^(?:<details><summary>([^<>]+)<\/summary>|(<\/details>))$/.exec(content)
+      : null;
+  };
+  let open: number | undefined;
+  for (let i = 0; i < tokens.length; i++) {
+    const tag = tagOf(i);
+    if (tag?.[1]) open = i;
+    if (!tag?.[2] || open === undefined) continue;
+    const html = [`<details><summary>${escapeText(tagOf(open)![1]!)}</summary>\n`, "</details>\n"];
+    for (const [at, content] of [[open, html[0]!], [i, html[1]!]] as const) {
+      tokens.splice(
+        at - 1,
+        3,
+        ...[0, 1, 2].map((part) =>
+          Object.assign(new Token(part === 1 ? "html_block" : "text", "", 0), {
+            content: part === 1 ? content : "",
+          })
+        ),
+      );
+    }
+    open = undefined;
+  }
+});
+
 // Wide tables scroll.
 rules["table_open"] = () => `<div class="output"><table>`;
 rules["table_close"] = () => "</table></div>";

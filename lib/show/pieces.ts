@@ -43,27 +43,22 @@ export function pieces(rows: readonly TokenRow[], options: { readonly title: str
   let y = 8;
   for (const { name, pieces } of rows) {
     labels.push({ x: 20, y: y + LINE / 2 - 4, text: name, size: TEXT });
-    let x = LEFT, word = 0;
-    for (const piece of shortened(pieces)) {
-      const isSpecial = /^<.*>$/.test(piece) && piece !== "</w>",
-        ends = isSpecial || /<\/w>$|^…$/.test(piece);
-      const text = piece.replace(/<\/w>$/, "");
-      const width = textWidth([text]) * TEXT / SIZE + 10;
-      if (x + width > WIDTH - RIGHT) [x, y] = [LEFT, y + LINE];
-      const box = { x, y, width, height: LINE - 8 };
-      if (isSpecial) {
-        boxes.push({ ...box, fill: fills.special });
+    let x = LEFT;
+    for (const [i, word] of wordsOf(shortened(pieces)).entries()) {
+      const whole = word.reduce((sum, piece) => sum + widthOf(piece) + 1, 0);
+      if (x + whole > WIDTH - RIGHT && whole <= WIDTH - RIGHT - LEFT) [x, y] = [LEFT, y + LINE];
+      for (const piece of word) {
+        const isSpecial = SPECIAL.test(piece), text = textOf(piece), width = widthOf(piece);
+        if (x + width > WIDTH - RIGHT) [x, y] = [LEFT, y + LINE];
+        const fill = isSpecial ? fills.special : text === "…" ? "white" : fills.words[i % 2]!;
+        boxes.push({ x, y, width, height: LINE - 8, fill });
         labels.push({
-          x: x + width / 2,
-          y: y + LINE / 2 - 4,
-          text,
-          anchor: "center",
-          size: TEXT,
-          color: "white",
+          ...{ x: x + width / 2, y: y + LINE / 2 - 4, text, anchor: "center", size: TEXT },
+          ...isSpecial && { color: "white" },
         });
-      } else boxes.push({ ...box, text, fill: text === "…" ? "white" : fills.words[word % 2]!, size: TEXT });
-      x += width + (ends ? 6 : 1);
-      if (ends) word++;
+        x += width + 1;
+      }
+      x += 5;
     }
     y += LINE + 12;
   }
@@ -71,6 +66,23 @@ export function pieces(rows: readonly TokenRow[], options: { readonly title: str
     header: ["sequence", "tokens", "pieces"],
     rows: rows.map(({ name, pieces }) => [name, String(pieces.length), shortened(pieces).join(" ")]),
   });
+}
+
+const SPECIAL = /^<(?!\/w>).+>$/;
+const textOf = (piece: string) => piece.replace(/<\/w>$/, "");
+const widthOf = (piece: string) => textWidth([textOf(piece)]) * TEXT / SIZE + 10;
+
+/** Pieces by word: special tokens are words of their own. */
+function wordsOf(pieces: readonly string[]): string[][] {
+  const words: string[][] = [];
+  let isOpen = false;
+  for (const piece of pieces) {
+    const isWhole = SPECIAL.test(piece) || piece === "…";
+    if (isOpen && !isWhole) words.at(-1)!.push(piece);
+    else words.push([piece]);
+    isOpen = !isWhole && !piece.endsWith("</w>");
+  }
+  return words;
 }
 
 function shortened(pieces: readonly string[]): readonly string[] {

@@ -227,6 +227,29 @@ Deno.test("a page without figures has no script, and links to other pages", asyn
   assert(page.includes("&lt;/script&gt;"), "code is shown as it is written");
 });
 
+Deno.test("answers unfold, and all other HTML in a text is shown as text", async () => {
+  const folded = "<details><summary>Hints & answers</summary>\n\n1. *Yes*, $a^2$.\n\n</details>";
+  const hostile = [
+    "<details><summary><b>x</b></summary>",
+    "<details><summary>never closed</summary>",
+    "<details open onclick=x><summary>y</summary>",
+    "> <details><summary>quoted</summary>\n>\n> </details>",
+    "<script>alert(1)</script>",
+  ].join("\n\n");
+  const page = await render(notebook(text(`# One\n\n${folded}\n\n${hostile}`, "title")), "folded");
+  assert(
+    /<details><summary>Hints &amp; answers<\/summary>\s*<ol>[^]*<em>Yes<\/em>[^]*<\/ol>\s*<\/details>/.test(
+      page,
+    ),
+  );
+  assertEquals(page.match(/<(details|summary|script)\b/g), ["<details", "<summary"]);
+  for (const shown of ["&lt;b&gt;x", "never closed", "onclick", "quoted", "&lt;script&gt;"]) {
+    assert(page.includes(shown), shown);
+  }
+  const unopened = await render(notebook(text("# One\n\n</details>", "title")), "unopened");
+  assert(!/<\/details>/.test(unopened) && unopened.includes("&lt;/details&gt;"));
+});
+
 Deno.test("a formula that cannot be parsed stays as its source, and all else is there", async () => {
   const warnings: string[] = [];
   const context: PageContext = {
