@@ -33,7 +33,7 @@ const wordOrder = once(() => task("word-order"));
 const loaded = { imdb, kind, hypernym, verses, "gloss-similarity": glosses, "word-order": wordOrder };
 const load = (name: string): Promise<Task> => loaded[name as keyof typeof loaded]();
 const groups = once(async () =>
-  new Map([...await nouns()].map(([, { gloss, hypernyms }]) => [gloss, hypernyms.join()]))
+  new Map([...await nouns()].map(([, { gloss, hypernyms }]) => [gloss, hypernyms]))
 );
 
 /** Whether a set of texts or keys in each split shares nothing with the others. */
@@ -159,7 +159,7 @@ Deno.test("task imdb keeps the end of a review, and as many words of it as are a
 
 Deno.test("task kind asks several thousand questions, none twice", async () => {
   const { train, validation, test } = await kind();
-  ok(train.length > 3500 && validation.length > 500 && test.length > 1000);
+  ok(train.length > 3500 && validation.length > 500 && test.length > 1100);
   const contexts = [...train, ...validation, ...test].map(({ context }) => context);
   strictEqual(new Set(contexts).size, contexts.length);
 });
@@ -195,11 +195,11 @@ for (const name of ["kind", "hypernym", "gloss-similarity"] as const) {
       new Set(
         whole[split].flatMap((example) =>
           "context" in example
-            ? [group.get(example.context)!]
+            ? group.get(example.context)!
             : "premise" in example
-            ? [group.get(example.premise)!]
+            ? group.get(example.premise)!
             : "first" in example
-            ? [group.get(example.first)!, group.get(example.second)!]
+            ? [...group.get(example.first)!, ...group.get(example.second)!]
             : []
         ),
       )
@@ -208,6 +208,11 @@ for (const name of ["kind", "hypernym", "gloss-similarity"] as const) {
     ok(apart(train!, validation!, test!));
   });
 }
+
+Deno.test("task hypernym has enough examples to measure small differences", async () => {
+  const { train, validation, test } = await hypernym();
+  ok(train.length > 5000 && validation.length > 1000 && test.length > 4400);
+});
 
 Deno.test("task hypernym asks each definition once of the right kind and once of a wrong one", async () => {
   const whole = await hypernym();
@@ -234,6 +239,61 @@ Deno.test("task hypernym has no word of a hypothesis in a premise", async () => 
     return words(premise).some((word) => kind.includes(word) && word !== "of" && word !== "or");
   });
   deepStrictEqual(shared, []);
+});
+
+/** The punctuation marks of a definition, each once. */
+const marks = (text: string) => [...new Set(text.match(/[^\p{L}\p{N}\s-]/gu))].sort().join("");
+
+/** Whether texts have the same punctuation marks, and lengths that differ by no more than some characters. */
+function looksAlike(texts: readonly string[], characters: number): boolean {
+  const lengths = texts.map((text) => text.length);
+  return Math.max(...lengths) - Math.min(...lengths) <= characters && new Set(texts.map(marks)).size === 1;
+}
+
+Deno.test("task hypernym has for each definition one that looks alike, asked with the same kinds the other way", async () => {
+  const whole = await hypernym();
+  for (const split of SPLITS) {
+    const asked = [...Map.groupBy(whole[split], ({ premise }) => premise)].map(([text, pair]) => {
+      const [wrong, right] = [0, 1].map((label) => pair.find((one) => one.label === label)!.hypothesis);
+      return { text, right, wrong };
+    });
+    const byKinds = Map.groupBy(asked, ({ right, wrong }) => `${right} ${wrong}`);
+    for (const { text, right, wrong } of asked) {
+      const mates = byKinds.get(`${wrong} ${right}`) ?? [];
+      ok(mates.some((mate) => looksAlike([text, mate.text], 12)), text);
+    }
+  }
+});
+
+Deno.test("the four definitions of a set of choices of task kind look alike", async () => {
+  const whole = await kind();
+  for (const split of SPLITS) {
+    for (const [choices, group] of Map.groupBy(whole[split], ({ choices }) => choices.join())) {
+      for (const { context, label } of group) {
+        for (let other = 0; other < 4; other++) {
+          const mates = group.filter((one) => one.label === other);
+          ok(other === label || mates.some((mate) => looksAlike([context, mate.context], 20)), choices);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("the first two words of a definition say as little of a right kind as of a wrong one", async () => {
+  const { train, test } = await hypernym();
+  const starts = (premise: string, hypothesis: string) =>
+    `${words(premise).slice(0, 2).join(" ")} ${hypothesis}`;
+  const balance = new Map<string, number>();
+  for (const { premise, hypothesis, label } of train) {
+    const key = starts(premise, hypothesis);
+    balance.set(key, (balance.get(key) ?? 0) + (label === 1 ? 1 : -1));
+  }
+  const known = test.map(({ premise, hypothesis, label }) => ({
+    label,
+    says: balance.get(starts(premise, hypothesis)) ?? 0,
+  })).filter(({ says }) => says !== 0);
+  const right = known.filter(({ label, says }) => (says > 0) === (label === 1)).length;
+  ok(known.length > 500 && right / known.length < 0.6, `${right} of ${known.length}`);
 });
 
 Deno.test("task verses has each clause once in a right and once in a wrong pair", async () => {
