@@ -12,7 +12,6 @@ import {
   type TaskOf,
 } from "../../lib/data/mod.ts";
 import { clausesOfVerse, worldEnglish } from "../../lib/data/bible.ts";
-import { wuPalmer } from "../../lib/data/gloss-similarity.ts";
 import { nouns } from "../../lib/data/wordnet.ts";
 import { overlap, words } from "./baselines.ts";
 import { repostsIn } from "./reposts.ts";
@@ -28,9 +27,9 @@ const imdb = once(() => task("imdb"));
 const kind = once(() => task("kind"));
 const hypernym = once(() => task("hypernym"));
 const verses = once(() => task("verses"));
-const glosses = once(() => task("gloss-similarity"));
+const sameKind = once(() => task("same-kind"));
 const wordOrder = once(() => task("word-order"));
-const loaded = { imdb, kind, hypernym, verses, "gloss-similarity": glosses, "word-order": wordOrder };
+const loaded = { imdb, kind, hypernym, verses, "same-kind": sameKind, "word-order": wordOrder };
 const load = (name: string): Promise<Task> => loaded[name as keyof typeof loaded]();
 const groups = once(async () =>
   new Map([...await nouns()].map(([, { gloss, hypernyms }]) => [gloss, hypernyms]))
@@ -118,7 +117,7 @@ Deno.test("task word-order asks which of two clauses has its neighbouring words 
   }
 });
 
-for (const name of ["kind", "hypernym", "verses", "gloss-similarity", "word-order"] as const) {
+for (const name of ["kind", "hypernym", "verses", "same-kind", "word-order"] as const) {
   Deno.test(`task ${name} is the same each time`, async () => {
     deepStrictEqual(await task(name), await load(name));
   });
@@ -188,7 +187,7 @@ Deno.test("task kind has no word of any choice in a definition, singular or plur
   deepStrictEqual(all.filter(({ context }) => words(context).some((word) => banned.has(word))), []);
 });
 
-for (const name of ["kind", "hypernym", "gloss-similarity"] as const) {
+for (const name of ["kind", "hypernym", "same-kind"] as const) {
   Deno.test(`task ${name} has no direct hypernym in two splits`, async () => {
     const [whole, group] = [await load(name), await groups()];
     const [train, validation, test] = SPLITS.map((split) =>
@@ -199,7 +198,7 @@ for (const name of ["kind", "hypernym", "gloss-similarity"] as const) {
             : "premise" in example
             ? group.get(example.premise)!
             : "first" in example
-            ? [...group.get(example.first)!, ...group.get(example.second)!]
+            ? group.get(example.first)!
             : []
         ),
       )
@@ -327,31 +326,36 @@ Deno.test("task verses pairs a clause with the same clause of the other translat
   strictEqual(found?.second, "and they didn’t believe them");
 });
 
-Deno.test("Wu and Palmer's measure is that of NLTK: 24/28 for a dog and a cat, without the domestic ones", () => {
-  // dog.n.01.wup_similarity(cat.n.01) is 0.857…: carnivore stands 12 deep, and both 2 below it.
-  const carnivore = Array.from({ length: 12 }, (_, i) => `${i}`);
-  strictEqual(wuPalmer([...carnivore, "canine", "dog"], [...carnivore, "feline", "cat"]), 24 / 28);
-  strictEqual(wuPalmer(carnivore, carnivore), 1);
-});
-
-Deno.test("task gloss-similarity grades pairs by Wu and Palmer's measure", async () => {
-  const synsets = await nouns();
-  const byGloss = new Map([...synsets].map(([id, { gloss }]) => [gloss, id]));
-  const above = (id: string): string[] => [id, ...synsets.get(id)!.hypernyms.flatMap(above)];
-  const { validation } = await glosses();
-  for (const { first, second, label } of validation) {
-    const [a, b] = [above(byGloss.get(first)!), above(byGloss.get(second)!)];
-    const grade = 5 * 2 * a.filter((id) => b.includes(id)).length / (a.length + b.length);
-    ok(Math.abs(label - grade) < 1e-12, `${label} ${grade}`);
+Deno.test("task same-kind asks each definition once of the right examples and once of wrong ones", async () => {
+  const whole = await sameKind();
+  for (const split of SPLITS) {
+    for (const [first, pair] of Map.groupBy(whole[split], ({ first }) => first)) {
+      deepStrictEqual(pair.map(({ label }) => label).sort(), [0, 1], first);
+    }
+    for (const [second, group] of Map.groupBy(whole[split], ({ second }) => second)) {
+      strictEqual(2 * group.filter(({ label }) => label === 1).length, group.length, second);
+    }
   }
 });
 
-Deno.test("task gloss-similarity has pairs of all fifths that share as many words", async () => {
-  const { train } = await glosses();
-  const means = [...Map.groupBy(train, ({ label }) => Math.min(4, Math.floor(label))).values()].map((group) =>
-    group.map(({ first, second }) => overlap(first, second)).reduce((a, b) => a + b) / group.length
-  );
-  ok(Math.max(...means) - Math.min(...means) < 0.01, String(means));
+Deno.test("task same-kind lists six different examples, no list twice in any order, and none is in a definition", async () => {
+  const whole = await sameKind();
+  const all = SPLITS.flatMap((split) => whole[split]);
+  ok(all.every(({ second }) => words(second).length === 6 && new Set(words(second)).size === 6));
+  const lists = new Set(all.map(({ second }) => second));
+  strictEqual(new Set([...lists].map((list) => words(list).sort().join())).size, lists.size);
+  const named = new Set([...lists].flatMap(words));
+  deepStrictEqual(all.filter(({ first }) => words(first).some((word) => named.has(word))), []);
+});
+
+Deno.test("task same-kind asks of a definition and of one that looks alike with the same two lists", async () => {
+  const whole = await sameKind();
+  for (const split of SPLITS) {
+    for (const group of Map.groupBy(whole[split], ({ second }) => second).values()) {
+      deepStrictEqual(group.map(({ label }) => label).sort(), [0, 1]);
+      ok(looksAlike(group.map(({ first }) => first), 12), group[0]!.first);
+    }
+  }
 });
 
 Deno.test("task kind has no example sentences and no empty definitions", async () => {
