@@ -50,7 +50,8 @@ const SHARE = { test: 0.2, validation: 0.1 };
  *
  * @param items The items; not modified
  * @param key The group of an item
- * @returns About 70 % for training, 10 % for validation and 20 % for testing, each in the items' order
+ * @param share Fractions of the test and validation splits. Default: 20 % and 10 %.
+ * @returns The splits, each in the items' order
  *
  * @example
  * ```ts
@@ -63,6 +64,7 @@ const SHARE = { test: 0.2, validation: 0.1 };
 export function splitByHash<T>(
   items: readonly T[],
   key: (item: T) => string,
+  share = SHARE,
 ): { readonly train: T[]; readonly validation: T[]; readonly test: T[] } {
   const part = (from: number, to: number) =>
     items.filter((item) => {
@@ -70,8 +72,8 @@ export function splitByHash<T>(
       return x >= from && x < to;
     });
   return {
-    test: part(0, SHARE.test),
-    validation: part(SHARE.test, SHARE.test + SHARE.validation),
-    train: part(SHARE.test + SHARE.validation, 1),
+    test: part(0, share.test),
+    validation: part(share.test, share.test + share.validation),
+    train: part(share.test + share.validation, 1),
   };
 }

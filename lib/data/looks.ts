@@ -1,0 +1,152 @@
+/** Definitions that look alike, so that surface cues hardly predict a kind: they are matched on them. */
+import { splitByHash } from "./hash.ts";
+import { type Definition, distinct } from "./wordnet.ts";
+
+/** Added to the count of each cue, of a kind of average size. */
+const SMOOTHING = 1;
+/** Fractions of the test and validation splits. */
+const SHARE = { test: 0.42, validation: 0.11 };
+
+/** How far definitions that look alike may differ. */
+export interface Tolerance {
+  /** In the logarithm of the ratio of likelihoods of their two kinds. */
+  readonly tilt: number;
+  /** In length. */
+  readonly characters: number;
+}
+
+/** A definition, and what its surface says of its kind. */
+export interface Scored extends Definition {
+  readonly words: readonly string[];
+  /** Its punctuation marks, each once. */
+  readonly marks: string;
+  /** Logarithm of the likelihood of its surface for each kind. */
+  readonly scores: ReadonlyMap<string, number>;
+}
+
+/** What shows without reading: words at the edges, punctuation, capitals, digits, lengths. */
+function cuesOf(gloss: string, words: readonly string[], marks: string): string[] {
+  return [
+    `first ${words[0]}`,
+    `second ${words[1]}`,
+    `last ${words.at(-1)}`,
+    `first two ${words[0]} ${words[1]}`,
+    `marks ${marks}`,
+    `capitals ${/\p{Lu}/u.test(gloss)}`,
+    `digits ${/\d/.test(gloss)}`,
+    `words ${words.length}`,
+    `letters ${Math.floor(gloss.length / words.length)}`,
+  ];
+}
+
+/**
+ * Scores the surface of each definition for each kind: naive Bayes on its first two words, last word, punctuation, capitals,
+ * digits and lengths, estimated from the other definitions.
+ *
+ * @param items The result of `definitions`
+ * @returns The definitions with their scores, in the same order
+ *
+ * @example
+ * ```ts
+ * import { scored } from "./looks.ts";
+ *
+ * const [one] = scored([{ kind: "a plant", gloss: "a large cactus; of Mexico", groups: ["1"] }]);
+ * console.log(one!.marks, one!.words.length); // ; 5
+ * ```
+ */
+export function scored(items: readonly Definition[]): Scored[] {
+  const sizes = new Map<string, number>();
+  for (const { kind } of items) sizes.set(kind, (sizes.get(kind) ?? 0) + 1);
+  const all = items.map((item) => {
+    const words = item.gloss.toLowerCase().match(/[\p{L}\p{N}'-]+/gu) ?? [];
+    const marks = [...new Set(item.gloss.match(/[^\p{L}\p{N}\s-]/gu))].sort().join("");
+    return { ...item, words, marks, cues: cuesOf(item.gloss, words, marks) };
+  });
+  const counts = new Map<string, Map<string, number>>();
+  for (const { kind, cues } of all) {
+    for (const cue of cues) {
+      const row = counts.get(cue) ?? new Map<string, number>();
+      counts.set(cue, row.set(kind, (row.get(kind) ?? 0) + 1));
+    }
+  }
+  const smoothing = SMOOTHING * sizes.size / items.length;
+  return all.map(({ cues, ...item }) => ({
+    ...item,
+    scores: new Map([...sizes].map(([kind, size]) => {
+      const own = kind === item.kind ? 1 : 0;
+      const terms = cues.map((cue) => Math.log(((counts.get(cue)!.get(kind) ?? 0) - own) / size + smoothing));
+      return [kind, terms.reduce((a, b) => a + b)];
+    })),
+  }));
+}
+
+/** Whether two definitions have about as many words, and cues that point as much to the kind of one as to the other's. */
+function alike(a: Scored, b: Scored, most: Tolerance): boolean {
+  if (Math.abs(a.words.length - b.words.length) > 1) return false;
+  const gap = ({ scores }: Scored) => scores.get(a.kind)! - scores.get(b.kind)!;
+  return Math.abs(gap(a) - gap(b)) <= most.tilt;
+}
+
+/**
+ * Splits definitions by hash of their direct hypernyms. A definition whose hypernyms are in different splits is left out.
+ *
+ * @param items The definitions
+ * @param share Fractions of the test and validation splits. Default: 42 % and 11 %.
+ * @returns The splits: no direct hypernym is in two
+ *
+ * @example
+ * ```ts
+ * import { splitByHypernym } from "./looks.ts";
+ *
+ * const item = { kind: "a plant", gloss: "a large cactus", groups: ["1"] };
+ * const { train, validation, test } = splitByHypernym([item]);
+ * console.log(train.length + validation.length + test.length); // 1
+ * ```
+ */
+export function splitByHypernym<T extends Definition>(items: readonly T[], share = SHARE) {
+  const pairs = items.flatMap((item) => item.groups.map((group) => ({ item, group })));
+  const parts = splitByHash(pairs, ({ group }) => group, share);
+  const whole = (part: readonly { readonly item: T }[]) =>
+    [...Map.groupBy(part, ({ item }) => item)].filter(([item, all]) => all.length === item.groups.length)
+      .map(([item]) => item);
+  return { train: whole(parts.train), validation: whole(parts.validation), test: whole(parts.test) };
+}
+
+/**
+ * Sets of definitions that look alike but are of different kinds, none of which a reader may confuse.
+ *
+ * @param items The result of {@linkcode scored}, or a part of it
+ * @param size Definitions in a set
+ * @param most How far they may differ
+ * @returns The sets; each definition is in one at most
+ *
+ * @example
+ * ```ts
+ * import { alikeSets, scored } from "./looks.ts";
+ *
+ * const items = [
+ *   { kind: "an animal", gloss: "a large snake of the tropics", groups: ["1"] },
+ *   { kind: "a plant", gloss: "a large cactus of the deserts", groups: ["2"] },
+ * ];
+ * console.log(alikeSets(scored(items), 2, { tilt: 9, characters: 5 }).length); // 1
+ * ```
+ */
+export function alikeSets(items: readonly Scored[], size: number, most: Tolerance): Scored[][] {
+  return Map.groupBy(items, ({ marks }) => marks).values().toArray().flatMap((same) => {
+    const sorted = same.toSorted((a, b) => a.gloss.length - b.gloss.length || (a.gloss < b.gloss ? -1 : 1));
+    const used = new Set<Scored>();
+    return sorted.flatMap((first, i) => {
+      if (used.has(first)) return [];
+      const set = [first];
+      for (let j = i + 1; j < sorted.length && set.length < size; j++) {
+        const item = sorted[j]!;
+        if (item.gloss.length - first.gloss.length > most.characters) break;
+        const fits = (other: Scored) => alike(other, item, most) && distinct(other.kind, item.kind);
+        if (!used.has(item) && set.every(fits)) set.push(item);
+      }
+      if (set.length < size) return [];
+      for (const item of set) used.add(item);
+      return [set];
+    });
+  });
+}
