@@ -13,7 +13,7 @@ export interface DiagramSizes {
   readonly heads: number;
   /** Tokens of the context, T. */
   readonly context: number;
-  /** Tokens of the vocabulary, V. */
+  /** Tokens of the vocabulary, V, without the three special ones. */
   readonly vocabulary: number;
 }
 
@@ -23,6 +23,9 @@ const count = { ...whole({ from: 1, to: 1e9 }), about: "a size of the model" };
 export const diagramSettings = {
   ...{ layers: count, width: count, heads: count, context: count, vocabulary: count },
 };
+
+/** Tokens that fine-tuning adds: start, delimiter, extract. */
+const SPECIAL = 3;
 
 /** Fills of the parts. */
 const [PLAIN, EMBEDDING, ATTENTION, NORM, FORWARD, HEAD] = [
@@ -58,7 +61,10 @@ export function blockDiagram(sizes: DiagramSizes): Figure {
     sizes,
   );
   const number = (n: number) => n.toLocaleString("en"), state = `(T, d) = ${T} × ${d}`;
-  const embeddings = (V + T) * d, attention = 4 * d * (d + 1), forward = 8 * d * d + 5 * d, norm = 2 * d;
+  const embeddings = (V + SPECIAL + T) * d,
+    attention = 4 * d * (d + 1),
+    forward = 8 * d * d + 5 * d,
+    norm = 2 * d;
   const box = (x: number, y: number, width: number, height: number, fill: string, text: string): Box => (
     { x, y, width, height, fill, text, line: INK, size: 16 }
   );
@@ -81,7 +87,7 @@ export function blockDiagram(sizes: DiagramSizes): Figure {
     boxes: [
       { x: 170, y: 154, width: 560, height: 440, fill: "#FBFBFB", line: "#999999", dash: "dot" },
       part(706, 40, PLAIN, "T token ids"),
-      part(616, 56, EMBEDDING, "Token embedding + position embedding<br>V × d and T × d"),
+      part(616, 56, EMBEDDING, "Token embedding + position embedding<br>(V + 3) × d and T × d"),
       part(504, 56, ATTENTION, `Masked multi-head self-attention<br>${heads} heads of ${d / heads} features`),
       box(447, 457, 26, 26, PLAIN, "+"),
       part(398, 40, NORM, "Layer norm"),

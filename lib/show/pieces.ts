@@ -1,6 +1,7 @@
 import { settle } from "../settings.ts";
 import { type Box, drawing, type Label } from "./drawing.ts";
-import { checkNamed, type Figure } from "./figure.ts";
+import { InputError, quoted } from "../errors.ts";
+import { checkList, checkNamed, type Figure } from "./figure.ts";
 import { labelSettings, SIZE, textWidth, WIDTH } from "./style.ts";
 
 /** A sequence of tokens with its name. */
@@ -39,6 +40,16 @@ const MOST = 60;
 export function pieces(rows: readonly TokenRow[], options: { readonly title: string }): Figure {
   const { title } = settle("draw pieces", { title: labelSettings.title }, options);
   checkNamed("rows", rows);
+  for (const { name, pieces } of rows) {
+    checkList(`pieces of "${name}"`, pieces);
+    const at = pieces.findIndex((piece) => typeof piece !== "string");
+    if (at < 0) continue;
+    throw new InputError(
+      `Cannot draw the pieces of "${name}" as each must be a text: number ${at + 1} of ${pieces.length} is ${
+        quoted(pieces[at])
+      }`,
+    );
+  }
   const boxes: Box[] = [], labels: Label[] = [];
   let y = 8;
   for (const { name, pieces } of rows) {

@@ -250,7 +250,7 @@ async function includedSource(
   };
 }
 
-/** A function that makes a value once for each key, whose objects are told apart by their identity. */
+/** A function that makes a value once for each key, which distinguishes objects by identity. */
 export function memo<T>(): (key: readonly unknown[], make: () => T) => T {
   const made = new Map<string, T>(), numbers = new Map<unknown, number>();
   return (key, make) => {

@@ -2,7 +2,8 @@ import { readConfig } from "../../lib/cli/config.ts";
 import { presets } from "../../lib/model/mod.ts";
 import { studies } from "../../lib/study/mod.ts";
 import { settleStudy, studySettings } from "../../lib/study/settings.ts";
-import { assert, assertEquals } from "../assert.ts";
+import { listTasks } from "../../lib/data/mod.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
 import { endOf, root, startTask } from "../programs.ts";
 import { smallModel } from "./weather.ts";
 
@@ -85,7 +86,7 @@ Deno.test("a study's file repeats it run by run, and options replace its values"
 /** A list of runs without its estimates of time, which are measured anew. */
 const untimed = (list: string) => list.replaceAll(/about .*? s\b/g, "");
 
-Deno.test("the studies in data/studies can be repeated from their files", async () => {
+Deno.test("the studies in data/studies can be repeated from their files, if their tasks still exist", async () => {
   const at = ["--list", "--folder", `${folder}/none`];
   const plain = untimed((await run("ablate", ...at)).out);
   const config = `${root}data/studies/ablate/study.json`;
@@ -95,6 +96,12 @@ Deno.test("the studies in data/studies can be repeated from their files", async 
     if (!isDirectory) continue;
     const path = `${root}data/studies/${name}/study.json`;
     const { settings } = JSON.parse(await Deno.readTextFile(path), (_, value) => value ?? Infinity);
+    const gone = settings.tasks.find((name: string) => listTasks().every((task) => task.name !== name));
+    if (gone !== undefined) {
+      const message = new RegExp(`^Cannot use .* with tasks "${gone}" as it must be one of imdb, `);
+      await assertRefused(() => readConfig(path, studySettings, (values) => values), message);
+      continue;
+    }
     const found = settleStudy(studies.ablate, await readConfig(path, studySettings, (values) => values));
     const { folder: _, saveEvery: __, ...asked } = found;
     const added = { keep: "last", lambdaSchedule: "constant", adaptEpochs: 0 }; // Which older files do not say, nor the following.

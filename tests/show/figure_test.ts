@@ -1,6 +1,20 @@
 import { decode } from "fast-png";
 import { JSDOM } from "jsdom";
-import { armStyle, bars, curve, type Figure, forest, heatmap, png, strip, svg } from "../../lib/show/mod.ts";
+import { presets, shapes, totalSize } from "../../lib/model/mod.ts";
+import {
+  armStyle,
+  bars,
+  blockDiagram,
+  curve,
+  type Figure,
+  forest,
+  heatmap,
+  heatmaps,
+  pieces,
+  png,
+  strip,
+  svg,
+} from "../../lib/show/mod.ts";
 import { start } from "../../lib/show/png.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 import { startCode } from "../programs.ts";
@@ -295,4 +309,48 @@ Deno.test("figures refuse what they cannot draw", async () => {
       ],
     ] as const
   ) await assertRefused(call, message);
+});
+
+Deno.test("pieces of tokens are one box each, a word's in one colour and on one line", async () => {
+  const row = (pieces: unknown) => [{ name: "a", pieces: pieces as string[] }];
+  const title = { title: "Sequence" };
+  const { layout } = json(pieces(row(["<start>", "un", "for", "gett", "able</w>", "film</w>"]), title));
+  const fills = layout.shapes.map(({ fillcolor }: { fillcolor: string }) => fillcolor);
+  assertEquals(fills.length, 6);
+  assertEquals(new Set(fills.slice(1, 5)).size, 1);
+  assertEquals(new Set(fills).size, 3);
+  const many = Array.from({ length: 20 }, () => ["lon", "gish</w>"]).flat();
+  const { layout: { shapes } } = json(pieces(row(many), title));
+  for (let i = 0; i < many.length; i += 2) assertEquals(shapes[i].y0, shapes[i + 1].y0);
+  assert(new Set(shapes.map(({ y0 }: { y0: number }) => y0)).size > 1);
+  assert(shapes.every(({ x1 }: { x1: number }) => x1 <= 900));
+  assert(String(pieces(row(Array(100).fill("a</w>")), title)).includes("…"));
+  await assertRefused(
+    () => pieces(row(["a", undefined]), title),
+    /^Cannot draw the pieces of "a" as each must be a text: number 2 of 2 is undefined$/,
+  );
+  await assertRefused(
+    () => pieces(row("ab"), title),
+    /^Cannot draw pieces of "a" "ab" as they must be a list$/,
+  );
+});
+
+Deno.test("panels of heatmaps have one scale, and must be of one size", async () => {
+  const options = { ...labels, ...z };
+  const [one, two] = [[[0, NaN], [1, 3]], [[0, 1], [2, 0]]];
+  const { data } = json(heatmaps([{ name: "a", matrix: one! }, { name: "b", matrix: two! }], options));
+  assertEquals(data.map(({ zmin, zmax, showscale }: Record<string, unknown>) => [zmin, zmax, showscale]), [
+    [0, 3, true],
+    [0, 3, false],
+  ]);
+  await assertRefused(
+    () => heatmaps([{ name: "a", matrix: one! }, { name: "b", matrix: [[1]] }], options),
+    /^Cannot draw 1 rows with 2 in the first panel/,
+  );
+});
+
+Deno.test("a model's diagram counts its parameters as the model does", () => {
+  const sizes = { layers: 3, width: 24, heads: 4, context: 16, vocabulary: 50 };
+  const parameters = totalSize(shapes({ ...presets.mini, ...sizes }).values());
+  assert(String(blockDiagram(sizes)).trimEnd().endsWith(parameters.toLocaleString("en")));
 });
