@@ -182,7 +182,7 @@ export interface HeatmapPanel {
  */
 export function heatmaps(panels: readonly HeatmapPanel[], options: HeatmapOptions): Figure {
   checkNamed("panels", panels);
-  const { columns, rows, title, x, y, z, scale } = options;
+  const { columns, rows, title, x, y, z, scale } = settle("draw heatmaps", heatmapSettings, options);
   const single = panels.map(({ matrix }) => heatmap(matrix, options)); // Which checks each.
   const [high, wide] = [panels[0]!.matrix.length, panels[0]!.matrix[0]!.length];
   panels.forEach(({ matrix }) => {

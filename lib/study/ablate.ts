@@ -274,12 +274,13 @@ async function writeStudy(
     tasks: names(study.tasks),
     ...study.zeroShot && { zeroShot: names(study.zeroShot) },
   };
-  const tables = { ...studyJson(result), runs: await writeRuns(study.folder, found) };
+  const tables = studyJson(result), rows = await writeRuns(study.folder, found);
   const key = digest([plan.runs.map(({ key }) => key), tables]);
   const path = `${study.folder}/study.json`;
-  if (!await stored(path, key).catch(() => undefined)) { // Any other file is replaced.
+  const before = await stored<{ readonly runs?: string }>(path, key).catch(() => undefined); // Any other is replaced.
+  if (before?.result.runs !== rows) {
     const seconds = runs.reduce((sum, { provenance }) => sum + provenance.seconds, 0);
-    await store(path, { key, settings: summary(asked) }, tables, seconds);
+    await store(path, { key, settings: summary(asked) }, { ...tables, runs: rows }, seconds);
   }
   const text = result.report, file = `${study.folder}/report.md`;
   if (await Deno.readTextFile(file).catch(() => "") !== text) await writeAtomic(file, [text]);

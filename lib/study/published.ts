@@ -2,7 +2,7 @@ import { sha256 } from "../digest.ts";
 import { InputError, named } from "../errors.ts";
 import { writeAtomic } from "../files.ts";
 import { allFinite, isLine, isRecord, parseJson, readWithin } from "../foreign.ts";
-import { settle } from "../settings.ts";
+import { checked, settle, text } from "../settings.ts";
 import { decode, encode, type NgramBaselines, stored } from "../train/mod.ts";
 import type { Finetuned, Predictions, Pretrained, TaskResult } from "./rows.ts";
 import { studies, type StudySettings, studySettings } from "./settings.ts";
@@ -31,6 +31,7 @@ const MOST = { compressed: 2 ** 26, text: 2 ** 28 };
  * ```
  */
 export async function openStudy(folder: string): Promise<Study> {
+  checked("open a study", "folder", text, folder);
   const refuse = (why: string): never => {
     throw new InputError(`Cannot open a study in ${named(folder)} as ${why}`);
   };
@@ -41,10 +42,10 @@ export async function openStudy(folder: string): Promise<Study> {
     return refuse("it was written without its runs: ablate with its settings adds them");
   }
   const bytes = await readWithin(`${folder}/${FILE}`, "the runs of a study", MOST.compressed);
-  const text = await unzipped(bytes, () => refuse(`${FILE} is damaged or too large`));
-  if (sha256(text) !== result["runs"]) refuse(`${FILE} is of another study than study.json`);
+  const content = await unzipped(bytes, () => refuse(`${FILE} is damaged or too large`));
+  if (sha256(content) !== result["runs"]) refuse(`${FILE} is of another study than study.json`);
   const runs = checkedRuns(
-    parseJson(text, FILE, (why) => refuse(why)),
+    parseJson(content, FILE, (why) => refuse(why)),
     (why) => refuse(`${FILE} has ${why}`),
   );
   const study = { ...studies.ablate, ...settle("open a study", factors, pick(settings)) } as StudySettings;
@@ -94,14 +95,14 @@ export async function writeRuns(folder: string, runs: Runs): Promise<string> {
     tried: tried.map(({ mean: _, ...one }) => one),
   };
   const all = { ...rows, texts, orders: orders.map((order) => [...order]), choices, ...codes && { codes } };
-  const text = JSON.stringify(
+  const content = JSON.stringify(
     all,
     (name, value) =>
       typeof value === "number" && !Number.isFinite(value) ? { number: `${value}` } : encode(name, value),
   );
-  const zip = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+  const zip = new Blob([content]).stream().pipeThrough(new CompressionStream("gzip"));
   await writeAtomic(`${folder}/${FILE}`, [await new Response(zip).bytes()]);
-  return sha256(text);
+  return sha256(content);
 }
 
 /** Unpacks a text, up to its limit. */

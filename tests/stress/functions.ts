@@ -21,6 +21,7 @@ import { isSetting, type Kind, oneOf, type Schema, text, withDefaults } from "..
 import { curveSettings } from "../../lib/show/curve.ts";
 import { isFigure } from "../../lib/show/figure.ts";
 import { forestSettings } from "../../lib/show/forest.ts";
+import { diagramSettings } from "../../lib/show/block.ts";
 import { heatmapSettings } from "../../lib/show/heatmap.ts";
 import { labelSettings } from "../../lib/show/style.ts";
 import { planSettings } from "../../lib/study/planning.ts";
@@ -166,6 +167,17 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
     heatmap: [
       listed("matrix", [[1, 2]]),
       argument("options", { ...axes, z: "z", scale: "diverging" }, heatmapSettings),
+    ],
+    heatmaps: [
+      listed("panels", [{ name: "a", matrix: [[1, 2]] }]),
+      argument("options", { ...axes, z: "z", scale: "diverging" }, heatmapSettings),
+    ],
+    pieces: [
+      listed("rows", [{ name: "a", pieces: ["b</w>"] }]),
+      argument("options", { title: "T" }, { title: labelSettings.title }),
+    ],
+    blockDiagram: [
+      argument("sizes", { layers: 1, width: 8, heads: 2, context: 4, vocabulary: 9 }, diagramSettings),
     ],
     png: [argument("figure", kit.curve([line], axes), isFigure)],
     svg: [argument("figure", kit.curve([line], axes), isFigure)],
