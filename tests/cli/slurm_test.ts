@@ -236,9 +236,10 @@ Deno.test({
 
     const resultsIn = async (folder: string) => {
       const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
-      const results = names.filter((name) => name.endsWith(".json")).map(async (name) =>
-        [name, JSON.parse(await Deno.readTextFile(`${folder}/${name}`)).result] as const
-      );
+      const results = names.filter((name) => name.endsWith(".json")).map(async (name) => {
+        const { runs: _, ...result } = JSON.parse(await Deno.readTextFile(`${folder}/${name}`)).result;
+        return [name, result] as const; // Less the digest of a file that has times.
+      });
       return { names: names.filter((name) => !/^slurm/.test(name)), results: await Promise.all(results) };
     };
     const results = await resultsIn(own);
