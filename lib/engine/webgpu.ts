@@ -58,7 +58,7 @@ function uploadThroughQueue(backend: WebGPUBackend): void {
     const data = tensorMap.get(id);
     if (data.resource || !data.values) return stock(id);
     const numbers = data.values as ArrayLike<number>;
-    const words = data.dtype === "float32" ? Float32Array.from(numbers) : Int32Array.from(numbers);
+    const words = data.dtype === "float32" ? new Float32Array(numbers) : new Int32Array(numbers);
     const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
     const buffer = bufferManager.acquireBuffer(words.byteLength, STORAGE | COPY_SRC | COPY_DST);
     queue.writeBuffer(buffer, 0, words);

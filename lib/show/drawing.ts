@@ -75,12 +75,10 @@ export function drawing(
     })),
     ...labels,
   ];
-  const annotations = [
-    ...texts.map(({ x, y, text, anchor = "left", size, color }): Partial<Annotation> => ({
-      ...{ x, y, text: text.split("<br>").map(escapeText).join("<br>"), font: font(size, color) },
-      ...{ showarrow: false, xanchor: anchor, yanchor: "middle", borderpad: 0 },
-    })),
-  ];
+  const annotations = texts.map(({ x, y, text, anchor = "left", size, color }): Partial<Annotation> => ({
+    ...{ x, y, text: text.split("<br>").map(escapeText).join("<br>"), font: font(size, color) },
+    ...{ showarrow: false, xanchor: anchor, yanchor: "middle", borderpad: 0 },
+  }));
   const axis = { visible: false, fixedrange: true };
   const base = layout({ title, x: "", y: "" }, { height });
   const top = base.margin!.t!;

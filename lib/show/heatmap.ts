@@ -79,10 +79,7 @@ export function heatmap(
   matrix.forEach((row, at) => checkLength(`cells in row ${at + 1}`, row, "in the first", wide));
   if (columns) checkLength("names of columns", columns, "columns", wide);
   if (rows) checkLength("names of rows", rows, "rows", high);
-  let [least, most] = [Infinity, -Infinity];
-  for (const value of matrix.flat()) {
-    if (Number.isFinite(value)) [least, most] = [Math.min(least, value), Math.max(most, value)];
-  }
+  const [least, most] = extremes(matrix);
   checkSome("numbers", least <= most ? [least] : []);
   const [down, across] = [Math.ceil(high / MAX_CELLS), Math.ceil(wide / MAX_CELLS)];
   const digits = Math.max(0, -Math.floor(Math.log10((most - least || Math.abs(most) || 1) / 80)));
@@ -194,26 +191,27 @@ export function heatmaps(panels: readonly HeatmapPanel[], options: HeatmapOption
   const cell = { width: (all - gap.x * (across - 1)) / across, height: 0 };
   cell.height = cell.width * Math.min(2, Math.max(0.5, high / wide));
   const height = Math.round(down * cell.height + (down - 1) * gap.y);
-  const values = panels.flatMap(({ matrix }) => matrix.flat()).filter(Number.isFinite);
-  const end = Math.max(...values.map(Math.abs)) || 1;
+  const [least, most] = extremes(panels.flatMap(({ matrix }) => matrix));
+  const end = Math.max(-least, most) || 1;
+  const id = (i: number) => i === 0 ? "" : i + 1; // Of a panel's axes.
   const axes = panels.flatMap((_, i) => {
-    const [column, row] = [i % across, Math.floor(i / across)], id = i === 0 ? "" : i + 1;
+    const [column, row] = [i % across, Math.floor(i / across)];
     const [from, top] = [column * (cell.width + gap.x), row * (cell.height + gap.y)];
     const isLowest = i + across >= panels.length;
     const common = { tickfont: { size: SMALL }, zeroline: false, title: { text: "" } };
     return [
-      [`xaxis${id}`, {
+      [`xaxis${id(i)}`, {
         ...axis(columns, wide, cell.width, false, SMALL),
         ...common,
-        anchor: `y${id}`,
+        anchor: `y${id(i)}`,
         showticklabels: isLowest,
         domain: [from / all, (from + cell.width) / all],
         range: [-0.5, wide - 0.5],
       }],
-      [`yaxis${id}`, {
+      [`yaxis${id(i)}`, {
         ...axis(rows, high, cell.height, true, SMALL),
         ...common,
-        anchor: `x${id}`,
+        anchor: `x${id(i)}`,
         showticklabels: column === 0,
         domain: [1 - (top + cell.height) / height, 1 - top / height],
         range: [high - 0.5, -0.5],
@@ -221,7 +219,7 @@ export function heatmaps(panels: readonly HeatmapPanel[], options: HeatmapOption
     ];
   });
   const names = panels.map(({ name }, i) => ({
-    ...{ xref: `x${i === 0 ? "" : i + 1} domain`, yref: `y${i === 0 ? "" : i + 1} domain`, x: 0.5, y: 1 },
+    ...{ xref: `x${id(i)} domain`, yref: `y${id(i)} domain`, x: 0.5, y: 1 },
     ...{ text: escapeText(name), showarrow: false, xanchor: "center", yanchor: "bottom", font: { size: 16 } },
   }));
   const beside = (text: string, at: Record<string, unknown>) => ({
@@ -236,8 +234,8 @@ export function heatmaps(panels: readonly HeatmapPanel[], options: HeatmapOption
     title,
     single.map(({ data: [trace] }, i) => ({
       ...{ ...trace, name: panels[i]!.name },
-      ...{ xaxis: `x${i === 0 ? "" : i + 1}`, yaxis: `y${i === 0 ? "" : i + 1}`, showscale: i === 0 },
-      ...{ zmin: scale === "diverging" ? -end : Math.min(...values), zmax: end },
+      ...{ xaxis: `x${id(i)}`, yaxis: `y${id(i)}`, showscale: i === 0 },
+      ...{ ...(scale === "diverging" ? { zmin: -end, zmax: end } : { zmin: least, zmax: most }) },
       colorbar: { ...bar, title: { text: wrapText(z, 50), side: "right" } },
     })),
     {
@@ -253,15 +251,23 @@ export function heatmaps(panels: readonly HeatmapPanel[], options: HeatmapOption
     } as Parameters<typeof figure>[2],
     {
       header: ["", ...panels.map(({ name }) => name)],
-      rows: ["lowest", "highest"].map((name, i) => [
+      rows: ["lowest", "highest"].map((name, end) => [
         name,
-        ...panels.map(({ matrix }) => {
-          const numbers = matrix.flat().filter(Number.isFinite);
-          return formatNumber((i === 0 ? Math.min : Math.max)(...numbers));
-        }),
+        ...panels.map(({ matrix }) => formatNumber(extremes(matrix)[end]!)),
       ]),
     },
   );
+}
+
+/** The lowest and the highest number of a matrix, which may be too large to spread. */
+function extremes(matrix: readonly (readonly number[])[]): readonly [least: number, most: number] {
+  let [least, most] = [Infinity, -Infinity];
+  for (const row of matrix) {
+    for (const value of row) {
+      if (Number.isFinite(value)) [least, most] = [Math.min(least, value), Math.max(most, value)];
+    }
+  }
+  return [least, most];
 }
 
 /** An axis with tick labels, as many as fit. */

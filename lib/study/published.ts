@@ -58,16 +58,12 @@ const { models, positions, lambda, transfer, vary, tune, tunePer, tuneAt, margin
 const factors = { models, positions, lambda, transfer, vary, tune, tunePer, tuneAt, margins, pretrained };
 
 const pick = (settings: Readonly<Record<string, unknown>>): unknown =>
-  Object.fromEntries(Object.keys(factors).map((name) => [name, numbersOf(settings[name])]));
-
-/** Settings as they were before JSON, which has no infinite numbers. */
-function numbersOf(value: unknown): unknown {
-  if (value === "Infinity") return Infinity;
-  if (Array.isArray(value)) return value.map(numbersOf);
-  return isRecord(value)
-    ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, numbersOf(part)]))
-    : value;
-}
+  Object.fromEntries(
+    Object.keys(factors).map((name) => [
+      name,
+      revived(settings[name], (part) => part === "Infinity" ? Infinity : part),
+    ]),
+  );
 
 /** What is kept of a study's runs. */
 type Runs = Pick<Found, "pretrained" | "finetuned" | "tried" | "choices" | "codes">;
@@ -183,7 +179,7 @@ type WithTexts = Omit<Pretrained, "baselines" | "zeroShot"> & {
 
 /** The runs of a file, each checked and with what it shares with others. */
 function checkedRuns(value: unknown, refuse: (why: string) => never): Runs {
-  const all = decode(numbers(value), () => refuse("values that are not of a study"));
+  const all = decode(revived(value, numberOf), () => refuse("values that are not of a study"));
   if (!isRecord(all) || !isCount(all["choices"]) || !(all["codes"] === undefined || isCount(all["codes"]))) {
     return refuse("no runs of a study");
   }
@@ -214,11 +210,18 @@ function checkedRuns(value: unknown, refuse: (why: string) => never): Runs {
   };
 }
 
-/** Numbers that JSON has no form for. */
-function numbers(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(numbers);
-  if (!isRecord(value)) return value;
-  const { number, ...others } = value;
-  if (typeof number === "string" && Object.keys(others).length === 0) return Number(number);
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, numbers(part)]));
+/** A number that JSON has no form for, as {@linkcode writeRuns} writes it. */
+function numberOf(value: unknown): unknown {
+  return isRecord(value) && Object.keys(value).length === 1 && typeof value["number"] === "string"
+    ? Number(value["number"])
+    : value;
+}
+
+/** A copy of a value of JSON with each of its parts replaced, inner ones first. */
+function revived(value: unknown, replace: (part: unknown) => unknown): unknown {
+  if (Array.isArray(value)) return replace(value.map((part) => revived(part, replace)));
+  if (!isRecord(value)) return replace(value);
+  return replace(
+    Object.fromEntries(Object.entries(value).map(([name, part]) => [name, revived(part, replace)])),
+  );
 }

@@ -276,16 +276,8 @@ function scoresOf({ pretrained, finetuned, study: { margins } }: Found): RunScor
 
 /** A study's factors, with the levels that its runs have, in the order of its settings. */
 function factorsOf(study: StudySettings, scores: readonly Score[]): Factor[] {
-  const { models, positions, lambda, transfer, vary = {} } = study;
   const tasks = [...new Set(scores.map(({ levels }) => levels["task"] as string))];
-  const known: Vary = {
-    task: tasks,
-    model: models,
-    positions: [...positions],
-    lambda,
-    transfer: [...transfer, "zero-shot"],
-    ...vary,
-  };
+  const known: Vary = { task: tasks, ...factorLevels(study), transfer: [...study.transfer, "zero-shot"] };
   return Object.entries(known).map(([name, levels]) => ({ name, levels }));
 }
 

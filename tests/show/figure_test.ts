@@ -347,6 +347,9 @@ Deno.test("panels of heatmaps have one scale, and must be of one size", async ()
     () => heatmaps([{ name: "a", matrix: one! }, { name: "b", matrix: [[1]] }], options),
     /^Cannot draw 1 rows with 2 in the first panel/,
   );
+  const large = Array.from({ length: 128 }, () => Array(128).fill(0.5)); // Twelve are too many numbers to spread.
+  const panels = Array.from({ length: 12 }, (_, i) => ({ name: `head ${i + 1}`, matrix: large }));
+  assertEquals(heatmaps(panels, options).data.length, 12);
 });
 
 Deno.test("a model's diagram counts its parameters as the model does", () => {
