@@ -24,7 +24,7 @@ const MOST = { compressed: 2 ** 26, text: 2 ** 28 };
  *
  * @example
  * ```ts
- * import { openStudy } from "../mod.ts";
+ * import { openStudy } from "./mod.ts";
  *
  * const study = await openStudy("data/studies/tuned");
  * study.table.print();
