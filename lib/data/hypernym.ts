@@ -1,6 +1,6 @@
 import type { Example } from "../text/mod.ts";
 import { byHash } from "./hash.ts";
-import { alikeSets, type Scored, scored, splitByHypernym } from "./looks.ts";
+import { ALIKE, alikeSets, type Scored, scored, splitByHypernym, type Tolerance } from "./looks.ts";
 import type { TaskOf } from "./task.ts";
 import { definitions, nouns, WORDNET, WORDNET_LICENCE } from "./wordnet.ts";
 
@@ -16,7 +16,6 @@ const SELECTED = [
   "an organization",
   "a chemical",
 ];
-const ALIKE = { tilt: 0.6, characters: 12 };
 
 /**
  * Builds task `hypernym` from WordNet: entailment (section 3.3 of the paper). The premise is the definition of a noun
@@ -42,9 +41,9 @@ export async function hypernym(): Promise<TaskOf<"entailment">> {
     name: "hypernym",
     kind: "entailment",
     labels: ["not entailment", "entailment"],
-    train: questions(train),
-    validation: questions(validation),
-    test: questions(test),
+    train: questions(train, ALIKE.train),
+    validation: questions(validation, ALIKE.scored),
+    test: questions(test, ALIKE.scored),
     measures: ["accuracy"],
     source: WORDNET,
     licence: WORDNET_LICENCE,
@@ -55,8 +54,8 @@ export async function hypernym(): Promise<TaskOf<"entailment">> {
 }
 
 /** Asks each definition with its own kind, and with that of one that looks alike. */
-function questions(items: readonly Scored[]): Example<"entailment">[] {
-  const examples = alikeSets(items, 2, ALIKE).flatMap((pair) =>
+function questions(items: readonly Scored[], most: Tolerance): Example<"entailment">[] {
+  const examples = alikeSets(items, 2, most).flatMap((pair) =>
     pair.flatMap(({ gloss, kind: own }) =>
       pair.map(({ kind }) => ({ premise: gloss, hypothesis: hypothesis(kind), label: kind === own ? 1 : 0 }))
     )

@@ -8,7 +8,6 @@ import { imdb, IMDB_LICENCE } from "./imdb.ts";
 import { kind } from "./kind.ts";
 import type { Task, TaskEntry, TaskOf } from "./task.ts";
 import { sameKind } from "./same-kind.ts";
-import { verses } from "./verses.ts";
 import { wordOrder } from "./word-order.ts";
 import { WORDNET_LICENCE, WORDNET_MEGABYTES } from "./wordnet.ts";
 
@@ -59,15 +58,6 @@ const KNOWN: readonly Known[] = [
     load: hypernym,
   },
   {
-    name: "verses",
-    kind: "similarity",
-    about: "Do clauses of two translations of the Bible have the same meaning?",
-    licence: BIBLE_LICENCE,
-    megabytes: 5.8,
-    options: [],
-    load: verses,
-  },
-  {
     name: "same-kind",
     kind: "similarity",
     about: "Is what a definition describes of the same kind as six examples?",
@@ -106,8 +96,6 @@ export interface TaskKinds {
   kind: "choice";
   /** A premise and a hypothesis. */
   hypernym: "entailment";
-  /** Two texts with the same meaning or not. */
-  verses: "similarity";
   /** A definition, and six examples of its kind or another. */
   "same-kind": "similarity";
   /** A context and two choices. */
@@ -173,7 +161,6 @@ export function listTasks(): readonly TaskEntry[] {
  * - `"imdb"`: is a film review positive? The last 90 words of each of 49,000 reviews.
  * - `"kind"`: which of four kinds of thing does a definition from WordNet describe?
  * - `"hypernym"`: does a definition entail that something is of a kind?
- * - `"verses"`: do a clause of the King James Bible and one of the World English Bible have the same meaning?
  * - `"same-kind"`: is what a definition describes of the same kind as six examples?
  * - `"word-order"`: which of two clauses is the original? The other one has two adjacent words swapped.
  *

@@ -574,7 +574,7 @@ export const studies: {
     positions: ["learned"],
     lambda: [0, 0.5],
     transfer: ["all", -1],
-    tasks: ["imdb", "hypernym", "verses", "same-kind", "kind"],
+    tasks: ["imdb", "hypernym", "same-kind", "kind"],
     corpus: "books+reviews+speeches",
     merges: 4000,
     pretrain: { ...ablation.pretrain, rate: 1e-3, updates: 8000, batch: 16 },

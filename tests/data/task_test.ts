@@ -13,7 +13,7 @@ import {
 } from "../../lib/data/mod.ts";
 import { clausesOfVerse, worldEnglish } from "../../lib/data/bible.ts";
 import { nouns } from "../../lib/data/wordnet.ts";
-import { overlap, words } from "./baselines.ts";
+import { words } from "./baselines.ts";
 import { repostsIn } from "./reposts.ts";
 import { hasFew, textsOf } from "./surface.ts";
 
@@ -27,10 +27,9 @@ const once = <T>(make: () => Promise<T>) => {
 const imdb = once(() => task("imdb"));
 const kind = once(() => task("kind"));
 const hypernym = once(() => task("hypernym"));
-const verses = once(() => task("verses"));
 const sameKind = once(() => task("same-kind"));
 const wordOrder = once(() => task("word-order"));
-const loaded = { imdb, kind, hypernym, verses, "same-kind": sameKind, "word-order": wordOrder };
+const loaded = { imdb, kind, hypernym, "same-kind": sameKind, "word-order": wordOrder };
 const load = (name: string): Promise<Task> => loaded[name as keyof typeof loaded]();
 const groups = once(async () =>
   new Map([...await nouns()].map(([, { gloss, hypernyms }]) => [gloss, hypernyms]))
@@ -128,7 +127,7 @@ Deno.test("task word-order has no clause in two splits, as context or choice, up
   ok(apart(train!, validation!, test!));
 });
 
-for (const name of ["kind", "hypernym", "verses", "same-kind", "word-order"] as const) {
+for (const name of ["kind", "hypernym", "same-kind", "word-order"] as const) {
   Deno.test(`task ${name} is the same each time`, async () => {
     deepStrictEqual(await task(name), await load(name));
   });
@@ -221,7 +220,7 @@ for (const name of ["kind", "hypernym", "same-kind"] as const) {
 
 Deno.test("task hypernym has enough examples to measure small differences", async () => {
   const { train, validation, test } = await hypernym();
-  ok(train.length > 5000 && validation.length > 1000 && test.length > 4400);
+  ok(train.length > 12_000 && validation.length > 1000 && test.length > 4400);
 });
 
 Deno.test("task hypernym asks each definition once of the right kind and once of a wrong one", async () => {
@@ -270,7 +269,7 @@ Deno.test("task hypernym has for each definition one that looks alike, asked wit
     const byKinds = Map.groupBy(asked, ({ right, wrong }) => `${right} ${wrong}`);
     for (const { text, right, wrong } of asked) {
       const mates = byKinds.get(`${wrong} ${right}`) ?? [];
-      ok(mates.some((mate) => looksAlike([text, mate.text], 12)), text);
+      ok(mates.some((mate) => looksAlike([text, mate.text], split === "train" ? 20 : 12)), text);
     }
   }
 });
@@ -306,37 +305,6 @@ Deno.test("the first two words of a definition say as little of a right kind as 
   ok(known.length > 500 && right / known.length < 0.6, `${right} of ${known.length}`);
 });
 
-Deno.test("task verses has each clause once in a right and once in a wrong pair", async () => {
-  const whole = await verses();
-  for (const split of SPLITS) {
-    for (const side of ["first", "second"] as const) {
-      for (const [text, pair] of Map.groupBy(whole[split], (example) => example[side])) {
-        deepStrictEqual(pair.map(({ label }) => label).sort(), [0, 1], text);
-      }
-    }
-  }
-});
-
-Deno.test("task verses has right and wrong pairs that share as many words", async () => {
-  const { train, test } = await verses();
-  for (const part of [train, test]) {
-    const [wrong, right] = [0, 1].map((label) => {
-      const shares = part.filter((example) => example.label === label).map(({ first, second }) =>
-        overlap(first, second)
-      );
-      return shares.reduce((a, b) => a + b) / shares.length;
-    });
-    ok(Math.abs(wrong! - right!) < 0.02, `${wrong} ${right}`);
-  }
-});
-
-Deno.test("task verses pairs a clause with the same clause of the other translation", async () => {
-  const { train, validation, test } = await verses();
-  const all = [...train, ...validation, ...test];
-  const found = all.find(({ first, label }) => first.includes("they believed them not") && label === 1);
-  strictEqual(found?.second, "and they didn’t believe them");
-});
-
 Deno.test("task same-kind asks each definition once of the right examples and once of wrong ones", async () => {
   const whole = await sameKind();
   for (const split of SPLITS) {
@@ -364,7 +332,7 @@ Deno.test("task same-kind asks of a definition and of one that looks alike with 
   for (const split of SPLITS) {
     for (const group of Map.groupBy(whole[split], ({ second }) => second).values()) {
       deepStrictEqual(group.map(({ label }) => label).sort(), [0, 1]);
-      ok(looksAlike(group.map(({ first }) => first), 12), group[0]!.first);
+      ok(looksAlike(group.map(({ first }) => first), split === "train" ? 20 : 12), group[0]!.first);
     }
   }
 });
