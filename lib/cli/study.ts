@@ -136,7 +136,7 @@ function commandOf(name: keyof typeof studies): Command {
     "Arms": ["models", "positions", "lambda", "transfer", "tasks", "vary", "seeds"],
     "Tuning": ["tune", "tunePer", "tuneAt"],
     "Model size": ["preset", "size"],
-    "Pre-training": ["pretrained", "corpus", "merges", "pretrain", "heldoutWindows", "zeroShot"],
+    "Pre-training": ["pretrained", "corpus", "merges", "pretrain", "heldoutWindows", "heldoutContext", "zeroShot"],
     "Fine-tuning": ["finetune", "words", "trainExamples", "sample", "testExamples"],
     "Findings": ["margins"],
     "Run": [
@@ -215,12 +215,13 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   const { workers, ...asked } = settleStudy(studies[name], recorded);
   const pretrained = changes.pretrained ?? asked.pretrained;
   if (pretrained !== undefined) {
-    const { corpus, merges, pretrain, heldoutWindows } = changes;
+    const { corpus, merges, pretrain, heldoutWindows, heldoutContext } = changes;
     const ignored = Object.entries({
       preset: named,
       corpus,
       merges,
       heldoutWindows,
+      heldoutContext,
       ...size,
       ...prefixed(pretrain),
     })

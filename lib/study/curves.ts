@@ -134,7 +134,10 @@ export function positionCurves(
       const own = bySeed(level), seeds = [...own.keys()].filter((seed) => reference?.has(seed) ?? true);
       if (seeds.length === 0) return [];
       const values = (of: ReadonlyMap<number, number[]>, i: number) => seeds.map((seed) => of.get(seed)![i]!);
-      const places = [...own.get(seeds[0]!)!.keys()];
+      const lengths = [own, ...reference ? [reference] : []].flatMap((of) =>
+        seeds.map((seed) => of.get(seed)!.length)
+      );
+      const places = Array.from({ length: Math.min(...lengths) }, (_, i) => i);
       return [{
         name: [levelLabel(name, level), labelOf(fixed, others)].filter(Boolean).join(", "),
         levels: { [name]: level, ...fixed },

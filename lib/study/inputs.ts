@@ -9,7 +9,7 @@ import {
   task as loadTask,
 } from "../data/mod.ts";
 import { sha256 } from "../digest.ts";
-import { dispose, type Preset } from "../model/mod.ts";
+import { dispose, positionRules, type Preset } from "../model/mod.ts";
 import { type Tokenizer, tokensOf, trainBpe } from "../text/mod.ts";
 import {
   encodeTask,
@@ -182,14 +182,23 @@ export async function sourcesOf(study: StudySettings, isTuned: boolean): Promise
   // Models of every size read each text, before any is trained.
   for (const { study: variant } of variantsOf(study)) {
     const { textOf, tokenizer, validation } = sources.get(nameOf(variant))!;
-    for (const { context } of variant.models.flatMap((model) => presetsOf(variant, model))) {
-      const text = texts[textOf(context)];
-      for (const part of text ? [text.corpus.heldout, ...isTuned ? [validation] : []] : []) {
-        evaluationWindows(tokensOf(part, tokenizers[tokenizer]!), context, variant.heldoutWindows);
-      }
+    for (const preset of variant.models.flatMap((model) => presetsOf(variant, model))) {
+      const text = texts[textOf(preset.context)], { context } = preset;
+      if (!text) continue;
+      const longest = Math.max(context, windowOf(preset, variant.heldoutContext).context ?? 0);
+      const check = (part: string, length: number) =>
+        evaluationWindows(tokensOf(part, tokenizers[tokenizer]!), length, variant.heldoutWindows);
+      check(text.corpus.heldout, longest);
+      if (isTuned) check(validation, context);
     }
   }
   return { tokenizers, texts, sourceOf: (variant) => sources.get(nameOf(variant))! };
+}
+
+/** The window of the loss by position, if it is not the model's context. */
+export function windowOf({ context, positions: { kind } }: Preset, asked = context): { context?: number } {
+  const window = positionRules[kind].extrapolates ? asked : Math.min(asked, context);
+  return window === context ? {} : { context: window };
 }
 
 /** Each arm pre-trains its own model. */

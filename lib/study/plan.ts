@@ -40,6 +40,7 @@ import {
   type TaskInputs,
   taskInputs,
   tasksFor,
+  windowOf,
 } from "./inputs.ts";
 
 /** A run of a study: training and evaluation of a model. */
@@ -90,6 +91,8 @@ export interface PretrainInputs {
 export interface PretrainEvaluation {
   readonly heldout: string;
   readonly windows: number;
+  /** Window of the loss by position, if it is not the model's context. */
+  readonly context?: number;
   readonly zeroShot: readonly Task[];
 }
 
@@ -210,7 +213,10 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
     const options = optionsOf(cell, "pretrain", tuned), tokenizer = tokenizers[source.tokenizer]!;
     const answers = !isTuning && architectureOf(preset).causal; // `bert` has no zero-shot evaluation.
     const zeroShot = answers ? tasksOf(cell.study, seeds[0]!).zeroShot : [];
-    const evaluation = { heldout: isTuning ? validation : corpus.heldout, windows, zeroShot };
+    const evaluation = {
+      ...{ heldout: isTuning ? validation : corpus.heldout, windows, zeroShot },
+      ...isTuning ? {} : windowOf(preset, cell.study.heldoutContext),
+    };
     const zeroShotInputs = zeroShot.map((task) => {
       const { train, ...rest } = taskInputs(task);
       return heuristicOf(task).by === "acceptability" ? { ...rest, train } : rest; // Its threshold depends on training examples.

@@ -163,7 +163,8 @@ export async function pretrainedRows(
     );
     if (heldout !== undefined) checkText(heldout);
     if (byPosition !== undefined) {
-      expectValue(byPosition.length === preset.context - 1, "number of positions", byPosition.length);
+      const { context = preset.context } = evaluation;
+      expectValue(byPosition.length === context - 1, "number of positions", byPosition.length);
       byPosition.forEach((bits) => expectValue(isAmount(bits), "bits by position", bits));
     }
     checkBudget(trained);

@@ -221,7 +221,7 @@ async function* trainModel(
 /** Evaluates a pre-trained model. */
 async function evaluatePretrained(
   lm: LanguageModel,
-  { evaluation: { heldout, windows, zeroShot: tasks } }: PlannedPretrain,
+  { evaluation: { heldout, windows, zeroShot: tasks, ...context } }: PlannedPretrain,
 ): Promise<Omit<PretrainResult, "trained">> {
   if (!architectureOf(lm.config).causal) return { zeroShot: [] }; // `bert` does not predict the next token.
   const answers: AnswerResult[] = [];
@@ -231,7 +231,7 @@ async function evaluatePretrained(
   }
   return {
     heldout: await scoreText(lm, heldout, { windows }),
-    byPosition: await scoreByPosition(lm, heldout, { windows }),
+    byPosition: await scoreByPosition(lm, heldout, { windows, ...context }),
     zeroShot: answers,
   };
 }

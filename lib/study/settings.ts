@@ -150,6 +150,11 @@ export interface StudySettings {
   readonly testExamples: number;
   /** Maximum number of held-out windows for the evaluation of a pre-trained model. */
   readonly heldoutWindows: number;
+  /**
+   * Length of the windows in which the loss by position is measured, in tokens, for models whose positions extrapolate;
+   * for others at most their context. Default: their context.
+   */
+  readonly heldoutContext?: number;
   /** Differences below these do not matter: a finding may be that two arms are equal within ± a margin. */
   readonly margins: {
     /** Of a task's metric, in points. */
@@ -278,6 +283,12 @@ export const studySettings = {
   heldoutWindows: {
     ...training.windows,
     about: "held-out windows that score a model, at most",
+  },
+  heldoutContext: {
+    ...training.context,
+    about:
+      "window of the loss by position, which may exceed the model's context if its positions extrapolate",
+    otherwise: "the model's context",
   },
   margins: {
     points: {
@@ -662,7 +673,8 @@ function checkPretrained(
   { models, positions, zeroShot, vary = {}, tune = {} }: StudySettings,
   name: PretrainedName,
 ): void {
-  const ofPretraining = (path: string) => /^(preset|pretrain|corpus|merges|heldoutWindows)\b/.test(path);
+  const ofPretraining = (path: string) =>
+    /^(preset|pretrain|corpus|merges|heldoutWindows|heldoutContext)\b/.test(path);
   for (const [action, settings] of [["vary", vary], ["tune", tune]] as const) {
     const path = Object.keys(settings).find(ofPretraining);
     if (path === undefined) continue;

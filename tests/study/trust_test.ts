@@ -50,6 +50,41 @@ async function again(
   }
 }
 
+Deno.test("a longer window of the loss by position is read by the models that are there, if their positions can", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const both = {
+      ...small,
+      positions: ["learned", "sinusoidal"],
+      tasks: [],
+      lambda: [0],
+      folder,
+      workers: 1,
+    } as const;
+    const before = await ablate(both);
+    let updates = 0;
+    const run = ablate({ ...both, heldoutContext: 30 });
+    for await (const _ of run) updates++;
+    const { pretrained, byPosition } = await run;
+    assertEquals(updates, 0);
+    assertEquals(pretrained.map(({ byPosition }) => byPosition!.length), [11, 29]);
+    assertEquals(pretrained[0], before.pretrained[0]);
+    assertEquals(pretrained[1]!.heldout, before.pretrained[1]!.heldout);
+    const bins = 30; // One a position.
+    assertEquals(byPosition("positions", { bins }).map(({ x }) => x.length), [11, 29]);
+    assertEquals(
+      byPosition("positions", { bins, minus: "learned" }).map(({ x, y }) => [x.length, y.length]),
+      [[11, 11]],
+    );
+    await assertRefused(
+      () => ablate({ ...both, heldoutContext: 6000 }),
+      /^Cannot .* 6000/,
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("other test labels are scored, by the model that is there", async () => {
   const test = task.test.map((example) => ({ ...example, label: 1 - example.label })) as Task["test"];
   const { updates, before, after } = await again({ tasks: [{ ...task, test } as Task] });

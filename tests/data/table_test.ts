@@ -1,0 +1,54 @@
+/** The tables of `data/README.md` say what is: each row is made again, or held to the file that it comes from. */
+import { strictEqual } from "node:assert/strict";
+import { task } from "../../lib/data/mod.ts";
+import { sha256 } from "../../lib/digest.ts";
+import { assert } from "../assert.ts";
+import { surface } from "./surface.ts";
+
+const read = (path: string) => Deno.readTextFile(new URL(`../../data/${path}`, import.meta.url));
+const NAMES = ["imdb", "kind", "hypernym", "same-kind", "word-order"] as const;
+
+/** The cells of a table's row by the heads of their columns. */
+async function row(head: string, name: string): Promise<Map<string, string>> {
+  const lines = (await read("README.md")).split("\n");
+  const cellsOf = (line: string) =>
+    line.split("|").slice(1, -1).map((cell) => cell.replaceAll("`", "").trim());
+  const at = lines.findIndex((line) => cellsOf(line)[0] === head);
+  assert(at >= 0, `no table of ${head}`);
+  const heads = cellsOf(lines[at]!);
+  const found = lines.slice(at).find((line) => cellsOf(line)[0] === name);
+  assert(found, `no row ${name}`);
+  return new Map(cellsOf(found).map((cell, i) => [heads[i]!, cell]));
+}
+
+/** The accuracy in percent, with one digit. */
+const percent = (right: number, of: number) => (100 * right / of).toFixed(1);
+
+for (const name of NAMES) {
+  Deno.test(`data/README.md has the sizes of task ${name}`, async () => {
+    const found = await row("name", name), whole = await task(name);
+    for (const split of ["train", "validation", "test"] as const) {
+      strictEqual(found.get(split), whole[split].length.toLocaleString("en-US"));
+    }
+  });
+
+  Deno.test(`data/README.md has what a reader answers of task ${name}`, async () => {
+    const { [name]: { questions, examples, answers } } = JSON.parse(await read("by-eye.json"));
+    const { test } = await (name === "imdb" ? task(name, { words: 60 }) : task(name));
+    const asked = (examples as string).split(" ").map((i) => test[Number(i)]!);
+    strictEqual(sha256(JSON.stringify(asked.map(({ label: _, ...question }) => question))), questions);
+    const given = (answers as string).split(" ").map(Number);
+    strictEqual(given.length, asked.length);
+    const right = asked.filter(({ label }, i) => label === given[i]).length;
+    strictEqual((await row("answered by", "a reader, 100 questions")).get(name), `${right}`);
+  });
+}
+
+for (const name of NAMES.slice(1) as string[]) {
+  Deno.test(`data/README.md has what surface cues answer of task ${name}`, async () => {
+    const whole = await task(name), guesses = surface(whole);
+    const right = whole.test.filter(({ label }, i) => label === guesses[i]).length;
+    const cell = (await row("answered by", "surface cues, all together")).get(name);
+    strictEqual(cell?.split(" ")[0], percent(right, whole.test.length));
+  });
+}
