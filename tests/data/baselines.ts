@@ -1,8 +1,10 @@
 /**
- * What can be had from the surface of each task, without reading: `deno run tests/data/baselines.ts` prints
- * the table that data/README.md shows. Everything learns from `train` and is scored on `test`.
+ * What can be had from the surface of each task, without reading: `deno run --allow-write=data tests/data/baselines.ts`
+ * writes what data/README.md shows to data/baselines.json, and prints it; with names of tasks it prints theirs.
+ * Everything learns from `train` and is scored on `test`.
  */
-import { isGraded, listTasks, type Task, task } from "../../lib/data/mod.ts";
+import { isGraded, listTasks, type Split, type Task, task } from "../../lib/data/mod.ts";
+import { sha256 } from "../../lib/digest.ts";
 import { hasFew, jaccard, surface, type Texts, textsOf } from "./surface.ts";
 
 /** A text as counted words, and the index of its class. */
@@ -255,6 +257,12 @@ const baselines: Record<string, (task: Task) => Guesses | undefined> = {
   "surface cues, all together": (task) => surface(task),
 };
 
+/** A digest of a task's examples: a test holds that those were answered which the task has. */
+export function questionsOf(task: Task): string {
+  const splits: Split[] = ["train", "validation", "test"];
+  return sha256(JSON.stringify(splits.map((split) => task[split])));
+}
+
 function isPair({ kind }: Task): boolean {
   return kind === "entailment" || kind === "similarity";
 }
@@ -281,7 +289,14 @@ if (import.meta.main) {
     console.log(`  a mark out of ten stands in ${percent(marks / task.test.length)} % of the test texts`);
   }
   console.log(`\n| baseline | ${names.join(" | ")} |\n|${" --- |".repeat(names.length + 1)}`);
+  const rows: Record<string, string[]> = {};
   for (const [name, guess] of Object.entries(baselines)) {
-    console.log(`| ${name} | ${tasks.map((task) => score(task, guess(task))).join(" | ")} |`);
+    const scores = rows[name] = tasks.map((task) => score(task, guess(task)));
+    console.log(`| ${name} | ${scores.join(" | ")} |`);
+  }
+  if (Deno.args.length === 0) {
+    const questions = Object.fromEntries(tasks.map((task) => [task.name, questionsOf(task)]));
+    const made = JSON.stringify({ questions, tasks: names, rows }, null, 2);
+    await Deno.writeTextFile(new URL("../../data/baselines.json", import.meta.url), `${made}\n`);
   }
 }
