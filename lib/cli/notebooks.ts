@@ -1,4 +1,4 @@
-import { checkWritable, fileError, writeAtomic } from "../files.ts";
+import { checkWritable, exists, fileError, writeAtomic } from "../files.ts";
 import { dirname } from "node:path";
 import { InputError, named } from "../errors.ts";
 import {
@@ -9,7 +9,10 @@ import {
   formatNotebook,
   nameOf,
   type Notebook,
+  originalOf,
   readNotebook,
+  translationOf,
+  updateTranslation,
 } from "../notebook/mod.ts";
 import { flag, number, settle, text } from "../settings.ts";
 import { addSections, addSettings, Command, given, interrupted, interruptible, run } from "./command.ts";
@@ -37,7 +40,9 @@ export const command = addSections(
     new Command("deno task notebooks")
       .description(
         "Runs all notebooks, or those named, with Deno's Jupyter kernel, and writes them formatted, with their outputs. A " +
-          "notebook that fails is not changed, and the others are run. A notebook's code has all your permissions.",
+          "notebook that fails is not changed, and the others are run. A notebook's code has all your permissions. " +
+          "Translations in notebooks/zh are not run: each gets the code and outputs of its original, after the original " +
+          "has run or when the translation is named.",
       )
       .argument("[names...]", "names of notebooks, such as 01_tokens or 01, or paths"),
     settings,
@@ -77,22 +82,28 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
     console.error(failure.message);
     Deno.exitCode = 2;
   };
-  const notebooks: { path: string; target: string | undefined; read: Notebook }[] = [];
+  const notebooks: { path: string; target: string | undefined; read: Notebook; original?: string }[] = [];
   for (const [destination, path] of targets) {
     const target = out === undefined && smoke ? undefined : destination;
     try {
       const read = await readNotebook(path);
+      const original = originalOf(path);
+      const isTranslation = original !== undefined && await exists(original);
       if (target) await checkWritable(target);
-      notebooks.push({ path, target, read });
+      notebooks.push({ path, target, read, ...isTranslation && { original } });
     } catch (error) {
       refused("run", path, error);
     }
   }
-  const chosen = notebooks.length > 0 ? await findPython(python) : python;
-  for (const { path, target, read } of notebooks) {
+  const chosen = notebooks.some(({ original }) => !original) ? await findPython(python) : python;
+  for (const { path, target, read, original } of notebooks) {
     const name = named(nameOf(path));
     const started = performance.now();
     try {
+      if (original) {
+        await translate(await readNotebook(original), path, target);
+        continue;
+      }
       const notebook = smoke ? read : await format(read); // Before its code is hashed.
       const ran = await execute(notebook, await Deno.realPath(dirname(path)), {
         smoke,
@@ -115,11 +126,31 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
       }
       if (target) await writeAtomic(target, [formatNotebook(ran)]);
       console.log(`${name}: ${took}${target ? `, written to ${named(target)}` : ""}`);
+      const translation = translationOf(path);
+      if (target === path && await exists(translation)) await translate(ran, translation, translation);
     } catch (error) {
       if (signal.aborted) return interrupted(`${name}: stopped, and not changed`);
       refused("run", path, error);
     }
   }
+}
+
+/** Updates a translation with its original's code and outputs, and names the cells that need a translator. */
+async function translate(original: Notebook, path: string, target: string | undefined): Promise<void> {
+  const { notebook, untranslated, outdated, removed } = updateTranslation(original, await readNotebook(path));
+  if (target) {
+    await writeAtomic(target, [formatNotebook(notebook)]);
+    console.log(`${named(nameOf(path))}: translation written to ${named(target)}`);
+  }
+  const report = (ids: readonly string[], why: string) => {
+    if (ids.length > 0) console.error(`${named(path)}: ${why}: ${ids.join(", ")}`);
+  };
+  report(untranslated, "not translated");
+  report(
+    outdated,
+    "translated from an earlier text (when translated again, remove `translates` from the cell's metadata)",
+  );
+  report(removed, "no longer in the original");
 }
 
 if (import.meta.main) await run(command);

@@ -5,12 +5,14 @@ import {
   findNotebooks,
   nameOf,
   type Notebook,
+  originalOf,
   pageContext,
   readNotebook,
   render,
   renderIndex,
   type Summary,
   summaryOf,
+  TRANSLATION,
 } from "../notebook/mod.ts";
 import { settle, text } from "../settings.ts";
 import { addSections, addSettings, Command, given, run } from "./command.ts";
@@ -69,7 +71,7 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
   // All are read first: the links between pages lead to those that there will be.
   const set: Entry[] = [];
   for (const [page, path] of owners) {
-    const name = nameOf(path);
+    const name = isTranslation(path) ? `${TRANSLATION}/${nameOf(path)}` : nameOf(path);
     const isChosen = paths.has(path);
     await guarded(isChosen, async () => {
       const notebook = await readNotebook(path);
@@ -106,13 +108,15 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
   }
 
   function pageOf(path: string): string {
-    return resolve(out, `${nameOf(path)}.html`);
+    return resolve(out, `${nameOf(path)}${isTranslation(path) ? `.${TRANSLATION}` : ""}.html`);
   }
   async function write(page: string, html: string): Promise<void> {
     await writeAtomic(page, [html]);
     console.log(`${out}/${named(basename(page))}: ${(html.length / 1e6).toFixed(2)} MB`);
   }
 }
+
+const isTranslation = (path: string): boolean => originalOf(path) !== undefined;
 
 const hrefOf = ({ page }: Entry): string => encodeURIComponent(basename(page));
 

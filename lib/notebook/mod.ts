@@ -23,3 +23,11 @@ export { format } from "./format.ts";
 export { pageContext } from "./links.ts";
 export type { Navigation, PageLink } from "./page.ts";
 export { type PageContext, render, renderIndex, type Summary, summaryOf } from "./render.ts";
+export {
+  originalOf,
+  textHash,
+  TRANSLATION,
+  translationOf,
+  type UpdatedTranslation,
+  updateTranslation,
+} from "./translation.ts";

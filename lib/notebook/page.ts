@@ -24,9 +24,10 @@ export const MAIN = "main";
 
 /** A page with its style, scripts and content security policy: no script but plotly.js and its caller, no network. */
 export function pageHtml(
-  { title, main, navigation = {}, hasFigures = false }: {
+  { title, main, lang = "en", navigation = {}, hasFigures = false }: {
     readonly title: string;
     readonly main: string;
+    readonly lang?: string;
     readonly navigation?: Navigation | undefined;
     readonly hasFigures?: boolean;
   },
@@ -42,7 +43,7 @@ export function pageHtml(
   ].join("; ");
   const top = navigationHtml("Notebooks", navigation);
   return `<!DOCTYPE html>
-<html lang="en">
+<html lang="${lang}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">

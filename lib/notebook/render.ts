@@ -57,7 +57,7 @@ const MAX_LENGTHS = { code: 1e5, formula: 5e3, html: 4e6, markdown: 2e5, page: 1
 /**
  * Renders a notebook as a self-contained HTML page: text, formulas as MathML, code, outputs and interactive figures.
  * plotly.js is embedded at most once; a figure that it cannot draw is shown as the notebook's image or text of it.
- * Sources that cannot be rendered are shown as they are.
+ * Sources that cannot be rendered are shown as they are. The page's language is `lang` in the notebook's metadata.
  *
  * The notebook is not trusted: HTML outputs are sanitised, and a content security policy allows no script but plotly.js
  * and its caller, and no network access.
@@ -110,10 +110,16 @@ export async function render(
     : "";
   return pageHtml({
     title: summaryOf(notebook, name).title,
+    lang: languageOf(metadata),
     main: `${main}\n<footer>notebooks/${escapeText(name)}.ipynb${escapeText(runNote)}</footer>`,
     navigation: context.navigation,
     hasFigures: figures.size > 0,
   });
+}
+
+/** The language tag in a notebook's metadata, or that of English. */
+function languageOf({ lang }: Bundle): string {
+  return typeof lang === "string" && /^[a-z]{2,3}(-[A-Za-z\d]{1,8})*$/.test(lang) ? lang : "en";
 }
 
 /** What a list of pages says of a notebook. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import {
   type CodeCell,
   format,
@@ -12,6 +13,8 @@ import {
   type Output,
   type RunMetadata,
   sourcesHash,
+  textHash,
+  updateTranslation,
 } from "../../lib/notebook/mod.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -166,4 +169,74 @@ export async function codeProblems(notebooks: Readonly<Record<string, Notebook>>
     });
   }
   return said.join("\n");
+}
+
+/** What translations keep of a text: formulas, code, links and numbers, each sorted. */
+function fixedParts(source: string): Record<string, string[]> {
+  const code = /```[^]*?```|`[^`]*`/g, formula = /\$\$[^]*?\$\$|\$[^$]*\$/g, link = /\]\(([^)]*)\)/g;
+  const text = source.replace(code, " "), plain = text.replace(formula, " ");
+  return {
+    code: source.match(code)?.sort() ?? [],
+    formulas: text.match(formula)?.sort() ?? [],
+    links: [...plain.matchAll(link)].map(([, target]) => target!).sort(),
+    numbers: plain.replace(link, " ").match(/\d+(?:[.,]\d+)*/g)?.sort() ?? [],
+    tags: plain.match(/<\/?\w+>/g)?.sort() ?? [],
+  };
+}
+
+/** A text without its formulas, code, links and tags. */
+const wordsOf = (source: string): string =>
+  source.replace(/```[^]*?```|`[^`]*`|\$\$[^]*?\$\$|\$[^$]*\$|\[[^\]]*\]\([^)]*\)|<[^>]*>/g, " ");
+
+/**
+ * What is wrong with a notebook of `notebooks/zh`, in sentences; none if nothing is.
+ *
+ * @param original The notebook of the same name in `notebooks`.
+ * @param translation As it was read.
+ * @param names The notebooks of `notebooks/zh`, to which it may link.
+ */
+export function translationProblems(
+  original: Notebook,
+  translation: Notebook,
+  names: readonly string[],
+): string[] {
+  const { notebook: expected } = updateTranslation(original, translation);
+  const [ids, shouldBe] = [translation, original].map(({ cells }) => cells.map(({ id }) => id).join());
+  if (ids !== shouldBe) return [`its cells are ${ids}, those of the original ${shouldBe}`];
+  const wrong: string[] = [];
+  if (translation.metadata["lang"] !== "zh") wrong.push("its metadata do not say its language");
+  original.cells.forEach((cell, i) => {
+    const it = translation.cells[i]!, same = expected.cells[i]!;
+    const say = (why: string) => void wrong.push(`cell ${i + 1} (${it.id}) ${why}`);
+    if (cell.cell_type !== "markdown") {
+      return isDeepStrictEqual(it, same) ? undefined : say("is not the original's");
+    }
+    if (it.cell_type !== "markdown") return say("is no text");
+    if (it.metadata["translates"] !== textHash(cell.source)) say("translates an earlier text");
+    const words = wordsOf(it.source);
+    if (!/\p{Script=Han}/u.test(words) && /\p{L}/u.test(words)) say("is not translated");
+    const english = /(?:[a-z'-]+[,.;:]? +){5}[a-z'-]+/i.exec(words.replace(/\n/g, " "));
+    if (english) say(`is not translated: ${english[0]}`);
+    const parts = fixedParts(it.source);
+    for (const [what, values] of Object.entries(fixedParts(cell.source))) {
+      const isLinks = what === "links";
+      const expect = isLinks ? values.map((link) => targetOf(link)).sort() : values;
+      const found = isLinks ? parts[what]!.map((link) => targetOf(link, names)).sort() : parts[what]!;
+      if (found.join("\n") !== expect.join("\n")) {
+        say(`has other ${what} than the original: ${found} instead of ${expect}`);
+      }
+    }
+  });
+  if (!isDeepStrictEqual(translation.metadata, expected.metadata)) {
+    wrong.push("its metadata are not those of the original");
+  }
+  return wrong;
+}
+
+/** Where a link in `notebooks` leads to, or one in `notebooks/zh`; to a translation, its original. */
+function targetOf(link: string, translations?: readonly string[]): string {
+  if (/^[\w+.-]+:/.test(link)) return link;
+  const { pathname } = new URL(link, `file:///notebooks/${translations ? "zh/" : ""}`);
+  const isThere = translations?.some((name) => pathname === `/notebooks/zh/${name}.ipynb`);
+  return isThere ? pathname.replace("/zh/", "/") : pathname;
 }

@@ -497,6 +497,37 @@ Deno.test("pages link to those that were rendered before, and to no others", asy
   assert(/^Cannot render .*index\.ipynb as its page would replace the list of all pages: /.test(err), err);
 });
 
+Deno.test("a page has the language of its notebook's metadata, or that of English", async () => {
+  for (
+    const [lang, tag] of [["zh", "zh"], ["pt-BR", "pt-BR"], [undefined, "en"], [3, "en"], ['"><b>', "en"]]
+  ) {
+    const page = await render({ ...notebook(), metadata: { lang } }, "it");
+    assert(page.includes(`<html lang="${tag}">`), `${lang}: ${page.slice(0, 60)}`);
+  }
+});
+
+Deno.test("a translation's page is beside its original's, and links to the pages that are there", async () => {
+  const base = `${folder}/translated`, book = `${base}/notebooks`;
+  await Deno.mkdir(`${book}/zh`, { recursive: true });
+  const original = notebook(text("# One", "title")), links = "# 一\n\n[a](../one.ipynb) [b](one.ipynb)";
+  await Deno.writeTextFile(`${book}/one.ipynb`, formatNotebook(original));
+  await Deno.writeTextFile(
+    `${book}/zh/one.ipynb`,
+    formatNotebook({ ...notebook(text(links, "title")), metadata: { lang: "zh" } }),
+  );
+  const { code, err } = await endOf(
+    startTask("render", ["--out", base, `${book}/one.ipynb`, `${book}/zh/one.ipynb`]),
+  );
+  assertEquals([code, err], [0, ""]);
+  const [page, translation] = await Promise.all(
+    ["one", "one.zh"].map((name) => Deno.readTextFile(`${base}/${name}.html`)),
+  );
+  assert(page!.includes('<html lang="en">') && page!.includes("<h1"), page);
+  assert(translation!.includes('<html lang="zh">'), translation);
+  assert(translation!.includes('<a href="one.html">a</a> <a href="one.zh.html">b</a>'), translation);
+  assert(translation!.includes("<footer>notebooks/zh/one.ipynb"), translation);
+});
+
 Deno.test("a notebook's title and first sentence are those of its first text", () => {
   const of = (source: string) => {
     const { title, sentence } = summaryOf(notebook(text(source, "a")), "name");

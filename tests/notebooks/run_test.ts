@@ -196,6 +196,24 @@ Deno.test({ name: "a notebook that was changed while it ran is not written over"
   assertEquals(await Deno.readTextFile(path), text.replace('"c0"', '"c1"'));
 });
 
+Deno.test(
+  { name: "a run updates the translation beside the notebook, but not with --out", ignore },
+  async () => {
+    const { path } = await write("both", '"../x";');
+    await Deno.mkdir(`${folder}/zh`);
+    const translation = `${folder}/zh/both.ipynb`, before = formatNotebook(notebookOf(["old"]));
+    await Deno.writeTextFile(translation, before);
+    assertEquals((await run("--out", `${folder}/elsewhere`, path)).code, 0);
+    assertEquals(await Deno.readTextFile(translation), before);
+    const { code, out, err } = await run(path);
+    assertEquals(code, 0, err);
+    assert(out.endsWith(`both: translation written to ${translation}`), out);
+    const { cells, metadata } = await read(translation);
+    assertEquals([cells[0]!.source, metadata["lang"]], ['"../../x";', "zh"]);
+    assertEquals(outputsOf(await read(translation)), [`"../../x"`]);
+  },
+);
+
 /** Seconds that no other program sleeps. */
 const sleep = `987.${Deno.pid}`;
 const children = `new Deno.Command("sleep", { args: ["${sleep}"], stdin: "null" }).spawn().unref();
