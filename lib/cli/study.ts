@@ -311,18 +311,26 @@ function smokeReport({ scores }: Study): string {
 }
 
 /** What a study is about to take, in words. */
-function inWords({ runs, seconds, bytes }: StudyOutlook, workers: number, folder: string): string {
-  const open = runs.filter(({ state }) => state !== "done").length;
-  const parallel = Math.min(open, workers), megabytes = Math.ceil(bytes / 1e6);
+function inWords(outlook: StudyOutlook, workers: number, folder: string): string {
+  const { runs, bytes } = outlook, open = openOf(outlook);
   return open === 0
     ? `All ${runs.length} runs are done`
-    : `${open} of ${runs.length} runs to do: about ${
-      duration(seconds / parallel)
-    } with ${parallel} in parallel, and ${megabytes} MB in ${folder}`;
+    : `${open} of ${runs.length} runs to do: ${timeInWords(outlook, Math.min(open, workers))}, and ${
+      Math.ceil(bytes / 1e6)
+    } MB in ${folder}`;
+}
+
+/** Number of a study's runs that are not done. */
+const openOf = ({ runs }: StudyOutlook) => runs.filter(({ state }) => state !== "done").length;
+
+/** How long the rest of a study takes, in words: at least as long as runs that wait for each other. */
+function timeInWords({ seconds, longest }: StudyOutlook, parallel: number): string {
+  return `about ${duration(Math.max(seconds / parallel, longest))} with ${parallel} in parallel`;
 }
 
 /** Prints the state of each run of a study, and how long the rest will take. */
-function printRuns({ runs, seconds: left }: StudyOutlook, workers: number, { print }: Output): void {
+function printRuns(outlook: StudyOutlook, workers: number, { print }: Output): void {
+  const { runs } = outlook;
   const width = Math.max(...runs.map(({ run }) => run.length));
   for (const { run, state, share, seconds, holder } of runs) {
     const percent = share > 0 && share < 1 ? `, ${Math.floor(100 * share)} % of its updates done` : "";
@@ -331,9 +339,7 @@ function printRuns({ runs, seconds: left }: StudyOutlook, workers: number, { pri
     print(`${run.padEnd(width)}  ${state}, ${time}${percent}${by}`);
   }
   const count = (state: RunState["state"]) => runs.filter((run) => run.state === state).length;
-  const estimate = count("done") === runs.length
-    ? ""
-    : `; about ${duration(left / workers)} with ${workers} in parallel`;
+  const estimate = openOf(outlook) === 0 ? "" : `; ${timeInWords(outlook, workers)}`;
   print(
     `${count("done")} of ${runs.length} runs done, ${count("running")} running, ${
       count("pending")
