@@ -5,7 +5,7 @@ import { table } from "../arquero.ts";
 import { holderName } from "../claim.ts";
 import { backend as engine, type BackendName } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { writeAtomic } from "../files.ts";
+import { checkFolders, writeAtomic } from "../files.ts";
 import { preset } from "../model/mod.ts";
 import {
   flag,
@@ -239,6 +239,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   });
   if (study.pretrained === undefined && typeof study.corpus === "string") await checkCorpus(study.corpus);
   const { workers: parallel = navigator.hardwareConcurrency, ...settings } = study;
+  checkFolders(list ? "list" : "write", study.folder);
   if (list) {
     await engine(backend, { threads: 1 }); // As a run has, for the estimate of its time.
     const outlook = await outlookOf(settings);
