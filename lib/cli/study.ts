@@ -32,7 +32,7 @@ import {
   type StudyOptions,
   type StudyOutlook,
 } from "../study/mod.ts";
-import { settleStudy, studySettings } from "../study/settings.ts";
+import { settleStudy, studySettings, withSmallValues } from "../study/settings.ts";
 import {
   addSections,
   addSettings,
@@ -232,11 +232,13 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     }
   }
   const base = isSmoke ? smoke(asked) : asked;
-  const study = settleStudy(base, {
+  const settled = settleStudy(base, {
     ...workers !== undefined && { workers },
     ...changes,
     preset: chosenPreset({ ...named && { preset: named }, size }, base.preset),
   });
+  const study = isSmoke ? withSmallValues(settled) : settled;
+  if (isSmoke) noteSmall({ ...asked, ...changes }, study, output);
   if (study.pretrained === undefined && typeof study.corpus === "string") await checkCorpus(study.corpus);
   const { workers: parallel = navigator.hardwareConcurrency, ...settings } = study;
   checkFolders(list ? "list" : "write", study.folder);
@@ -297,6 +299,20 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     differences: effects,
   });
   output.note(`Done in ${duration((performance.now() - begin) / 1e3)}`);
+}
+
+/** Notes which values of `vary` and `tune` a test of everything has instead of those that were asked for. */
+function noteSmall(asked: StudyOptions, study: StudyOptions, { note }: Output): void {
+  const textOf = (levels: unknown) =>
+    [levels].flat().map((level) => level === Infinity ? "all" : level).join(", ");
+  const changed = (["vary", "tune"] as const).flatMap((name) =>
+    Object.entries(study[name] ?? {}).flatMap(([path, levels]) => {
+      const [small, before] = [levels, asked[name]?.[path] ?? levels].map(textOf);
+      const what = path === "seeds" ? "seeds of tuning" : path;
+      return small === before ? [] : [`${what} ${small} instead of ${before}`];
+    })
+  );
+  if (changed.length > 0) note(`Smoke test: ${changed.join("; ")}`);
 }
 
 /** What a test of everything prints: scores without intervals, which would look like findings. */

@@ -152,4 +152,6 @@ Deno.test("a study of the schedule can be made small", () => {
   const pretrain = { ...studies.ablate.pretrain, schedule: "warmup_stable_decay" } as const;
   const small = smoke({ ...studies.ablate, pretrain });
   assertEquals([settleStudy(small, {}).pretrain.warmup, smoke(studies.ablate).pretrain.warmup], [0, 0.1]);
+  const vary = { "pretrain.schedule": ["warmup_cosine", "warmup_stable_decay"] };
+  assertEquals(smoke({ ...studies.ablate, vary }).pretrain.warmup, 0);
 });
