@@ -97,10 +97,20 @@ const studiesAbout: { readonly [name in keyof typeof studies]: About } = {
   },
 };
 
+const { signal: _signal, base: _base, ...textSettings } = studySettings;
+
+/** The settings that a file may have: those of a study.json, in which tasks and the corpus are names. */
+const fileSettings = {
+  ...textSettings,
+  tasks: { ...textSettings.tasks, ...listOrNone(taskName) },
+  zeroShot: { ...textSettings.zeroShot, ...list(taskName) },
+  corpus: { ...textSettings.corpus, ...text },
+} satisfies Schema;
+
 /** The settings of a study's command. */
 export function settingsFor(name: keyof typeof studies) {
   const defaults = studies[name];
-  const { preset: _, signal: __, base: ___, ...inherited } = withDefaults(studySettings, defaults);
+  const { preset: _, ...inherited } = withDefaults(fileSettings, defaults);
   return {
     smoke: {
       ...flag,
@@ -118,9 +128,6 @@ export function settingsFor(name: keyof typeof studies) {
     config: configSetting,
     ...outputSettings,
     ...inherited,
-    tasks: { ...inherited.tasks, ...listOrNone(taskName) },
-    zeroShot: { ...inherited.zeroShot, ...list(taskName) },
-    corpus: { ...inherited.corpus, ...text },
     ...modelSettings(defaults.preset),
     backend: computeSettings.backend, // Each arm has one thread, as arms run in parallel.
   } satisfies Schema;
@@ -166,16 +173,6 @@ function commandOf(name: keyof typeof studies): Command {
   return command.action((options) => main(name, options));
 }
 
-const { signal: _signal, base: _base, ...fileSettings } = studySettings;
-
-/** The settings that a file may have: those of a study.json. */
-const configSchema: Schema = {
-  ...fileSettings,
-  tasks: { ...fileSettings.tasks, ...listOrNone(taskName) },
-  zeroShot: { ...fileSettings.zeroShot, ...list(taskName) },
-  corpus: { ...fileSettings.corpus, ...text },
-};
-
 /** The settings of a file, in which a preset may be a name. */
 function rename({ preset: size, ...settings }: Values, refuse: (why: string) => never): Values {
   if ("trained" in settings || "run" in settings) {
@@ -211,7 +208,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   }
   const { preset: named, size = {}, backend, ...changes } = changed;
   const output = outputOf({ quiet, json });
-  const recorded = config === undefined ? {} : await readConfig(config, configSchema, rename);
+  const recorded = config === undefined ? {} : await readConfig(config, fileSettings, rename);
   const { workers, ...asked } = settleStudy(studies[name], recorded);
   const pretrained = changes.pretrained ?? asked.pretrained;
   if (pretrained !== undefined) {
