@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { InputError, isPrintable, named } from "./errors.ts";
 import { checked, text } from "./settings.ts";
 
@@ -165,6 +166,35 @@ async function checkTarget(path: string): Promise<void> {
   }
 }
 
+/**
+ * Checks that a folder can exist, without creating it: that no part of its path is a file.
+ *
+ * @param action What the folder is for, such as "write".
+ * @throws {InputError} If one is.
+ */
+export function checkFolders(action: string, path: string): void {
+  const file = fileIn(path);
+  if (file !== undefined) throw notFolder(action, path, file);
+}
+
+/** The part of a path that is a file, of which a folder is expected. */
+function fileIn(path: string): string | undefined {
+  const part = path.replace(/[/\\]+$/, "");
+  try {
+    return Deno.statSync(part).isDirectory ? undefined : part;
+  } catch {
+    const above = dirname(part);
+    return above === path ? undefined : fileIn(above);
+  }
+}
+
+function notFolder(action: string, path: string, file: string, cause?: unknown): InputError {
+  return new InputError(
+    `Cannot ${action} ${named(path)} as ${named(file)} is a file and not a folder: choose another path`,
+    { cause },
+  );
+}
+
 /** The lines of a stream as they arrive, without an incomplete last line. */
 export async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string, void> {
   let rest = "";
@@ -213,6 +243,10 @@ export function fileError(action: string, path: string, error: unknown): unknown
   const known = error instanceof Deno.errors.NotCapable || "code" in error ||
     /\(os error \d+\)/.test(error.message); // Not each of them has a code.
   if (!known) return error;
+  if (error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory) {
+    const file = fileIn(/ '([^]*)'$/.exec(error.message)?.[1] ?? path);
+    if (file !== undefined) return notFolder(action, path, file, error);
+  }
   const full = error.message.replace(/\.[0-9a-f]{8}\.tmp\b/g, ""); // Hides the temporary name.
   const isPlain = full.length <= 160 && isPrintable(full);
   const why = isPlain ? full : full.replace(/:? \w+ '[^]*$/, ""); // It repeats the path.

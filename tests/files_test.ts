@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { type Claim, claim, holderOf, STALE } from "../lib/claim.ts";
-import { createFolder, readFile, writeAtomic } from "../lib/files.ts";
+import { checkFolders, checkWritable, createFolder, fileError, readFile, writeAtomic } from "../lib/files.ts";
 import { assert, assertEquals, assertRefused } from "./assert.ts";
 import { outputOf } from "./programs.ts";
 
@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 /** Runs a program in a process of its own, which imports the kit's files. */
 async function run(code: string, end: "KILL" | "" = ""): Promise<string> {
   const imports =
-    `import { claim } from "${root}lib/claim.ts"; import { createFolder, readFile, writeAtomic } from "${root}lib/files.ts";`;
+    `import { claim } from "${root}lib/claim.ts"; import { checkFolders, checkWritable, createFolder, fileError, readFile, writeAtomic } from "${root}lib/files.ts";`;
   const { stdout, stderr, code: exit, signal } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", `--config=${root}deno.json`, `${imports}\n${code}`],
     env: { NO_COLOR: "1" },
@@ -109,12 +109,41 @@ Deno.test("what a killed process has half written is swept away, and what anothe
 
 Deno.test("a refusal names what was asked for and no temporary file", () =>
   inFolder(async (folder) => {
-    await Deno.writeTextFile(`${folder}/file`, "");
-    await assertRefused(() => writeAtomic(`${folder}/file/x`, []), /^Cannot write .*\/file\/x: (?!.*\.tmp)/);
+    const long = `${folder}/${"x".repeat(300)}`;
+    await assertRefused(() => writeAtomic(long, []), /^Cannot write .*x: File name too long (?!.*\.tmp)/);
     await assertRefused(
-      () => createFolder(`${folder}/file/x`, async () => {}),
-      /^Cannot create .*\/file\/x: (?!.*\.tmp)/,
+      () => createFolder(long, async () => {}),
+      /^Cannot create .*x: File name too long (?!.*\.tmp)/,
     );
+  }));
+
+Deno.test("where a folder of a path is a file, the refusal names it", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/file`;
+    await Deno.writeTextFile(file, "");
+    const tries: [action: string, path: string, act: (path: string) => unknown][] = [
+      ["write", "file/x", (path) => writeAtomic(path, [])],
+      ["write", "file/x/y/z", (path) => writeAtomic(path, [])],
+      ["write", "file/x", checkWritable],
+      ["create", "file/x", (path) => createFolder(path, async () => {})],
+      ["read a model", "file/x/y", (path) => readFile(path, "a model")],
+      ["claim", "file/x", claim],
+      ["list", "file", (path) => checkFolders("list", path)],
+      ["list", "file/x/y", (path) => checkFolders("list", path)],
+    ];
+    for (const [action, path, act] of tries) {
+      const sentence =
+        `Cannot ${action} ${folder}/${path} as ${file} is a file and not a folder: choose another path`;
+      await assertRefused(async () => await act(`${folder}/${path}`), new RegExp(`^${sentence}$`));
+    }
+    const error = await Deno.mkdir(`${file}/x`).catch((error) => error); // Where the path is only in the error.
+    assertEquals(
+      (fileError("run", "deno task x", error) as Error).message,
+      `Cannot run deno task x as ${file} is a file and not a folder: choose another path`,
+    );
+    checkFolders("list", folder);
+    checkFolders("list", `${folder}/new/x`);
+    assertEquals(names(folder), ["file"]);
   }));
 
 Deno.test("a claim has one holder, and is free again when it is released", () =>

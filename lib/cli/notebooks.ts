@@ -1,4 +1,4 @@
-import { checkWritable, exists, fileError, writeAtomic } from "../files.ts";
+import { checkFolders, checkWritable, exists, fileError, writeAtomic } from "../files.ts";
 import { dirname } from "node:path";
 import { InputError, named } from "../errors.ts";
 import {
@@ -63,6 +63,7 @@ async function main(names: string[], options: Record<string, unknown>): Promise<
     settings,
     given(settings, options),
   );
+  if (out !== undefined) checkFolders("write", out);
   const paths = [...new Set(await findNotebooks(names))];
   const targets = new Map<string, string>();
   for (const path of paths) {

@@ -1,7 +1,7 @@
 import { atMost, checkCorpus, corpus, listCorpora, task } from "../data/mod.ts";
 import { limitSetting, taskName } from "../data/settings.ts";
 import { InputError, quoted } from "../errors.ts";
-import { exists } from "../files.ts";
+import { checkWritable, exists } from "../files.ts";
 import { isRecord } from "../foreign.ts";
 import { checkConfig, countParameters, gpt, presets } from "../model/mod.ts";
 import { presetSettings, seedSetting } from "../model/settings.ts";
@@ -155,6 +155,7 @@ async function main(command: Command): Promise<void> {
   const isResumed = await exists(checkpoint); // It is kept until everything is written.
   const curveFile = `${name}.zeroshot.json`;
   await checkOut([out, file], isResumed, [checkpoint, curveFile]);
+  if (trunk !== undefined) await checkWritable(`${trunk}-${updates}.part`);
   const preset = chosenPreset(settled, presets.mini);
   checkConfig({ ...preset, vocabulary: 1 });
   await using claimed = await claimOut(out);

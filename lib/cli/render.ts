@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { InputError, named } from "../errors.ts";
-import { checkWritable, exists, writeAtomic } from "../files.ts";
+import { checkFolders, checkWritable, exists, writeAtomic } from "../files.ts";
 import {
   findNotebooks,
   nameOf,
@@ -52,6 +52,7 @@ interface Entry extends Summary {
 
 async function main(names: string[], options: Record<string, unknown>): Promise<void> {
   const { out } = settle("render notebooks", settings, given(settings, options));
+  checkFolders("write", out);
   const paths = new Set((await findNotebooks(names)).map((path) => resolve(path)));
   const index = resolve(out, "index.html");
   const owners = new Map<string, string>();

@@ -5,7 +5,7 @@ import { table } from "../arquero.ts";
 import { holderName } from "../claim.ts";
 import { backend as engine, type BackendName } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
-import { writeAtomic } from "../files.ts";
+import { checkFolders, writeAtomic } from "../files.ts";
 import { preset } from "../model/mod.ts";
 import {
   flag,
@@ -32,7 +32,7 @@ import {
   type StudyOptions,
   type StudyOutlook,
 } from "../study/mod.ts";
-import { settleStudy, studySettings } from "../study/settings.ts";
+import { settleStudy, studySettings, withSmallValues } from "../study/settings.ts";
 import {
   addSections,
   addSettings,
@@ -97,10 +97,20 @@ const studiesAbout: { readonly [name in keyof typeof studies]: About } = {
   },
 };
 
+const { signal: _signal, base: _base, ...textSettings } = studySettings;
+
+/** The settings that a file may have: those of a study.json, in which tasks and the corpus are names. */
+const fileSettings = {
+  ...textSettings,
+  tasks: { ...textSettings.tasks, ...listOrNone(taskName) },
+  zeroShot: { ...textSettings.zeroShot, ...list(taskName) },
+  corpus: { ...textSettings.corpus, ...text },
+} satisfies Schema;
+
 /** The settings of a study's command. */
 export function settingsFor(name: keyof typeof studies) {
   const defaults = studies[name];
-  const { preset: _, signal: __, base: ___, ...inherited } = withDefaults(studySettings, defaults);
+  const { preset: _, ...inherited } = withDefaults(fileSettings, defaults);
   return {
     smoke: {
       ...flag,
@@ -118,9 +128,6 @@ export function settingsFor(name: keyof typeof studies) {
     config: configSetting,
     ...outputSettings,
     ...inherited,
-    tasks: { ...inherited.tasks, ...listOrNone(taskName) },
-    zeroShot: { ...inherited.zeroShot, ...list(taskName) },
-    corpus: { ...inherited.corpus, ...text },
     ...modelSettings(defaults.preset),
     backend: computeSettings.backend, // Each arm has one thread, as arms run in parallel.
   } satisfies Schema;
@@ -136,7 +143,15 @@ function commandOf(name: keyof typeof studies): Command {
     "Arms": ["models", "positions", "lambda", "transfer", "tasks", "vary", "seeds"],
     "Tuning": ["tune", "tunePer", "tuneAt"],
     "Model size": ["preset", "size"],
-    "Pre-training": ["pretrained", "corpus", "merges", "pretrain", "heldoutWindows", "heldoutContext", "zeroShot"],
+    "Pre-training": [
+      "pretrained",
+      "corpus",
+      "merges",
+      "pretrain",
+      "heldoutWindows",
+      "heldoutContext",
+      "zeroShot",
+    ],
     "Fine-tuning": ["finetune", "words", "trainExamples", "sample", "testExamples"],
     "Findings": ["margins"],
     "Run": [
@@ -165,16 +180,6 @@ function commandOf(name: keyof typeof studies): Command {
   });
   return command.action((options) => main(name, options));
 }
-
-const { signal: _signal, base: _base, ...fileSettings } = studySettings;
-
-/** The settings that a file may have: those of a study.json. */
-const configSchema: Schema = {
-  ...fileSettings,
-  tasks: { ...fileSettings.tasks, ...listOrNone(taskName) },
-  zeroShot: { ...fileSettings.zeroShot, ...list(taskName) },
-  corpus: { ...fileSettings.corpus, ...text },
-};
 
 /** The settings of a file, in which a preset may be a name. */
 function rename({ preset: size, ...settings }: Values, refuse: (why: string) => never): Values {
@@ -211,7 +216,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   }
   const { preset: named, size = {}, backend, ...changes } = changed;
   const output = outputOf({ quiet, json });
-  const recorded = config === undefined ? {} : await readConfig(config, configSchema, rename);
+  const recorded = config === undefined ? {} : await readConfig(config, fileSettings, rename);
   const { workers, ...asked } = settleStudy(studies[name], recorded);
   const pretrained = changes.pretrained ?? asked.pretrained;
   if (pretrained !== undefined) {
@@ -233,13 +238,16 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     }
   }
   const base = isSmoke ? smoke(asked) : asked;
-  const study = settleStudy(base, {
+  const settled = settleStudy(base, {
     ...workers !== undefined && { workers },
     ...changes,
     preset: chosenPreset({ ...named && { preset: named }, size }, base.preset),
   });
+  const study = isSmoke ? withSmallValues(settled) : settled;
+  if (isSmoke) noteSmall({ ...asked, ...changes }, study, output);
   if (study.pretrained === undefined && typeof study.corpus === "string") await checkCorpus(study.corpus);
   const { workers: parallel = navigator.hardwareConcurrency, ...settings } = study;
+  checkFolders(list ? "list" : "write", study.folder);
   if (list) {
     await engine(backend, { threads: 1 }); // As a run has, for the estimate of its time.
     const outlook = await outlookOf(settings);
@@ -299,6 +307,20 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   output.note(`Done in ${duration((performance.now() - begin) / 1e3)}`);
 }
 
+/** Notes which values of `vary` and `tune` a test of everything has instead of those that were asked for. */
+function noteSmall(asked: StudyOptions, study: StudyOptions, { note }: Output): void {
+  const textOf = (levels: unknown) =>
+    [levels].flat().map((level) => level === Infinity ? "all" : level).join(", ");
+  const changed = (["vary", "tune"] as const).flatMap((name) =>
+    Object.entries(study[name] ?? {}).flatMap(([path, levels]) => {
+      const [small, before] = [levels, asked[name]?.[path] ?? levels].map(textOf);
+      const what = path === "seeds" ? "seeds of tuning" : path;
+      return small === before ? [] : [`${what} ${small} instead of ${before}`];
+    })
+  );
+  if (changed.length > 0) note(`Smoke test: ${changed.join("; ")}`);
+}
+
 /** What a test of everything prints: scores without intervals, which would look like findings. */
 function smokeReport({ scores }: Study): string {
   const mean = ({ values }: ArmScore) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -312,18 +334,26 @@ function smokeReport({ scores }: Study): string {
 }
 
 /** What a study is about to take, in words. */
-function inWords({ runs, seconds, bytes }: StudyOutlook, workers: number, folder: string): string {
-  const open = runs.filter(({ state }) => state !== "done").length;
-  const parallel = Math.min(open, workers), megabytes = Math.ceil(bytes / 1e6);
+function inWords(outlook: StudyOutlook, workers: number, folder: string): string {
+  const { runs, bytes } = outlook, open = openOf(outlook);
   return open === 0
     ? `All ${runs.length} runs are done`
-    : `${open} of ${runs.length} runs to do: about ${
-      duration(seconds / parallel)
-    } with ${parallel} in parallel, and ${megabytes} MB in ${folder}`;
+    : `${open} of ${runs.length} runs to do: ${timeInWords(outlook, Math.min(open, workers))}, and ${
+      Math.ceil(bytes / 1e6)
+    } MB in ${folder}`;
+}
+
+/** Number of a study's runs that are not done. */
+const openOf = ({ runs }: StudyOutlook) => runs.filter(({ state }) => state !== "done").length;
+
+/** How long the rest of a study takes, in words: at least as long as runs that wait for each other. */
+function timeInWords({ seconds, longest }: StudyOutlook, parallel: number): string {
+  return `about ${duration(Math.max(seconds / parallel, longest))} with ${parallel} in parallel`;
 }
 
 /** Prints the state of each run of a study, and how long the rest will take. */
-function printRuns({ runs, seconds: left }: StudyOutlook, workers: number, { print }: Output): void {
+function printRuns(outlook: StudyOutlook, workers: number, { print }: Output): void {
+  const { runs } = outlook;
   const width = Math.max(...runs.map(({ run }) => run.length));
   for (const { run, state, share, seconds, holder } of runs) {
     const percent = share > 0 && share < 1 ? `, ${Math.floor(100 * share)} % of its updates done` : "";
@@ -332,9 +362,7 @@ function printRuns({ runs, seconds: left }: StudyOutlook, workers: number, { pri
     print(`${run.padEnd(width)}  ${state}, ${time}${percent}${by}`);
   }
   const count = (state: RunState["state"]) => runs.filter((run) => run.state === state).length;
-  const estimate = count("done") === runs.length
-    ? ""
-    : `; about ${duration(left / workers)} with ${workers} in parallel`;
+  const estimate = openOf(outlook) === 0 ? "" : `; ${timeInWords(outlook, workers)}`;
   print(
     `${count("done")} of ${runs.length} runs done, ${count("running")} running, ${
       count("pending")

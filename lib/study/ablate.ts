@@ -95,7 +95,7 @@ export function ablateAnnounced(
     let baselines: readonly NgramBaselines[] | undefined;
     const failures = new Map<string, string>(); // By key.
     for (;;) { // What tuning finds decides which runs follow.
-      const total = sum([...plan.runs, ...plan.open].map(costOf));
+      const total = sum([...plan.runs, ...plan.open].map((run) => costOf(run)));
       const { runs } = plan, queue = await queueOf(plan, signal, new Set(failures.keys()));
       const pending = runs.length - queue.done().length;
       const processes = Math.min(
@@ -106,7 +106,7 @@ export function ablateAnnounced(
       const program = processes > 1 ? await workerProgram() : undefined;
       const finishedWork = () => {
         const finished = new Set(queue.done());
-        return sum(runs.map((run, i) => costOf(run) * (finished.has(i) ? 1 : shares.get(run.key) ?? 0)));
+        return sum(runs.map((run, i) => costOf(run, finished.has(i) ? 1 : shares.get(run.key) ?? 0)));
       };
       for await (
         const event of program ? runInParallel(execution, program, processes) : runSequentially(execution)
@@ -121,7 +121,7 @@ export function ablateAnnounced(
           // A resumed run's first step shows how much of it was done before.
           const before = step.share - 1 / step.record.updates;
           shares.set(step.key, before);
-          if (pace) pace.work += before * costOf(runs.find(({ key }) => key === step.key)!);
+          if (pace) pace.work += costOf(runs.find(({ key }) => key === step.key)!, before);
         }
         if (step) shares.set(step.key, step.share);
         const now = finishedWork();

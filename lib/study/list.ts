@@ -1,7 +1,7 @@
 import { type Holder, holderOf } from "../claim.ts";
 import { matmulRate } from "../engine/mod.ts";
 import { progressOf, stored } from "../train/mod.ts";
-import { costOf, isPretraining, type Plan } from "./plan.ts";
+import { costOf, dependenciesOf, isPretraining, type OpenRun, type Plan } from "./plan.ts";
 import { planOf } from "./tuning.ts";
 import { claimOf } from "./run.ts";
 import type { StudySettings } from "./settings.ts";
@@ -12,9 +12,9 @@ export interface RunState {
   readonly run: string;
   /** Whether it is done, running in some process, or neither. */
   readonly state: "done" | "running" | "pending";
-  /** Completed share of its updates, from 0 to 1, according to its checkpoint. */
+  /** Completed share of the updates that it makes itself, from 0 to 1, according to its checkpoint. */
   readonly share: number;
-  /** Its duration in seconds; estimated if it is not done. */
+  /** Its duration in seconds; estimated if it is not done, without what it shares with a shorter run. */
   readonly seconds: number;
   /** The process that runs it. */
   readonly holder?: Holder;
@@ -26,6 +26,8 @@ export interface StudyOutlook {
   readonly runs: readonly RunState[];
   /** Estimated seconds of training that are left, on one core. */
   readonly seconds: number;
+  /** Estimated seconds of the longest chain of runs that wait for each other: with many processes it takes as long. */
+  readonly longest: number;
   /** Bytes of the models, and of the trunks that they leave, that are still to be written. */
   readonly bytes: number;
 }
@@ -50,14 +52,14 @@ export async function outlookOf(study: StudySettings): Promise<StudyOutlook> {
 /** {@linkcode outlookOf} a study that is planned. */
 export async function outlookOfPlan(plan: Plan): Promise<StudyOutlook> {
   const planned = await Promise.all(plan.runs.map(async (planned): Promise<Found> => {
-    const { name: run, parameters, result, key, path } = planned;
+    const { name: run, result, key, path } = planned;
     const made = await stored(result, key);
     const copies = isPretraining(planned) && planned.trunk !== undefined ? 1 + TRUNK_COPIES : 1;
-    const work = { cost: costOf(planned), bytes: 4 * parameters * copies };
+    const work = workOf(planned, copies);
     if (made) return { run, ...work, state: "done", share: 1, seconds: made.provenance.seconds };
     const holder = await holderOf(claimOf(planned));
     const progress = await progressOf(`${path}.part`).catch(() => undefined); // It may be removed meanwhile.
-    const share = progress ? progress.update / progress.updates : 0;
+    const share = progress ? costOf(planned, progress.update / progress.updates) / work.cost : 0;
     return {
       ...{ run, ...work, share, seconds: undefined },
       ...holder ? { state: "running", holder } : { state: "pending" },
@@ -65,25 +67,56 @@ export async function outlookOfPlan(plan: Plan): Promise<StudyOutlook> {
   }));
   const later = plan.open.map((run): Found => ({
     ...{ run: run.name, state: "pending", share: 0, seconds: undefined },
-    ...{ cost: costOf(run), bytes: 4 * run.parameters },
+    ...workOf(run, 1),
   }));
   const found = [...planned, ...later];
-  const made = found.filter(({ seconds }) => seconds !== undefined);
-  const all = (of: (run: typeof found[number]) => number) => made.reduce((sum, run) => sum + of(run), 0);
-  const pace = made.length > 0
-    ? all(({ seconds }) => seconds!) / all(({ cost }) => cost)
+  const made = found.filter(({ state }) => state === "done");
+  const took = sum(made.map(({ seconds }) => seconds!)); // Of a branch with those of its trunk.
+  const pace = took > 0
+    ? took / sum(made.map(({ whole }) => whole))
     : OPERATIONS / (UTILISATION * await matmulRate());
+  const left = found.map(({ state, cost, share }) => state === "done" ? 0 : (1 - share) * pace * cost);
   const open = found.filter(({ state }) => state !== "done");
   return {
-    runs: found.map(({ cost, bytes: _, seconds = pace * cost, ...run }) => ({ ...run, seconds })),
-    seconds: open.reduce((sum, { cost, share }) => sum + (1 - share) * pace * cost, 0),
-    bytes: open.reduce((sum, { bytes }) => sum + bytes, 0),
+    runs: found.map(({ cost, whole: _, bytes: __, seconds = pace * cost, ...run }) => ({ ...run, seconds })),
+    seconds: sum(left),
+    longest: longestOf(plan, left),
+    bytes: sum(open.map(({ bytes }) => bytes)),
   };
 }
 
-/** A run as it was found: its duration if it is done, and what it takes. */
-interface Found extends Omit<RunState, "seconds"> {
-  readonly seconds: number | undefined;
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** What a run takes. */
+interface Work {
+  /** Of the updates that it makes itself. */
   readonly cost: number;
+  /** Of all its updates. */
+  readonly whole: number;
   readonly bytes: number;
+}
+
+/** @param copies Number of copies of the parameters that it writes. */
+function workOf(run: OpenRun, copies: number): Work {
+  const { tokens, parameters } = run;
+  return { cost: costOf(run), whole: tokens * parameters, bytes: 4 * parameters * copies };
+}
+
+/** Seconds of the longest chain of runs that wait for each other, of the seconds that are left of each. */
+function longestOf({ runs }: Plan, left: readonly number[]): number {
+  const dependencies = dependenciesOf(runs), ends = new Map<number, number>([[-1, 0]]);
+  const endOf = (i: number): number => {
+    const known = ends.get(i);
+    if (known !== undefined) return known;
+    const { start, previous } = dependencies[i]!;
+    const end = left[i]! + Math.max(endOf(start), endOf(previous));
+    ends.set(i, end);
+    return end;
+  };
+  return left.reduce((longest, seconds, i) => Math.max(longest, i < runs.length ? endOf(i) : seconds), 0);
+}
+
+/** A run as it was found: its duration if it is done, and what it takes. */
+interface Found extends Omit<RunState, "seconds">, Work {
+  readonly seconds: number | undefined;
 }

@@ -13,6 +13,7 @@ import {
   ngramBaselines,
   type RunInputs,
   silence,
+  stableUpdates,
   summary,
 } from "../train/mod.ts";
 import { InputError } from "../errors.ts";
@@ -75,6 +76,8 @@ export interface PlannedRun {
   readonly preset: Preset;
   /** Number of tokens of its training. */
   readonly tokens: number;
+  /** Share of its updates that another run makes: the previous one on its trunk. Default: 0. */
+  readonly shared?: number;
   /** Number of the model's parameters. */
   readonly parameters: number;
 }
@@ -129,7 +132,7 @@ export interface PlannedFinetune extends PlannedRun, Pick<TaskCounts, "texts" | 
 export type Run = PlannedPretrain | PlannedFinetune;
 
 /** A run that cannot start before validation has chosen its settings. */
-export type OpenRun = Pick<PlannedRun, "name" | "tokens" | "parameters">;
+export type OpenRun = Pick<PlannedRun, "name" | "tokens" | "parameters" | "shared">;
 
 /** A choice by validation between settings. */
 export interface Choice {
@@ -284,7 +287,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
   };
 
   return (chosen) => {
-    const found = new Map<string, Run>(), open = new Map<string, OpenRun>();
+    const found = new Map<string, Run>(), open = new Map<string, OpenRun & Partial<Branch>>();
     const choices = new Map<
       string,
       Omit<Choice, "levels" | "runs"> & { levels: Levels; runs: Map<string, Run>[] }
@@ -293,6 +296,8 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       found.set(run.key, { ...run, arms: [...found.get(run.key)?.arms ?? [], ...run.arms] });
       return run;
     };
+    /** The levels of an arm of which the same have the same choice; undefined if each arm chooses. */
+    const sharedBy = (levels: Levels) => study.tunePer?.map((name) => levels[name]);
     /** What an arm's search on validation has chosen; undefined while it has not. */
     const choose = (
       task: string | undefined,
@@ -304,7 +309,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       const runs = isSearched(levels, study)
         ? candidates.map((candidate) => tuningSeeds.map((_, i) => add(runOf(candidate, i))))
         : [];
-      const per = study.tunePer?.map((name) => levels[name]) ?? runs[0]![0]!.key;
+      const per = sharedBy(levels) ?? runs[0]![0]!.key;
       const id = JSON.stringify([task, per]);
       const before = choices.get(id);
       const choice = before ?? {
@@ -316,9 +321,9 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       choices.set(id, choice);
       return chosen.get(id);
     };
-    const postpone = (name: string, { preset, study }: Cell, tokens: number) => {
+    const postpone = (name: string, { preset, study }: Cell, tokens: number, branch?: Branch) => {
       const { tokenizer } = sourceOf(study);
-      open.set(name, { name, tokens, parameters: sizeOf(preset, tokenizers[tokenizer]!.size) });
+      open.set(name, { name, tokens, parameters: sizeOf(preset, tokenizers[tokenizer]!.size), ...branch });
     };
 
     /** The search on a task of an arm whose pre-training is searched first. */
@@ -373,10 +378,13 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
         if (run) add(run);
         const { updates, batch } = cell.study.pretrain;
         if (!reader) {
+          const per = sharedBy(cell.levels); // Arms with the same choice have the same trunk, whichever is chosen.
+          const trunk = per && pretraining(cell, seed, readers[0]!, false)?.trunk;
           postpone(
             `pretrain ${labelOf(cell, { lambda: null, transfer: null })}, seed ${seed}`,
             cell,
             updates * batch * cell.preset.context,
+            trunk === undefined ? undefined : { trunk: JSON.stringify([trunk, per]), updates },
           );
         }
         tasksOf(cell.study, seed).tasks.forEach((task, t) => {
@@ -395,12 +403,14 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       }
     }
     for (const { task, levels, runs: [some] } of choices.values()) checkSearch(task, levels, some!, study);
+    const runs = [...found.values()], later = [...open.values()];
+    const [sharedOf, sharedLater] = [sharesOf(runs.map(branchOf)), sharesOf(later)];
     return {
-      runs: [...found.values()].map((run) => {
+      runs: runs.map((run, i) => {
         const arms = distinct(run.arms, study);
-        return { ...run, arms, name: nameOf({ ...run, arms }, study) };
+        return { ...run, arms, name: nameOf({ ...run, arms }, study), shared: sharedOf[i]! };
       }),
-      open: [...open.values()],
+      open: later.map((run, i) => ({ ...run, shared: sharedLater[i]! })),
       choices: [...choices.values()].map(({ runs, ...choice }) => ({
         ...choice,
         runs: runs.map((some) => [...some.values()]),
@@ -556,13 +566,65 @@ function trunkOf(
   return { trunk: `${path}-trunk-${abbreviated(keyOf({ ...inputs, options: shared }))}` };
 }
 
+/** A run as a branch of its trunk. */
+interface Branch {
+  readonly trunk: string;
+  readonly updates: number;
+}
+
+const branchOf = (run: Run): Partial<Branch> =>
+  isPretraining(run) && run.trunk !== undefined
+    ? { trunk: run.trunk, updates: run.inputs.options.updates }
+    : {};
+
+/** For each run the index of the one before it on its trunk, whose state it starts from; −1 if there is none. */
+function previousOf(runs: readonly Partial<Branch>[]): number[] {
+  const found = runs.map(() => -1);
+  const branches = [...runs.keys()].filter((i) => runs[i]!.trunk !== undefined);
+  for (const ofTrunk of Map.groupBy(branches, (i) => runs[i]!.trunk).values()) {
+    ofTrunk.sort((a, b) => runs[a]!.updates! - runs[b]!.updates!);
+    ofTrunk.forEach((i, at) => found[i] = ofTrunk[at - 1] ?? -1);
+  }
+  return found;
+}
+
+/** For each run the share of its updates that the one before it on its trunk makes. */
+function sharesOf(runs: readonly Partial<Branch>[]): number[] {
+  return previousOf(runs).map((previous, i) =>
+    previous < 0 ? 0 : stableUpdates(runs[previous]!.updates!) / runs[i]!.updates!
+  );
+}
+
+/** The runs that a run waits for, as indices; −1 if there is none. */
+export interface Dependencies {
+  /** The one that pre-trains its model. */
+  readonly start: number;
+  /** The one before it on its trunk. */
+  readonly previous: number;
+}
+
+/** For each run of a plan those that it waits for. */
+export function dependenciesOf(runs: Plan["runs"]): Dependencies[] {
+  const trainedBy = new Map(runs.map(({ trained }, i) => [trained, i]));
+  const previous = previousOf(runs.map(branchOf));
+  return runs.map((run, i) => ({
+    start: isPretraining(run) ? -1 : trainedBy.get(run.start.key ?? "") ?? -1,
+    previous: previous[i]!,
+  }));
+}
+
 /** Number of a model's parameters. */
 function sizeOf(preset: Preset, vocabulary: number): number {
   return totalSize(shapes({ ...preset, vocabulary }).values());
 }
 
-/** Cost of a run, in tokens × parameters: the unit of progress. */
-export const costOf = ({ tokens, parameters }: OpenRun): number => tokens * parameters;
+/**
+ * Cost of what a run makes itself, in tokens × parameters: the unit of progress.
+ *
+ * @param until Completed share of its updates. Default: all.
+ */
+export const costOf = ({ tokens, parameters, shared = 0 }: OpenRun, until = 1): number =>
+  tokens * parameters * Math.max(0, until - shared);
 
 /** The file of a run's model. */
 export const modelOf = ({ path }: PlannedRun): string => `${path}.safetensors`;

@@ -1,6 +1,6 @@
 import { exists } from "../files.ts";
 import { holderOf } from "../claim.ts";
-import { costOf, isPretraining, modelOf, type Plan } from "./plan.ts";
+import { costOf, dependenciesOf, isPretraining, modelOf, type Plan } from "./plan.ts";
 import { stored } from "../train/mod.ts";
 import { claimOf, type RunOutcome } from "./run.ts";
 
@@ -25,21 +25,6 @@ export interface Queue {
 /** The state of a run: `pending`, `running` here, running `elsewhere`, `done`, or `failed`, which is not retried. */
 type State = "pending" | "running" | "elsewhere" | "done" | "failed";
 
-/** For each run the one before it on its trunk, whose state it starts from; −1 if there is none. */
-function previousRuns(runs: Plan["runs"]): number[] {
-  const onTrunks = [...runs.entries()].flatMap(([i, run]) =>
-    isPretraining(run) && run.trunk !== undefined
-      ? [{ i, trunk: run.trunk, updates: run.inputs.options.updates }]
-      : []
-  );
-  const found = runs.map(() => -1);
-  for (const branches of Map.groupBy(onTrunks, ({ trunk }) => trunk).values()) {
-    branches.sort((a, b) => a.updates - b.updates);
-    branches.forEach(({ i }, at) => found[i] = branches[at - 1]?.i ?? -1);
-  }
-  return found;
-}
-
 /**
  * Creates the queue of a study's runs.
  *
@@ -56,10 +41,8 @@ export async function queueOf(
   for (const { result, key } of runs) {
     states.push(failed.has(key) ? "failed" : await stored(result, key) ? "done" : "pending");
   }
-  const trainedBy = new Map(runs.map(({ trained }, i) => [trained, i]));
-  const startOf = runs.map((run) => isPretraining(run) ? -1 : trainedBy.get(run.start.key ?? "") ?? -1);
-  const previousOf = previousRuns(runs);
-  for (const [i, start] of startOf.entries()) { // A missing initial model is trained again.
+  const dependencies = dependenciesOf(runs);
+  for (const [i, { start }] of dependencies.entries()) { // A missing initial model is trained again.
     if (start < 0 || states[i] !== "pending" || states[start] !== "done") continue;
     if (!await exists(modelOf(runs[start]!))) states[start] = "pending";
   }
@@ -71,8 +54,10 @@ export async function queueOf(
     )
     .map(([i]) => i);
   const isOver = (i: number) => i < 0 || states[i] === "done" || states[i] === "failed";
-  const isReady = (i: number) =>
-    states[i] === "pending" && (startOf[i]! < 0 || states[startOf[i]!] === "done") && isOver(previousOf[i]!);
+  const isReady = (i: number) => {
+    const { start, previous } = dependencies[i]!;
+    return states[i] === "pending" && (start < 0 || states[start] === "done") && isOver(previous);
+  };
   const all = (state: State) => [...states.keys()].filter((i) => states[i] === state);
 
   let changed = Promise.withResolvers<void>();

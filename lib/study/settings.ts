@@ -597,30 +597,90 @@ export const studies: {
   },
 };
 
-/** A study reduced to a one-minute test that everything works; its results are meaningless. */
+/** The settings that take time, by path, in a test of a minute. */
+const smallCounts: Readonly<Record<string, number>> = {
+  merges: 200,
+  "pretrain.updates": 40,
+  "pretrain.batch": 8,
+  "finetune.batch": 8,
+  "finetune.epochs": 1,
+  "finetune.adaptEpochs": 1,
+  words: 20,
+  trainExamples: 32,
+  testExamples: 32,
+  heldoutWindows: 16,
+};
+
+/** Seeds of a test of a minute, and at most of each combination that it tunes. */
+const SMALL_SEEDS = 2;
+
+/**
+ * A study reduced to a one-minute test that everything works; its results are meaningless. Of a setting with several
+ * values that takes time the values become small ones, as many and in the same order.
+ */
 export function smoke(study: StudySettings): StudySettings {
-  const settled = settle("make a study small", withDefaults(studySettings, ablation), study);
-  return {
-    ...settled,
+  const asked = settle("make a study small", withDefaults(studySettings, ablation), study);
+  const settled = withFactors(asked, {});
+  const { adaptEpochs } = settled.finetune;
+  return withSmallValues({
+    ...withValues(settled, {
+      ...smallCounts,
+      "finetune.adaptEpochs": Math.min(adaptEpochs, smallCounts["finetune.adaptEpochs"]!),
+    }),
     preset: presets.smoke,
     corpus: ablation.corpus,
-    seeds: 2,
-    merges: 200,
-    pretrain: { ...withoutFixedWarmup(settled.pretrain), updates: 40, batch: 8 },
-    finetune: { ...withoutFixedWarmup(settled.finetune), batch: 8, epochs: 1 },
-    words: 20,
-    trainExamples: 32,
-    testExamples: 32,
-    heldoutWindows: 16,
+    seeds: SMALL_SEEDS,
     folder: `${settled.folder.replace(/studies(?=\/[^/]*$)/, "results")}-smoke`, // Not among published studies.
+  });
+}
+
+/**
+ * A study of few updates of which the values of `vary` and `tune` that take time are small ones, too, as many and in the
+ * same order; without a warm-up that does not get shorter with the run.
+ */
+export function withSmallValues<Study extends StudySettings>(study: Study): Study {
+  const { vary = {}, tune, tuneAt } = study;
+  const smallOf = (levels: Vary, known: Vary = levels): Vary =>
+    Object.fromEntries(
+      Object.entries(levels).map(([path, values]) => {
+        const small = smallLevels(path, known[path] ?? values);
+        return [path, values.map((value) => small.get(value) ?? value)];
+      }),
+    );
+  return {
+    ...withValues(study, {
+      ...withoutFixedWarmup("pretrain", study),
+      ...withoutFixedWarmup("finetune", study),
+    }),
+    ...study.vary && { vary: smallOf(vary) },
+    ...tune && {
+      tune: { ...smallOf(tunedSettings(study)), seeds: Math.min(tune["seeds"] as number, SMALL_SEEDS) },
+    },
+    ...tuneAt && { tuneAt: smallOf(tuneAt, vary) },
   };
 }
 
-/** Settings of training without a warm-up that does not get shorter with the run. */
-function withoutFixedWarmup<Options extends Pick<AdamOptions, "schedule" | "warmup">>(
-  options: Options,
-): Options {
-  return options.schedule === "warmup_stable_decay" ? { ...options, warmup: 0 } : options;
+/** Small values of a setting by its values, if one of them is larger than a test of a minute has; 0 stays. */
+function smallLevels(path: string, levels: readonly Level[]): ReadonlyMap<Level, Level> {
+  const most = smallCounts[path];
+  const counts = levels.filter((level) => typeof level === "number" && level > 0) as number[];
+  if (most === undefined || counts.every((count) => count <= most)) return new Map();
+  return new Map(
+    counts.toSorted((a, b) => a - b).map((count, i) => {
+      const small = Math.round(most * (i + 1) / counts.length);
+      return [count, Math.min(count, Math.max(i + 1, small))];
+    }),
+  );
+}
+
+/** No warm-up, by its path, if with one of the schedules it does not get shorter with the run. */
+function withoutFixedWarmup(
+  group: "pretrain" | "finetune",
+  { [group]: { schedule }, vary, tune }: StudySettings,
+): Readonly<Record<string, number>> {
+  const path = `${group}.schedule`;
+  const schedules = [schedule, vary?.[path] ?? [], tune?.[path] ?? []].flat();
+  return schedules.includes("warmup_stable_decay") ? { [`${group}.warmup`]: 0 } : {};
 }
 
 /** Checks that settings are compatible. */

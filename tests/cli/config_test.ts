@@ -136,6 +136,33 @@ Deno.test("a file of one's own has the names of options' settings, texts as on t
   assertEquals([pretrain.updates, positions, tasks], [40, ["learned", "none"], ["kind"]]);
 });
 
+Deno.test("a study in small has few updates at every level, of a file or an option, and says so in a line", async () => {
+  const config = await file("levels", { tasks: ["kind"], vary: { "pretrain.updates": [1000, "8000"] } });
+  const corpus = ["--corpus", `${folder}/weather.txt`];
+  const decay = ["--pretrain-schedule", "warmup_stable_decay"]; // Its warm-up would be longer than the run.
+  const args = ["--smoke", "--config", config, "--tune", "finetune.epochs=3,10", "--tune", "seeds=1"];
+  const { code, out, err } = await run(
+    "ablate",
+    ...args,
+    "--seeds",
+    "1",
+    ...decay,
+    "--finetune-batch",
+    "16",
+    ...corpus,
+    "--list",
+    "--json",
+  );
+  assertEquals(code, 0, err);
+  const { settings } = JSON.parse(out);
+  assertEquals([settings.pretrain.warmup, settings.vary, settings.tune, settings.finetune.batch], [
+    ...[0, { "pretrain.updates": [20, 40] }, { "finetune.epochs": [1, 2], seeds: 1 }, 16],
+  ]);
+  const line =
+    "Smoke test: pretrain.updates 20, 40 instead of 1000, 8000; finetune.epochs 1, 2 instead of 3, 10";
+  assertEquals(err.split("\n").filter((line) => !line.startsWith("Warning: ")), [line]);
+});
+
 Deno.test("a model's record repeats its pre-training and its fine-tuning bit for bit; options replace its values", async () => {
   const path = (name: string) => `${folder}/${name}.safetensors`;
   const model = [

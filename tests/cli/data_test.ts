@@ -55,7 +55,12 @@ const refused: [sentence: RegExp, ...args: string[]][] = [
     "--from",
     `${top}/mine/hostile.zip`,
   ],
-  [/^Cannot create .*cloze\.zip: /, "cola", "--folder", `${top}/mine/cloze.zip`],
+  [
+    /^Cannot create .* as .*cloze\.zip is a file and not a folder: /,
+    "cola",
+    "--folder",
+    `${top}/mine/cloze.zip`,
+  ],
 ];
 for (const [sentence, ...args] of refused) {
   Deno.test(`data ${args.join(" ").replaceAll(top, "…")} is refused with exit code 2 and no stack`, async () => {

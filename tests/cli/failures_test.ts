@@ -155,6 +155,40 @@ Deno.test("a trunk needs its schedule, a warm-up that fits, and no scores of the
   }
 });
 
+const weather = `${folder}/weather.txt`, below = `${weather}/x`;
+const branch = ["--schedule", "warmup_stable_decay", "--warmup", "0", "--updates", "20"];
+const belowFiles: [task: string, args: string[]][] = [
+  ["pretrain", [...short, "--out", `${below}.safetensors`]],
+  ["pretrain", [...short, "--out", "README.md/x.safetensors"]],
+  ["pretrain", [...short, ...branch, "--out", `${folder}/branch.safetensors`, "--trunk", below]],
+  ["finetune", ["--model", model, "--task", "kind", "--out", `${below}.safetensors`]],
+  ["finetune", ["--model", below, "--task", "kind"]],
+  ["generate", ["--model", model, "--bpe", below, "sun"]],
+  ["ablate", ["--smoke", "--folder", below]],
+  ["ablate", ["--smoke", "--folder", weather, "--list"]],
+  ["ablate", ["--smoke", "--folder", below, "--slurm", "2"]],
+  ["ablate", ["--smoke", "--folder", `${folder}/study`, "--csv", `${below}.csv`]],
+  ["ablate", ["--smoke", "--folder", `${folder}/study`, "--config", `${below}.json`]],
+  ["ablate", ["--smoke", "--folder", `${folder}/study`, "--corpus", below]],
+  ["data", ["rte", "--folder", weather]],
+  ["data", ["rte", "--folder", below]],
+  ["render", ["--out", below]],
+  ["notebooks", ["01", "02", "--out", weather]],
+];
+for (const [task, args] of belowFiles) {
+  const shown = args.join(" ").replaceAll(`${folder}/`, "");
+  Deno.test(`${task} ${shown} is refused in one sentence, before anything is computed`, async () => {
+    const { code, out, err } = await endOf(startTask(task, args));
+    assertEquals([code, out], [2, ""], err);
+    assert(
+      /^Cannot [^\n]* as \S*(weather\.txt|README\.md) is a file and not a folder: choose another path$/.test(
+        err,
+      ),
+      err,
+    );
+  });
+}
+
 Deno.test("what a killed command left half written goes, also where all is there", async () => {
   const own = `${folder}/killed`;
   await Deno.mkdir(own);

@@ -172,7 +172,13 @@ const refused: [sentence: RegExp, ...options: string[]][] = [
   [/^Cannot split 10 features over 4 heads as /, "--slurm", "2", "--width", "10", "--heads", "4"],
   [/^Cannot open corpus "boks" as there is no such /, "--slurm", "2", "--corpus", "boks"],
   [/^Cannot .*empty\.txt/, "--slurm", "2", "--corpus", `${folder}/empty.txt`],
-  [/^Cannot .*weather\.txt\/x\//m, "--slurm", "2", "--folder", `${folder}/weather.txt/x`],
+  [
+    /^Cannot write .*weather\.txt\/x as .*weather\.txt is a file and not a folder: /,
+    "--slurm",
+    "2",
+    "--folder",
+    `${folder}/weather.txt/x`,
+  ],
 ];
 await Deno.writeTextFile(`${folder}/empty.txt`, "");
 

@@ -366,7 +366,10 @@ Deno.test("a path where nothing is, or nothing can be, is refused by its name", 
     );
     await Deno.writeTextFile(`${folder}/file`, "");
     const lm = trained();
-    await assertRefused(() => saveReleased(lm, `${folder}/file/model`), /^Cannot write .*params_0\.npy: /);
+    await assertRefused(
+      () => saveReleased(lm, `${folder}/file/model`),
+      /^Cannot write .*params_0\.npy as .*file is a file and not a folder: /,
+    );
     dispose(lm.parameters);
   });
 });

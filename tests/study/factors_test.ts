@@ -1,7 +1,7 @@
 /** Any setting is a factor: a column, effects, a choice by validation, without code of its own. */
 import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
-import { ablate, type StudyOptions, type StudySettings } from "../../lib/study/mod.ts";
+import { ablate, smoke, studies, type StudyOptions, type StudySettings } from "../../lib/study/mod.ts";
 import { seedsOf, settleOptions, settleStudy } from "../../lib/study/settings.ts";
 import { planOf } from "../../lib/study/tuning.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
@@ -245,6 +245,32 @@ Deno.test("a report says which searches were made, by what, and what is not fini
     const one = await ablate({ base: small, tune: { "finetune.rate": [1e-3] }, folder, workers: 1 });
     assert(one.report.includes("**No arm was tuned**: each setting to tune has one value only."), one.report);
   }));
+
+Deno.test("a study made small has few updates, epochs and examples at every level, distinct and in their order", () => {
+  const made = smoke({
+    ...studies.ablate,
+    vary: {
+      ...{ "pretrain.updates": [8000, 1000, 2000, 4000], "finetune.adaptEpochs": [0, 10, 3] },
+      ...{ trainExamples: [100, Infinity], heads: [2, 4], "pretrain.batch": [1, 8] },
+    },
+    tune: { "finetune.epochs": [3, 30], "finetune.rate": [1e-3, 1e-2], seeds: 5 },
+    tunePer: ["trainExamples"],
+    tuneAt: { "pretrain.updates": [1000] },
+  });
+  assertEquals(made.vary, {
+    ...{ "pretrain.updates": [40, 10, 20, 30], "finetune.adaptEpochs": [0, 2, 1] },
+    ...{ trainExamples: [16, 32], "preset.heads": [2, 4], "pretrain.batch": [1, 8] },
+  });
+  assertEquals(made.tune, { "finetune.epochs": [1, 2], "finetune.rate": [1e-3, 1e-2], seeds: 2 });
+  assertEquals(made.tuneAt, { "pretrain.updates": [10] });
+  assertEquals({ ...smoke(made), folder: made.folder }, made);
+  const { finetune } = smoke({
+    ...studies.ablate,
+    finetune: { ...studies.ablate.finetune, adaptEpochs: 10 },
+  });
+  assertEquals([finetune.adaptEpochs, smoke(studies.ablate).finetune.adaptEpochs], [1, 0]);
+  settleStudy(made, {});
+});
 
 Deno.test("a short form and its path are one factor", () => {
   const lists = { lambda: [0, 1], positions: ["learned", "none"] as const };

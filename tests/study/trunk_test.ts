@@ -3,7 +3,7 @@ import { backend } from "../../lib/engine/mod.ts";
 import { ablate, smoke, studies, type Study, type StudyOptions } from "../../lib/study/mod.ts";
 import { outlookOf } from "../../lib/study/list.ts";
 import { settleStudy } from "../../lib/study/settings.ts";
-import { assertEquals, assertRefused } from "../assert.ts";
+import { assertClose, assertEquals, assertRefused } from "../assert.ts";
 import { sky, untimed, weather, words } from "./weather.ts";
 
 await backend();
@@ -62,6 +62,55 @@ Deno.test("budgets of one study are branches of a trunk, the shortest first, als
   for (const path of [folder, two]) await Deno.remove(path, { recursive: true });
 });
 
+Deno.test("what a study takes counts a trunk once, in its list and its progress, also where it resumes", async () => {
+  const folder = await Deno.makeTempDir();
+  const options = {
+    ...study(folder, {}),
+    ...{ tasks: [], lambda: [0], seeds: 1, vary: { "pretrain.updates": [20, 10, 30] } },
+  };
+  const made = [20 - 8, 10, 30 - 16], total = 10 + (20 - 8) + (30 - 16);
+  const outlook = () => outlookOf(settleStudy(studies.ablate, options));
+  const before = await outlook(), pace = before.seconds / total;
+  assertClose(before.runs.map(({ seconds }) => seconds / pace), made, "updates of the runs");
+  assertClose([before.longest / pace], [total], "updates of the longest chain"); // Branches wait for each other.
+  const controller = new AbortController(), done: number[] = [];
+  const first = ablate({ ...options, signal: controller.signal });
+  for await (const step of first) {
+    if (done.push(step.done) === 10 + 6) controller.abort();
+  }
+  await first;
+  const { runs: [open, finished, last], seconds, longest } = await outlook();
+  assertEquals([open!.state, finished!.state, last!.share], ["pending", "done", 0]);
+  assertClose([open!.share], [6 / 12], "share");
+  assertClose(
+    [seconds, longest].map((left) => left / last!.seconds),
+    [(6 + 14) / 14, (6 + 14) / 14],
+    "what is left",
+  );
+  for await (const step of ablate(options)) done.push(step.done);
+  assertClose(done, Array.from({ length: total }, (_, i) => (i + 1) / total), "progress");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("what a study takes counts a trunk once before its rate is chosen, if arms share the choice", async () => {
+  const folder = await Deno.makeTempDir();
+  const options = (shared: Pick<StudyOptions, "tunePer" | "tuneAt">) => ({
+    ...study(folder, {}),
+    ...{ tasks: [], lambda: [0], seeds: 1, vary: { "pretrain.updates": [10, 20] } },
+    tune: { "pretrain.rate": [1e-3, 2e-3], seeds: 1 },
+    ...shared,
+  });
+  const secondsOf = async (shared: Pick<StudyOptions, "tunePer" | "tuneAt">) => {
+    const { runs } = await outlookOf(settleStudy(studies.ablate, options(shared)));
+    const [one, other] = runs.filter(({ run }) => !run.endsWith("tuning")).map(({ seconds }) => seconds);
+    return other! / one!;
+  };
+  const one = await secondsOf({ tunePer: ["positions"], tuneAt: { "pretrain.updates": [10] } });
+  const several = [await secondsOf({ tunePer: ["pretrain.updates"] }), await secondsOf({})];
+  assertClose([one, ...several], [1.2, 2, 2], "ratios");
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("another rate has another trunk, and other schedules have none", async () => {
   const folder = await Deno.makeTempDir();
   await ran(study(folder, { updates: 10 }));
@@ -103,4 +152,6 @@ Deno.test("a study of the schedule can be made small", () => {
   const pretrain = { ...studies.ablate.pretrain, schedule: "warmup_stable_decay" } as const;
   const small = smoke({ ...studies.ablate, pretrain });
   assertEquals([settleStudy(small, {}).pretrain.warmup, smoke(studies.ablate).pretrain.warmup], [0, 0.1]);
+  const vary = { "pretrain.schedule": ["warmup_cosine", "warmup_stable_decay"] };
+  assertEquals(smoke({ ...studies.ablate, vary }).pretrain.warmup, 0);
 });
