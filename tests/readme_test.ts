@@ -150,8 +150,17 @@ Deno.test("the README says of the included models what the files beside them say
   }
 });
 
-Deno.test("the README links the studies, and says that no arm of them was tuned", async () => {
+Deno.test("the README says of the default study what its report says, and of older ones that no arm was tuned", async () => {
   const readme = (await read("README.md")).replace(/\s+/g, " ");
+  const report = await read("data/studies/ablate/report.md");
+  const [, found, seeds, p] = report.match(
+    /held-out text: (learned − sinusoidal = .*? bits per character), (\d+ seeds): higher, (p = [\d.]+)/,
+  )!;
+  assert(readme.includes(`${found}, ${seeds}, ${p} (Holm)`), `${found}, ${seeds}, ${p}`);
+  const ofLambda = report.split("\n").filter((line) => /^- .*: λ = 0.5 − λ = 0 = /.test(line));
+  const powers = ofLambda.map((line) => line.match(/: not significant, .* needs ±([\d.]+)/)![1]!);
+  const [least, most] = [Math.min, Math.max].map((of) => of(...powers.map(Number)));
+  assert(powers.length === 4 && readme.includes(`one of ${least} to ${most} points`), `${powers}`);
   assert(readme.includes("](data/studies/README.md)"));
   assert(readme.includes("setting that was not tuned for any of their arms"));
 });
