@@ -63,7 +63,7 @@ Deno.test("a study stopped again and again goes on where it stood and finds what
   assertEquals(names.filter((name) => name.endsWith(".json")).length, 12 + 1, "and study.json");
 
   const one = JSON.parse(
-    await Deno.readTextFile(`${broken}/${names.find((name) => name.startsWith("sky"))}`),
+    await Deno.readTextFile(`${broken}/${names.find((name) => /^sky-.*\.json$/.test(name))}`),
   );
   assertEquals(Object.keys(one), ["format", "key", "settings", "result", "provenance", "training", "sha256"]);
   assert(

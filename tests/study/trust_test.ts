@@ -29,7 +29,7 @@ const small: StudySettings = {
   lambda: [0.5],
   seeds: 1,
   tasks: [task],
-  finetune: { ...weather.finetune, rate: 1e-2 },
+  finetune: { ...weather.finetune, rate: 1e-2, dropout: 0.1 },
   trainExamples: 24,
   testExamples: 16,
 };
