@@ -28,6 +28,9 @@ export type WorkerMessage =
 /** Milliseconds between heartbeats. */
 export const HEARTBEAT_INTERVAL = 5000;
 
+/** Parts of the time that a worker has to answer. */
+const TICKS = 10;
+
 /** A worker died during a run. */
 export class WorkerEnded extends Error {}
 
@@ -83,8 +86,11 @@ export function startWorker(
   };
   const messages = lines(child.stdout);
   const nextMessage = async (): Promise<WorkerMessage> => {
-    const timer = setTimeout(() => kill(`did not answer for ${Math.round(timeout / 1000)} seconds`), timeout);
-    const { value, done } = await messages.next().finally(() => clearTimeout(timer));
+    let ticks = 0; // After Ctrl-Z and fg, which stop workers, too, only one is due.
+    const timer = setInterval(() => {
+      if (++ticks === TICKS) kill(`did not answer for ${Math.round(timeout / 1000)} seconds`);
+    }, timeout / TICKS);
+    const { value, done } = await messages.next().finally(() => clearInterval(timer));
     if (!done) return JSON.parse(value) as WorkerMessage;
     const { code, signal } = await child.status;
     throw new WorkerEnded(

@@ -42,6 +42,30 @@ Deno.test("a worker that no longer answers is ended, and its claim is free", () 
     assertEquals(left.map(({ name }) => `${study.folder}/${name}`), [claimOf(runs[0]!)]);
   }));
 
+Deno.test("a study that was suspended with its workers goes on with them", () =>
+  inFolder(async (study) => {
+    const { runs, tokenizers: [tokenizer] } = await planOf({
+      ...study,
+      pretrain: { ...study.pretrain, updates: 1e6 },
+    });
+    const order = frame({ runs, tokenizers: [tokenizer!.toJSON()], saveEvery: 1e5, backend: "wasm" });
+    const worker = startWorker((await workerProgram())!, study.folder, order, 2000);
+    const suspend = () => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000);
+      Deno.kill(worker.id, "SIGCONT");
+    };
+    let steps = 0;
+    for await (const _ of worker.executeRun(0)) {
+      if (++steps === 2) {
+        Deno.kill(worker.id, "SIGSTOP");
+        setTimeout(suspend, 100); // While the study waits for a message.
+      }
+      if (steps === 1000) break;
+    }
+    assertEquals(steps, 1000);
+    await worker.close();
+  }));
+
 Deno.test("workers are told what the study has read, and read no data themselves", () =>
   inFolder(async (study) => {
     const corpus = await Deno.makeTempFile({ suffix: ".txt" });
