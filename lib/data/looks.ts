@@ -150,8 +150,8 @@ export function alikeSets(items: readonly Scored[], size: number, most: Toleranc
       for (let j = i + 1; j < sorted.length && set.length < size; j++) {
         const item = sorted[j]!;
         if (item.gloss.length - first.gloss.length > most.characters) break;
-        if (used.has(item) || set.some(({ kind }) => kind === item.kind)) continue; // The usual reasons, at once.
-        if (set.every((other) => alike(other, item, most) && distinct(other.kind, item.kind))) set.push(item);
+        const fits = (other: Scored) => alike(other, item, most) && distinct(other.kind, item.kind);
+        if (!used.has(item) && set.every(fits)) set.push(item);
       }
       if (set.length < size) return [];
       for (const item of set) used.add(item);

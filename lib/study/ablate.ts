@@ -24,7 +24,7 @@ import {
   plannerOf,
   type Run,
 } from "./plan.ts";
-import { outlookOfPlan, type StudyOutlook } from "./list.ts";
+import { outlookOfPlan, type StudyOutlook, sum } from "./list.ts";
 import { queueOf } from "./queue.ts";
 import { finetunedRows, pretrainedRows } from "./rows.ts";
 import { claimOf } from "./run.ts";
@@ -157,8 +157,6 @@ export function ablateAnnounced(
     return result;
   }());
 }
-
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 /** Removes claims of killed processes on runs that other processes have finished. */
 async function removeClaims(runs: readonly Run[]): Promise<void> {

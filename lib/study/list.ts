@@ -85,7 +85,8 @@ export async function outlookOfPlan(plan: Plan): Promise<StudyOutlook> {
   };
 }
 
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+/** The sum of costs, seconds or bytes. */
+export const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 /** What a run takes. */
 interface Work {
@@ -98,8 +99,7 @@ interface Work {
 
 /** @param copies Number of copies of the parameters that it writes. */
 function workOf(run: OpenRun, copies: number): Work {
-  const { tokens, parameters } = run;
-  return { cost: costOf(run), whole: tokens * parameters, bytes: 4 * parameters * copies };
+  return { cost: costOf(run), whole: costOf({ ...run, shared: 0 }), bytes: 4 * run.parameters * copies };
 }
 
 /** Seconds of the longest chain of runs that wait for each other, of the seconds that are left of each. */

@@ -28,9 +28,6 @@ export type WorkerMessage =
 /** Milliseconds between heartbeats. */
 export const HEARTBEAT_INTERVAL = 5000;
 
-/** Parts of the time that a worker has to answer. */
-const TICKS = 10;
-
 /** A worker died during a run. */
 export class WorkerEnded extends Error {}
 
@@ -86,11 +83,8 @@ export function startWorker(
   };
   const messages = lines(child.stdout);
   const nextMessage = async (): Promise<WorkerMessage> => {
-    let ticks = 0; // After Ctrl-Z and fg, which stop workers, too, only one is due.
-    const timer = setInterval(() => {
-      if (++ticks === TICKS) kill(`did not answer for ${Math.round(timeout / 1000)} seconds`);
-    }, timeout / TICKS);
-    const { value, done } = await messages.next().finally(() => clearInterval(timer));
+    const inTime = limit(timeout, () => kill(`did not answer for ${Math.round(timeout / 1000)} seconds`));
+    const { value, done } = await messages.next().finally(inTime);
     if (!done) return JSON.parse(value) as WorkerMessage;
     const { code, signal } = await child.status;
     throw new WorkerEnded(
@@ -123,11 +117,24 @@ export function startWorker(
     },
     async close() {
       await stdin.close().catch(() => {});
-      const timer = setTimeout(() => kill(""), timeout);
-      await child.status.finally(() => clearTimeout(timer));
+      await child.status.finally(limit(timeout, () => kill("")));
       await messages.return().catch(() => {});
     },
   };
+}
+
+/**
+ * Does something after a time, which is counted in ten parts: after Ctrl-Z and fg, which stop workers, too, one part is due,
+ * and not all of the time.
+ *
+ * @returns Ends the wait.
+ */
+function limit(milliseconds: number, act: () => void): () => void {
+  let parts = 0;
+  const timer = setInterval(() => {
+    if (++parts === 10) act();
+  }, milliseconds / 10);
+  return () => clearInterval(timer);
 }
 
 /** Environment variables for a worker: where to find a BLAS library. */

@@ -114,7 +114,7 @@ const views = {
 } as const satisfies Record<string, View>;
 
 /** How many words two texts have in common, as a share of those that either has. */
-export function overlap(first: string, second: string): number {
+function overlap(first: string, second: string): number {
   return jaccard(new Set(words(first)), new Set(words(second)));
 }
 
