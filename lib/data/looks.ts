@@ -29,8 +29,10 @@ export interface Scored extends Definition {
   readonly words: readonly string[];
   /** Its punctuation marks, each once. */
   readonly marks: string;
-  /** Logarithm of the likelihood of its surface for each kind. */
-  readonly scores: ReadonlyMap<string, number>;
+  /** Logarithm of the likelihood of its surface for each kind, in the order in which kinds occur. */
+  readonly scores: readonly number[];
+  /** Index of its kind. */
+  readonly own: number;
 }
 
 /** What shows without reading: words at the edges, punctuation, capitals, digits, lengths. */
@@ -64,35 +66,35 @@ function cuesOf(gloss: string, words: readonly string[], marks: string): string[
  * ```
  */
 export function scored(items: readonly Definition[]): Scored[] {
-  const sizes = new Map<string, number>();
-  for (const { kind } of items) sizes.set(kind, (sizes.get(kind) ?? 0) + 1);
+  const kinds = [...new Set(items.map(({ kind }) => kind))];
+  const sizes = kinds.map(() => 0), counts = new Map<string, number[]>();
   const all = items.map((item) => {
     const words = item.gloss.toLowerCase().match(/[\p{L}\p{N}'-]+/gu) ?? [];
     const marks = [...new Set(item.gloss.match(/[^\p{L}\p{N}\s-]/gu))].sort().join("");
-    return { ...item, words, marks, cues: cuesOf(item.gloss, words, marks) };
+    const own = kinds.indexOf(item.kind);
+    sizes[own]!++;
+    const rows = cuesOf(item.gloss, words, marks).map((cue) => {
+      const row = counts.get(cue) ?? kinds.map(() => 0);
+      counts.set(cue, row);
+      row[own]!++;
+      return row;
+    });
+    return { ...item, words, marks, own, rows };
   });
-  const counts = new Map<string, Map<string, number>>();
-  for (const { kind, cues } of all) {
-    for (const cue of cues) {
-      const row = counts.get(cue) ?? new Map<string, number>();
-      counts.set(cue, row.set(kind, (row.get(kind) ?? 0) + 1));
-    }
-  }
-  const smoothing = SMOOTHING * sizes.size / items.length;
-  return all.map(({ cues, ...item }) => ({
+  const smoothing = SMOOTHING * kinds.length / items.length;
+  return all.map(({ rows, ...item }) => ({
     ...item,
-    scores: new Map([...sizes].map(([kind, size]) => {
-      const own = kind === item.kind ? 1 : 0;
-      const terms = cues.map((cue) => Math.log(((counts.get(cue)!.get(kind) ?? 0) - own) / size + smoothing));
-      return [kind, terms.reduce((a, b) => a + b)];
-    })),
+    scores: sizes.map((size, k) => {
+      const self = k === item.own ? 1 : 0;
+      return rows.reduce((sum, row) => sum + Math.log((row[k]! - self) / size + smoothing), 0);
+    }),
   }));
 }
 
 /** Whether two definitions have about as many words, and cues that point as much to the kind of one as to the other's. */
 function alike(a: Scored, b: Scored, most: Tolerance): boolean {
   if (Math.abs(a.words.length - b.words.length) > 1) return false;
-  const gap = ({ scores }: Scored) => scores.get(a.kind)! - scores.get(b.kind)!;
+  const gap = ({ scores }: Scored) => scores[a.own]! - scores[b.own]!;
   return Math.abs(gap(a) - gap(b)) <= most.tilt;
 }
 
@@ -150,8 +152,8 @@ export function alikeSets(items: readonly Scored[], size: number, most: Toleranc
       for (let j = i + 1; j < sorted.length && set.length < size; j++) {
         const item = sorted[j]!;
         if (item.gloss.length - first.gloss.length > most.characters) break;
-        const fits = (other: Scored) => alike(other, item, most) && distinct(other.kind, item.kind);
-        if (!used.has(item) && set.every(fits)) set.push(item);
+        if (item.kind === first.kind || used.has(item)) continue; // Most are: millions of pairs are compared.
+        if (set.every((other) => alike(other, item, most) && distinct(other.kind, item.kind))) set.push(item);
       }
       if (set.length < size) return [];
       for (const item of set) used.add(item);

@@ -27,6 +27,9 @@ export interface Synset {
   readonly gloss: string;
 }
 
+/** Tasks that are loaded one after another share the nouns. */
+let loaded: WeakRef<ReadonlyMap<string, Synset>> | undefined;
+
 /**
  * Loads WordNet's nouns.
  *
@@ -40,9 +43,12 @@ export interface Synset {
  * console.log((await nouns()).size); // 82192
  * ```
  */
-export async function nouns(): Promise<Map<string, Synset>> {
-  const [data] = await npmTexts(NOUNS);
-  return synsets(data!);
+export async function nouns(): Promise<ReadonlyMap<string, Synset>> {
+  const known = loaded?.deref();
+  if (known) return known;
+  const [data] = await npmTexts(NOUNS), found = synsets(data!);
+  loaded = new WeakRef(found);
+  return found;
 }
 
 /**
