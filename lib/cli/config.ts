@@ -1,7 +1,7 @@
 import { InputError, named } from "../errors.ts";
 import { decodeUtf8, isRecord, parseJson, readWithin, unusableFile } from "../foreign.ts";
 import { isSetting, optional, type Schema, settle, text, type ValuesOf } from "../settings.ts";
-import { summary } from "../train/mod.ts";
+import { keys } from "../train/mod.ts";
 import { type Command, given, isRequired, termOf, UNPREFIXED } from "./command.ts";
 
 /** The setting of `--config`. */
@@ -64,7 +64,7 @@ function parsed(values: Values, schema: Schema): Values {
 /** A command's settings as a result records them: what `--config` reads. */
 export function recordOf(settled: object): Values {
   const { config: _, quiet: __, json: ___, [UNPREFIXED]: sizes, ...others } = settled as Values;
-  return summary({ ...others, ...sizes as Values }) as Values;
+  return keys().summaryOf({ ...others, ...sizes as Values }) as Values;
 }
 
 /**

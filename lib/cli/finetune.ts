@@ -192,7 +192,7 @@ async function main(command: Command): Promise<void> {
   const keyed = keyedOptions({ ...finetuneOptions, lambda, lambdaSchedule, adaptEpochs, keep });
   const inputs = { run: "finetune", model: await modelDigest(lm), task: data, ...keyed };
   const runKey = {
-    key: keys()({ ...inputs, saveEvery: undefined }),
+    key: keys().keyOf({ ...inputs, saveEvery: undefined }),
     settings: { run: "finetune", ...recordOf(asked) },
   };
   if (file !== undefined) await stored(file, runKey.key); // It is of this run, or refused.

@@ -22,7 +22,6 @@ import {
   scoreText,
   store,
   stored,
-  summary,
   type TextScore,
   training,
   warnOfMerges,
@@ -182,14 +181,14 @@ async function main(command: Command): Promise<void> {
     text: text.train,
     options: pretrainOptions,
   };
-  const keyOf = keys();
+  const { keyOf, summaryOf } = keys();
   const trained = keyOf(inputs);
   const { zeroShot, zeroShotExamples } = settled;
   const asked = { corpus: text.name, merges, half, ...zeroShot && { zeroShot, zeroShotExamples } };
-  const about = { ...summary({ ...inputs, ...asked }) as object };
+  const about = { ...summaryOf({ ...inputs, ...asked }) as object };
   const curve = await zeroShotCurve(tasks, curveFile, {
     key: keyOf({ trained, tasks }),
-    settings: { ...about, tasks: summary(tasks) },
+    settings: { ...about, tasks: summaryOf(tasks) },
   });
   const runKey = { key: keyOf({ trained, heldout: text.heldout, half }), settings: about };
   const previous = await stored<Scores>(file, runKey.key);

@@ -27,8 +27,8 @@ export interface Synset {
   readonly gloss: string;
 }
 
-/** Tasks that are loaded one after another share the nouns. */
-let loaded: WeakRef<ReadonlyMap<string, Synset>> | undefined;
+/** Tasks that are loaded together or one after another share the nouns. */
+let loaded: WeakRef<Promise<ReadonlyMap<string, Synset>>> | undefined;
 
 /**
  * Loads WordNet's nouns.
@@ -43,12 +43,13 @@ let loaded: WeakRef<ReadonlyMap<string, Synset>> | undefined;
  * console.log((await nouns()).size); // 82192
  * ```
  */
-export async function nouns(): Promise<ReadonlyMap<string, Synset>> {
+export function nouns(): Promise<ReadonlyMap<string, Synset>> {
   const known = loaded?.deref();
   if (known) return known;
-  const [data] = await npmTexts(NOUNS), found = synsets(data!);
-  loaded = new WeakRef(found);
-  return found;
+  const load = npmTexts(NOUNS).then(([data]) => synsets(data!));
+  load.catch(() => loaded = undefined); // The next call tries again.
+  loaded = new WeakRef(load);
+  return load;
 }
 
 /**

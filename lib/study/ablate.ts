@@ -5,11 +5,11 @@ import { InputError, quoted } from "../errors.ts";
 import { checkWritable, exists, readFile, writeAtomic } from "../files.ts";
 import { stopSignal } from "../stop.ts";
 import {
+  keys,
   type NgramBaselines,
   store,
   type Stored,
   stored,
-  summary,
   type Training,
   training,
   type TrainingRecord,
@@ -278,7 +278,7 @@ async function writeStudy(
   const before = await stored<{ readonly runs?: string }>(path, key).catch(() => undefined); // Any other is replaced.
   if (before?.result.runs !== rows) {
     const seconds = runs.reduce((sum, { provenance }) => sum + provenance.seconds, 0);
-    await store(path, { key, settings: summary(asked) }, { ...tables, runs: rows }, seconds);
+    await store(path, { key, settings: keys().summaryOf(asked) }, { ...tables, runs: rows }, seconds);
   }
   const text = result.report, file = `${study.folder}/report.md`;
   if (await Deno.readTextFile(file).catch(() => "") !== text) await writeAtomic(file, [text]);

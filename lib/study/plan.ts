@@ -8,13 +8,13 @@ import {
   finetuneUpdates,
   heuristicOf,
   keyedOptions,
+  type Keys,
   keys,
   type NgramBaselines,
   ngramBaselines,
   type RunInputs,
   silence,
   stableUpdates,
-  summary,
 } from "../train/mod.ts";
 import { InputError } from "../errors.ts";
 import { combinations, type Level, type Levels, withValues } from "./factors.ts";
@@ -170,7 +170,7 @@ const FIRST_TUNING_SEED = 1_000_001;
 
 /** Loads a study's data and plans its runs, of those that are tuned what the stored results have chosen so far. */
 export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) => Plan> {
-  const seeds = seedsOf(study), keyOf = keys();
+  const seeds = seedsOf(study), runKeys = keys();
   const { seeds: tuningCount = 0 } = study.tune ?? {};
   const tuningSeeds = Array.from(
     { length: 2 * seeds.length + (tuningCount as number) },
@@ -232,7 +232,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
         { cell, seed, tuned, isTuning, tokenizer: source.tokenizer },
         tokenizer.size,
         file,
-        keyOf,
+        runKeys,
         trainingInputs,
         { ...evaluation, zeroShot: zeroShotInputs },
         options.updates * options.batch * preset.context,
@@ -240,7 +240,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       arms: [{ ...cell.levels, lambda: null, transfer: null }],
       inputs: { preset, seed, corpus, options },
       evaluation,
-      ...trunkOf(`${cell.study.folder}/${file}`, keyOf, trainingInputs),
+      ...trunkOf(`${cell.study.folder}/${file}`, runKeys, trainingInputs),
       text: source.textOf(preset.context),
     };
   };
@@ -267,7 +267,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
         { cell, seed, tuned, isTuning, tokenizer: source.tokenizer },
         tokenizer.size,
         `${task.name}-${armOf(cell)}-lambda${lambda}${part}-seed${seed}`,
-        keyOf,
+        runKeys,
         {
           // Training from scratch depends on the model's preset and tokenizer only.
           start: layers === -1 ? { preset, tokenizer } : start.digest,
@@ -538,7 +538,7 @@ function planned(
   { cell: { study: { folder }, preset }, ...run }: RunOf,
   vocabulary: number,
   file: string,
-  keyOf: (inputs: RunInputs) => string,
+  { keyOf, summaryOf }: Keys,
   trainingInputs: RunInputs,
   evaluationInputs: RunInputs,
   tokens: number,
@@ -550,7 +550,7 @@ function planned(
     ...{ name: file, file, trained, key, preset, tokens },
     path: `${folder}/${file}-${abbreviated(trained)}`,
     result: `${folder}/${file}-${abbreviated(key)}.json`,
-    settings: { trained, ...summary({ ...trainingInputs, asked: evaluationInputs }) as object },
+    settings: { trained, ...summaryOf({ ...trainingInputs, asked: evaluationInputs }) as object },
     parameters: sizeOf(preset, vocabulary),
   };
 }
@@ -558,7 +558,7 @@ function planned(
 /** The trunk of a pre-training run, if its schedule has one: all runs have it that differ in `updates` only. */
 function trunkOf(
   path: string,
-  keyOf: (inputs: RunInputs) => string,
+  { keyOf }: Keys,
   { options, ...inputs }: RunInputs & Pick<PretrainInputs, "options">,
 ): Pick<PlannedPretrain, "trunk"> {
   if (options.schedule !== "warmup_stable_decay") return {};

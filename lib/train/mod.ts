@@ -62,7 +62,7 @@ export {
   keyedOptions,
   paddingShare,
 } from "./finetune.ts";
-export { keys, type RunInputs, summary } from "./key.ts";
+export { type Keys, keys, type RunInputs } from "./key.ts";
 export { kneserNey } from "./kneserney.ts";
 export { type Job, train, type Training, training, type TrainingRecord } from "./loop.ts";
 export { masked } from "./masking.ts";

@@ -349,7 +349,7 @@ Deno.test("fine-tunings of one model that comes with the kit have a key for each
 });
 
 Deno.test("keys are what they were, so that no result is computed again for nothing", async () => {
-  const key = keys()({
+  const key = keys().keyOf({
     seed: 1,
     options: { rate: 0.001, batch: Infinity },
     text: "Ahab",
