@@ -28,6 +28,7 @@ async function inKernel(code: string): Promise<string[]> {
 
 Deno.test("a notebook's stop button ends what is awaited in a cell, without a signal, and leaves the kernel", async () => {
   const said = await inKernel(`
+    await pretrain(lm, { train }, { updates: 1, batch: 2 }); // Starts the backend.
     stop(600);
     console.log(await end(pretrain(lm, { train }, { updates: 1e6, batch: 2 })));
     stop(600);
@@ -48,12 +49,23 @@ Deno.test("a notebook's stop button ends what is awaited in a cell, without a si
   ]);
 });
 
+Deno.test("a stop while the backend starts ends what waits for it, and leaves the kernel", async () => {
+  const [said, ...more] = await inKernel(`
+    stop(0);
+    console.log(await end(pretrain(lm, { train }, { updates: 1e6, batch: 2 })));
+    console.log(await end(pretrain(lm, { train }, { updates: 2, batch: 2 })));
+  `);
+  assert(/^AbortError: Stopped (before the end|after update \d+ of 1000000)$/.test(said!), said);
+  assertEquals(more, ["through"]);
+});
+
 Deno.test("a stop ends a fine-tuning or a study with a sentence, not with half a result", async () => {
   const said = await inKernel(`
     const { ablate } = await import("${root}mod.ts");
     const { sky, weather, words } = await import("${root}tests/study/weather.ts");
     const rows = words.map((text, i) => ({ text, label: i % 2 }));
     const task = sky(rows, rows, rows);
+    await finetune(lm, task, { epochs: 1 }); // Starts the backend.
     stop(600);
     console.log(await end(finetune(lm, task, { epochs: 10_000 })));
     const folder = await Deno.makeTempDir();

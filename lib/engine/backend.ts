@@ -1,7 +1,9 @@
 import * as tf from "../tfjs.ts";
 import "npm:@tensorflow/tfjs-backend-wasm@4.22.0";
 import { InputError } from "../errors.ts";
+import { jupyter } from "../kernel.ts";
 import { checked, oneOf, type SchemaOf, settle, whole } from "../settings.ts";
+import { stopSignal } from "../stop.ts";
 import { installGemm, type MatmulInfo } from "./gemm.ts";
 import { startShared } from "./wasm-memory.ts";
 import { startWebgpu } from "./webgpu.ts";
@@ -32,6 +34,7 @@ let starting: Promise<Backend> | undefined;
  * Starts the backend that {@linkcode backend} chooses by itself, where nobody has chosen one; what computes awaits it.
  *
  * @throws {InputError} If none starts here.
+ * @throws {DOMException} `AbortError`, if a notebook's stop button was pressed meanwhile.
  *
  * @example
  * ```ts
@@ -42,7 +45,9 @@ let starting: Promise<Backend> | undefined;
  * ```
  */
 export async function started(): Promise<void> {
+  const stopped = jupyter() && stopSignal(); // Before the first wait: until then a notebook's stop button ends the kernel.
   if (current === undefined && tf.getBackend() === "cpu") await (starting ??= backend());
+  if (stopped) stopped.throwIfAborted();
 }
 
 /** What computes now, in words, as a result's provenance records it. */

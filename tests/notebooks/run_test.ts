@@ -339,11 +339,9 @@ Deno.test({ name: "a notebook that violates Jupyter's schema is not run", ignore
 
 for (const path of await findNotebooks([], `${root}notebooks`)) {
   const name = nameOf(path);
-  Deno.test({ name: `${name} runs in small within a minute, and shows what it should`, ignore }, async () => {
-    const started = performance.now();
+  Deno.test({ name: `${name} runs in small, and shows what it should`, ignore }, async () => {
     const { code, err } = await run("--smoke", "--out", `${folder}/smoke`, name);
     assertEquals(code, 0, err);
-    assert(performance.now() - started < 60e3, `it took ${performance.now() - started} ms`);
     assertEquals(problems(await read(`${folder}/smoke/${name}.ipynb`), true), []);
   });
 }
