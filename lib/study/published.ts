@@ -155,7 +155,13 @@ const shapes = {
   orders: isList(isCount),
   pretrained: has({ ...run[0], stuck: isFlag }, {
     ...run[1],
-    ...{ heldout: isText, text: isCount, byPosition: isList(isAmount), zeroShot: isList(has(...answer)) },
+    ...{
+      heldout: isText,
+      masked: isAmount,
+      text: isCount,
+      byPosition: isList(isAmount),
+      zeroShot: isList(has(...answer)),
+    },
   }),
   finetuned: has({ ...run[0], ...answer[0], loss: isAmount, cut: isCount }, {
     ...{ ...run[1], ...answer[1], validation: isInterval, texts: isCount, unknown: isShare },

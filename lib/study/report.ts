@@ -31,7 +31,13 @@ export function tuningText(
     if (own.length === 0) return [];
     const settings = own.map(([path, levels]) => `${path} ${levels.join(", ")}`).join(" × ");
     return group === "pretrain"
-      ? [`Pre-training: ${settings}, by the part of the held-out text that is not reported.`]
+      ? [
+        `Pre-training: ${settings}, by the part of the held-out text that is not reported${
+          study.models.includes("bert")
+            ? "; bert by its masked tokens, which no other model's score compares with"
+            : ""
+        }.`,
+      ]
       : [
         `Fine-tuning: ${settings}, on the validation examples of each task${
           study.pretrained === undefined ? ", from the arm's own pre-trained models" : ""

@@ -83,6 +83,8 @@ export interface StudyRun {
 export interface Pretrained extends StudyRun {
   /** Score on the held-out text; absent for an encoder. Studies of version 0.1 have no window losses. */
   readonly heldout?: Omit<TextScore, "losses" | "unknown"> & Partial<Pick<TextScore, "losses" | "unknown">>;
+  /** Of an encoder: bits per character of masked tokens, given those on both sides. */
+  readonly masked?: number;
   /** N-gram baselines on the same text; runs that share it share the object. */
   readonly baselines?: NgramBaselines;
   /** Whether the model learned no more than the frequencies of tokens: its interval reaches the unigram baseline. */
@@ -110,6 +112,7 @@ export interface Finetuned extends TaskResult, StudyRun {
 /** The stored result of a pre-training run, without what the study's settings determine. */
 export interface PretrainResult {
   readonly heldout?: TextScore;
+  readonly masked?: number;
   readonly byPosition?: readonly number[];
   readonly zeroShot: readonly AnswerResult[];
   readonly trained: TrainingBudget;
@@ -153,7 +156,7 @@ export async function pretrainedRows(
   const { result: path, key, evaluation, preset } = run;
   const found = await stored<PretrainResult>(path, key);
   if (!found) return [];
-  const { heldout, byPosition, zeroShot, trained } = Object(found.result) as PretrainResult;
+  const { heldout, masked, byPosition, zeroShot, trained } = Object(found.result) as PretrainResult;
   checkResult(path, () => {
     const isCausal = architectureOf(preset).causal; // `bert` does not predict the next token.
     expectValue(
@@ -162,6 +165,7 @@ export async function pretrainedRows(
       heldout,
     );
     if (heldout !== undefined) checkText(heldout);
+    expectValue(isCausal ? masked === undefined : isAmount(masked), "bits of masked tokens", masked);
     if (byPosition !== undefined) {
       const { context = preset.context } = evaluation;
       expectValue(byPosition.length === context - 1, "number of positions", byPosition.length);
@@ -179,6 +183,7 @@ export async function pretrainedRows(
   const row = {
     ...runOf(run, trained, found.provenance.seconds),
     ...heldout !== undefined && { heldout: textOf(heldout) },
+    ...masked !== undefined && { masked },
     ...textRow(heldout, baselines[run.text]),
     ...byPosition !== undefined && { byPosition },
     ...answered.length > 0 && { zeroShot: answered },

@@ -12,6 +12,7 @@ import {
   progressOf,
   saveCheckpoint,
   scoreByPosition,
+  scoreMasked,
   scoreText,
   store,
   stored,
@@ -223,7 +224,9 @@ async function evaluatePretrained(
   lm: LanguageModel,
   { evaluation: { heldout, windows, zeroShot: tasks, ...context } }: PlannedPretrain,
 ): Promise<Omit<PretrainResult, "trained">> {
-  if (!architectureOf(lm.config).causal) return { zeroShot: [] }; // `bert` does not predict the next token.
+  if (!architectureOf(lm.config).causal) { // `bert` does not predict the next token.
+    return { masked: await scoreMasked(lm, heldout, windows), zeroShot: [] };
+  }
   const answers: AnswerResult[] = [];
   for (const task of tasks) {
     const { predictions, scores, baseline: _, ...found } = await zeroShot(lm, task);

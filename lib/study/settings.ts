@@ -689,12 +689,6 @@ function checkStudy(study: StudySettings): void {
   if (study.tasks.length === 0) checkPretrainingOnly(study);
   if (study.pretrained !== undefined) checkPretrained(study, study.pretrained);
   const encoder = study.models.find((model) => !isCausal(model));
-  const tuned = Object.keys(study.tune ?? {}).find((path) => path.startsWith("pretrain."));
-  if (encoder && tuned !== undefined) {
-    throw new InputError(
-      `Cannot tune ${tuned} of ${encoder} as it has no score on held-out text: tune settings of finetune, or leave it out`,
-    );
-  }
   if (encoder && !study.lambda.includes(0)) {
     throw new InputError(
       `Cannot run a study of ${encoder} with lambda ${

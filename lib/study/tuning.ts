@@ -66,6 +66,9 @@ async function triedFor(choice: Choice, plan: Plan): Promise<Tried[] | undefined
 async function validationScore(run: Run, plan: Plan): Promise<number | undefined> {
   const found = await stored<{ readonly diverged?: unknown }>(run.result, run.key);
   if (Object(found?.result).diverged === true) return isPretraining(run) ? Infinity : -Infinity;
-  if (isPretraining(run)) return (await pretrainedRows(run, plan, []))[0]?.heldout?.bitsPerCharacter;
+  if (isPretraining(run)) {
+    const [row] = await pretrainedRows(run, plan, []);
+    return row?.heldout?.bitsPerCharacter ?? row?.masked;
+  }
   return (await finetunedRows(run, plan))[0]?.value;
 }

@@ -16,12 +16,13 @@ import {
 import { countUnknown, type Tokenizer, tokensOf } from "../text/mod.ts";
 import { batchOf, exampleBatch } from "./batches.ts";
 import { type EncodedTask, encodeTask } from "./encode.ts";
+import { masked } from "./masking.ts";
 import { bootstrap, type Interval, majorityBaseline, scoreInterval } from "./measures.ts";
 import { percent } from "../numbers.ts";
 import { type SchemaOf, settle } from "../settings.ts";
 import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { context as contexts, split as splits, windows as windowLimit } from "./options.ts";
-import { languageModelLoss, targetOf } from "./objectives.ts";
+import { languageModelLoss, objective, targetOf } from "./objectives.ts";
 import { warnOfUnknown } from "./warnings.ts";
 
 /** Metrics of a language model on a text. */
@@ -166,20 +167,18 @@ export async function scoreText(
 ): Promise<TextScore> {
   checkModel(lm, "score a text");
   const { windows, ...given } = settle("score a text", scoreSettings, options);
+  checkCausal(lm.config, "score a text");
   const model = withContext(lm, given.context), { context, width } = model.config;
-  const { losses, ids } = await heldoutLosses(
-    model,
-    text,
-    windows,
-    (h, windows) =>
-      windows.map((window, n) =>
-        languageModelLoss(
-          h.slice([n, 0, 0], [1, context, width]),
-          lm.parameters.tokens_embed.weight,
-          batchOf([window]),
-        )
-      ),
-  );
+  const { losses, ids } = await heldoutLosses(model, text, windows, (windows) => {
+    const { h } = forward(model, idsOf(windows));
+    return windows.map((window, n) =>
+      languageModelLoss(
+        h.slice([n, 0, 0], [1, context, width]),
+        lm.parameters.tokens_embed.weight,
+        batchOf([window]),
+      )
+    );
+  });
   return textScore(losses.flat(), context - 1, text, ids, lm.tokenizer);
 }
 
@@ -211,19 +210,17 @@ export async function scoreByPosition(
 ): Promise<number[]> {
   checkModel(lm, "score a text");
   const given = settle("score a text", scoreSettings, options);
+  checkCausal(lm.config, "score a text");
   const model = withContext(lm, given.context), { context, width } = model.config;
-  const { losses, windows, ids } = await heldoutLosses(
-    model,
-    text,
-    given.windows,
-    (h, windows) =>
-      Array.from({ length: context - 1 }, (_, t) =>
-        languageModelLoss(
-          h.slice([0, t, 0], [windows.length, 2, width]),
-          lm.parameters.tokens_embed.weight,
-          batchOf(windows.map((window) => window.subarray(t, t + 2))),
-        )),
-  );
+  const { losses, windows, ids } = await heldoutLosses(model, text, given.windows, (windows) => {
+    const { h } = forward(model, idsOf(windows));
+    return Array.from({ length: context - 1 }, (_, t) =>
+      languageModelLoss(
+        h.slice([0, t, 0], [windows.length, 2, width]),
+        lm.parameters.tokens_embed.weight,
+        batchOf(windows.map((window) => window.subarray(t, t + 2))),
+      ));
+  });
   const bits = ids.length / text.length / Math.LN2;
   return Array.from({ length: context - 1 }, (_, t) => {
     const sum = losses.reduce((sum, batch, i) => sum + batch[t]! * windows[i]!, 0);
@@ -231,14 +228,33 @@ export async function scoreByPosition(
   });
 }
 
+/**
+ * Evaluates an encoder on the tokens of a text that are masked, 15 % of each window, the same for each model. It is no
+ * score to compare with a causal model's, which does not see the tokens after the predicted one.
+ *
+ * @returns Bits per character, as if all tokens were predicted.
+ * @throws {InputError} If the text is shorter than a window.
+ */
+export async function scoreMasked(lm: LanguageModel, text: string, maxWindows: number): Promise<number> {
+  const { losses, windows, ids } = await heldoutLosses(lm, text, maxWindows, (windows, at) => [
+    objective(lm, masked(batchOf(windows), lm.config.vocabulary, 0, at), 0).loss,
+  ]);
+  const sum = losses.reduce((sum, [loss], i) => sum + loss! * windows[i]!, 0);
+  return sum / windows.reduce((a, b) => a + b) * ids.length / text.length / Math.LN2;
+}
+
+/** Windows of a text as a tensor (N, T). */
+function idsOf(windows: readonly Int32Array[]): tf.Tensor2D {
+  return tf.tensor2d(batchOf(windows).ids, [windows.length, windows[0]!.length], "int32");
+}
+
 /** Losses on a text's windows, in batches. */
 async function heldoutLosses(
   lm: LanguageModel,
   text: string,
   maxWindows: number,
-  lossesOf: (h: tf.Tensor3D, windows: readonly Int32Array[]) => tf.Scalar[],
+  lossesOf: (windows: readonly Int32Array[], at: number) => tf.Scalar[],
 ): Promise<{ losses: number[][]; windows: number[]; ids: Int32Array }> {
-  checkCausal(lm.config, "score a text");
   const ids = tokensOf(text, lm.tokenizer);
   const { context } = lm.config;
   const windows = evaluationWindows(ids, context, maxWindows);
@@ -250,10 +266,7 @@ async function heldoutLosses(
     for (let at = 0; at < windows.length; at += perBatch) {
       await yieldToEventLoop(signal);
       const some = windows.slice(at, at + perBatch);
-      const found = tf.tidy(() => {
-        const ids = tf.tensor2d(batchOf(some).ids, [some.length, context], "int32");
-        return tf.stack(lossesOf(forward(lm, ids).h, some));
-      });
+      const found = tf.tidy(() => tf.stack(lossesOf(some, at)));
       losses.push([...await found.data()]);
       counts.push(some.length);
       found.dispose();

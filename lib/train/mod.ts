@@ -36,6 +36,7 @@ export {
   type Evaluation,
   evaluationWindows,
   scoreByPosition,
+  scoreMasked,
   type ScoreOptions,
   scoreText,
   type SplitOptions,

@@ -1,15 +1,17 @@
 import * as tf from "../../lib/tfjs.ts";
 import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
-import { dispose, forward, gpt, positionKinds, presets } from "../../lib/model/mod.ts";
+import { dispose, forward, gpt, positionKinds, presets, withArchitecture } from "../../lib/model/mod.ts";
 import { tokensOf, trainBpe } from "../../lib/text/mod.ts";
 import {
   evaluate,
   finetune,
   type Interval,
   majorityBaseline,
+  masked,
   pretrain,
   scoreByPosition,
+  scoreMasked,
   scoreText,
   zeroShot,
 } from "../../lib/train/mod.ts";
@@ -51,6 +53,31 @@ Deno.test("the score at a place is what a plain softmax gives there", async () =
   for (const [t, bits] of byPosition.entries()) {
     near(bits, -logs[t]![window[t + 1]!]! / Math.LN2 * ids.length / text.length);
   }
+});
+
+Deno.test("an encoder is scored on the masked tokens of each window, as a plain softmax gives it", async () => {
+  const bert = gpt({ ...withArchitecture(presets.smoke, "bert"), context: 16 }, { tokenizer, seed: 1 });
+  const { width, vocabulary } = bert.config, ids = tokensOf(text, tokenizer);
+  const half = Math.floor(ids.length / 16 / 2) * 16; // Two windows stand at the beginning and in the middle.
+  const both = Int32Array.of(...ids.subarray(0, 16), ...ids.subarray(half, half + 16));
+  const batch = masked({ ids: both, lengths: Int32Array.of(16, 16) }, vocabulary, 0, 0);
+  const { positions, tokens } = batch.masked!;
+  const logs = tf.tidy(() => {
+    const { h } = forward(bert, tf.tensor2d(batch.ids, [2, 16], "int32"));
+    return h.reshape([32, width]).matMul(bert.parameters.tokens_embed.weight, false, true).logSoftmax()
+      .arraySync() as number[][];
+  });
+  const nats = [...positions].map((position, i) => -logs[position]![tokens[i]!]!);
+  assertEquals(nats.length, 4); // 15 % of 16, twice.
+  const before = tf.memory().numTensors;
+  near(
+    await scoreMasked(bert, text, 2),
+    nats.reduce((a, b) => a + b) / nats.length / Math.LN2 * ids.length / text.length,
+  );
+  const all = await scoreMasked(bert, text, 100);
+  assert(all > 0 && all === await scoreMasked(bert, text, 100));
+  assertEquals(tf.memory().numTensors, before);
+  dispose(bert);
 });
 
 Deno.test("windows beyond the context are scored where positions go on, and the first of them as before", async () => {
