@@ -134,6 +134,7 @@ export type {
   TextScore,
   Training,
   TrainingRecord,
+  ZeroShotOptions,
 } from "./lib/train/mod.ts";
 
 // Studies

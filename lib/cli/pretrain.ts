@@ -201,8 +201,9 @@ async function main(command: Command): Promise<void> {
     signal.throwIfAborted();
     await putModel(out, lm, { half });
     const { heldout, baselines } = previous?.result ?? await scores();
-    for (const { update, task, measure, ...score } of curve.points) {
-      print(`${task} without fine-tuning at update ${update}: ${measure} ${inPercent(score)}`);
+    for (const { update, task, measure, calibrated, ...score } of curve.points) {
+      const how = calibrated ? ", calibrated," : "";
+      print(`${task} without fine-tuning${how} at update ${update}: ${measure} ${inPercent(score)}`);
     }
     print(`Held-out text of ${text.name}:`);
     print(scoreLine("unigram", baselines.unigram));

@@ -4,7 +4,7 @@ import { loadModel, progressOf } from "./checkpoint.ts";
 import type { TrainingRecord } from "./loop.ts";
 import type { Interval } from "./measures.ts";
 import { type RunKey, store, stored } from "./store.ts";
-import { zeroShot } from "./zeroshot.ts";
+import { heuristicOf, zeroShot } from "./zeroshot.ts";
 
 /** A task's zero-shot score at an update of pre-training. */
 export interface ZeroShotPoint extends Interval {
@@ -14,6 +14,8 @@ export interface ZeroShotPoint extends Interval {
   readonly task: string;
   /** The task's primary metric. */
   readonly measure: Measure;
+  /** Whether its words were calibrated; tasks that words answer have a score with and one without. */
+  readonly calibrated?: true;
 }
 
 /** Zero-shot performance over the course of pre-training (Figure 2, right). */
@@ -60,8 +62,11 @@ export async function zeroShotCurve(
   async function scoreAll(lm: LanguageModel, update: number, seconds: number): Promise<void> {
     const scores: ZeroShotPoint[] = [];
     for (const task of tasks) {
-      const { measure, value, low, high } = await zeroShot(lm, task);
-      scores.push({ update, task: task.name, measure, value, low, high });
+      for (const calibrate of heuristicOf(task).by === "word" ? [false, true] : [false]) {
+        const { measure, value, low, high } = await zeroShot(lm, task, { calibrate });
+        const calibrated = calibrate ? { calibrated: calibrate } as const : {};
+        scores.push({ update, task: task.name, measure, ...calibrated, value, low, high });
+      }
     }
     points.push(...scores);
     await store(file, asked, points, seconds);

@@ -12,7 +12,7 @@ import {
 } from "../model/mod.ts";
 import type { Tokenizer } from "../text/mod.ts";
 import { batchOf } from "./batches.ts";
-import { settle } from "../settings.ts";
+import { flag, type SchemaOf, settle } from "../settings.ts";
 import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { score } from "./measures.ts";
 import { scoreOf, type SplitOptions, splitSettings, type TaskScore, taskSnapshot } from "./evaluate.ts";
@@ -36,6 +36,26 @@ const BATCH = 32;
 const ROWS = 512;
 /** Number of training examples that determine the threshold of acceptability. */
 const THRESHOLD_EXAMPLES = 1000;
+/** Number of validation texts by which words are calibrated. */
+const CALIBRATION_TEXTS = 1000;
+
+/** The options of {@linkcode zeroShot}. */
+export interface ZeroShotOptions extends SplitOptions {
+  /**
+   * Whether words that answer for labels are calibrated: from the log-probability of each its mean over the first thousand
+   * validation texts is subtracted, without their labels (batch calibration, Zhou et al. 2023). The more frequent word
+   * otherwise has an advantage in every text.
+   *
+   * @default false
+   */
+  calibrate?: boolean;
+}
+
+/** The settings of {@linkcode ZeroShotOptions}. */
+export const zeroShotSettings = {
+  ...splitSettings,
+  calibrate: { ...flag, about: "whether words that answer for labels are calibrated", default: false },
+} satisfies SchemaOf<ZeroShotOptions>;
 
 /**
  * Zero-shot evaluation: scores a pre-trained model on a task without fine-tuning, by the paper's heuristics (§5,
@@ -47,8 +67,8 @@ const THRESHOLD_EXAMPLES = 1000;
  * first thousand training examples.
  *
  * @returns The score, and for each example the log-probabilities (or their means) of its answers or its text.
- * @throws {InputError} If it is no model or no task, there is no such split or no heuristic for the task, or the
- * architecture is `bert`.
+ * @throws {InputError} If it is no model or no task, there is no such split or no heuristic for the task, its answers are
+ * to be calibrated and are no words, or the architecture is `bert`.
  *
  * @example
  * ```ts
@@ -78,14 +98,19 @@ const THRESHOLD_EXAMPLES = 1000;
 export async function zeroShot(
   lm: LanguageModel,
   task: Task,
-  options: SplitOptions = {},
+  options: ZeroShotOptions = {},
 ): Promise<TaskScore & { readonly scores: readonly (readonly number[])[] }> {
   checkModel(lm, "answer a task");
   checkTask(task);
-  const { split } = settle("answer a task", splitSettings, options);
+  const { split, calibrate } = settle("answer a task", zeroShotSettings, options);
   checkCausal(lm.config, `answer task "${task.name}" without fine-tuning`);
   const heuristic = structuredClone(heuristicOf(task)); // The task may change meanwhile.
   if (heuristic.by === "word") checkWords(task, heuristic.words, lm.tokenizer);
+  else if (calibrate) {
+    throw new InputError(
+      `Cannot calibrate answers of task "${task.name}" as they are not words that stand for labels: leave calibrate out`,
+    );
+  }
   const snapshot = taskSnapshot(task, split);
   const read = (examples: readonly Example[]) => ({
     labels: examples.map(({ label }) => label),
@@ -95,16 +120,22 @@ export async function zeroShot(
   const trainExamples = heuristic.by === "acceptability"
     ? read(task.train.slice(0, THRESHOLD_EXAMPLES))
     : undefined;
+  const calibrationTexts = calibrate ? read(task.validation.slice(0, CALIBRATION_TEXTS)).texts : [];
   const values = async (texts: readonly Scored[][]) =>
     (await likelihoodsByExample(lm, texts)).map((found) =>
       found.map((likelihood) => heuristic.by === "word" ? likelihood.sum : mean(likelihood))
     );
   await started();
   const means = (found: readonly number[][]) => found.map(([only]) => only!);
-  const [scores, trainScores] = await withReadLock(lm, async () => [
+  const [found, trainScores, calibration] = await withReadLock(lm, async () => [
     await values(texts),
     trainExamples && await values(trainExamples.texts),
+    await values(calibrationTexts),
   ]);
+  const usual = found[0]!.map((_, i) =>
+    calibration.reduce((sum, values) => sum + values[i]!, 0) / calibration.length
+  );
+  const scores = calibrate ? found.map((values) => values.map((value, i) => value - usual[i]!)) : found;
   if (scores.concat(trainScores ?? []).flat().some(Number.isNaN)) {
     throw new InputError(`Cannot answer task "${task.name}" as the model's logits are not finite numbers`);
   }

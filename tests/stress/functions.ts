@@ -30,6 +30,7 @@ import { bpeSettings } from "../../lib/text/bpe.ts";
 import { saveBpe } from "../../lib/text/mod.ts";
 import { saveSettings } from "../../lib/train/checkpoint.ts";
 import { scoreSettings, splitSettings } from "../../lib/train/evaluate.ts";
+import { zeroShotSettings } from "../../lib/train/zeroshot.ts";
 import { finetuneSettings } from "../../lib/train/finetune.ts";
 import { ngramSettings } from "../../lib/train/ngram.ts";
 import { pretrainSettings } from "../../lib/train/pretrain.ts";
@@ -145,7 +146,7 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
     saveModel: [model, path(`${folder}/again.safetensors`), argument("options", {}, saveSettings)],
     scoreByPosition: [model, prose, argument("options", {}, scoreSettings)],
     scoreText: [model, prose, argument("options", {}, scoreSettings)],
-    zeroShot: [model, task, split],
+    zeroShot: [model, task, argument("options", { split: "test", calibrate: true }, zeroShotSettings)],
     ablate: [studyOptions],
     openStudy: [path(`${folder}/study`)],
     planStudy: [listed("pilot", pilot), argument("options", { detect: 1 }, planSettings)],

@@ -49,6 +49,20 @@ Deno.test("tasks are scored at updates 1, 2, 4, … and the last, and the scores
   }
   assertEquals(updates, [4, 5, 6]);
   assertEquals(again.points.map(({ update }) => update), [1, 2, 4, 6]);
+  const word: TaskOf<"classification"> = {
+    ...{ name: "heat", kind: "classification", labels: ["cold", "warm"], ...toy },
+    zeroShot: { by: "word", prompt: "very", words: ["cold", "warm"] },
+    ...splits([{ text: "the sun is", label: 1 }, { text: "the snow is", label: 0 }]),
+  };
+  const words = await zeroShotCurve([word], `${folder}/words.json`, asked);
+  for await (const _ of words.during(pretrain(lm, { train: text }, { updates: 1, batch: 2 }), lm, "no file"));
+  assertEquals(words.points.map(({ update, calibrated }) => [update, calibrated]), [[1, undefined], [
+    1,
+    true,
+  ]]);
+  const { value: isRight } = await zeroShot(lm, word, { calibrate: true });
+  assertEquals(words.points[1]!.value, isRight);
+
   const { value, low, high, measure } = await zeroShot(lm, task);
   assertEquals(again.points.at(-1), { update: 6, task: "weather", measure, value, low, high });
   assertEquals(tf.memory().numTensors, numTensors);

@@ -54,6 +54,34 @@ Deno.test("a sentiment is the word that is likelier after very (§5)", async () 
   assertEquals(found.value, score("accuracy", expected, task.test.map(({ label }) => label)));
 });
 
+Deno.test("calibrated, a word is compared with its mean over the validation texts, whatever their labels", async () => {
+  const rows = (texts: string[], label: number) => texts.map((text) => ({ text, label }));
+  const validation = rows(["the snow is", "the snow", "it was wet and the snow is"], 0);
+  const task: TaskOf<"classification"> = {
+    ...{ name: "weather", kind: "classification", labels: ["cold", "warm"], ...toy },
+    zeroShot: { by: "word", prompt: "very", words: ["cold", "warm"] },
+    ...{ train: rows(["the sun is"], 1), validation },
+    test: [...rows(["the snow is", "rain"], 0), ...rows(["the sun is", "the rain because the sun is"], 1)],
+  };
+  const logs = (text: string) =>
+    ["cold", "warm"].map((word) => logProbabilities(lm, [newline, ...ids(`${text} very ${word}`)]).at(-1)!);
+  const usual = [0, 1].map((label) => mean(validation.map(({ text }) => logs(text)[label]!)));
+  const expected = task.test.map(({ text }) => logs(text).map((log, label) => log - usual[label]!));
+  const { scores, predictions } = await zeroShot(lm, task, { calibrate: true });
+  scores.forEach((some, i) =>
+    some.forEach((score, label) => assert(Math.abs(score - expected[i]![label]!) < 1e-4))
+  );
+  assertEquals(predictions, expected.map(([cold, warm]) => Number(warm! > cold!)));
+  const plain = await zeroShot(lm, task);
+  assert(Math.abs(plain.scores[0]![0]! - logs("the snow is")[0]!) < 1e-4);
+  const other = { ...task, validation: validation.map(({ text }) => ({ text, label: 1 })) };
+  assertEquals((await zeroShot(lm, other, { calibrate: true })).predictions, predictions);
+  await assertRefused(
+    () => zeroShot(lm, { ...task, zeroShot: { by: "acceptability" } }, { calibrate: true }),
+    /^Cannot calibrate answers of task "weather" as they are not words that stand for labels: leave calibrate out$/,
+  );
+});
+
 Deno.test("a choice is the one of the highest mean log-probability after the context (§5)", async () => {
   const rows = [
     { context: "the sun is", choices: ["very cold .", "very warm ."], label: 1 },
