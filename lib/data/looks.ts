@@ -145,18 +145,21 @@ export function splitByHypernym<T extends Definition>(items: readonly T[], share
 export function alikeSets(items: readonly Scored[], size: number, most: Tolerance): Scored[][] {
   return Map.groupBy(items, ({ marks }) => marks).values().toArray().flatMap((same) => {
     const sorted = same.toSorted((a, b) => a.gloss.length - b.gloss.length || (a.gloss < b.gloss ? -1 : 1));
-    const used = new Set<Scored>();
+    const used = new Uint8Array(sorted.length);
     return sorted.flatMap((first, i) => {
-      if (used.has(first)) return [];
-      const set = [first];
+      if (used[i]) return [];
+      const set = [first], places = [i];
       for (let j = i + 1; j < sorted.length && set.length < size; j++) {
+        if (used[j]) continue; // Millions of pairs are compared: what is cheap comes first.
         const item = sorted[j]!;
         if (item.gloss.length - first.gloss.length > most.characters) break;
-        if (item.kind === first.kind || used.has(item)) continue; // Most are: millions of pairs are compared.
-        if (set.every((other) => alike(other, item, most) && distinct(other.kind, item.kind))) set.push(item);
+        if (item.own === first.own) continue;
+        if (!set.every((other) => alike(other, item, most) && distinct(other.kind, item.kind))) continue;
+        set.push(item);
+        places.push(j);
       }
       if (set.length < size) return [];
-      for (const item of set) used.add(item);
+      for (const place of places) used[place] = 1;
       return [set];
     });
   });
