@@ -78,7 +78,8 @@ export interface ArmEffect extends Estimate {
   readonly detectable: number;
   /**
    * What follows: `higher`, `lower`, which may be by less than the margin (`higher, within ±2`), `equal within ±2`,
-   * `not significant`, `one seed cannot tell`, `no variation, cannot tell` or `no arm left chance`.
+   * `not significant`, `one seed cannot tell`, `no variation, cannot tell`, `no arm left chance`
+   * or `some runs of each arm at chance`.
    */
   readonly finding: string;
   /** All of it in a sentence. */
@@ -298,6 +299,10 @@ function commonLevels(contexts: readonly Comparison[], factors: readonly Factor[
 const areStuck = (terms: readonly Term[]): boolean =>
   terms.every(({ scores }) => scores.every(({ stuck }) => stuck));
 
+/** Whether a contrast says something: all runs of one of its arms at least left chance. */
+const isLearned = (terms: readonly Term[]): boolean =>
+  terms.some(({ scores }) => scores.every(({ stuck }) => !stuck));
+
 /** How a mean of differences depends on another factor: at each of its levels − at its first. */
 function interactions(
   contexts: readonly Comparison[],
@@ -486,10 +491,10 @@ export function effectsOf(contrasts: readonly Contrast[]): ArmEffect[] {
     found: meanOf(contrast),
     metric: contrast.terms[0]!.scores[0]!.metric,
   }));
-  const p = holm(known.map(({ contrast, found }) => areStuck(contrast.terms) ? NaN : pValue(found)));
+  const p = holm(known.map(({ contrast, found }) => isLearned(contrast.terms) ? pValue(found) : NaN));
   const equal = holm(
     known.map(({ contrast, found, metric }) =>
-      found.error > 0 && !areStuck(contrast.terms) ? equivalenceP(found, metric.margin) : NaN
+      found.error > 0 && isLearned(contrast.terms) ? equivalenceP(found, metric.margin) : NaN
     ),
   );
   const [wheres, differences] = (["where", "difference"] as const).map((part) =>
@@ -519,6 +524,8 @@ export function effectsOf(contrasts: readonly Contrast[]): ArmEffect[] {
         ? "no arm left chance"
         : found.seeds === 0
         ? "no seed left chance in both"
+        : !isLearned(contrast.terms)
+        ? "some runs of each arm at chance"
         : findingOf(found, p[i]!, equal[i]!, margin),
     };
     return { ...effect, sentence: sentenceOf(effect) };

@@ -228,12 +228,21 @@ async function corpusSource(
   };
 }
 
-/** A text in two, between lines or else between words. */
+/** Characters of a block of held-out text that is for validation, or for the report. */
+const BLOCK = 20_000;
+
+/** A text in two, in turns: both have a part of each of its books, reviews or speeches. Cut between lines, or else words. */
 function halves(text: string): [string, string] {
-  const middle = text.length / 2;
-  const line = text.indexOf("\n", middle), word = text.indexOf(" ", middle);
-  const at = line >= 0 && line < 1.2 * middle ? line : word >= 0 ? word : middle;
-  return [text.slice(0, at), text.slice(at + 1)];
+  const blocks = Math.max(2, Math.round(text.length / BLOCK));
+  const cut = (i: number): number => {
+    const at = i * text.length / blocks;
+    const line = text.indexOf("\n", at), word = text.indexOf(" ", at);
+    const end = line >= 0 && line < at + text.length / blocks / 5 ? line : word >= 0 ? word : at;
+    return i === 0 ? 0 : i === blocks ? text.length : end + 1;
+  };
+  const both: [string, string] = ["", ""];
+  for (let i = 0; i < blocks; i++) both[i % 2]! += text.slice(cut(i), cut(i + 1));
+  return both;
 }
 
 /** Arms start from included pre-trained models. */

@@ -109,7 +109,8 @@ export interface StudySettings {
   /**
    * Settings of training that each arm chooses by its validation score, and their values:
    * `{ "finetune.rate": [3e-4, 1e-3], seeds: 2 }`. `seeds` is the number of seeds of each combination, which are not those
-   * of the arms. A rate of pre-training is chosen by the first half of the held-out text, and the rest is reported.
+   * of the arms. A rate of pre-training is chosen by half of the held-out text, in turns of some pages, and the rest is
+   * reported. Of values whose validation scores are equal within 0.002 bits or half a point the first is chosen.
    * Default: none.
    */
   readonly tune?: Tune;

@@ -46,7 +46,10 @@ export async function triedOf(plan: Plan): Promise<Tried[]> {
   return all.flatMap((tried) => tried ?? []);
 }
 
-/** The settings of a choice and their scores, the best of which is chosen, the first of equals; undefined if a run is missing. */
+/** Validation scores that differ less count as equal: more than that is not known from a few seeds. */
+const TIE = { bits: 0.002, share: 0.005 };
+
+/** The settings of a choice and their scores, the first of the best of which is chosen; undefined if a run is missing. */
 async function triedFor(choice: Choice, plan: Plan): Promise<Tried[] | undefined> {
   const scores = await Promise.all(
     choice.runs.map((runs) => Promise.all(runs.map((run) => validationScore(run, plan)))),
@@ -54,7 +57,9 @@ async function triedFor(choice: Choice, plan: Plan): Promise<Tried[] | undefined
   if (scores.flat().includes(undefined)) return undefined;
   const sign = choice.task === undefined ? -1 : 1; // Fewer bits are better.
   const means = scores.map((some) => some.reduce<number>((sum, score) => sum + score!, 0) / some.length);
-  const signed = means.map((mean) => sign * mean), best = signed.indexOf(Math.max(...signed));
+  const signed = means.map((mean) => sign * mean);
+  const least = Math.max(...signed) - (choice.task === undefined ? TIE.bits : TIE.share);
+  const best = signed.findIndex((mean) => mean >= least);
   const { task, levels, candidates } = choice;
   return candidates.map((settings, i): Tried => ({
     ...task !== undefined && { task },

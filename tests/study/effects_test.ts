@@ -305,6 +305,20 @@ Deno.test("a difference between two arms that did not leave chance is no finding
   assert(/: no arm left chance$/.test(findings[0]!), findings[0]);
 });
 
+Deno.test("a difference is a finding where all runs of one of its arms left chance, and in no other case", () => {
+  const found = (stuck: [boolean[], boolean[]]) =>
+    study([
+      { levels: { lambda: 0 }, byCluster: around(0.5), stuck: stuck[0] },
+      { levels: { lambda: 1 }, byCluster: around(0.7), stuck: stuck[1] },
+    ], { lambda: [0, 1] }).effects[0]!;
+  const [no, one] = [[false, false, false], [true, false, false]];
+  assertEquals(found([one, one]).finding, "some runs of each arm at chance");
+  assert(Number.isNaN(found([one, one]).p));
+  for (const stuck of [[no, one], [one, no], [no, no]] as [boolean[], boolean[]][]) {
+    assert(found(stuck).p < 1, JSON.stringify(stuck));
+  }
+});
+
 Deno.test("no interval of an arm leaves its measure's values", () => {
   for (const [measure, ends] of [["accuracy", [0, 100]], ["pearson", [-100, 100]]] as const) {
     const near = [[1, 1, 0.9, 1], [1, 0.8, 1, 1], [1, 1, 1, 0.99]];
