@@ -135,6 +135,7 @@ export type {
   Training,
   TrainingRecord,
   ZeroShotOptions,
+  ZeroShotScore,
 } from "./lib/train/mod.ts";
 
 // Studies

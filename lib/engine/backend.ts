@@ -47,7 +47,7 @@ let starting: Promise<Backend> | undefined;
 export async function started(): Promise<void> {
   const stopped = jupyter() && stopSignal(); // Before the first wait: until then a notebook's stop button ends the kernel.
   if (current === undefined && tf.getBackend() === "cpu") await (starting ??= backend());
-  if (stopped) stopped.throwIfAborted();
+  stopped?.throwIfAborted();
 }
 
 /** What computes now, in words, as a result's provenance records it. */

@@ -233,15 +233,15 @@ const BLOCK = 20_000;
 
 /** A text in two, in turns: both have a part of each of its books, reviews or speeches. Cut between lines, or else words. */
 function halves(text: string): [string, string] {
-  const blocks = Math.max(2, Math.round(text.length / BLOCK));
-  const cut = (i: number): number => {
-    const at = i * text.length / blocks;
-    const line = text.indexOf("\n", at), word = text.indexOf(" ", at);
-    const end = line >= 0 && line < at + text.length / blocks / 5 ? line : word >= 0 ? word : at;
-    return i === 0 ? 0 : i === blocks ? text.length : end + 1;
-  };
+  const blocks = Math.max(2, Math.round(text.length / BLOCK)), size = text.length / blocks;
+  const cuts = Array.from({ length: blocks + 1 }, (_, i) => {
+    if (i === 0 || i === blocks) return i * size;
+    const at = Math.floor(i * size), near = text.slice(at, at + size / 5);
+    const line = near.indexOf("\n"), word = near.indexOf(" ");
+    return at + Math.max(0, line >= 0 ? line : word) + 1;
+  });
   const both: [string, string] = ["", ""];
-  for (let i = 0; i < blocks; i++) both[i % 2]! += text.slice(cut(i), cut(i + 1));
+  for (let i = 0; i < blocks; i++) both[i % 2]! += text.slice(cuts[i], cuts[i + 1]);
   return both;
 }
 

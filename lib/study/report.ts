@@ -2,7 +2,7 @@ import { table } from "../arquero.ts";
 import { percent } from "../numbers.ts";
 import { type Factor, factorLabel, labelOf, type Score, TEXT, varying } from "./effects.ts";
 import type { Finetuned, Pretrained, StudyRun, TaskResult } from "./rows.ts";
-import { type StudySettings, tunedSettings } from "./settings.ts";
+import { isCausal, type StudySettings, tunedSettings } from "./settings.ts";
 import type { Tried } from "./tuning.ts";
 
 /** A run's score on a task or the held-out text, with the run. */
@@ -21,7 +21,7 @@ export function tuningText(
     return "**No arm was tuned**: settings of training that are no factor are the same for all, and others may change " +
       "the differences.";
   }
-  const { seeds } = study.tune;
+  const { seeds } = study.tune, encoder = study.models.find((model) => !isCausal(model));
   const several = Object.entries(tunedSettings(study)).filter(([, levels]) => levels.length > 1);
   const per = study.tunePer ? `each level of ${study.tunePer.map(factorLabel).join(" and ")}` : "each arm";
   const at = Object.entries(study.tuneAt ?? {})
@@ -33,9 +33,7 @@ export function tuningText(
     return group === "pretrain"
       ? [
         `Pre-training: ${settings}, by the part of the held-out text that is not reported${
-          study.models.includes("bert")
-            ? "; bert by its masked tokens, which no other model's score compares with"
-            : ""
+          encoder ? `; ${encoder} by its masked tokens, which no other model's score compares with` : ""
         }.`,
       ]
       : [

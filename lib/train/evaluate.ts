@@ -212,7 +212,7 @@ export async function scoreByPosition(
   const given = settle("score a text", scoreSettings, options);
   checkCausal(lm.config, "score a text");
   const model = withContext(lm, given.context), { context, width } = model.config;
-  const { losses, windows, ids } = await heldoutLosses(model, text, given.windows, (windows) => {
+  const found = await heldoutLosses(model, text, given.windows, (windows) => {
     const { h } = forward(model, idsOf(windows));
     return Array.from({ length: context - 1 }, (_, t) =>
       languageModelLoss(
@@ -221,11 +221,7 @@ export async function scoreByPosition(
         batchOf(windows.map((window) => window.subarray(t, t + 2))),
       ));
   });
-  const bits = ids.length / text.length / Math.LN2;
-  return Array.from({ length: context - 1 }, (_, t) => {
-    const sum = losses.reduce((sum, batch, i) => sum + batch[t]! * windows[i]!, 0);
-    return sum / windows.reduce((a, b) => a + b) * bits;
-  });
+  return Array.from({ length: context - 1 }, (_, t) => bitsOf(found, text, t));
 }
 
 /**
@@ -236,11 +232,16 @@ export async function scoreByPosition(
  * @throws {InputError} If the text is shorter than a window.
  */
 export async function scoreMasked(lm: LanguageModel, text: string, maxWindows: number): Promise<number> {
-  const { losses, windows, ids } = await heldoutLosses(lm, text, maxWindows, (windows, at) => [
+  const found = await heldoutLosses(lm, text, maxWindows, (windows, at) => [
     objective(lm, masked(batchOf(windows), lm.config.vocabulary, 0, at), 0).loss,
   ]);
-  const sum = losses.reduce((sum, [loss], i) => sum + loss! * windows[i]!, 0);
-  return sum / windows.reduce((a, b) => a + b) * ids.length / text.length / Math.LN2;
+  return bitsOf(found, text, 0);
+}
+
+/** Bits per character of a loss that each batch of windows has a mean of, by its index. */
+function bitsOf({ losses, windows, ids }: WindowLosses, text: string, index: number): number {
+  const sum = losses.reduce((sum, batch, i) => sum + batch[index]! * windows[i]!, 0);
+  return sum / windows.reduce((a, b) => a + b) * (ids.length / text.length / Math.LN2);
 }
 
 /** Windows of a text as a tensor (N, T). */
@@ -248,13 +249,19 @@ function idsOf(windows: readonly Int32Array[]): tf.Tensor2D {
   return tf.tensor2d(batchOf(windows).ids, [windows.length, windows[0]!.length], "int32");
 }
 
-/** Losses on a text's windows, in batches. */
+/** Losses on a text's windows, in batches: a list of losses and the number of windows of each, and the text's tokens. */
+interface WindowLosses {
+  readonly losses: readonly (readonly number[])[];
+  readonly windows: readonly number[];
+  readonly ids: Int32Array;
+}
+
 async function heldoutLosses(
   lm: LanguageModel,
   text: string,
   maxWindows: number,
   lossesOf: (windows: readonly Int32Array[], at: number) => tf.Scalar[],
-): Promise<{ losses: number[][]; windows: number[]; ids: Int32Array }> {
+): Promise<WindowLosses> {
   const ids = tokensOf(text, lm.tokenizer);
   const { context } = lm.config;
   const windows = evaluationWindows(ids, context, maxWindows);

@@ -91,5 +91,5 @@ export { checkWarmup, type LambdaSchedule, type Schedule, schedules, stableUpdat
 export { decode, encode, type RunKey, type RunMetadata, store, type Stored, stored } from "./store.ts";
 export { checkTrunk } from "./trunk.ts";
 export { silence, type TextCounts, warnOfMerges } from "./warnings.ts";
-export { heuristicOf, zeroShot, type ZeroShotOptions } from "./zeroshot.ts";
+export { heuristicOf, zeroShot, type ZeroShotOptions, type ZeroShotScore } from "./zeroshot.ts";
 export { type ZeroShotCurve, zeroShotCurve, type ZeroShotPoint } from "./zeroshot-curve.ts";

@@ -4,7 +4,7 @@ import { loadModel, progressOf } from "./checkpoint.ts";
 import type { TrainingRecord } from "./loop.ts";
 import type { Interval } from "./measures.ts";
 import { type RunKey, store, stored } from "./store.ts";
-import { heuristicOf, zeroShot } from "./zeroshot.ts";
+import { heuristicOf, zeroShotScores } from "./zeroshot.ts";
 
 /** A task's zero-shot score at an update of pre-training. */
 export interface ZeroShotPoint extends Interval {
@@ -37,7 +37,7 @@ export interface ZeroShotCurve {
 }
 
 /**
- * Scores tasks without fine-tuning during pre-training, by {@linkcode zeroShot}, and stores the scores in a file, from
+ * Scores tasks without fine-tuning during pre-training, as {@linkcode zeroShotScores} does, and stores the scores in a file, from
  * which an interrupted run continues.
  *
  * @param tasks The tasks; if there are none, no file is written.
@@ -62,11 +62,11 @@ export async function zeroShotCurve(
   async function scoreAll(lm: LanguageModel, update: number, seconds: number): Promise<void> {
     const scores: ZeroShotPoint[] = [];
     for (const task of tasks) {
-      for (const calibrate of heuristicOf(task).by === "word" ? [false, true] : [false]) {
-        const { measure, value, low, high } = await zeroShot(lm, task, { calibrate });
-        const calibrated = calibrate ? { calibrated: calibrate } as const : {};
+      const both = await zeroShotScores(lm, task, "test", heuristicOf(task).by === "word");
+      both.forEach(({ measure, value, low, high }, i) => {
+        const calibrated = i > 0 ? { calibrated: true } as const : {};
         scores.push({ update, task: task.name, measure, ...calibrated, value, low, high });
-      }
+      });
     }
     points.push(...scores);
     await store(file, asked, points, seconds);

@@ -1,5 +1,5 @@
 import * as tf from "../tfjs.ts";
-import { checkTask, type Example, type Measure, type Task, type ZeroShot } from "../data/mod.ts";
+import { checkTask, type Example, type Measure, type Split, type Task, type ZeroShot } from "../data/mod.ts";
 import { embedding, started } from "../engine/mod.ts";
 import { InputError, quoted } from "../errors.ts";
 import {
@@ -51,6 +51,9 @@ export interface ZeroShotOptions extends SplitOptions {
   calibrate?: boolean;
 }
 
+/** The result of {@linkcode zeroShot}: a score, and the log-probabilities, or their means, of each example's answers. */
+export type ZeroShotScore = TaskScore & { readonly scores: readonly (readonly number[])[] };
+
 /** The settings of {@linkcode ZeroShotOptions}. */
 export const zeroShotSettings = {
   ...splitSettings,
@@ -99,10 +102,20 @@ export async function zeroShot(
   lm: LanguageModel,
   task: Task,
   options: ZeroShotOptions = {},
-): Promise<TaskScore & { readonly scores: readonly (readonly number[])[] }> {
+): Promise<ZeroShotScore> {
   checkModel(lm, "answer a task");
   checkTask(task);
   const { split, calibrate } = settle("answer a task", zeroShotSettings, options);
+  return (await zeroShotScores(lm, task, split, calibrate)).at(-1)!;
+}
+
+/** The scores of a task without calibration and, if it is asked for, with it, of the same log-probabilities. */
+export async function zeroShotScores(
+  lm: LanguageModel,
+  task: Task,
+  split: Split,
+  calibrate: boolean,
+): Promise<ZeroShotScore[]> {
   checkCausal(lm.config, `answer task "${task.name}" without fine-tuning`);
   const heuristic = structuredClone(heuristicOf(task)); // The task may change meanwhile.
   if (heuristic.by === "word") checkWords(task, heuristic.words, lm.tokenizer);
@@ -120,40 +133,45 @@ export async function zeroShot(
   const trainExamples = heuristic.by === "acceptability"
     ? read(task.train.slice(0, THRESHOLD_EXAMPLES))
     : undefined;
-  const calibrationTexts = calibrate ? read(task.validation.slice(0, CALIBRATION_TEXTS)).texts : [];
+  const usualTexts = calibrate ? read(task.validation.slice(0, CALIBRATION_TEXTS)).texts : undefined;
   const values = async (texts: readonly Scored[][]) =>
     (await likelihoodsByExample(lm, texts)).map((found) =>
       found.map((likelihood) => heuristic.by === "word" ? likelihood.sum : mean(likelihood))
     );
   await started();
   const means = (found: readonly number[][]) => found.map(([only]) => only!);
-  const [found, trainScores, calibration] = await withReadLock(lm, async () => [
+  const [plain, trainScores, usual] = await withReadLock(lm, async () => [
     await values(texts),
     trainExamples && await values(trainExamples.texts),
-    await values(calibrationTexts),
+    usualTexts && await values(usualTexts),
   ]);
-  const usual = found[0]!.map((_, i) =>
-    calibration.reduce((sum, values) => sum + values[i]!, 0) / calibration.length
-  );
-  const scores = calibrate ? found.map((values) => values.map((value, i) => value - usual[i]!)) : found;
-  if (scores.concat(trainScores ?? []).flat().some(Number.isNaN)) {
+  const variants = usual ? [plain, calibrated(plain, usual)] : [plain];
+  if ([...variants, trainScores ?? []].flat(2).some(Number.isNaN)) {
     throw new InputError(`Cannot answer task "${task.name}" as the model's logits are not finite numbers`);
   }
   const threshold = trainExamples &&
     bestThreshold(snapshot.measures[0]!, means(trainScores!), trainExamples.labels);
-  const ties = scores.filter((values) =>
-    values.length > 1 && values.indexOf(Math.max(...values)) < values.lastIndexOf(Math.max(...values))
-  );
-  if (ties.length > 0) {
-    warnOnce(task, [
-      `${ties.length} of ${scores.length} ${split} examples of task "${task.name}" have answers of equal ` +
-      "probability: the first of them is used",
-    ]);
-  }
-  const predictions = threshold === undefined
-    ? scores.map((values) => values.indexOf(Math.max(...values)))
-    : means(scores).map((mean) => Number(mean > threshold));
-  return Object.assign(scoreOf(snapshot, predictions), { scores });
+  return variants.map((scores) => {
+    const ties = scores.filter((values) =>
+      values.length > 1 && values.indexOf(Math.max(...values)) < values.lastIndexOf(Math.max(...values))
+    );
+    if (ties.length > 0) {
+      warnOnce(task, [
+        `${ties.length} of ${scores.length} ${split} examples of task "${task.name}" have answers of equal ` +
+        "probability: the first of them is used",
+      ]);
+    }
+    const predictions = threshold === undefined
+      ? scores.map((values) => values.indexOf(Math.max(...values)))
+      : means(scores).map((mean) => Number(mean > threshold));
+    return Object.assign(scoreOf(snapshot, predictions), { scores });
+  });
+}
+
+/** Each answer's values less its mean over other texts. */
+function calibrated(scores: readonly number[][], others: readonly number[][]): number[][] {
+  const usual = others[0]!.map((_, i) => others.reduce((sum, values) => sum + values[i]!, 0) / others.length);
+  return scores.map((values) => values.map((value, i) => value - usual[i]!));
 }
 
 /**

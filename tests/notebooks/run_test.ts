@@ -340,8 +340,10 @@ Deno.test({ name: "a notebook that violates Jupyter's schema is not run", ignore
 for (const path of await findNotebooks([], `${root}notebooks`)) {
   const name = nameOf(path);
   Deno.test({ name: `${name} runs in small, and shows what it should`, ignore }, async () => {
+    const begin = performance.now();
     const { code, err } = await run("--smoke", "--out", `${folder}/smoke`, name);
     assertEquals(code, 0, err);
+    assert(performance.now() - begin < 180e3, "a minute, or three on a busy machine");
     assertEquals(problems(await read(`${folder}/smoke/${name}.ipynb`), true), []);
   });
 }

@@ -489,6 +489,14 @@ Deno.test("pre-training is tuned on text that is not reported", async () => {
     }
     assert(/^((.)\2{38}\n)+$/.test(half), "whole lines");
   }
+
+  // No line and no word ends in it but the last one: still two halves.
+  const han = { ...corpus, heldout: `${"海".repeat(200_000)} ` };
+  const { texts: [reportedHan] } = await planOf(
+    settleStudy(small, { corpus: han, tune: { "pretrain.rate": [1e-3, 1e-2] } }),
+  );
+  const share = reportedHan!.corpus.heldout.length / han.heldout.length;
+  assert(share > 0.4 && share < 0.6, `${share}`);
 });
 
 Deno.test("of values that validation does not tell apart the first is chosen", () =>
