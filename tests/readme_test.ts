@@ -158,7 +158,7 @@ Deno.test("the README says of the default study what its report says, and of old
   )!;
   assert(readme.includes(`${found}, ${seeds}, ${p} (Holm)`), `${found}, ${seeds}, ${p}`);
   const ofLambda = report.split("\n").filter((line) => /^- .*: λ = 0.5 − λ = 0 = /.test(line));
-  const powers = ofLambda.map((line) => line.match(/: not significant, .* needs ±([\d.]+)/)![1]!);
+  const powers = ofLambda.map((line) => line.match(/: not significant, .* power at ±([\d.]+)/)![1]!);
   const [least, most] = [Math.min, Math.max].map((of) => of(...powers.map(Number)));
   assert(powers.length === 4 && readme.includes(`one of ${least} to ${most} points`), `${powers}`);
   assert(readme.includes("](data/studies/README.md)"));

@@ -110,7 +110,7 @@ const fileSettings = {
 /** The settings of a study's command. */
 export function settingsFor(name: keyof typeof studies) {
   const defaults = studies[name];
-  const { preset: _, ...inherited } = withDefaults(fileSettings, defaults);
+  const { preset: _, mainContrasts: __, ...inherited } = withDefaults(fileSettings, defaults);
   return {
     smoke: {
       ...flag,
@@ -169,7 +169,7 @@ function commandOf(name: keyof typeof studies): Command {
     "JSON": [
       "{ settings, complete, failures, scores: [arm by task],",
       "  runs: [{ model, positions, lambda, transfer, seed, task, score, stuck, … }],",
-      "  tuning: [{ task, validation, chosen, … }],",
+      "  tuning: [{ task, validation, chosen, … }], mainContrasts: [difference],",
       "  differences: [{ where, difference, unit, n, mean, low, high, p, finding }] }",
       "low and high bound 95 % intervals, over examples for a run, else over both",
       "seeds and examples.",
@@ -191,6 +191,7 @@ function rename({ preset: size, ...settings }: Values, refuse: (why: string) => 
     ...settings,
     ...isPlain(settings["vary"]) && { vary: asOption(vary, settings["vary"]) },
     ...isPlain(settings["tune"]) && { tune: asOption(tune, settings["tune"]) },
+    ...isPlain(settings["mainContrasts"]) && { mainContrasts: withInfinity(settings["mainContrasts"]) },
     preset: typeof size === "string" ? preset(size) : size,
   };
 }
@@ -202,6 +203,10 @@ function asOption<T>(setting: Setting<T>, values: Values): T {
   )
     .reduce((all, one) => setting.merge!(all, one));
 }
+
+/** A copy of a value of JSON in which the levels without limit, which a result has as text, are numbers. */
+const withInfinity = (value: unknown): unknown =>
+  JSON.parse(JSON.stringify(value), (_, part) => part === "Infinity" ? Infinity : part);
 
 async function main(name: keyof typeof studies, options: Record<string, unknown>): Promise<void> {
   const own = given(settingsFor(name), options) as Given;
@@ -296,13 +301,13 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   }
   if (csv !== undefined) await writeAtomic(csv, [found.runs.toCSV()]);
   output.print(`\n${isSmoke ? smokeReport(found) : found.report}`);
-  const { complete, failures, runs, tuning, scores, effects } = found;
+  const { complete, failures, runs, tuning, scores, mainContrasts, effects } = found;
   output.finish({
     settings: recordOf(study),
     ...{ complete, failures, scores: scores.map((score) => ({ constant: null, ...score })) },
     runs: rowsOf(runs),
     tuning: rowsOf(tuning),
-    differences: effects,
+    ...{ mainContrasts, differences: effects },
   });
   output.note(`Done in ${duration((performance.now() - begin) / 1e3)}`);
 }

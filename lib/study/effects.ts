@@ -471,7 +471,7 @@ function rowsOf({ terms }: Pick<Contrast, "terms">): number[][] | undefined {
 }
 
 /** Whether a seed is in all arms, be it stuck or not. */
-function hasSeeds({ terms }: Contrast): boolean {
+export function hasSeeds({ terms }: Contrast): boolean {
   const [first, ...others] = terms.map(({ scores }) => new Set(scores.map(({ seed }) => seed)));
   return [...first ?? []].some((seed) => others.every((seeds) => seeds.has(seed)));
 }
@@ -484,19 +484,24 @@ function meanOf(contrast: Pick<Contrast, "terms">): CrossedMean {
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
-/** What follows from contrasts, corrected for their number. Contrasts of arms without a common seed are left out. */
-export function effectsOf(contrasts: readonly Contrast[]): ArmEffect[] {
+/**
+ * What follows from contrasts, corrected for their number. Contrasts of arms without a common seed are left out.
+ *
+ * @param family Number of contrasts that were planned: those that are not known count with p = 1. Default: those that are.
+ */
+export function effectsOf(contrasts: readonly Contrast[], family?: number): ArmEffect[] {
   const known = contrasts.filter(hasSeeds).map((contrast) => ({
     contrast,
     found: meanOf(contrast),
     metric: contrast.terms[0]!.scores[0]!.metric,
   }));
-  const p = holm(known.map(({ contrast, found }) => isLearned(contrast.terms) ? pValue(found) : NaN));
-  const equal = holm(
-    known.map(({ contrast, found, metric }) =>
-      found.error > 0 && isLearned(contrast.terms) ? equivalenceP(found, metric.margin) : NaN
-    ),
-  );
+  const corrected = (pOf: (one: typeof known[number]) => number): number[] => {
+    const values = known.map((one) => isLearned(one.contrast.terms) ? pOf(one) : NaN);
+    const unknown = family === undefined ? 0 : family - values.filter((value) => !Number.isNaN(value)).length;
+    return holm([...values, ...new Array<number>(unknown).fill(1)]);
+  };
+  const p = corrected(({ found }) => pValue(found));
+  const equal = corrected(({ found, metric }) => found.error > 0 ? equivalenceP(found, metric.margin) : NaN);
   const [wheres, differences] = (["where", "difference"] as const).map((part) =>
     new Set(known.map(({ contrast }) => contrast[part])).size
   );
@@ -564,7 +569,7 @@ function sentenceOf(effect: Omit<ArmEffect, "sentence">): string {
   }`;
   const evidence = Number.isNaN(p) ? "" : `, p ${p < 0.001 ? "< 0.001" : `= ${formatP(p)}`}`;
   const power = finding === "not significant" && !Number.isNaN(p)
-    ? `; 80 % power needs ±${rounded(detectable, detectable / 2)}`
+    ? `; a single test has 80 % power at ±${rounded(detectable, detectable / 2)}`
     : "";
   return `${where ? `${where}: ` : ""}${difference} = ${mean > 0 ? "+" : ""}${
     formatEstimate(effect)

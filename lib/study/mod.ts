@@ -9,6 +9,7 @@ export type { ArmEffect, EffectOptions } from "./effects.ts";
 export type { Level, Levels, Tune, Vary } from "./factors.ts";
 export type { Finetuned, Predictions, Pretrained, StudyRun, TaskResult, TrainingBudget } from "./rows.ts";
 export type { Holder } from "../claim.ts";
+export type { MainContrast, MainContrasts, MainEffect } from "./main_contrasts.ts";
 export { outlookOf, type RunState, type StudyOutlook } from "./list.ts";
 export { type PlanOptions, planStudy } from "./planning.ts";
 export { openStudy } from "./published.ts";

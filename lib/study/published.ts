@@ -53,9 +53,22 @@ export async function openStudy(folder: string): Promise<Study> {
 }
 
 /** The settings that a study's tables need. */
-const { models, positions, lambda, transfer, vary, tune, tunePer, tuneAt, margins, pretrained } =
-  studySettings;
-const factors = { models, positions, lambda, transfer, vary, tune, tunePer, tuneAt, margins, pretrained };
+const {
+  models,
+  positions,
+  lambda,
+  transfer,
+  vary,
+  tune,
+  tunePer,
+  tuneAt,
+  margins,
+  mainContrasts,
+  pretrained,
+} = studySettings;
+const factors = {
+  ...{ models, positions, lambda, transfer, vary, tune, tunePer, tuneAt, margins, mainContrasts, pretrained },
+};
 
 const pick = (settings: Readonly<Record<string, unknown>>): unknown =>
   Object.fromEntries(

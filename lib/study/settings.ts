@@ -44,10 +44,12 @@ import {
   type PretrainedName,
 } from "../train/mod.ts";
 import * as training from "../train/settings.ts";
+import { type Factor, type Metric, type Score, TEXT } from "./effects.ts";
 import {
   checkedLevels,
   combinations,
   type Level,
+  type Levels,
   settingAt,
   severalValues,
   singleSettings,
@@ -55,6 +57,7 @@ import {
   type Vary,
   withValues,
 } from "./factors.ts";
+import { checkMainContrasts, type MainContrasts, mainContrastsKind } from "./main_contrasts.ts";
 
 /**
  * The language models that a study compares, each of a preset's size: GPT-1; pre-LN blocks as in GPT-2; an encoder with
@@ -163,6 +166,12 @@ export interface StudySettings {
     /** Of held-out text, in bits per character. */
     readonly bits: number;
   };
+  /**
+   * The differences that the study is made to measure, by name: they are tested as one family, also those whose runs are
+   * missing or did not leave chance; all others are exploratory. `{ P1: { factor: "positions", at: { task: "held-out text" } } }`
+   * is what `study.effect("positions", { at: { task: "held-out text" } })` has. Default: none.
+   */
+  readonly mainContrasts?: MainContrasts;
   /** Folder of results and checkpoints. */
   readonly folder: string;
   /** Number of updates between checkpoints. */
@@ -303,6 +312,11 @@ export const studySettings = {
       unit: "bits",
     },
   },
+  mainContrasts: {
+    ...mainContrastsKind,
+    about: "the differences that the study is made to measure, by name",
+    otherwise: "none",
+  },
   folder: { ...text, about: "folder of results", unit: "folder" },
   saveEvery: training.runSettings.saveEvery,
   pretrained: training.pretrainedSetting,
@@ -347,6 +361,7 @@ const noFactors = [
     "workers",
     "signal",
     "base",
+    "mainContrasts",
     "margins.points",
     "margins.bits",
   ],
@@ -381,7 +396,50 @@ export function settleStudy(
   checkPreset(base.preset, options?.preset ?? {}, study);
   for (const variant of variantsOf(study)) checkStudy(variant.study);
   checkSearches(study);
+  if (study.mainContrasts) checkMainContrasts(study.mainContrasts, armsOf(study), factorsOf(study));
   return study;
+}
+
+/** Names of settings, and of groups of them, on which pre-training depends. */
+const ofPretraining = (path: string): boolean =>
+  /^(model|positions|preset|pretrain|corpus|merges|heldoutWindows|heldoutContext)\b/.test(path);
+
+/** A study's factors, and the levels of each. */
+function factorsOf(study: StudySettings): Factor[] {
+  const { tasks, zeroShot = [], transfer } = study;
+  const known: Vary = {
+    task: [TEXT, ...new Set(namesOf([...tasks, ...zeroShot]))],
+    ...factorLevels(study),
+    transfer: [...transfer, "zero-shot"],
+  };
+  return Object.entries(known).map(([name, levels]) => ({ name, levels }));
+}
+
+const namesOf = (tasks: StudySettings["tasks"]): string[] =>
+  tasks.map((task) => typeof task === "string" ? task : task.name);
+
+/** A score without a value of each arm of a study, on the held-out text and on each task. */
+function armsOf(study: StudySettings): Score[] {
+  const { tasks, zeroShot = [], pretrained } = study;
+  const ofTask: Metric = { name: "", unit: "points", scale: "share", whole: 100, margin: 1 };
+  const ofText = { ...ofTask, unit: "bits per character" };
+  const arms = combinations(factorLevels(study)).flatMap(({ positions, ...arm }): Levels[] => {
+    const model = arm["model"] as StudyModel;
+    if (!isCausal(model) && arm["lambda"] !== 0) return [];
+    const levels = { ...arm, positions: hasPositions(model) ? positions! : null };
+    const reader = Object.fromEntries(
+      Object.entries(levels).map(([name, level]) => [name, ofPretraining(name) ? level : null]),
+    );
+    return [
+      ...pretrained === undefined && isCausal(model) ? [{ ...reader, task: TEXT }] : [],
+      ...isCausal(model) ? namesOf(zeroShot).map((task) => ({ ...reader, task, transfer: "zero-shot" })) : [],
+      ...namesOf(tasks).map((task) => ({ ...levels, task })),
+    ];
+  });
+  return [...new Map(arms.map((levels) => [JSON.stringify(levels), levels])).values()].map((levels) => ({
+    ...{ metric: levels["task"] === TEXT ? ofText : ofTask, levels },
+    ...{ seed: 1, parts: [0], pairing: TEXT, stuck: false },
+  }));
 }
 
 /** Checks for which levels of the factors searches are made. */
@@ -621,7 +679,11 @@ const SMALL_SEEDS = 2;
  * values that takes time the values become small ones, as many and in the same order.
  */
 export function smoke(study: StudySettings): StudySettings {
-  const asked = settle("make a study small", withDefaults(studySettings, ablation), study);
+  const { mainContrasts: _, ...asked } = settle(
+    "make a study small",
+    withDefaults(studySettings, ablation),
+    study,
+  );
   const settled = withFactors(asked, {});
   const { adaptEpochs } = settled.finetune;
   return withSmallValues({
@@ -729,8 +791,6 @@ function checkPretrained(
   { models, positions, zeroShot, vary = {}, tune = {} }: StudySettings,
   name: PretrainedName,
 ): void {
-  const ofPretraining = (path: string) =>
-    /^(preset|pretrain|corpus|merges|heldoutWindows|heldoutContext)\b/.test(path);
   for (const [action, settings] of [["vary", vary], ["tune", tune]] as const) {
     const path = Object.keys(settings).find(ofPretraining);
     if (path === undefined) continue;

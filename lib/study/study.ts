@@ -30,6 +30,7 @@ import {
   tunedCurves,
 } from "./curves.ts";
 import type { Level, Levels, Vary } from "./factors.ts";
+import { comparedArms, type MainEffect, mainEffectsOf } from "./main_contrasts.ts";
 import type { Finetuned, Pretrained, StudyRun, TaskResult } from "./rows.ts";
 import { factorLevels, type StudySettings, tunedSettings } from "./settings.ts";
 import { type Estimate, formatEstimate } from "./statistics.ts";
@@ -64,7 +65,9 @@ export interface Study {
   readonly tuning: ColumnTable;
   /** Each arm's score on the held-out text, with baselines first, and on each task. */
   readonly scores: readonly ArmScore[];
-  /** The effect of each factor at each level of the others, corrected for their number. */
+  /** The differences that the study was made to measure, corrected for the number of all that were planned. */
+  readonly mainContrasts: readonly MainEffect[];
+  /** The effect of each factor at each level of the others, without main contrasts, corrected for their number. */
   readonly effects: readonly ArmEffect[];
   /** Held-out bits per character of baselines and arms; empty without pre-training. */
   readonly language: ColumnTable;
@@ -72,7 +75,7 @@ export interface Study {
   readonly table: ColumnTable;
   /** The effects as a table. */
   readonly differences: ColumnTable;
-  /** The effects as sentences. */
+  /** The main contrasts, by name, and the effects as sentences. */
   readonly findings: readonly string[];
   /** The study as Markdown: its findings with their evidence. */
   readonly report: string;
@@ -142,11 +145,12 @@ export interface Found extends Pick<Study, "complete" | "failures" | "codes" | "
 
 /** A study as JSON: its tables as rows, its findings as sentences. */
 export function studyJson(
-  { complete, language, table, tuning, differences, findings }: Study,
+  { complete, language, table, tuning, mainContrasts, differences, findings }: Study,
 ): Readonly<Record<string, unknown>> {
   return {
     ...{ complete, language: rowsOf(language), table: rowsOf(table) },
     ...tuning.numRows() > 0 && { tuning: rowsOf(tuning) },
+    ...mainContrasts.length > 0 && { mainContrasts: rowsOf(effectsTable(mainContrasts)) },
     ...{ differences: rowsOf(differences), findings },
   };
 }
@@ -183,6 +187,8 @@ export function studyOf(found: Found): Study {
     constant: 100 * runs[0]!.row.constant!,
   }));
   const all = [...onText, ...onTasks];
+  const main = mainEffectsOf(study.mainContrasts ?? {}, all, factors);
+  const planned = new Set(main.contrasts.map(comparedArms));
   const effects = effectsOf([
     ...baselines.slice(-1).flatMap(() => againstBaselines(textArms, ofText)),
     ...[onText, onTasks].flatMap((some) =>
@@ -190,7 +196,7 @@ export function studyOf(found: Found): Study {
         contrastsOf(some, factors, name)
       )
     ),
-  ]);
+  ].filter((contrast) => !planned.has(comparedArms(contrast))));
   const anyStuck = (rows: readonly ArmScore[]) => rows.some(({ stuck = 0 }) => stuck > 0);
   const stuckColumn = (rows: readonly ArmScore[]) =>
     anyStuck(rows)
@@ -204,7 +210,7 @@ export function studyOf(found: Found): Study {
     runs: runsTable(all, found),
     tuning: tuningTable(tried, study),
     scores: [...texts, ...tasks],
-    effects,
+    ...{ mainContrasts: main.effects, effects },
     language: table({
       model: texts.map(({ name }) => name),
       n: texts.map(({ n }) => n),
@@ -224,7 +230,10 @@ export function studyOf(found: Found): Study {
       "score, % [95 %]": tasks.map((row) => formatEstimate(row)),
     }),
     differences: effectsTable(effects),
-    findings: effects.map(({ sentence }) => sentence),
+    findings: [
+      ...main.effects.map(({ name, sentence }) => `${name}: ${sentence}`),
+      ...effects.map(({ sentence }) => sentence),
+    ],
     effect: (factor, options = {}) => effectsOf(contrastsOf(all, factors, factor, options)),
     curves: (factor, options = {}) =>
       study.tune && factor in study.tune
@@ -410,7 +419,7 @@ function tuningTable(tried: readonly Tried[], study: StudySettings): ColumnTable
 
 /** The report of a study as Markdown. */
 function reportOf(
-  { complete, language, table, findings, failures, codes, finetuned }: Omit<Study, "report">,
+  { complete, language, table, mainContrasts, effects, failures, codes, finetuned }: Omit<Study, "report">,
   { study, tried, choices }: Found,
   arms: readonly (readonly RunScore[])[],
   factors: readonly Factor[],
@@ -440,12 +449,26 @@ function reportOf(
     ...table.numRows() > 0 ? ["**Test scores**", table.toMarkdown()] : [],
     ...truncationNotes(finetuned).map((sentence) => `${sentence}.`),
     ...budgetNotes(arms),
-    ...findings.length > 0
+    ...mainContrastsText(mainContrasts, Object.keys(study.mainContrasts ?? {})),
+    ...effects.length > 0
       ? [
-        "**Differences between arms, paired by seed** (intervals are 95 %; p-values are corrected for the number of " +
+        `**${
+          study.mainContrasts ? "Exploratory: other differences" : "Differences"
+        } between arms, paired by seed** (intervals are 95 %; p-values are corrected for the number of ` +
         "differences by Holm's method)",
-        findings.map((finding) => `- ${finding}`).join("\n"),
+        effects.map(({ sentence }) => `- ${sentence}`).join("\n"),
       ]
       : [],
   ].map((part) => part.trim()).join("\n\n") + "\n";
+}
+
+/** The differences that a study was made to measure, and those of them that are missing. */
+function mainContrastsText(effects: readonly MainEffect[], names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const made = new Map(effects.map(({ name, sentence }) => [name, sentence]));
+  return [
+    "**Main contrasts, paired by seed** (chosen before the runs; intervals are 95 %; p-values and equalities are " +
+    `corrected for all ${names.length} by Holm's method)`,
+    names.map((name) => `- ${name}: ${made.get(name) ?? "runs are missing"}`).join("\n"),
+  ];
 }

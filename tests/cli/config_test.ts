@@ -1,5 +1,5 @@
 import { readConfig } from "../../lib/cli/config.ts";
-import { presets } from "../../lib/model/mod.ts";
+import { preset, presets } from "../../lib/model/mod.ts";
 import { studies } from "../../lib/study/mod.ts";
 import { settleStudy, studySettings } from "../../lib/study/settings.ts";
 import { listTasks } from "../../lib/data/mod.ts";
@@ -115,6 +115,47 @@ Deno.test("the studies in data/studies can be repeated from their files, if thei
       finetune,
     });
   }
+});
+
+Deno.test("each plan is a study whose main contrasts are those of the page about them", async () => {
+  const page = await Deno.readTextFile(`${root}data/studies/PLAN.md`);
+  const named = new Set<string>();
+  for (const { name } of Deno.readDirSync(`${root}data/plans`)) {
+    const plan = JSON.parse(await Deno.readTextFile(`${root}data/plans/${name}`));
+    for (const contrast of Object.keys(plan.mainContrasts)) named.add(contrast);
+    const study = name.replace(/\.json$/, "");
+    assertEquals(plan.folder, `data/results/${study}`);
+    assert(page.includes(`**\`${study}\`**`), `PLAN.md does not describe ${study}`);
+    settleStudy(
+      studies.ablate,
+      await readConfig(`${root}data/plans/${name}`, studySettings, (values) => ({
+        ...values,
+        preset: typeof values["preset"] === "string" ? preset(values["preset"]) : values["preset"],
+      })),
+    );
+  }
+  const asked = page.matchAll(/\b([A-Z])(\d+)(?:–\1(\d+))?(?=[^\w.])/g).flatMap((
+    [, letter, from, to = from],
+  ) => Array.from({ length: Number(to) - Number(from) + 1 }, (_, i) => `${letter}${Number(from) + i}`));
+  assertEquals([...named].sort(), [...new Set(asked)].sort());
+});
+
+Deno.test("main contrasts in a file are checked, and a level without limit is one as a result writes it", async () => {
+  const at = { task: "kind", trainExamples: "Infinity" };
+  const study = { tasks: ["kind"], positions: ["none"], vary: { trainExamples: [8, "all"] } };
+  const settings = async (name: string, mainContrasts: unknown) =>
+    ["ablate", "--list", "--json", "--config", await file(name, { ...study, mainContrasts })] as const;
+  const good = await run(...await settings("main", { A: { factor: "lambda", at } }));
+  assertEquals(good.code, 0, good.err);
+  assertEquals(JSON.parse(good.out).settings.mainContrasts, { A: { factor: "lambda", at } });
+  const bad = await run(
+    ...await settings("wrong", { A: { factor: "lambda", at: { ...at, trainExamples: 9 } } }),
+  );
+  assertEquals(bad.code, 2);
+  assert(
+    /^Cannot use main contrast "A" as one cannot use level 9 of trainExamples as its/.test(bad.err),
+    bad.err,
+  );
 });
 
 Deno.test("a file of one's own has the names of options' settings, texts as on the command line, and null for none", async () => {

@@ -1,14 +1,18 @@
 /** Effects, interactions and what a report says of runs that did not learn. */
 import { settleStudy } from "../../lib/study/settings.ts";
 import {
+  type EffectOptions,
   type Finetuned,
   type Level,
+  type MainContrasts,
   planStudy,
   type Pretrained,
+  smoke,
   studies,
   studyOf,
   type StudyOptions,
 } from "../../lib/study/mod.ts";
+import type { Task } from "../../lib/data/mod.ts";
 import { keyOf, normals } from "../../lib/engine/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 
@@ -47,6 +51,9 @@ const study = (given: readonly Given[], options: StudyOptions = {}, pretrained: 
     study: settleStudy(studies.ablate, options),
     ...{ pretrained, finetuned: given.flatMap(rowsOf), tried: [], choices: 0, complete: true, failures: [] },
   });
+
+/** A task of which only the name counts. */
+const toyTask = (name: string) => ({ name, train: [] }) as unknown as Task;
 
 /** Scores that vary a little and in the same way in every arm, by seed and cluster. */
 const around = (middle: number, seeds = 3, clusters = 20, noise = 0.01) =>
@@ -319,6 +326,125 @@ Deno.test("a difference is a finding where all runs of one of its arms left chan
   }
 });
 
+Deno.test("main contrasts are one family: as many as were planned, missing and void ones with p = 1", () => {
+  const arms = [0, 1, 2].flatMap((lambda) =>
+    ["sky", "sea"].map((task) => ({
+      ...{ task, levels: { lambda }, byCluster: around(0.5 + [0, 0.02, 0.1][lambda]!, 5, 20, 0.03) },
+      stuck: new Array<boolean>(5).fill(task === "sea"),
+    }))
+  );
+  const settings = { lambda: [0, 1, 2], positions: "learned" as const };
+  const withMain = (mainContrasts: MainContrasts) => {
+    const { effect, ...found } = study(arms, {
+      ...settings,
+      tasks: ["sky", "sea", "rain"].map(toyTask),
+      mainContrasts,
+    });
+    return {
+      ...found,
+      raw: (at: EffectOptions["at"]) => effect("lambda", { between: [1, 0], at: at! })[0]!.p,
+    };
+  };
+  const of = (task: string, between: [number, number] = [1, 0]) => ({
+    factor: "lambda",
+    between,
+    at: { task },
+  });
+  const one = withMain({ A: of("sky") });
+  assertEquals(one.mainContrasts[0]!.p, one.raw({ task: "sky" }));
+  const { mainContrasts: [first, large, ...others], findings, report, effects } = withMain({
+    ...{ A: of("sky"), B: of("sky", [2, 0]), C: of("sea"), D: of("rain") },
+  });
+  const [a, b] = [one.raw({ task: "sky" }), large!.p / 4];
+  assert(b < a, `the larger difference comes first: ${a} ${b}`);
+  assertEquals(first!.p, Math.min(1, 3 * a)); // Of four, after B: C is void, and D has no runs.
+  assertEquals(others.map(({ name, finding, p }) => [name, finding, p]), [["C", "no arm left chance", NaN]]);
+  assert(findings[0]!.startsWith("A: sky: λ = 1 − λ = 0 = +"), findings[0]);
+  assert(/\*\*Main contrasts.* all 4 [\s\S]*^- D: runs are missing$[\s\S]*Exploratory/m.test(report), report);
+  assertEquals(effects.map(({ where, difference }) => `${where}: ${difference}`), ["sea: λ = 2 − λ = 0"]);
+});
+
+Deno.test("a main contrast says where it holds, and is among no others, however it is written", () => {
+  const arms = ["learned", "none"].flatMap((positions) =>
+    [8, 16].map((trainExamples) => ({
+      levels: { positions, trainExamples },
+      byCluster: around(0.6 + trainExamples / 1000 + (positions === "none" ? 0.01 * trainExamples : 0)),
+    }))
+  );
+  const sky = { task: "sky" };
+  const { mainContrasts, effects } = study(arms, {
+    ...{
+      positions: ["learned", "none"],
+      lambda: 0,
+      vary: { trainExamples: [8, 16] },
+      tasks: [toyTask("sky")],
+    },
+    mainContrasts: {
+      turned: { factor: "positions", between: ["none", "learned"], at: { ...sky, trainExamples: 16 } },
+      change: { factor: "positions", interaction: "trainExamples", at: sky },
+      mean: { factor: "positions", by: [], at: sky },
+    },
+  });
+  assertEquals(mainContrasts.map(({ name, where, difference }) => [name, where, difference]), [
+    ["turned", "sky, training examples = 16", "none − learned"],
+    ["change", "sky", "(learned − none) at training examples = 16 − at training examples = 8"],
+    ["mean", "sky", "learned − none"],
+  ]);
+  assertEquals(
+    effects.filter(({ difference }) => difference === "learned − none").map(({ where }) => where),
+    ["sky, training examples = 8"],
+  );
+});
+
+Deno.test("a main contrast that the study cannot have is refused before anything is computed", async () => {
+  const refuse = (mainContrasts: unknown, message: RegExp, options: StudyOptions = {}) =>
+    assertRefused(
+      () => settleStudy(studies.ablate, { ...options, mainContrasts: mainContrasts as MainContrasts }),
+      message,
+    );
+  const text = { task: "held-out text" };
+  await refuse(
+    { P1: { factor: "position", at: text } },
+    /^Cannot use main contrast "P1" .*did you mean positions/,
+  );
+  await refuse({ P1: { factor: "lambda" } }, /"P1" as it is 4 differences: choose one by at and between/);
+  await refuse({ P1: { factor: "lambda", at: text } }, /"P1" as the study has no arms that differ so/);
+  await refuse(
+    { P1: { factor: "positions", between: ["learned", "alibi"] } },
+    /one cannot use level "alibi" of positions as its levels are learned, sinusoidal/,
+  );
+  await refuse(
+    { P1: { factor: "positions", by: [] } },
+    /"P1" as .* average .* over bits per character and points/,
+  );
+  for (
+    const wrong of [
+      {},
+      { P1: {} },
+      { P1: { factor: "lambda", ad: {} } },
+      { "a\nb": { factor: "lambda" } },
+      [],
+    ]
+  ) {
+    await refuse(
+      wrong,
+      /^Cannot run a study with mainContrasts .* as it must be an object of names and contrasts/,
+    );
+  }
+  await refuse(
+    { P1: { factor: "positions", at: text } },
+    /"P1" as the study has no arms that differ so/,
+    { pretrained: "mini", positions: ["learned", "sinusoidal"] },
+  );
+  const kept = {
+    P1: { factor: "positions", at: text },
+    P2: { factor: "lambda", at: { task: "imdb" }, by: [] },
+  };
+  assertEquals(settleStudy(studies.ablate, { mainContrasts: kept }).mainContrasts, kept);
+  const { mainContrasts } = smoke({ ...studies.ablate, mainContrasts: kept });
+  assertEquals(mainContrasts, undefined, "a test of everything has no findings");
+});
+
 Deno.test("no interval of an arm leaves its measure's values", () => {
   for (const [measure, ends] of [["accuracy", [0, 100]], ["pearson", [-100, 100]]] as const) {
     const near = [[1, 1, 0.9, 1], [1, 0.8, 1, 1], [1, 1, 1, 0.99]];
@@ -344,7 +470,7 @@ Deno.test("a finding says what it would have shown, and equality is one within t
   const [first] = arms(0, 0.01);
   const unclear = study([first!, { levels: { lambda: 1 }, byCluster: shifted }], { lambda: [0, 1] })
     .findings[0]!;
-  assert(/: not significant, p = 0\.\d+; 80 % power needs ±\d/.test(unclear), unclear);
+  assert(/: not significant, p = 0\.\d+; a single test has 80 % power at ±\d/.test(unclear), unclear);
   const small = (change: number) =>
     around(0.7, 5, 40).map((row, s) => row.map((part) => part + change * [3, -2, 2, -2, 0][s]!));
   const of = (byCluster: number[][], margins = {}) =>

@@ -29,6 +29,10 @@ const options: StudyOptions = {
   ...{
     vary: { trainExamples: [8, Infinity] },
     tune: { "finetune.rate": [1e-4, 1e-2], seeds: 1 },
+    mainContrasts: {
+      A: { factor: "lambda", at: { task: "sky", positions: "none", trainExamples: Infinity } },
+      B: { factor: "positions", at: { task: "held-out text" } },
+    },
     workers: 1,
   },
 };
@@ -67,6 +71,7 @@ const said = (study: Study) => ({
   report: study.report,
   csv: study.runs.toCSV(),
   tuning: study.tuning.toCSV(),
+  main: study.mainContrasts,
   effects: study.effect("lambda", { by: ["task"] }),
   curves: study.curves("finetune.rate"),
   positions: study.byPosition("positions"),
