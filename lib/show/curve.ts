@@ -16,6 +16,7 @@ import {
   type AxisLabels,
   formatNumber,
   hasInterval,
+  INK,
   labelSettings,
   layout,
   type PointEstimate,
@@ -150,8 +151,11 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
     layout(text, {
       height,
       right: textWidth(labels.map(({ text }) => text)) + 24,
-      ...log && { xaxis: { type: "log", dtick: 1, exponentformat: "none", separatethousands: true } },
-      yaxis: { range: [roundTo(range[0]), roundTo(range[1])] },
+      ...log && { xaxis: { type: "log", ...logTicks(drawn.flatMap(({ x }) => x)), separatethousands: true } },
+      yaxis: {
+        range: [roundTo(range[0]), roundTo(range[1])],
+        ...bottom < 0 && top > 0 && { zeroline: true, zerolinecolor: INK, zerolinewidth: 1 },
+      },
       annotations: labels.map(({ text, ink, at }) => ({
         xref: "paper",
         yref: "paper",
@@ -178,6 +182,15 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
       }),
     },
   );
+}
+
+/** Most ticks on a logarithmic axis that fit beside each other. */
+const MAX_TICKS = 10;
+
+/** Ticks of a logarithmic axis: where the points are, or of many points at powers of ten. */
+function logTicks(x: readonly number[]): { tickvals: number[] } | { dtick: number; exponentformat: "none" } {
+  const places = [...new Set(x.filter((at) => at > 0))].sort((a, b) => a - b);
+  return places.length > MAX_TICKS ? { dtick: 1, exponentformat: "none" } : { tickvals: places };
 }
 
 const meanOf = (at: number | PointEstimate): number => typeof at === "number" ? at : at.mean;

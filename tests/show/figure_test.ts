@@ -178,6 +178,20 @@ Deno.test("a curve's horizontal axis is logarithmic where that is asked for", ()
   assertEquals(json(curve([line], labels).layout).xaxis.type, undefined);
 });
 
+Deno.test("a logarithmic axis names its points, or of many the powers of ten", () => {
+  const axis = (x: number[]) =>
+    json(curve([{ name: "loss", x, y: x.map(() => 1) }], { ...labels, log: true }).layout).xaxis;
+  assertEquals(axis([2, 4, 8, 16]).tickvals, [2, 4, 8, 16]);
+  const many = axis(Array.from({ length: 40 }, (_, i) => i + 1));
+  assertEquals([many.tickvals, many.dtick], [undefined, 1]);
+});
+
+Deno.test("a curve of differences has a line at 0, one of losses none", () => {
+  const line = (y: number[]) =>
+    json(curve([{ name: "a", x: y.map((_, i) => i), y }], labels).layout).yaxis.zeroline;
+  assertEquals([line([-1, 1]), line([1, 2]), line([-2, -1])], [true, false, false]);
+});
+
 Deno.test("a band runs along its upper edge and back along the lower one, around gaps", () => {
   const y = [{ mean: 5, low: 4, high: 6 }, { mean: 5, low: 4, high: 7 }, 5, { mean: 5, low: 4, high: 8 }];
   const [band, line] = json(curve([{ name: "a", x: [1, 2, 3, 4], y }], labels).data);
