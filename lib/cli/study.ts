@@ -191,7 +191,6 @@ function rename({ preset: size, ...settings }: Values, refuse: (why: string) => 
     ...settings,
     ...isPlain(settings["vary"]) && { vary: asOption(vary, settings["vary"]) },
     ...isPlain(settings["tune"]) && { tune: asOption(tune, settings["tune"]) },
-    ...isPlain(settings["mainContrasts"]) && { mainContrasts: withInfinity(settings["mainContrasts"]) },
     preset: typeof size === "string" ? preset(size) : size,
   };
 }
@@ -203,10 +202,6 @@ function asOption<T>(setting: Setting<T>, values: Values): T {
   )
     .reduce((all, one) => setting.merge!(all, one));
 }
-
-/** A copy of a value of JSON in which the levels without limit, which a result has as text, are numbers. */
-const withInfinity = (value: unknown): unknown =>
-  JSON.parse(JSON.stringify(value), (_, part) => part === "Infinity" ? Infinity : part);
 
 async function main(name: keyof typeof studies, options: Record<string, unknown>): Promise<void> {
   const own = given(settingsFor(name), options) as Given;

@@ -78,8 +78,8 @@ export interface ArmEffect extends Estimate {
   readonly detectable: number;
   /**
    * What follows: `higher`, `lower`, which may be by less than the margin (`higher, within ±2`), `equal within ±2`,
-   * `not significant`, `one seed cannot tell`, `no variation, cannot tell`, `no arm left chance`
-   * or `some runs of each arm at chance`.
+   * `not significant`, `one seed cannot tell`, `no variation, cannot tell`, `no arm left chance`, of several differences
+   * `no arm left chance at some levels`, or `some runs of each arm at chance`.
    */
   readonly finding: string;
   /** All of it in a sentence. */
@@ -104,7 +104,7 @@ interface Term {
   readonly weight: number;
 }
 
-/** A linear contrast between arms. */
+/** A linear contrast between arms: one difference of two, or several, each two terms. */
 export interface Contrast {
   readonly where: string;
   readonly difference: string;
@@ -299,9 +299,13 @@ function commonLevels(contexts: readonly Comparison[], factors: readonly Factor[
 const areStuck = (terms: readonly Term[]): boolean =>
   terms.every(({ scores }) => scores.every(({ stuck }) => stuck));
 
-/** Whether a contrast says something: all runs of one of its arms at least left chance. */
+/** Whether a contrast says something: in each of its pairs, all runs of one arm at least left chance. */
 const isLearned = (terms: readonly Term[]): boolean =>
-  terms.some(({ scores }) => scores.every(({ stuck }) => !stuck));
+  pairsOf(terms).every((pair) => pair.some(({ scores }) => scores.every(({ stuck }) => !stuck)));
+
+/** The differences of two arms that a contrast is made of. */
+const pairsOf = (terms: readonly Term[]): (readonly Term[])[] =>
+  Array.from({ length: terms.length / 2 }, (_, i) => terms.slice(2 * i, 2 * i + 2));
 
 /** How a mean of differences depends on another factor: at each of its levels − at its first. */
 function interactions(
@@ -310,13 +314,18 @@ function interactions(
   other: Factor,
   common: Common,
 ): Contrast[] {
-  const has = (level: Level) =>
-    contexts.some(({ scores }) => scores.some(({ levels }) => levels[other.name] === level));
+  const isAt = ({ levels }: Score, level: Level) => levels[other.name] === level;
+  const has = (level: Level) => contexts.some(({ scores }) => scores.some((score) => isAt(score, level)));
   const [first, ...rest] = other.levels.filter(has);
   return rest.flatMap((level) => {
     const differences = contexts.map(({ scores, pair }) => (weight: number) =>
       ([[level, weight], [first!, -weight]] as const).flatMap(([level, weight]) =>
-        termsOf(scores.filter(({ levels }) => levels[other.name] === level), name, pair, weight)
+        termsOf(
+          scores.filter((score) => (score.levels[other.name] ?? null) === null || isAt(score, level)),
+          name,
+          pair,
+          weight,
+        )
       )
     ).filter((termsAt) => isComplete(termsAt(1)));
     if (differences.length === 0) return [];
@@ -527,6 +536,8 @@ export function effectsOf(contrasts: readonly Contrast[], family?: number): ArmE
       ...{ p: p[i]!, detectable: detectable(found) },
       finding: areStuck(contrast.terms)
         ? "no arm left chance"
+        : pairsOf(contrast.terms).some(areStuck)
+        ? "no arm left chance at some levels"
         : found.seeds === 0
         ? "no seed left chance in both"
         : !isLearned(contrast.terms)

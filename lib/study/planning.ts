@@ -32,7 +32,7 @@ const TAIL = 0.1;
  * pilot's effects. With few seeds in the pilot the range is wide.
  *
  * @param pilot A study of the same arms, of at least two seeds.
- * @returns A row per effect: the smallest difference that the pilot would have found; the least and the most seeds that
+ * @returns A row per main contrast and effect: the smallest difference that the pilot would have found; the least and the most seeds that
  * may be needed with the pilot's examples; the least and the most examples with the pilot's seeds. Infinity where more of
  * them do not help.
  * @throws {InputError} If it is not a study, or has no effect with two seeds.
@@ -46,7 +46,7 @@ const TAIL = 0.1;
  */
 export function planStudy(pilot: Study, options: PlanOptions): ColumnTable {
   const { detect } = settle("plan a study", planSettings, options);
-  const { effects, finetuned } = Object(pilot) as Study;
+  const { mainContrasts = [], effects, finetuned } = Object(pilot) as Partial<Study>;
   if (!Array.isArray(effects) || !finetuned) {
     throw new InputError(
       isThenable(pilot)
@@ -54,7 +54,7 @@ export function planStudy(pilot: Study, options: PlanOptions): ColumnTable {
         : `Cannot plan a study by ${quoted(pilot)} as it must be one that ablate returned`,
     );
   }
-  const known = effects.filter(({ error }) => error > 0);
+  const known = [...mainContrasts, ...effects].filter(({ error }) => error > 0);
   if (known.length === 0) {
     throw new InputError(
       "Cannot plan a study by a pilot without an effect of two seeds: give it two or more",

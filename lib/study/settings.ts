@@ -44,12 +44,11 @@ import {
   type PretrainedName,
 } from "../train/mod.ts";
 import * as training from "../train/settings.ts";
-import { type Factor, type Metric, type Score, TEXT } from "./effects.ts";
+import { type Factor, TEXT } from "./effects.ts";
 import {
   checkedLevels,
   combinations,
   type Level,
-  type Levels,
   settingAt,
   severalValues,
   singleSettings,
@@ -57,7 +56,7 @@ import {
   type Vary,
   withValues,
 } from "./factors.ts";
-import { checkMainContrasts, type MainContrasts, mainContrastsKind } from "./main_contrasts.ts";
+import { type MainContrasts, mainContrastsKind, settleMainContrasts } from "./main_contrasts.ts";
 
 /**
  * The language models that a study compares, each of a preset's size: GPT-1; pre-LN blocks as in GPT-2; an encoder with
@@ -168,8 +167,8 @@ export interface StudySettings {
   };
   /**
    * The differences that the study is made to measure, by name: they are tested as one family, also those whose runs are
-   * missing or did not leave chance; all others are exploratory. `{ P1: { factor: "positions", at: { task: "held-out text" } } }`
-   * is what `study.effect("positions", { at: { task: "held-out text" } })` has. Default: none.
+   * missing or did not leave chance; all others are exploratory. `at` names the levels of all other factors that have
+   * several: `{ L1: { factor: "lambda", between: [0.5, 0], at: { task: "imdb", positions: "learned" } } }`. Default: none.
    */
   readonly mainContrasts?: MainContrasts;
   /** Folder of results and checkpoints. */
@@ -396,51 +395,30 @@ export function settleStudy(
   checkPreset(base.preset, options?.preset ?? {}, study);
   for (const variant of variantsOf(study)) checkStudy(variant.study);
   checkSearches(study);
-  if (study.mainContrasts) checkMainContrasts(study.mainContrasts, armsOf(study), factorsOf(study));
-  return study;
+  const { mainContrasts } = study;
+  if (!mainContrasts) return study;
+  return { ...study, mainContrasts: settleMainContrasts(mainContrasts, factorsOf(study), matters) };
 }
 
 /** Names of settings, and of groups of them, on which pre-training depends. */
 const ofPretraining = (path: string): boolean =>
   /^(model|positions|preset|pretrain|corpus|merges|heldoutWindows|heldoutContext)\b/.test(path);
 
-/** A study's factors, and the levels of each. */
+/** The factors that main contrasts may name, the task first. */
 function factorsOf(study: StudySettings): Factor[] {
-  const { tasks, zeroShot = [], transfer } = study;
+  const { tasks, zeroShot, transfer, models, pretrained } = study;
+  const named = [...tasks, ...zeroShot ?? []].map((task) => typeof task === "string" ? task : task.name);
+  const hasText = pretrained === undefined && models.some(isCausal);
   const known: Vary = {
-    task: [TEXT, ...new Set(namesOf([...tasks, ...zeroShot]))],
+    task: [...hasText ? [TEXT] : [], ...new Set(named)],
     ...factorLevels(study),
-    transfer: [...transfer, "zero-shot"],
+    transfer: [...transfer, ...zeroShot ? ["zero-shot"] : []],
   };
   return Object.entries(known).map(([name, levels]) => ({ name, levels }));
 }
 
-const namesOf = (tasks: StudySettings["tasks"]): string[] =>
-  tasks.map((task) => typeof task === "string" ? task : task.name);
-
-/** A score without a value of each arm of a study, on the held-out text and on each task. */
-function armsOf(study: StudySettings): Score[] {
-  const { tasks, zeroShot = [], pretrained } = study;
-  const ofTask: Metric = { name: "", unit: "points", scale: "share", whole: 100, margin: 1 };
-  const ofText = { ...ofTask, unit: "bits per character" };
-  const arms = combinations(factorLevels(study)).flatMap(({ positions, ...arm }): Levels[] => {
-    const model = arm["model"] as StudyModel;
-    if (!isCausal(model) && arm["lambda"] !== 0) return [];
-    const levels = { ...arm, positions: hasPositions(model) ? positions! : null };
-    const reader = Object.fromEntries(
-      Object.entries(levels).map(([name, level]) => [name, ofPretraining(name) ? level : null]),
-    );
-    return [
-      ...pretrained === undefined && isCausal(model) ? [{ ...reader, task: TEXT }] : [],
-      ...isCausal(model) ? namesOf(zeroShot).map((task) => ({ ...reader, task, transfer: "zero-shot" })) : [],
-      ...namesOf(tasks).map((task) => ({ ...levels, task })),
-    ];
-  });
-  return [...new Map(arms.map((levels) => [JSON.stringify(levels), levels])).values()].map((levels) => ({
-    ...{ metric: levels["task"] === TEXT ? ofText : ofTask, levels },
-    ...{ seed: 1, parts: [0], pairing: TEXT, stuck: false },
-  }));
-}
+/** Whether a factor makes a difference to a task, or to the held-out text. */
+const matters = (factor: string, task: Level): boolean => task !== TEXT || ofPretraining(factor);
 
 /** Checks for which levels of the factors searches are made. */
 function checkSearches({ tune, tunePer = [], tuneAt = {}, ...study }: StudySettings): void {
@@ -686,12 +664,14 @@ export function smoke(study: StudySettings): StudySettings {
   );
   const settled = withFactors(asked, {});
   const { adaptEpochs } = settled.finetune;
+  const fewLayers = settled.transfer.filter((count) => count === "all" || count < presets.smoke.layers);
   return withSmallValues({
     ...withValues(settled, {
       ...smallCounts,
       "finetune.adaptEpochs": Math.min(adaptEpochs, smallCounts["finetune.adaptEpochs"]!),
     }),
     preset: presets.smoke,
+    transfer: fewLayers.length > 0 ? fewLayers : ["all"],
     corpus: ablation.corpus,
     seeds: SMALL_SEEDS,
     folder: `${settled.folder.replace(/studies(?=\/[^/]*$)/, "results")}-smoke`, // Not among published studies.

@@ -147,10 +147,14 @@ export interface Found extends Pick<Study, "complete" | "failures" | "codes" | "
 export function studyJson(
   { complete, language, table, tuning, mainContrasts, differences, findings }: Study,
 ): Readonly<Record<string, unknown>> {
+  const main = rowsOf(effectsTable(mainContrasts)).map((row, i) => ({
+    name: mainContrasts[i]!.name,
+    ...row,
+  }));
   return {
     ...{ complete, language: rowsOf(language), table: rowsOf(table) },
     ...tuning.numRows() > 0 && { tuning: rowsOf(tuning) },
-    ...mainContrasts.length > 0 && { mainContrasts: rowsOf(effectsTable(mainContrasts)) },
+    ...main.length > 0 && { mainContrasts: main },
     ...{ differences: rowsOf(differences), findings },
   };
 }
@@ -464,7 +468,7 @@ function reportOf(
 
 /** The differences that a study was made to measure, and those of them that are missing. */
 function mainContrastsText(effects: readonly MainEffect[], names: readonly string[]): string[] {
-  if (names.length === 0) return [];
+  if (names.length === 0) return []; // Those that are missing count, too.
   const made = new Map(effects.map(({ name, sentence }) => [name, sentence]));
   return [
     "**Main contrasts, paired by seed** (chosen before the runs; intervals are 95 %; p-values and equalities are " +

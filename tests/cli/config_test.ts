@@ -1,6 +1,6 @@
 import { readConfig } from "../../lib/cli/config.ts";
 import { presets } from "../../lib/model/mod.ts";
-import { studies } from "../../lib/study/mod.ts";
+import { smoke, studies } from "../../lib/study/mod.ts";
 import { settleStudy, studySettings } from "../../lib/study/settings.ts";
 import { listTasks } from "../../lib/data/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
@@ -126,7 +126,7 @@ Deno.test("each plan is a study whose main contrasts are those of the page about
     const study = name.replace(/\.json$/, "");
     assertEquals(plan.folder, `data/results/${study}`);
     assert(page.includes(`**\`${study}\`**`), `PLAN.md does not describe ${study}`);
-    settleStudy(studies.ablate, plan); // As `ablate(plan)` does in a notebook.
+    for (const asked of [plan, smoke({ ...studies.ablate, ...plan })]) settleStudy(studies.ablate, asked); // As in a notebook.
     await readConfig(`${root}data/plans/${name}`, studySettings, (values) => values);
   }
   const asked = page.matchAll(/\b([A-Z])(\d+)(?:–\1(\d+))?(?=[^\w.])/g).flatMap((
@@ -136,19 +136,21 @@ Deno.test("each plan is a study whose main contrasts are those of the page about
 });
 
 Deno.test("main contrasts in a file are checked, and a level without limit is one as a result writes it", async () => {
-  const at = { task: "kind", trainExamples: "Infinity" };
+  const at = { task: "kind", trainExamples: "Infinity" }, between = [0.5, 0];
   const study = { tasks: ["kind"], positions: ["none"], vary: { trainExamples: [8, "all"] } };
   const settings = async (name: string, mainContrasts: unknown) =>
     ["ablate", "--list", "--json", "--config", await file(name, { ...study, mainContrasts })] as const;
-  const good = await run(...await settings("main", { A: { factor: "lambda", at } }));
+  const good = await run(...await settings("main", { A: { factor: "lambda", between, at } }));
   assertEquals(good.code, 0, good.err);
-  assertEquals(JSON.parse(good.out).settings.mainContrasts, { A: { factor: "lambda", at } });
+  assertEquals(JSON.parse(good.out).settings.mainContrasts, { A: { factor: "lambda", between, at } });
   const bad = await run(
-    ...await settings("wrong", { A: { factor: "lambda", at: { ...at, trainExamples: 9 } } }),
+    ...await settings("wrong", { A: { factor: "lambda", between, at: { ...at, trainExamples: 9 } } }),
   );
   assertEquals(bad.code, 2);
   assert(
-    /^Cannot use main contrast "A" as one cannot use level 9 of trainExamples as its/.test(bad.err),
+    /^Cannot use main contrast "A" as 9 is no level of trainExamples: its levels are 8, Infinity/.test(
+      bad.err,
+    ),
     bad.err,
   );
 });

@@ -364,7 +364,12 @@ Deno.test("main contrasts are one family: as many as were planned, missing and v
   assertEquals(effects.map(({ where, difference }) => `${where}: ${difference}`), ["sea: λ = 2 − λ = 0"]);
 });
 
-Deno.test("a main contrast says where it holds, and is among no others, however it is written", () => {
+const sizes = {
+  ...{ positions: ["learned", "none"] as const, lambda: 0, tasks: [toyTask("sky")] },
+  vary: { trainExamples: [8, 16] },
+};
+
+Deno.test("a main contrast is of the arms that it names, says where it holds, and is among no others", () => {
   const arms = ["learned", "none"].flatMap((positions) =>
     [8, 16].map((trainExamples) => ({
       levels: { positions, trainExamples },
@@ -372,77 +377,130 @@ Deno.test("a main contrast says where it holds, and is among no others, however 
     }))
   );
   const sky = { task: "sky" };
-  const { mainContrasts, effects } = study(arms, {
-    ...{
-      positions: ["learned", "none"],
-      lambda: 0,
-      vary: { trainExamples: [8, 16] },
-      tasks: [toyTask("sky")],
+  const mainContrasts: MainContrasts = {
+    turned: { factor: "positions", between: ["none", "learned"], at: { ...sky, trainExamples: 16 } },
+    change: {
+      ...{ factor: "positions", between: ["learned", "none"], interaction: "trainExamples" },
+      at: { ...sky, trainExamples: [8, 16] },
     },
-    mainContrasts: {
-      turned: { factor: "positions", between: ["none", "learned"], at: { ...sky, trainExamples: 16 } },
-      change: { factor: "positions", interaction: "trainExamples", at: sky },
-      mean: { factor: "positions", by: [], at: sky },
-    },
-  });
-  assertEquals(mainContrasts.map(({ name, where, difference }) => [name, where, difference]), [
+  };
+  const whole = study(arms, { ...sizes, mainContrasts });
+  assertEquals(whole.mainContrasts.map(({ name, where, difference }) => [name, where, difference]), [
     ["turned", "sky, training examples = 16", "none − learned"],
     ["change", "sky", "(learned − none) at training examples = 16 − at training examples = 8"],
-    ["mean", "sky", "learned − none"],
   ]);
   assertEquals(
-    effects.filter(({ difference }) => difference === "learned − none").map(({ where }) => where),
+    whole.mainContrasts[1]!.mean,
+    whole.effect("positions", { interaction: "trainExamples" })[0]!.mean,
+  );
+  assertEquals(
+    whole.effects.filter(({ difference }) => difference === "learned − none").map(({ where }) => where),
     ["sky, training examples = 8"],
   );
+  const part = study(arms.slice(0, 3), { ...sizes, mainContrasts }); // As while it runs.
+  assertEquals(part.mainContrasts, [], "never of other arms");
+  assert(part.report.includes("- turned: runs are missing\n- change: runs are missing"), part.report);
+  const [pilot] = planStudy(study(arms.slice(2), { ...sizes, mainContrasts }), { detect: 1 }).objects();
+  assert(pilot !== undefined);
 });
 
-Deno.test("a main contrast that the study cannot have is refused before anything is computed", async () => {
+Deno.test("a change between levels at one of which no arm left chance is no finding", () => {
+  const of = (stuck: boolean[]) =>
+    study(
+      [8, 16].flatMap((trainExamples, i) =>
+        ["learned", "none"].map((positions, j) => ({
+          levels: { positions, trainExamples },
+          byCluster: around(0.5 + 0.1 * i + 0.1 * i * j),
+          stuck: new Array<boolean>(3).fill(stuck[2 * i + j]!),
+        }))
+      ),
+      sizes,
+    ).effect("positions", { interaction: "trainExamples" })[0]!;
+  assertEquals(of([false, true, false, true]).finding, "lower");
+  const floor = of([true, true, false, false]);
+  assertEquals([floor.finding, floor.p], ["no arm left chance at some levels", NaN]);
+});
+
+Deno.test("arms to which a level makes no difference are at all of a main contrast's levels, one score per seed", () => {
+  const arms = [
+    ...[10, 20].map((updates) => ({
+      levels: { transfer: "all", "pretrain.updates": updates },
+      byCluster: around(0.6 + updates / 100),
+    })),
+    { levels: { transfer: -1, "pretrain.updates": null! }, byCluster: around(0.55) },
+  ];
+  const { mainContrasts: [change, again] } = study(arms, {
+    ...{ transfer: ["all", -1], vary: { "pretrain.updates": [10, 20] }, tasks: [toyTask("sky")] },
+    ...{ positions: "learned", lambda: 0 },
+    mainContrasts: {
+      change: {
+        ...{ factor: "transfer", between: ["all", -1], interaction: "pretrain.updates" },
+        at: { task: "sky", "pretrain.updates": [10, 20] },
+      },
+      rise: {
+        ...{ factor: "pretrain.updates", between: [20, 10], at: { task: "sky", transfer: "all" } },
+      },
+    },
+  });
+  assert(Math.abs(change!.mean - again!.mean) < 1e-9 && change!.mean > 5, JSON.stringify([change, again]));
+});
+
+Deno.test("a main contrast that leaves its arms open, or that the study has not, is refused before all else", async () => {
   const refuse = (mainContrasts: unknown, message: RegExp, options: StudyOptions = {}) =>
     assertRefused(
       () => settleStudy(studies.ablate, { ...options, mainContrasts: mainContrasts as MainContrasts }),
       message,
     );
-  const text = { task: "held-out text" };
-  await refuse(
-    { P1: { factor: "position", at: text } },
-    /^Cannot use main contrast "P1" .*did you mean positions/,
-  );
-  await refuse({ P1: { factor: "lambda" } }, /"P1" as it is 4 differences: choose one by at and between/);
-  await refuse({ P1: { factor: "lambda", at: text } }, /"P1" as the study has no arms that differ so/);
-  await refuse(
-    { P1: { factor: "positions", between: ["learned", "alibi"] } },
-    /one cannot use level "alibi" of positions as its levels are learned, sinusoidal/,
-  );
-  await refuse(
-    { P1: { factor: "positions", by: [] } },
-    /"P1" as .* average .* over bits per character and points/,
-  );
-  for (
-    const wrong of [
-      {},
-      { P1: {} },
-      { P1: { factor: "lambda", ad: {} } },
-      { "a\nb": { factor: "lambda" } },
-      [],
-    ]
-  ) {
+  const [text, between] = [{ task: "held-out text" }, ["learned", "sinusoidal"]];
+  const positions = { factor: "positions", between };
+  const imdb = { task: "imdb", positions: "learned" }, lambda = { factor: "lambda", between: [0.5, 0] };
+  const wrong: [Record<string, unknown>, RegExp, StudyOptions?][] = [
+    [{ ...positions, factor: "position" }, /^Cannot use main contrast "P1" as .*did you mean positions/],
+    [
+      { ...lambda, at: { task: "imdb" } },
+      /as at must say which level of positions it is at: learned, sinusoidal;/,
+    ],
+    [{ ...lambda, at: text }, /as lambda makes no difference to held-out text/],
+    [
+      { ...positions, between: ["learned", "alibi"], at: text },
+      /"alibi" is no level of positions: its levels are/,
+    ],
+    [
+      { ...positions, between: ["learned", "learned"], at: text },
+      /as both levels of positions are "learned"/,
+    ],
+    [{ factor: "task", between: ["imdb", "kind"] }, /as tasks have measures of their own/],
+    [{ ...lambda, at: { ...imdb, lambda: 0 } }, /as it has lambda twice/],
+    [{ ...lambda, at: { ...imdb, transfer: ["all", -1] } }, /as "?-1"? is no level of|not its interaction/],
+    [{ ...lambda, at: imdb, interaction: "transfer" }, /as at must have two levels of transfer/],
+    [{ ...positions, at: text }, /"held-out text" is no level of task/, {
+      ...{ pretrained: "mini", positions: ["learned", "sinusoidal"] },
+    }],
+    [{ ...positions, at: text, by: [] }, /as it must be an object of names and contrasts/],
+    [{ ...positions, between: [["learned"], ["none"]] }, /as it must be an object of names and contrasts/],
+  ];
+  for (const [contrast, message, options] of wrong) await refuse({ P1: contrast }, message, options);
+  for (const none of [{ P1: {} }, { "a\nb": lambda }, [], 1]) {
     await refuse(
-      wrong,
+      none,
       /^Cannot run a study with mainContrasts .* as it must be an object of names and contrasts/,
     );
   }
-  await refuse(
-    { P1: { factor: "positions", at: text } },
-    /"P1" as the study has no arms that differ so/,
-    { pretrained: "mini", positions: ["learned", "sinusoidal"] },
-  );
-  const kept = {
-    P1: { factor: "positions", at: text },
-    P2: { factor: "lambda", at: { task: "imdb" }, by: [] },
-  };
+  const many = Object.fromEntries(Array.from({ length: 201 }, (_, i) => [`C${i}`, lambda]));
+  await refuse(many, /as it must be an object of names and contrasts/);
+  const kept = { P1: { ...positions, at: text }, P2: { ...lambda, at: imdb } } as MainContrasts;
   assertEquals(settleStudy(studies.ablate, { mainContrasts: kept }).mainContrasts, kept);
   const { mainContrasts } = smoke({ ...studies.ablate, mainContrasts: kept });
   assertEquals(mainContrasts, undefined, "a test of everything has no findings");
+  const heads = settleStudy(studies.ablate, {
+    vary: { heads: [2, 4], trainExamples: [8, Infinity] },
+    mainContrasts: {
+      P1: { factor: "heads", between: [4, 2], at: { ...imdb, trainExamples: "all", lambda: 0 } },
+    },
+  });
+  assertEquals(heads.mainContrasts, {
+    P1: { factor: "preset.heads", between: [4, 2], at: { ...imdb, trainExamples: Infinity, lambda: 0 } },
+  });
 });
 
 Deno.test("no interval of an arm leaves its measure's values", () => {

@@ -30,8 +30,11 @@ const options: StudyOptions = {
     vary: { trainExamples: [8, Infinity] },
     tune: { "finetune.rate": [1e-4, 1e-2], seeds: 1 },
     mainContrasts: {
-      A: { factor: "lambda", at: { task: "sky", positions: "none", trainExamples: Infinity } },
-      B: { factor: "positions", at: { task: "held-out text" } },
+      A: {
+        ...{ factor: "lambda", between: [0.5, 0] },
+        at: { task: "sky", positions: "none", trainExamples: Infinity, transfer: "all" },
+      },
+      B: { factor: "positions", between: ["learned", "none"], at: { task: "held-out text" } },
     },
     workers: 1,
   },
