@@ -546,12 +546,18 @@ export function effectsOf(contrasts: readonly Contrast[], family?: number): ArmE
     };
     return { ...effect, sentence: sentenceOf(effect) };
   });
+  return displayed(effects);
+}
+
+/** Effects that a notebook shows as a table. */
+export function displayed<Effect extends ArmEffect>(effects: Effect[]): Effect[] {
   return displayAs(effects, () => effectsTable(effects).toMarkdown(), () => effectsTable(effects).toHTML());
 }
 
-/** Effects as a table. */
-export function effectsTable(effects: readonly ArmEffect[]): ColumnTable {
+/** Effects as a table, with the names of main contrasts. */
+export function effectsTable(effects: readonly (ArmEffect & { readonly name?: string })[]): ColumnTable {
   return table({
+    ...effects.some(({ name }) => name !== undefined) && { name: effects.map(({ name }) => name) },
     where: effects.map(({ where }) => where),
     difference: effects.map(({ difference }) => difference),
     n: effects.map(({ n }) => n),

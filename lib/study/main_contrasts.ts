@@ -3,6 +3,7 @@ import { isPlain, type Kind, unknown, value } from "../settings.ts";
 import {
   type ArmEffect,
   type Contrast,
+  displayed,
   effectsOf,
   type Factor,
   hasSeeds,
@@ -193,7 +194,9 @@ export function mainEffectsOf(
   const contrasts = made.map(({ contrast }) => contrast);
   return {
     contrasts,
-    effects: effectsOf(contrasts, all.length).map((effect, i) => ({ name: made[i]!.name, ...effect })),
+    effects: displayed(
+      effectsOf(contrasts, all.length).map((effect, i) => ({ name: made[i]!.name, ...effect })),
+    ),
   };
 }
 

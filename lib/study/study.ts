@@ -147,14 +147,10 @@ export interface Found extends Pick<Study, "complete" | "failures" | "codes" | "
 export function studyJson(
   { complete, language, table, tuning, mainContrasts, differences, findings }: Study,
 ): Readonly<Record<string, unknown>> {
-  const main = rowsOf(effectsTable(mainContrasts)).map((row, i) => ({
-    name: mainContrasts[i]!.name,
-    ...row,
-  }));
   return {
     ...{ complete, language: rowsOf(language), table: rowsOf(table) },
     ...tuning.numRows() > 0 && { tuning: rowsOf(tuning) },
-    ...main.length > 0 && { mainContrasts: main },
+    ...mainContrasts.length > 0 && { mainContrasts: rowsOf(effectsTable(mainContrasts)) },
     ...{ differences: rowsOf(differences), findings },
   };
 }

@@ -397,6 +397,7 @@ Deno.test("a main contrast is of the arms that it names, says where it holds, an
     whole.effects.filter(({ difference }) => difference === "learned − none").map(({ where }) => where),
     ["sky, training examples = 8"],
   );
+  assert(/^\|name\|where\|[\s\S]*^\|turned\|sky, /m.test(Deno.inspect(whole.mainContrasts)));
   const part = study(arms.slice(0, 3), { ...sizes, mainContrasts }); // As while it runs.
   assertEquals(part.mainContrasts, [], "never of other arms");
   assert(part.report.includes("- turned: runs are missing\n- change: runs are missing"), part.report);
