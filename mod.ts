@@ -155,6 +155,7 @@ export type {
   ArmCurveOptions,
   ArmEffect,
   ArmScore,
+  CrossingOptions,
   EffectOptions,
   Estimate,
   Finetuned,

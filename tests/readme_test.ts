@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "./assert.ts";
-import { openStudy } from "../mod.ts";
+import { formatEstimate, openStudy } from "../mod.ts";
 import {
   type Feeding,
   feedingReport,
@@ -163,6 +163,21 @@ Deno.test("the README says of the default study what its report says, and of old
   assert(powers.length === 4 && readme.includes(`one of ${least} to ${most} points`), `${powers}`);
   assert(readme.includes("](data/studies/README.md)"));
   assert(readme.includes("setting that was not tuned for any of their arms"));
+});
+
+Deno.test("the README says of positions what their study has found", async () => {
+  const study = await openStudy(fileURLToPath(new URL("../data/studies/crossing", import.meta.url)));
+  const [first, , , last] = study.mainContrasts, over = "pretrain.updates";
+  const { mean, low, high } = study.crossing("positions", { over, between: ["learned", "sinusoidal"] });
+  const millions = (updates: number) => (updates * 16 * 128 / 1e6).toFixed(1);
+  for (const page of ["README.md", "README.zh.md"]) {
+    const readme = (await read(page)).replace(/\s+/g, " ");
+    for (const effect of [first!, last!]) {
+      assert(readme.includes(formatEstimate(effect)), `${page}: ${effect.sentence}`);
+    }
+    assert(readme.includes(`p = ${last!.p.toFixed(3)}`), page);
+    assert(readme.includes(`${millions(mean)} [${millions(low)}, ${millions(high)}]`), page);
+  }
 });
 
 Deno.test("every command that the README gives is a task", async () => {

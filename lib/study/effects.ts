@@ -549,6 +549,73 @@ export function effectsOf(contrasts: readonly Contrast[], family?: number): ArmE
   return displayed(effects);
 }
 
+/** Options of a crossing. */
+export interface CrossingOptions extends Pick<EffectOptions, "at"> {
+  /** The factor, of numbers, along which the difference changes sign. */
+  readonly over: string;
+  /** Two levels, the second subtracted from the first. */
+  readonly between: readonly Level[];
+}
+
+/** How far beyond the levels of a study a crossing is looked for, as a factor. */
+const BEYOND = 8;
+
+/** Where the line through differences over the logarithm of a factor is zero. */
+export function crossingOf(
+  scores: readonly Score[],
+  factors: readonly Factor[],
+  name: string,
+  { over, between, at = {} }: CrossingOptions,
+): Estimate {
+  const levels = filtered(scores, factors, at).map(({ levels }) => levels[factorNamed(over, factors).name]);
+  const places = [...new Set(levels)].filter((level) => typeof level === "number" && level > 0) as number[];
+  const points = places.flatMap((level) => {
+    const found = contrastsOf(scores, factors, name, {
+      ...{ between: between as [Level, Level], at: { ...at, [over]: level }, isMean: true },
+    });
+    if (found.length > 1) {
+      throw new InputError(`Cannot find a crossing of ${found.length} differences: choose one by at`);
+    }
+    return found.map(({ terms }) => ({ z: Math.log(level), terms }));
+  });
+  if (points.length < 2) {
+    throw new InputError(`Cannot find a crossing over ${over} as it needs differences at two of its numbers`);
+  }
+  const middle = mean(points.map(({ z }) => z));
+  const spread = points.reduce((sum, { z }) => sum + (z - middle) ** 2, 0);
+  /** The contrast with a weight for each point. */
+  const weighted = (weightOf: (z: number) => number) =>
+    meanOf({
+      terms: points.flatMap(({ z, terms }) =>
+        terms.map(({ scores, weight }) => ({ scores, weight: weight * weightOf(z) }))
+      ),
+    });
+  const slope = weighted((z) => (z - middle) / spread);
+  const level = weighted(() => 1 / points.length);
+  const zero = middle - level.mean / slope.mean;
+  const includes = (at: number): boolean => {
+    const line = weighted((z) => 1 / points.length + (at - middle) * (z - middle) / spread);
+    const [low, high] = intervalOf(line);
+    return low <= 0 && high >= 0;
+  };
+  const ends = points.map(({ z }) => z);
+  const bound = (limit: number): number => { // The interval of the line includes 0 at the crossing, and not at its bound.
+    if (includes(limit)) return NaN;
+    let [inside, outside] = [zero, limit];
+    for (let i = 0; i < 40; i++) {
+      const at = (inside + outside) / 2;
+      if (includes(at)) inside = at;
+      else outside = at;
+    }
+    return Math.exp(inside);
+  };
+  const [first, last] = [
+    Math.min(...ends, zero) - Math.log(BEYOND),
+    Math.max(...ends, zero) + Math.log(BEYOND),
+  ];
+  return { n: level.seeds, mean: Math.exp(zero), low: bound(first), high: bound(last) };
+}
+
 /** Effects that a notebook shows as a table. */
 export function displayed<Effect extends ArmEffect>(effects: Effect[]): Effect[] {
   return displayAs(effects, () => effectsTable(effects).toMarkdown(), () => effectsTable(effects).toHTML());

@@ -5,7 +5,7 @@
  */
 export { ablate, ablateAnnounced, checkFolder, type StudyRecord } from "./ablate.ts";
 export type { ArmCurve, ArmCurveOptions, PositionOptions } from "./curves.ts";
-export type { ArmEffect, EffectOptions } from "./effects.ts";
+export type { ArmEffect, CrossingOptions, EffectOptions } from "./effects.ts";
 export type { Level, Levels, Tune, Vary } from "./factors.ts";
 export type { Finetuned, Predictions, Pretrained, StudyRun, TaskResult, TrainingBudget } from "./rows.ts";
 export type { Holder } from "../claim.ts";

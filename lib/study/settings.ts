@@ -656,7 +656,7 @@ const SMALL_SEEDS = 2;
  * A study reduced to a one-minute test that everything works; its results are meaningless. Of a setting with several
  * values that takes time the values become small ones, as many and in the same order.
  */
-export function smoke(study: StudySettings): StudySettings {
+export function smoke(study: StudyChanges): StudySettings {
   const { mainContrasts: _, ...asked } = settle(
     "make a study small",
     withDefaults(studySettings, ablation),

@@ -5,6 +5,8 @@ import {
   armMean,
   type Contrast,
   contrastsOf,
+  crossingOf,
+  type CrossingOptions,
   type EffectOptions,
   effectsOf,
   effectsTable,
@@ -88,6 +90,15 @@ export interface Study {
    * @throws {InputError} If a factor or level is unknown, or measures of different units would be averaged.
    */
   effect(factor: string, options?: EffectOptions): ArmEffect[];
+  /**
+   * Where a difference between two levels of a factor changes sign along another factor, of numbers: where the line
+   * through its means over the logarithm of that factor is zero. The interval, of 95 %, is where that of the line includes
+   * zero; it has no bound (NaN) towards a side where the difference may not change sign.
+   *
+   * @param factor The factor whose levels are compared.
+   * @throws {InputError} If there are no differences at two numbers, or several at one.
+   */
+  crossing(factor: string, options: CrossingOptions): Estimate;
   /**
    * Lines for `curve`: score against the levels of a factor, or against a setting that was tuned, its validation score.
    *
@@ -235,6 +246,7 @@ export function studyOf(found: Found): Study {
       ...effects.map(({ sentence }) => sentence),
     ],
     effect: (factor, options = {}) => effectsOf(contrastsOf(all, factors, factor, options)),
+    crossing: (factor, options) => crossingOf(all, factors, factor, options),
     curves: (factor, options = {}) =>
       study.tune && factor in study.tune
         ? tunedCurves(tried, factor, factors, options)

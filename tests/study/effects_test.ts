@@ -504,6 +504,45 @@ Deno.test("a main contrast that leaves its arms open, or that the study has not,
   });
 });
 
+Deno.test("a crossing is where the line over the logarithm of a factor is zero, with the interval of that line", async () => {
+  const places = [1, 2, 4, 8];
+  // The difference is 3 − 2 log2(x), which is zero at 2^1.5, and a seed's own shift of it.
+  const of = (shift: readonly number[]) =>
+    study(
+      places.flatMap((updates) =>
+        ["learned", "none"].map((positions) => ({
+          levels: { positions, "pretrain.updates": updates },
+          byCluster: around(0.6, 3, 20, 0).map((row, s) =>
+            row.map((part) =>
+              part + (positions === "learned" ? (3 - 2 * Math.log2(updates) + shift[s]!) / 100 : 0)
+            )
+          ),
+        }))
+      ),
+      {
+        ...{ positions: ["learned", "none"], lambda: 0, tasks: [toyTask("sky")] },
+        vary: { "pretrain.updates": places },
+      },
+    );
+  const options = { over: "pretrain.updates", between: ["learned", "none"] };
+  const exact = of([0, 0, 0]).crossing("positions", options);
+  assert(Math.abs(exact.mean - 2 ** 1.5) < 1e-6 && exact.n === 3, JSON.stringify(exact));
+  // By hand: SD 0.5 of three seeds' shifts, t(2) = 4.302653; the line is 2 per doubling.
+  const half = 4.302653 * 0.5 / Math.sqrt(3) / 2;
+  const some = of([-0.5, 0, 0.5]).crossing("positions", options);
+  const error = [some.low, some.high].map((bound) => Math.abs(Math.log2(bound) - 1.5));
+  assert(
+    error.every((one) => Math.abs(one - half) < 1e-3) && some.low < some.high,
+    JSON.stringify([some, half]),
+  );
+  const wide = of([-9, 0, 9]).crossing("positions", options);
+  assert(Number.isNaN(wide.low) && Number.isNaN(wide.high), JSON.stringify(wide));
+  await assertRefused(
+    () => of([0, 0, 0]).crossing("positions", { ...options, at: { "pretrain.updates": 2 } }),
+    /^Cannot find a crossing over pretrain.updates as it needs differences at two of its numbers/,
+  );
+});
+
 Deno.test("no interval of an arm leaves its measure's values", () => {
   for (const [measure, ends] of [["accuracy", [0, 100]], ["pearson", [-100, 100]]] as const) {
     const near = [[1, 1, 0.9, 1], [1, 0.8, 1, 1], [1, 1, 1, 0.99]];
