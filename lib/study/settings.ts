@@ -397,7 +397,7 @@ export function settleStudy(
   checkSearches(study);
   const { mainContrasts } = study;
   if (!mainContrasts) return study;
-  return { ...study, mainContrasts: settleMainContrasts(mainContrasts, factorsOf(study), matters) };
+  return { ...study, mainContrasts: settleMainContrasts(mainContrasts, contrastFactors(study), matters) };
 }
 
 /** Names of settings, and of groups of them, on which pre-training depends. */
@@ -405,15 +405,21 @@ const ofPretraining = (path: string): boolean =>
   /^(model|positions|preset|pretrain|corpus|merges|heldoutWindows|heldoutContext)\b/.test(path);
 
 /** The factors that main contrasts may name, the task first. */
-function factorsOf(study: StudySettings): Factor[] {
+function contrastFactors(study: StudySettings): Factor[] {
   const { tasks, zeroShot, transfer, models, pretrained } = study;
   const named = [...tasks, ...zeroShot ?? []].map((task) => typeof task === "string" ? task : task.name);
   const hasText = pretrained === undefined && models.some(isCausal);
-  const known: Vary = {
-    task: [...hasText ? [TEXT] : [], ...new Set(named)],
-    ...factorLevels(study),
-    transfer: [...transfer, ...zeroShot ? ["zero-shot"] : []],
-  };
+  const starts = [...transfer, ...zeroShot ? ["zero-shot"] : []];
+  return factorsOf(study, [...hasText ? [TEXT] : [], ...new Set(named)], starts);
+}
+
+/** A study's factors in the order of its settings, the task first. */
+export function factorsOf(
+  study: Parameters<typeof factorLevels>[0],
+  task: readonly string[],
+  transfer: readonly Level[],
+): Factor[] {
+  const known: Vary = { task, ...factorLevels(study), transfer };
   return Object.entries(known).map(([name, levels]) => ({ name, levels }));
 }
 

@@ -31,10 +31,10 @@ import {
   type PositionOptions,
   tunedCurves,
 } from "./curves.ts";
-import type { Level, Levels, Vary } from "./factors.ts";
+import type { Level, Levels } from "./factors.ts";
 import { comparedArms, type MainEffect, mainEffectsOf } from "./main_contrasts.ts";
 import type { Finetuned, Pretrained, StudyRun, TaskResult } from "./rows.ts";
-import { factorLevels, type StudySettings, tunedSettings } from "./settings.ts";
+import { factorLevels, factorsOf, type StudySettings, tunedSettings } from "./settings.ts";
 import { type Estimate, formatEstimate } from "./statistics.ts";
 import { budgetNotes, type RunScore, truncationNotes, tuningText } from "./report.ts";
 import type { Tried } from "./tuning.ts";
@@ -177,7 +177,8 @@ export function rowsOf(table: ColumnTable): Readonly<Record<string, unknown>>[] 
 /** Summarises the results of runs in tables and sentences. */
 export function studyOf(found: Found): Study {
   const { study, pretrained, finetuned, tried } = found;
-  const scores = scoresOf(found), factors = factorsOf(study, scores);
+  const scores = scoresOf(found), scored = [...new Set(scores.map(({ levels }) => levels["task"] as string))];
+  const factors = factorsOf(study, scored, [...study.transfer, "zero-shot"]);
   const [onText, onTasks] = [scores.filter(isOnText), scores.filter((score) => !isOnText(score))];
   const [ofText, ofTasks] = [varying(onText, factors), varying(onTasks, factors)];
   const taskFactors = ofTasks.filter(({ name }) => name !== "task");
@@ -293,13 +294,6 @@ function scoresOf({ pretrained, finetuned, study: { margins } }: Found): RunScor
       zeroShot.map((row) => onTask({ ...run, ...row }, { ...run.levels, transfer: "zero-shot" }))
     ),
   ];
-}
-
-/** A study's factors, with the levels that its runs have, in the order of its settings. */
-function factorsOf(study: StudySettings, scores: readonly Score[]): Factor[] {
-  const tasks = [...new Set(scores.map(({ levels }) => levels["task"] as string))];
-  const known: Vary = { task: tasks, ...factorLevels(study), transfer: [...study.transfer, "zero-shot"] };
-  return Object.entries(known).map(([name, levels]) => ({ name, levels }));
 }
 
 /** N-gram baselines of each held-out text, with the levels that it belongs to. */
