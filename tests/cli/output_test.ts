@@ -128,7 +128,7 @@ Deno.test("a study as JSON: settings, a row per run, differences; as CSV the sam
   assertEquals([code, notes(err)], [0, []]);
   assertEquals(
     Object.keys(result),
-    ["settings", "complete", "failures", "scores", "runs", "tuning", "differences"],
+    ["settings", "complete", "failures", "scores", "runs", "tuning", "mainContrasts", "differences"],
   );
   assertEquals([result.complete, result.failures, result.runs.length], [true, [], 8]);
   assertEquals([result.settings.seeds, result.settings.tasks], [2, ["kind"]]);
