@@ -1,7 +1,8 @@
 import { type Holder, holderOf } from "../claim.ts";
 import { matmulRate } from "../engine/mod.ts";
+import { exists } from "../files.ts";
 import { progressOf, stored } from "../train/mod.ts";
-import { costOf, dependenciesOf, isPretraining, type OpenRun, type Plan } from "./plan.ts";
+import { costOf, dependenciesOf, isPretraining, modelOf, type OpenRun, type Plan } from "./plan.ts";
 import { planOf } from "./tuning.ts";
 import { claimOf } from "./run.ts";
 import type { StudySettings } from "./settings.ts";
@@ -59,9 +60,12 @@ export async function outlookOfPlan(plan: Plan): Promise<StudyOutlook> {
     if (made) return { run, ...work, state: "done", share: 1, seconds: made.provenance.seconds };
     const holder = await holderOf(claimOf(planned));
     const progress = await progressOf(`${path}.part`).catch(() => undefined); // It may be removed meanwhile.
-    const share = progress ? costOf(planned, progress.update / progress.updates) / work.cost : 0;
+    const isTrained = await exists(modelOf(planned)); // Then it is only to be scored.
+    const trained = isTrained ? 1 : progress ? progress.update / progress.updates : 0;
+    const share = trained > 0 ? costOf(planned, trained) / work.cost : 0;
     return {
       ...{ run, ...work, share, seconds: undefined },
+      ...isTrained && { bytes: 0 },
       ...holder ? { state: "running", holder } : { state: "pending" },
     };
   }));

@@ -89,6 +89,12 @@ Deno.test("what a study takes counts a trunk once, in its list and its progress,
   );
   for await (const step of ablate(options)) done.push(step.done);
   assertClose(done, Array.from({ length: total }, (_, i) => (i + 1) / total), "progress");
+  for (const { name } of Deno.readDirSync(folder)) {
+    if (name.endsWith(".json")) await Deno.remove(`${folder}/${name}`);
+  }
+  const scored = await outlook(); // The models are there, from this study or another: only their scores are missing.
+  assertEquals(scored.runs.map(({ state, share }) => [state, share]), Array(3).fill(["pending", 1]));
+  assertEquals([scored.seconds, scored.longest, scored.bytes], [0, 0, 0]);
   await Deno.remove(folder, { recursive: true });
 });
 
