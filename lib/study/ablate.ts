@@ -19,6 +19,7 @@ import {
   baselinesOf,
   costOf,
   isPretraining,
+  modelOf,
   type Plan,
   type PlannedFinetune,
   plannerOf,
@@ -97,6 +98,7 @@ export function ablateAnnounced(
     for (;;) { // What tuning finds decides which runs follow.
       const total = sum([...plan.runs, ...plan.open].map((run) => costOf(run)));
       const { runs } = plan, queue = await queueOf(plan, signal, new Set(failures.keys()));
+      for (const run of runs) if (await exists(modelOf(run))) shares.set(run.key, 1); // It is only to be scored.
       const pending = runs.length - queue.done().length;
       const processes = Math.min(
         pending,

@@ -3,6 +3,8 @@ import { backend } from "../../lib/engine/mod.ts";
 import { ablate, smoke, studies, type Study, type StudyOptions } from "../../lib/study/mod.ts";
 import { outlookOf } from "../../lib/study/list.ts";
 import { settleStudy } from "../../lib/study/settings.ts";
+import { modelOf } from "../../lib/study/plan.ts";
+import { planOf } from "../../lib/study/tuning.ts";
 import { assertClose, assertEquals, assertRefused } from "../assert.ts";
 import { sky, untimed, weather, words } from "./weather.ts";
 
@@ -95,6 +97,10 @@ Deno.test("what a study takes counts a trunk once, in its list and its progress,
   const scored = await outlook(); // The models are there, from this study or another: only their scores are missing.
   assertEquals(scored.runs.map(({ state, share }) => [state, share]), Array(3).fill(["pending", 1]));
   assertEquals([scored.seconds, scored.longest, scored.bytes], [0, 0, 0]);
+  await Deno.remove((await planOf(settleStudy(studies.ablate, options))).runs.map(modelOf)[1]!); // Of 10 updates.
+  const again: number[] = [];
+  for await (const step of ablate(options)) again.push(step.done);
+  assertClose(again, Array.from({ length: 2 }, (_, i) => (total - 1 + i) / total), "progress beside models");
   await Deno.remove(folder, { recursive: true });
 });
 
