@@ -1,0 +1,47 @@
+import { assertClose, assertEquals } from "../assert.ts";
+import { compared, type Contrast, repeated, repetition, repetitionReport } from "./repetition.ts";
+
+const folder = new URL("../../data/studies", import.meta.url).pathname;
+
+/** A contrast whose interval has this half. */
+const contrast = (mean: number, half: number, finding = "higher", p = 0.01): Contrast => ({
+  ...{ name: "L1", unit: "points of accuracy", mean, low: mean - half, high: mean + half, p, finding },
+});
+
+Deno.test("a repeated contrast agrees if zero is in the interval of the change; what reverses or leaves its margin is told", () => {
+  const verdict = (first: Contrast, again: Contrast) => {
+    const { agrees, reverses, leaves } = compared(first, again);
+    return [agrees, reverses, leaves];
+  };
+  const { change, half } = compared(contrast(5, 3), contrast(1, 4));
+  assertClose([change, half], [-4, 5], "change");
+  assertEquals(verdict(contrast(5, 3), contrast(0.5, 4)), [true, false, false]);
+  assertEquals(verdict(contrast(5, 3), contrast(-0.5, 4)), [false, true, false]);
+  assertEquals(verdict(contrast(5, 9, "not significant", 0.2), contrast(-0.5, 4)), [true, false, false]);
+  const equal = contrast(0.5, 1, "equal within ±2", 1);
+  assertEquals(verdict(equal, contrast(-1.9, 2.3)), [true, false, false]);
+  assertEquals(verdict(equal, contrast(2.1, 1.3)), [true, false, true]);
+  const report = repetitionReport([compared(equal, contrast(2.1, 1.3))]);
+  assertEquals(
+    report.split("\n").find((line) => line.startsWith("| L1")),
+    [
+      "| L1 | points of accuracy | 0.5 [−0.5, 1.5] | equal within ±2 | 2.1 [0.8, 3.4] | 1.6 ± 1.6 | yes |",
+    ][0],
+  );
+  assertEquals(report.split("\n").slice(-4, -1), [
+    "- Agreeing: 1 of 1.",
+    "- Significant first, of the other sign again: none.",
+    "- Equal within the margin first, outside again: L1.",
+  ]);
+});
+
+Deno.test("the plan names the contrasts that are repeated, and the report is made from their studies", async () => {
+  const plan = await Deno.readTextFile(`${folder}/PLAN.md`);
+  const [, section = ""] = /^## Repetition$(.*?)^## /ms.exec(plan) ?? [];
+  assertEquals(
+    section.match(/\b[A-Z]\d+\b/g),
+    Object.values(repeated).flat(),
+  );
+  const report = await Deno.readTextFile(`${folder}/repetition.md`).catch(() => undefined);
+  if (report !== undefined) assertEquals(report, repetitionReport(await repetition(folder)));
+});
