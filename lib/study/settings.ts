@@ -655,12 +655,12 @@ const smallCounts: Readonly<Record<string, number>> = {
   heldoutWindows: 16,
 };
 
-/** Seeds of a test of a minute, and at most of each combination that it tunes. */
-const SMALL_SEEDS = 2;
+/** Seeds of a test of a minute, and at most of each combination that it tunes; and values of a setting that it tries. */
+const FEW = 2;
 
 /**
  * A study reduced to a one-minute test that everything works; its results are meaningless. Of a setting with several
- * values that takes time the values become small ones, as many and in the same order.
+ * values that takes time the values become small ones, as many and in the same order; of those to choose from two stay.
  */
 export function smoke(study: StudyChanges): StudySettings {
   const { mainContrasts: _, ...asked } = settle(
@@ -670,6 +670,9 @@ export function smoke(study: StudyChanges): StudySettings {
   );
   const settled = withFactors(asked, {});
   const { adaptEpochs } = settled.finetune;
+  const fewValues = Object.entries(tunedSettings(settled)).map((
+    [path, values],
+  ) => [path, values.slice(0, FEW)]);
   const fewLayers = settled.transfer.filter((count) => count === "all" || count < presets.smoke.layers);
   return withSmallValues({
     ...withValues(settled, {
@@ -678,8 +681,9 @@ export function smoke(study: StudyChanges): StudySettings {
     }),
     preset: presets.smoke,
     transfer: fewLayers.length > 0 ? fewLayers : ["all"],
+    ...settled.tune && { tune: { ...settled.tune, ...Object.fromEntries(fewValues) } },
     corpus: ablation.corpus,
-    seeds: SMALL_SEEDS,
+    seeds: FEW,
     folder: `${settled.folder.replace(/studies(?=\/[^/]*$)/, "results")}-smoke`, // Not among published studies.
   });
 }
@@ -704,7 +708,7 @@ export function withSmallValues<Study extends StudySettings>(study: Study): Stud
     }),
     ...study.vary && { vary: smallOf(vary) },
     ...tune && {
-      tune: { ...smallOf(tunedSettings(study)), seeds: Math.min(tune["seeds"] as number, SMALL_SEEDS) },
+      tune: { ...smallOf(tunedSettings(study)), seeds: Math.min(tune["seeds"] as number, FEW) },
     },
     ...tuneAt && { tuneAt: smallOf(tuneAt, vary) },
   };

@@ -292,6 +292,9 @@ Deno.test("a study made small has few updates, epochs and examples at every leve
   });
   assertEquals([finetune.adaptEpochs, smoke(studies.ablate).finetune.adaptEpochs], [1, 0]);
   settleStudy(made, {});
+  assertEquals(smoke({ ...studies.ablate, tune: { "finetune.rate": [1e-4, 1e-3, 1e-2], seeds: 1 } }).tune, {
+    ...{ "finetune.rate": [1e-4, 1e-3], seeds: 1 },
+  });
 });
 
 Deno.test("a short form and its path are one factor", () => {
