@@ -160,7 +160,10 @@ Deno.test("the README says of the default study what its report says, and of old
   const ofLambda = report.split("\n").filter((line) => /^- .*: λ = 0.5 − λ = 0 = /.test(line));
   const powers = ofLambda.map((line) => line.match(/: not significant, .* power at ±([\d.]+)/)![1]!);
   const [least, most] = [Math.min, Math.max].map((of) => of(...powers.map(Number)));
-  assert(powers.length === 4 && readme.includes(`one of ${least} to ${most} points`), `${powers}`);
+  assert(
+    powers.length === 4 && readme.includes(`80 % power only at ${least} to ${most} points`),
+    `${powers}`,
+  );
   assert(readme.includes("](data/studies/README.md)"));
   assert(readme.includes("setting that was not tuned for any of their arms"));
 });

@@ -143,11 +143,13 @@ export function summaryOf(made: Made): string {
     if (!kit || sizes[name]!.dropout === 0) return [];
     const times = (a: Measured | undefined, b: Measured | undefined) =>
       a && b ? digits(ratio(a, b).median) : "";
+    const undropped = finder(made.results[`${name}-undropped`] ?? []);
     return [{
       size: name,
       "tokens/s": digits(sizes[name]!.batch * sizes[name]!.context / median(timesOf(kit)) * 1e3),
       "× PyTorch eager": times(kit, torch),
-      "× PyTorch eager, without a BLAS": times(find("this kit, own kernel", threads), torch),
+      "without dropout": times(undropped("this kit, BLAS", threads), undropped("PyTorch eager", threads)),
+      "without a BLAS": times(find("this kit, own kernel", threads), torch),
       "× stock tfjs": times(kit, find("tfjs wasm, stock operations", 1)),
       "× gpt-tfjs": times(kit, find("gpt-tfjs", 1)),
     }];

@@ -238,7 +238,7 @@ function percent(share: number): string {
 
 /** Each baseline, for those tasks that it can be had for. */
 const baselines: Record<string, (task: Task) => Guesses | undefined> = {
-  "one label always": (task) => isGraded(task) ? undefined : task.test.map(() => 0),
+  "majority baseline": (task) => isGraded(task) ? undefined : task.test.map(() => 0),
   "first text only": (task) => isPair(task) ? learnt(task, regression, views.first) : undefined,
   "second text, or choices, only": (task) =>
     isPair(task)

@@ -672,7 +672,7 @@ Deno.test("data/README.md has the baselines that were answered to the questions 
   for (const [name, scores] of Object.entries<string[]>(made.rows)) {
     deepStrictEqual([...(await row("baseline", name)).values()], [name, ...scores]);
   }
-  for (const name of ["one label always", "surface cues, all together"]) {
+  for (const name of ["majority baseline", "surface cues, all together"]) {
     const cells = [...(await row("answered by", name)).values()];
     deepStrictEqual(cells, [name, ...made.rows[name].map((score: string) => score.split(" ")[0])]);
   }
