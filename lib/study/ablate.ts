@@ -144,9 +144,9 @@ export function ablateAnnounced(
     }
     baselines ??= baselinesOf(plan);
 
-    const found = (await Promise.all(plan.runs.map(({ result, key }) => stored(result, key))))
-      .filter((run) => run !== undefined);
-    const everything = await foundOf(plan, study, baselines, [...failures.values()], found);
+    const results = await Promise.all(plan.runs.map(({ result, key }) => stored(result, key)));
+    const found = results.filter((run) => run !== undefined);
+    const everything = await foundOf(plan, study, baselines, [...failures.values()], results);
     const result = studyOf(everything);
     if (result.complete) await removeClaims(plan.runs);
     await writeStudy(plan, everything, result, found);
@@ -235,20 +235,21 @@ async function foundOf(
   study: StudySettings,
   baselines: readonly NgramBaselines[],
   failures: readonly string[],
-  runs: readonly Stored<unknown>[],
+  runs: readonly (Stored<unknown> | undefined)[],
 ): Promise<Found> {
   const final = plan.runs.filter(({ isTuning }) => !isTuning);
   const [readers, tuners] = [final.filter(isPretraining), final.filter((run) => !isPretraining(run))];
   const pretrained = await Promise.all(readers.map((run) => pretrainedRows(run, plan, baselines)));
   const finetuned = await Promise.all(tuners.map((run) => finetunedRows(run as PlannedFinetune, plan)));
-  const codes = new Set(runs.map(({ training }) => training?.code).filter((code) => code !== undefined)).size;
+  const compared = runs.filter((_, i) => !plan.runs[i]!.isTuning);
+  const codes = new Set(compared.map((run) => run?.training?.code).filter((code) => code !== undefined)).size;
   return {
     study,
     pretrained: pretrained.flat(),
     finetuned: finetuned.flat(),
     tried: await triedOf(plan),
     choices: plan.choices.length,
-    complete: plan.open.length === 0 && runs.length === plan.runs.length,
+    complete: plan.open.length === 0 && runs.every((run) => run !== undefined),
     failures,
     ...codes > 1 && { codes },
   };

@@ -49,7 +49,7 @@ export interface Study {
   readonly complete: boolean;
   /** Error messages of failed runs; other runs are not affected. */
   readonly failures: readonly string[];
-  /** Number of versions of the code that trained its models, if more than one. */
+  /** Number of versions of the code that trained the models it compares, if more than one. */
   readonly codes?: number;
   /** Results of the pre-training runs. */
   readonly pretrained: readonly Pretrained[];

@@ -627,6 +627,13 @@ Deno.test("a result says what trained its model, though it is asked again by oth
   await store(result, { key, settings }, found.result, 1, { ...found.training!, code: "0".repeat(16) });
   const mixed = await ablate({ ...small, folder, workers: 1 });
   assert(mixed.report.startsWith("**Of 2 versions of the kit's code**: "));
+  const tuned = { ...small, folder, workers: 1, tune: { "finetune.rate": [1e-3, 2e-3], seeds: 1 } };
+  await ablate(tuned);
+  await store(result, { key, settings }, found.result, 1, found.training);
+  const tried = (await planOf(tuned)).runs.find(({ isTuning }) => isTuning)!;
+  const one = (await stored(tried.result, tried.key))!;
+  await store(tried.result, tried, one.result, 1, { ...one.training!, code: "0".repeat(16) });
+  assert(!(await ablate(tuned)).report.includes("versions of the kit"), "of models that are not compared");
   await Deno.remove(folder, { recursive: true });
 });
 
