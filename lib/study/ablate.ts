@@ -241,8 +241,9 @@ async function foundOf(
   const [readers, tuners] = [final.filter(isPretraining), final.filter((run) => !isPretraining(run))];
   const pretrained = await Promise.all(readers.map((run) => pretrainedRows(run, plan, baselines)));
   const finetuned = await Promise.all(tuners.map((run) => finetunedRows(run as PlannedFinetune, plan)));
-  const compared = runs.filter((_, i) => !plan.runs[i]!.isTuning);
-  const codes = new Set(compared.map((run) => run?.training?.code).filter((code) => code !== undefined)).size;
+  const codesOf = (group: readonly Run[]) =>
+    new Set(group.flatMap((run) => runs[plan.runs.indexOf(run)]?.training?.code ?? [])).size;
+  const codes = Math.max(codesOf(readers), codesOf(tuners)); // Models are compared with those of their own stage.
   return {
     study,
     pretrained: pretrained.flat(),

@@ -617,17 +617,17 @@ Deno.test("a report that was changed or removed is written again; a study's seco
 });
 
 Deno.test("a result says what trained its model, though it is asked again by other code; a mixture is told", async () => {
-  const folder = await Deno.makeTempDir();
-  await ablate({ ...small, folder, workers: 1 });
-  const { result, key, settings } = await finetuningOf({ ...small, folder });
+  const folder = await Deno.makeTempDir(), two = { ...small, lambda: [0, 0.5], folder, workers: 1 };
+  await ablate(two);
+  const { result, key, settings } = await finetuningOf(two);
   const found = (await stored(result, key))!;
   assertEquals(found.training!.code, found.provenance.code);
   assert(/^[0-9a-f]{16}$/.test(found.training!.code!));
-  assert(!(await ablate({ ...small, folder, workers: 1 })).report.includes("versions of the kit"));
+  assert(!(await ablate(two)).report.includes("versions of the kit"));
   await store(result, { key, settings }, found.result, 1, { ...found.training!, code: "0".repeat(16) });
-  const mixed = await ablate({ ...small, folder, workers: 1 });
+  const mixed = await ablate(two);
   assert(mixed.report.startsWith("**Of 2 versions of the kit's code**: "));
-  const tuned = { ...small, folder, workers: 1, tune: { "finetune.rate": [1e-3, 2e-3], seeds: 1 } };
+  const tuned = { ...two, tune: { "finetune.rate": [1e-3, 2e-3], seeds: 1 } };
   await ablate(tuned);
   await store(result, { key, settings }, found.result, 1, found.training);
   const tried = (await planOf(tuned)).runs.find(({ isTuning }) => isTuning)!;
