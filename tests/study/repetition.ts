@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { rounded, withInterval } from "../../lib/numbers.ts";
 import { openStudy, studies } from "../../lib/study/mod.ts";
 import type { MainEffect } from "../../lib/study/main_contrasts.ts";
@@ -83,6 +84,6 @@ export async function repetition(folder: string): Promise<Comparison[]> {
 }
 
 if (import.meta.main) {
-  const folder = new URL("../../data/studies", import.meta.url).pathname;
+  const folder = fileURLToPath(new URL("../../data/studies", import.meta.url));
   await Deno.writeTextFile(`${folder}/repetition.md`, repetitionReport(await repetition(folder)));
 }

@@ -1,7 +1,8 @@
+import { fileURLToPath } from "node:url";
 import { assertClose, assertEquals } from "../assert.ts";
 import { compared, type Contrast, repeated, repetition, repetitionReport } from "./repetition.ts";
 
-const folder = new URL("../../data/studies", import.meta.url).pathname;
+const folder = fileURLToPath(new URL("../../data/studies", import.meta.url));
 
 /** A contrast whose interval has this half. */
 const contrast = (mean: number, half: number, finding = "higher", p = 0.01): Contrast => ({
