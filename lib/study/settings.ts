@@ -670,9 +670,7 @@ export function smoke(study: StudyChanges): StudySettings {
   );
   const settled = withFactors(asked, {});
   const { adaptEpochs } = settled.finetune;
-  const fewValues = Object.entries(tunedSettings(settled)).map((
-    [path, values],
-  ) => [path, values.slice(0, FEW)]);
+  const tried = Object.entries(tunedSettings(settled)).map(([path, values]) => [path, values.slice(0, FEW)]);
   const fewLayers = settled.transfer.filter((count) => count === "all" || count < presets.smoke.layers);
   return withSmallValues({
     ...withValues(settled, {
@@ -681,7 +679,7 @@ export function smoke(study: StudyChanges): StudySettings {
     }),
     preset: presets.smoke,
     transfer: fewLayers.length > 0 ? fewLayers : ["all"],
-    ...settled.tune && { tune: { ...settled.tune, ...Object.fromEntries(fewValues) } },
+    ...settled.tune && { tune: { ...settled.tune, ...Object.fromEntries(tried) } },
     corpus: ablation.corpus,
     seeds: FEW,
     folder: `${settled.folder.replace(/studies(?=\/[^/]*$)/, "results")}-smoke`, // Not among published studies.
