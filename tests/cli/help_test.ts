@@ -49,7 +49,8 @@ Deno.test("every command tells the versions of the kit and of Deno, and the revi
   const expected = `${kit.name} ${kit.version}, Deno ${Deno.version.deno}` +
     (revision === undefined ? "" : `, git ${revision}`);
   for (const name of Object.keys(commands)) {
-    const { code, out, err } = await run(name, "--version");
+    // With colours, as in a user's terminal: what asks for them reads more of the environment.
+    const { code, out, err } = await endOf(startTask(name, ["--version"], { env: { NO_COLOR: "" } }));
     assertEquals([name, code, out, err], [name, 0, expected, ""]);
   }
 });
