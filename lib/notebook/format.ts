@@ -1,6 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { formatNotebook, KERNEL, type Notebook, parseNotebook } from "./notebook.ts";
 
+/** Characters of a line: pages show as many without scrolling. */
+const LINE_WIDTH = "90";
+
 /**
  * Formats a notebook's text and code with `deno fmt` and the kit's configuration. `deno fmt --check` does not work: it
  * reports every notebook whose cells do not end in a line break, and Jupyter's never do.
@@ -18,7 +21,7 @@ import { formatNotebook, KERNEL, type Notebook, parseNotebook } from "./notebook
 export async function format(notebook: Notebook): Promise<Notebook> {
   const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--quiet", "--config", config, "--ext", "ipynb", "-"],
+    args: ["fmt", "--quiet", "--config", config, "--line-width", LINE_WIDTH, "--ext", "ipynb", "-"],
     stdin: "piped",
     stdout: "piped",
     stderr: "null",

@@ -31,6 +31,13 @@ Deno.test("the committed notebooks' code type-checks and lints against today's m
   assertEquals(await codeProblems(notebooks), "");
 });
 
+Deno.test("no line of code is wider than a page of 1,100 px shows", () => {
+  const wide = Object.values(notebooks).flatMap(({ cells }) =>
+    cells.filter(({ cell_type }) => cell_type === "code").flatMap(({ source }) => source.split("\n"))
+  ).filter((line) => line.length > 90);
+  assertEquals(wide, []);
+});
+
 const code: CodeCell = {
   cell_type: "code",
   id: "code",
