@@ -154,14 +154,15 @@ Deno.test("the README says of the default study what its report says, and of old
   const readme = (await read("README.md")).replace(/\s+/g, " ");
   const report = await read("data/studies/ablate/report.md");
   const [, found, seeds, p] = report.match(
-    /held-out text: (learned − sinusoidal = .*? bits per character), (\d+ seeds): higher, (p = [\d.]+)/,
+    /held-out text: (learned − sinusoidal = .*? bits per character), (\d+ seeds × \d+ windows): higher, (p = [\d.]+)/,
   )!;
-  assert(readme.includes(`${found}, ${seeds}, ${p} (Holm)`), `${found}, ${seeds}, ${p}`);
+  for (const said of [found!, seeds!, `${p} (Holm`]) assert(readme.includes(said), said);
   const ofLambda = report.split("\n").filter((line) => /^- .*: λ = 0.5 − λ = 0 = /.test(line));
   const powers = ofLambda.map((line) => line.match(/: not significant, .* power at ±([\d.]+)/)![1]!);
   const [least, most] = [Math.min, Math.max].map((of) => of(...powers.map(Number)));
+  const studies = (await read("data/studies/README.md")).replace(/\s+/g, " ");
   assert(
-    powers.length === 4 && readme.includes(`80 % power only at ${least} to ${most} points`),
+    powers.length === 4 && studies.includes(`80 % power only at ${least} to ${most} points`),
     `${powers}`,
   );
   assert(readme.includes("](data/studies/README.md)"));
@@ -180,6 +181,20 @@ Deno.test("the README says of positions what their study has found", async () =>
     }
     assert(readme.includes(`p = ${last!.p.toFixed(3)}`), page);
     assert(readme.includes(`${millions(mean)} [${millions(low)}, ${millions(high)}]`), page);
+  }
+});
+
+Deno.test("the README says of λ what its study has found", async () => {
+  const study = await openStudy(fileURLToPath(new URL("../data/studies/auxiliary", import.meta.url)));
+  const main = study.mainContrasts;
+  assert(main.every(({ finding }) => !/^(higher|lower)/.test(finding)), "an effect of λ is significant");
+  assertEquals(main[0]!.finding, "equal within ±2");
+  for (const page of ["README.md", "README.zh.md"]) {
+    const readme = (await read(page)).replace(/\s+/g, " ");
+    for (const effect of main.slice(0, 4)) {
+      assert(readme.includes(`+${formatEstimate(effect)}`), `${page}: ${effect.sentence}`);
+    }
+    assert(readme.includes(`p = ${main[2]!.p.toFixed(3)}`), page);
   }
 });
 

@@ -648,16 +648,20 @@ function findingOf({ mean, error }: Mean, p: number, equal: number, margin: numb
 function sentenceOf(effect: Omit<ArmEffect, "sentence">): string {
   const { where, difference, mean, unit, n, clusters, p, finding, detectable } = effect;
   if (n === 0) return `${where ? `${where}: ` : ""}${difference}: ${finding}`;
-  const seeds = `${n} seed${n === 1 ? "" : "s"}${
-    n > 1 && clusters === 1 ? " without the examples' noise" : ""
-  }`;
-  const evidence = Number.isNaN(p) ? "" : `, p ${p < 0.001 ? "< 0.001" : `= ${formatP(p)}`}`;
+  const seeds = `${n} seed${n === 1 ? "" : "s"}`;
+  const examples = clusters > 1
+    ? ` × ${clusters.toLocaleString("en-US")} ${unit.startsWith("bits") ? "windows" : "groups of examples"}`
+    : n > 1
+    ? " without the examples' noise"
+    : "";
+  const test = finding.startsWith("equal") ? "; of a difference p" : ", p"; // Equality has a test of its own.
+  const evidence = Number.isNaN(p) ? "" : `${test} ${p < 0.001 ? "< 0.001" : `= ${formatP(p)}`}`;
   const power = finding === "not significant" && !Number.isNaN(p)
     ? `; a single test has 80 % power at ±${rounded(detectable, detectable / 2)}`
     : "";
   return `${where ? `${where}: ` : ""}${difference} = ${mean > 0 ? "+" : ""}${
     formatEstimate(effect)
-  } ${unit}, ${seeds}: ${finding}${evidence}${power}`;
+  } ${unit}, ${seeds}${examples}: ${finding}${evidence}${power}`;
 }
 
 /** A p-value with two significant digits. */

@@ -45,7 +45,10 @@ export function tuningText(
   if (searches.length === 0) return "**No arm was tuned**: each setting to tune has one value only.";
   const made = tried.filter(({ isChosen }) => isChosen).length;
   return [
-    `**Tuning**: ${per} has the same search${at}, with ${seeds} seeds of its own. ${searches.join(" ")}` +
+    `**Tuning**: ${per} has the same search${at}${
+      at && ", whose choice serves all"
+    }, with ${seeds} seeds of its own. ` +
+    `Bold is chosen: the first of what is equal within 0.002 bits or half a point. ${searches.join(" ")}` +
     (made < choices ? ` ${made} of ${choices} choices are made.` : ""),
     ...[tried.filter(({ task }) => task === undefined), tried.filter(({ task }) => task !== undefined)]
       .filter(({ length }) => length > 0).map((some) => searchTable(some, factors)),

@@ -225,7 +225,7 @@ export function studyOf(found: Found): Study {
     ...{ mainContrasts: main.effects, effects },
     language: table({
       model: texts.map(({ name }) => name),
-      n: texts.map(({ n }) => n),
+      n: texts.map(({ n, stuck }) => stuck === undefined ? "" : n), // Baselines have no seeds.
       ...stuckColumn(texts),
       "bits per character [95 %]": texts.map((row) => formatEstimate(row)),
     }),
@@ -451,8 +451,10 @@ function reportOf(
       ]
       : [],
     tuningText(study, tried, choices, factors),
-    ...language.numRows() > 0 ? ["**Held-out text, bits per character**", language.toMarkdown()] : [],
-    ...table.numRows() > 0 ? ["**Test scores**", table.toMarkdown()] : [],
+    ...language.numRows() > 0
+      ? ["**Held-out text, bits per character** (fewer are better; n: seeds)", language.toMarkdown()]
+      : [],
+    ...table.numRows() > 0 ? ["**Test scores** (n: seeds)", table.toMarkdown()] : [],
     ...truncationNotes(finetuned).map((sentence) => `${sentence}.`),
     ...budgetNotes(arms),
     ...mainContrastsText(mainContrasts, Object.keys(study.mainContrasts ?? {})),
@@ -460,8 +462,8 @@ function reportOf(
       ? [
         `**${
           study.mainContrasts ? "Exploratory: other differences" : "Differences"
-        } between arms, paired by seed** (intervals are 95 %; p-values are corrected for the number of ` +
-        "differences by Holm's method)",
+        } between arms, paired by seed** (intervals are 95 %, over seeds and what each sentence names beside ` +
+        "them; p-values are corrected for the number of differences by Holm's method)",
         effects.map(({ sentence }) => `- ${sentence}`).join("\n"),
       ]
       : [],
@@ -473,8 +475,8 @@ function mainContrastsText(effects: readonly MainEffect[], names: readonly strin
   if (names.length === 0) return []; // Those that are missing count, too.
   const made = new Map(effects.map(({ name, sentence }) => [name, sentence]));
   return [
-    "**Main contrasts, paired by seed** (chosen before the runs; intervals are 95 %; p-values and equalities are " +
-    `corrected for all ${names.length} by Holm's method)`,
+    "**Main contrasts, paired by seed** (chosen before the runs; intervals are 95 %, over seeds and what each sentence " +
+    `names beside them; p-values and equalities are corrected for all ${names.length} by Holm's method)`,
     names.map((name) => `- ${name}: ${made.get(name) ?? "runs are missing"}`).join("\n"),
   ];
 }

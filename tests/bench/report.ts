@@ -147,9 +147,12 @@ export function summaryOf(made: Made): string {
     return [{
       size: name,
       "tokens/s": digits(sizes[name]!.batch * sizes[name]!.context / median(timesOf(kit)) * 1e3),
-      "× PyTorch eager": times(kit, torch),
-      "without dropout": times(undropped("this kit, BLAS", threads), undropped("PyTorch eager", threads)),
-      "without a BLAS": times(find("this kit, own kernel", threads), torch),
+      "× PyTorch": times(kit, torch),
+      "× PyTorch, no dropout": times(
+        undropped("this kit, BLAS", threads),
+        undropped("PyTorch eager", threads),
+      ),
+      "× PyTorch, kit without BLAS": times(find("this kit, own kernel", threads), torch),
       "× stock tfjs": times(kit, find("tfjs wasm, stock operations", 1)),
       "× gpt-tfjs": times(kit, find("gpt-tfjs", 1)),
     }];
