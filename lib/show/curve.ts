@@ -187,10 +187,14 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
 /** Most ticks on a logarithmic axis that fit beside each other. */
 const MAX_TICKS = 10;
 
-/** Ticks of a logarithmic axis: where the points are, or of many points at powers of ten. */
-function logTicks(x: readonly number[]): { tickvals: number[] } | { dtick: number; exponentformat: "none" } {
+/** Ticks of a logarithmic axis: where the points are, or of many points at powers of ten. Rates read as in code. */
+function logTicks(
+  x: readonly number[],
+): { tickvals?: number[]; ticktext?: string[]; dtick?: number; exponentformat?: "none" } {
   const places = [...new Set(x.filter((at) => at > 0))].sort((a, b) => a - b);
-  return places.length > MAX_TICKS ? { dtick: 1, exponentformat: "none" } : { tickvals: places };
+  if (places.length > MAX_TICKS) return { dtick: 1, exponentformat: "none" };
+  if (places.length === 0 || places.at(-1)! >= 0.1) return { tickvals: places };
+  return { tickvals: places, ticktext: places.map((at) => at.toExponential()) };
 }
 
 const meanOf = (at: number | PointEstimate): number => typeof at === "number" ? at : at.mean;

@@ -182,6 +182,7 @@ Deno.test("a logarithmic axis names its points, or of many the powers of ten", (
   const axis = (x: number[]) =>
     json(curve([{ name: "loss", x, y: x.map(() => 1) }], { ...labels, log: true }).layout).xaxis;
   assertEquals(axis([2, 4, 8, 16]).tickvals, [2, 4, 8, 16]);
+  assertEquals(axis([2e-3, 6.25e-5]).ticktext, ["6.25e-5", "2e-3"]); // No "62.5µ".
   const many = axis(Array.from({ length: 40 }, (_, i) => i + 1));
   assertEquals([many.tickvals, many.dtick], [undefined, 1]);
 });
