@@ -9,7 +9,7 @@ export interface Provenance {
   readonly version: string;
   /** Git revision of the kit, where it is a checkout. */
   readonly revision?: string;
-  /** Digest of the kit's own code, which changes with an edit that is not committed, too; where it is on disk. */
+  /** Digest of the kit's code that computes, which changes with an edit that is not committed, too; where it is on disk. */
   readonly code?: string;
   /** Of Deno, V8 and tfjs. */
   readonly versions: Readonly<Record<string, string>>;
@@ -63,14 +63,23 @@ export async function versionLine(): Promise<string> {
 
 let codeOf: Promise<string | undefined> | undefined; // It is that of the code that this process has loaded.
 
-/** Digest of all programs in a folder. */
-async function codeDigest(folder: URL): Promise<string | undefined> {
+/** The folders of the code that computes: commands, studies' tables, figures and pages change no score. */
+const COMPUTES = ["data", "engine", "model", "text", "train"];
+
+/**
+ * Digest of the programs that compute, in any place.
+ *
+ * @param folder The kit's `lib`, ending in a slash.
+ * @returns 16 hexadecimal digits; undefined where the folder is not on disk, or cannot be read.
+ */
+export async function codeDigest(folder: URL): Promise<string | undefined> {
   if (folder.protocol !== "file:") return undefined;
   const files: [path: string, text: string][] = [];
-  const walk = async (folder: URL): Promise<void> => {
-    for await (const { name, isDirectory } of Deno.readDir(folder)) {
-      if (isDirectory) await walk(new URL(`${name}/`, folder));
-      else if (name.endsWith(".ts")) files.push([name, await Deno.readTextFile(new URL(name, folder))]);
+  const walk = async (within: URL): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(within)) {
+      const isOther = within === folder && !COMPUTES.includes(name);
+      if (isDirectory && !isOther) await walk(new URL(`${name}/`, within));
+      else if (name.endsWith(".ts")) files.push([name, await Deno.readTextFile(new URL(name, within))]);
     }
   };
   try {

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import kit from "../../deno.json" with { type: "json" };
-import { gitRevision } from "../../lib/engine/provenance.ts";
-import { assertEquals } from "../assert.ts";
+import { codeDigest, gitRevision } from "../../lib/engine/provenance.ts";
+import { assert, assertEquals } from "../assert.ts";
 
 const root = new URL("../../", import.meta.url);
 
@@ -56,4 +56,16 @@ Deno.test("a revision is read from a branch, packed refs, a detached head, a wor
   assertEquals(await at(submodule, "kit/"), sum("f"));
   assertEquals(await at({ "mod.ts": "" }), undefined);
   assertEquals(await gitRevision(new URL("https://example.org/kit/")), undefined);
+});
+
+Deno.test("the code's version is that of what computes", async () => {
+  const files = { "numbers.ts": "1", "model/forward.ts": "2", "cli/render.ts": "3", "study/tables.ts": "4" };
+  const of = async (change: Record<string, string>) =>
+    await codeDigest(await folderOf({ ...files, ...change }));
+  const before = await of({});
+  for (const name of ["numbers.ts", "model/forward.ts"]) assert(await of({ [name]: "0" }) !== before, name);
+  for (const name of ["cli/render.ts", "study/tables.ts", "notebook/page.ts", "model/notes.md"]) {
+    assertEquals(await of({ [name]: "0" }), before, name);
+  }
+  assertEquals(await codeDigest(new URL("https://example.org/lib/")), undefined);
 });
