@@ -82,7 +82,7 @@ const studiesAbout: { readonly [name in keyof typeof studies]: About } = {
     examples: [
       "deno task compare --smoke",
       "deno task compare --models gpt1,lstm --tasks kind --seeds 5",
-      "deno task compare --config data/studies/compare/study.json --list",
+      "deno task compare --list",
     ],
   },
   suite: {
@@ -92,7 +92,7 @@ const studiesAbout: { readonly [name in keyof typeof studies]: About } = {
     examples: [
       "deno task suite --smoke",
       "deno task suite --pretrained mini --tasks imdb,kind --seeds 3",
-      "deno task suite --config data/studies/suite/study.json --seeds 5",
+      "deno task suite --transfer all,0,-1 --tasks imdb --list",
     ],
   },
 };

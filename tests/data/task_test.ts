@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import { from, table } from "../../lib/arquero.ts";
 import { sha256 } from "../../lib/digest.ts";
@@ -12,6 +13,7 @@ import {
   task,
   type TaskOf,
 } from "../../lib/data/mod.ts";
+import { openStudy } from "../../lib/study/mod.ts";
 import { clausesOfVerse, worldEnglish } from "../../lib/data/bible.ts";
 import { nouns } from "../../lib/data/wordnet.ts";
 import { questionsOf, words } from "./baselines.ts";
@@ -664,6 +666,22 @@ for (const name of NAMES) {
     strictEqual((await row("answered by", "a reader, 100 questions")).get(name), `${right}`);
   });
 }
+
+Deno.test("data/README.md has what models reach, from scratch and pre-trained", async () => {
+  const folder = fileURLToPath(new URL("../../data/studies/pretraining", import.meta.url));
+  const { scores } = await openStudy(folder);
+  const cues = await row("answered by", "surface cues, all together");
+  for (const [name, transfer] of [["from scratch", -1], ["pre-trained", "all"]] as const) {
+    const shown = await row("answered by", name);
+    for (const task of NAMES) {
+      const arm = scores.find(({ where, levels }) => where === task && levels["transfer"] === transfer)!;
+      strictEqual(shown.get(task), arm.mean.toFixed(1), `${name}, ${task}`);
+      if (transfer === "all") {
+        ok(arm.stuck === 0 && arm.low > Number(cues.get(task)) + (task === "hypernym" ? 0 : 8));
+      } else strictEqual(arm.stuck === arm.values.length, /hypernym|same-kind|word-order/.test(task), task);
+    }
+  }
+});
 
 Deno.test("data/README.md has the baselines that were answered to the questions of today", async () => {
   const made = JSON.parse(await read("baselines.json"));
