@@ -214,11 +214,11 @@ export function layout(
     readonly xaxis?: LayoutAxis & { readonly ticktext?: string[] };
   },
 ): Layout & { width: number; height: number } {
-  const title = wrapText(labels.title, 54);
+  const title = wrapText(labels.title, 54), bottom = 84;
   const lines = title.split("<br>").length;
   const top = 28 + 32 * lines + above;
-  const axis = (text: string): LayoutAxis => ({
-    title: { text: wrapText(text, 60), standoff: 14 },
+  const axis = (text: string, characters: number): LayoutAxis => ({
+    title: { text: wrapText(text, characters), standoff: 14 },
     automargin: true,
     showline: true,
     linecolor: INK,
@@ -243,13 +243,13 @@ export function layout(
       yanchor: "top",
       ...(subtitle ? { subtitle: { text: subtitle, font: { size: SIZE - 2, color: "#595959" } } } : {}),
     },
-    margin: { l: left, r: right, t: top, b: 84 },
+    margin: { l: left, r: right, t: top, b: bottom },
     paper_bgcolor: "white",
     plot_bgcolor: "white",
     showlegend: false,
     hovermode: "closest",
-    xaxis: { ...axis(labels.x), ...xaxis },
-    yaxis: { ...axis(labels.y), ...yaxis },
+    xaxis: { ...axis(labels.x, 60), ...xaxis },
+    yaxis: { ...axis(labels.y, Math.floor((height - bottom) / (0.53 * SIZE))), ...yaxis }, // No longer than the axis.
     ...rest,
   };
 }

@@ -178,6 +178,13 @@ Deno.test("a curve's horizontal axis is logarithmic where that is asked for", ()
   assertEquals(json(curve([line], labels).layout).xaxis.type, undefined);
 });
 
+Deno.test("a vertical axis' title is no longer than the axis", () => {
+  const line = { name: "a", x: [1, 2], y: [1, 2] };
+  const textOf = (y: string) => json(curve([line], { ...labels, y }).layout).yaxis.title.text;
+  assertEquals(textOf("bits per character (lower is better)"), "bits per character (lower is better)");
+  assertEquals(textOf("L2, nats per example, in the mean (lower is better)").split("<br>").length, 2);
+});
+
 Deno.test("a logarithmic axis names its points, or of many the powers of ten", () => {
   const axis = (x: number[]) =>
     json(curve([{ name: "loss", x, y: x.map(() => 1) }], { ...labels, log: true }).layout).xaxis;
