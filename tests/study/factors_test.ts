@@ -550,7 +550,11 @@ Deno.test("a search can be made at some levels of the factors that share its cho
     const study = await ablate(options);
     const rates = study.runs.array("pretrain.rate");
     assertEquals([rates.length, new Set(rates)], [6 * seedsOf(small).length, new Set([1e-2])]);
-    assert(study.report.includes("each level of positions has the same search at pretrain updates 4, with"));
+    assert(
+      study.report.includes(
+        "each level of positions has the same search at pretrain updates 4, whose choice serves all, with",
+      ),
+    );
   }));
 
 Deno.test("a tuned study divided between two processes, and stopped in the middle, finds what one finds", async () => {
