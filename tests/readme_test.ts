@@ -12,6 +12,13 @@ import {
 
 const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
 
+/** A page's text, however its lines are broken. */
+const unbroken = async (path: string) => (await read(path)).replace(/\s+/g, " ");
+
+/** A study of data/studies. */
+const published = (name: string) =>
+  openStudy(fileURLToPath(new URL(`../data/studies/${name}`, import.meta.url)));
+
 /** A text without what the formatter changes: it aligns tables. */
 const bare = (text: string) => text.replace(/-{2,}:?/g, "-").replace(/[\s|:]+/g, " ").replace(/\\|_|\*/g, "");
 
@@ -32,7 +39,7 @@ Deno.test("each study in data/studies is whole, and its page there links its rep
     assertEquals(result.complete, true);
     if ("runs" in result) {
       assertEquals(
-        (await openStudy(fileURLToPath(new URL(`../data/studies/${name}`, import.meta.url)))).report,
+        (await published(name)).report,
         report,
       );
     }
@@ -140,7 +147,7 @@ Deno.test("feeding the model takes under 5 % of an update, as data/bench says", 
 });
 
 Deno.test("the README says of the included models what the files beside them say", async () => {
-  const readme = (await read("README.md")).replace(/\s+/g, " ");
+  const readme = await unbroken("README.md");
   for (const kind of ["learned", "sinusoidal"]) {
     const { result: { heldout, baselines } } = JSON.parse(await read(`data/models/mini-${kind}.json`));
     const [bits, low, high, count] = [heldout, heldout.low, heldout.high, baselines.kneserNey]
@@ -151,7 +158,7 @@ Deno.test("the README says of the included models what the files beside them say
 });
 
 Deno.test("the README says of the default study what its report says", async () => {
-  const readme = (await read("README.md")).replace(/\s+/g, " ");
+  const readme = await unbroken("README.md");
   const report = await read("data/studies/ablate/report.md");
   const [, found, seeds, p] = report.match(
     /held-out text: (learned − sinusoidal = .*? bits per character), (\d+ seeds × \d+ windows): higher, (p = [\d.]+)/,
@@ -160,7 +167,7 @@ Deno.test("the README says of the default study what its report says", async () 
   const ofLambda = report.split("\n").filter((line) => /^- .*: λ = 0.5 − λ = 0 = /.test(line));
   const powers = ofLambda.map((line) => line.match(/: not significant, .* power at ±([\d.]+)/)![1]!);
   const [least, most] = [Math.min, Math.max].map((of) => of(...powers.map(Number)));
-  const studies = (await read("data/studies/README.md")).replace(/\s+/g, " ");
+  const studies = await unbroken("data/studies/README.md");
   assert(
     powers.length === 4 && studies.includes(`80 % power only at ${least} to ${most} points`),
     `${powers}`,
@@ -169,12 +176,12 @@ Deno.test("the README says of the default study what its report says", async () 
 });
 
 Deno.test("the README says of positions what their study has found", async () => {
-  const study = await openStudy(fileURLToPath(new URL("../data/studies/crossing", import.meta.url)));
+  const study = await published("crossing");
   const [first, , , last] = study.mainContrasts, over = "pretrain.updates";
   const { mean, low, high } = study.crossing("positions", { over, between: ["learned", "sinusoidal"] });
   const millions = (updates: number) => (updates * 16 * 128 / 1e6).toFixed(1);
   for (const page of ["README.md", "README.zh.md"]) {
-    const readme = (await read(page)).replace(/\s+/g, " ");
+    const readme = await unbroken(page);
     for (const effect of [first!, last!]) {
       assert(readme.includes(formatEstimate(effect)), `${page}: ${effect.sentence}`);
     }
@@ -184,12 +191,12 @@ Deno.test("the README says of positions what their study has found", async () =>
 });
 
 Deno.test("the README says of λ what its study has found", async () => {
-  const study = await openStudy(fileURLToPath(new URL("../data/studies/auxiliary", import.meta.url)));
+  const study = await published("auxiliary");
   const main = study.mainContrasts;
   assert(main.every(({ finding }) => !/^(higher|lower)/.test(finding)), "an effect of λ is significant");
   assertEquals(main[0]!.finding, "equal within ±2");
   for (const page of ["README.md", "README.zh.md"]) {
-    const readme = (await read(page)).replace(/\s+/g, " ");
+    const readme = await unbroken(page);
     for (const effect of main.slice(0, 4)) {
       assert(readme.includes(`+${formatEstimate(effect)}`), `${page}: ${effect.sentence}`);
     }
@@ -198,7 +205,7 @@ Deno.test("the README says of λ what its study has found", async () => {
 });
 
 Deno.test("the README says of pre-training what its study has found", async () => {
-  const study = await openStudy(fileURLToPath(new URL("../data/studies/pretraining", import.meta.url)));
+  const study = await published("pretraining");
   const [imdb, ...others] = study.mainContrasts;
   assertEquals(
     study.mainContrasts.map(({ finding, p }) => finding === "higher" && p < 0.001),
@@ -209,7 +216,7 @@ Deno.test("the README says of pre-training what its study has found", async () =
   const stuck = study.scores.filter(({ stuck, values }) => stuck === values.length);
   assertEquals(stuck.map(({ levels }) => levels["transfer"]), [-1, -1, -1]);
   for (const page of ["README.md", "README.zh.md"]) {
-    const readme = (await read(page)).replace(/\s+/g, " ");
+    const readme = await unbroken(page);
     assert(readme.includes(formatEstimate(imdb!)), `${page}: ${imdb!.sentence}`);
     assert(new RegExp(`${least} (to|至) ${most}`).test(readme), `${page}: ${least} to ${most}`);
   }

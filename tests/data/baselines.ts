@@ -220,8 +220,11 @@ function ranks(values: readonly number[]): number[] {
   return values.map((value) => (first.get(value)! + last.get(value)!) / 2);
 }
 
+/** Baselines that are right, by construction, to a share that is the same in every such test set. */
+const constructed = /majority|only/;
+
 /** A share, or a correlation, in percent, with half the width of its 95 % interval over clusters of examples. */
-function score(task: Task, guesses: Guesses | undefined): string {
+function score(task: Task, name: string, guesses: Guesses | undefined): string {
   if (guesses === undefined) return "";
   const labels = task.test.map(({ label }) => label);
   const n = labels.length;
@@ -230,8 +233,8 @@ function score(task: Task, guesses: Guesses | undefined): string {
     return `${percent(p)} / ${percent(s)} ± ${percent(1.96 * (1 - s * s) / Math.sqrt(n - 3))}`;
   }
   const { value, low, high } = scoreInterval("accuracy", guesses, labels, clustersOf(task.test));
-  // Where each cluster is right to the same share, whatever is guessed, there is nothing to be uncertain of.
-  return percent(value) + (high > low ? ` ± ${percent((high - low) / 2)}` : "");
+  // Nor is there uncertainty where each cluster is right to the same share.
+  return percent(value) + (constructed.test(name) || high === low ? "" : ` ± ${percent((high - low) / 2)}`);
 }
 
 function percent(share: number): string {
@@ -297,10 +300,7 @@ if (import.meta.main) {
     tasks.map((given) => given.name === "imdb" ? task("imdb", { words: 60 }) : given),
   );
   for (const [name, guess] of Object.entries(baselines)) {
-    // By construction these are right to a share that is the same in every such test set.
-    const scores = rows[name] = asRead.map((task) =>
-      score(task, guess(task)).replace(/majority|only/.test(name) ? / ± .*/ : "", "")
-    );
+    const scores = rows[name] = asRead.map((task) => score(task, name, guess(task)));
     console.log(`| ${name} | ${scores.join(" | ")} |`);
   }
   if (Deno.args.length === 0) {
