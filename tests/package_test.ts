@@ -55,7 +55,7 @@ async function inFolder(
       new Deno.Command(Deno.execPath(), {
         args: ["run", "--quiet", "--no-check", "--no-prompt", ...args],
         cwd: `${place}/${cwd}`,
-        env: { NO_COLOR: "1" },
+        env: { NO_COLOR: "" },
         stdin: "null",
         stdout: "piped",
         stderr: "piped",
@@ -105,7 +105,7 @@ async function packed(): Promise<{ files: Map<string, number>; warnings: string[
     new Deno.Command(Deno.execPath(), {
       args: ["publish", "--dry-run", "--no-check", "--allow-dirty"],
       cwd: folder,
-      env: { NO_COLOR: "1" },
+      env: { NO_COLOR: "" },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

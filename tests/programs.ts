@@ -4,6 +4,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 import kit from "../deno.json" with { type: "json" };
 
 /** The folder of the checkout, ending in a slash. */
@@ -23,7 +24,7 @@ export function startTask(
   return new Deno.Command(Deno.execPath(), {
     args: [...commandOf(name).split(" ").slice(1), ...args],
     cwd: root,
-    env: { NO_COLOR: "1", ...env },
+    env: { NO_COLOR: "", ...env }, // As users have it: libraries then ask for other variables, too.
     ...signal && { signal },
     stdin: "null",
     stdout,
@@ -31,10 +32,12 @@ export function startTask(
   }).spawn();
 }
 
-/** How a process ended, and what it wrote. */
+/** How a process ended, and what it wrote, without colors. */
 export async function endOf(child: Deno.ChildProcess): Promise<{ code: number; out: string; err: string }> {
   const { code, stdout, stderr } = await child.output();
-  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
+  const [out, err] = [stdout, stderr].map((bytes) =>
+    stripVTControlCharacters(new TextDecoder().decode(bytes)).trim()
+  );
   return { code, out: out!, err: err! };
 }
 

@@ -42,6 +42,8 @@ export async function run(command: Command): Promise<void> {
     cmd.helpOption("-h, --help", "this help").exitOverride().configureOutput({
       outputError: () => {}, // Errors are printed below.
       getOutHelpWidth: () => WIDTH,
+      getOutHasColors: () => false, // To find out, commander reads variables for which the tasks have no permission.
+      getErrHasColors: () => false,
     });
   }
   try {

@@ -4,8 +4,7 @@ import highlighter from "npm:highlight.js@11.12.0/lib/core";
 import typescript from "npm:highlight.js@11.12.0/lib/languages/typescript";
 // @ts-types="npm:@types/markdown-it@14.2.0"
 import MarkdownIt from "npm:markdown-it@14.3.3";
-// @ts-types="npm:@types/sanitize-html@2.16.2"
-import sanitizeHtml from "npm:sanitize-html@2.18.1";
+import type sanitizer from "npm:@types/sanitize-html@2.16.2";
 import temml from "npm:temml@0.13.5";
 import { messageOf, quoted } from "../errors.ts";
 import { escapeAttribute, escapeText } from "../markup.ts";
@@ -82,6 +81,7 @@ export async function render(
   context: PageContext = defaultContext,
 ): Promise<string> {
   const { cells, metadata } = notebook;
+  sanitizeHtml ??= (await import("npm:sanitize-html@2.18.1")).default;
   const figures = await drawable(cells, context);
   const state: RenderState = {
     context,
@@ -414,6 +414,9 @@ rules["heading_open"] = (tokens, index, options, state: RenderState, self) => {
   return self.renderToken(tokens, index, options);
 };
 
+/** Imported by {@linkcode render}, as that alone has the permission it asks for while it loads: `--allow-env=CI,TERM`. */
+let sanitizeHtml: typeof sanitizer | undefined;
+
 /** Sanitises the HTML of an output: no scripts, no external resources, no positioning. */
 function sanitise(html: string, context: PageContext): string {
   const harmless = [/^[^()\\]*$/, /^(rgb|hsl)a?\([^()\\]*\)$/];
@@ -422,8 +425,8 @@ function sanitise(html: string, context: PageContext): string {
       "border-right border-top color display font-family font-size font-style font-variant-numeric font-weight height " +
       "line-height margin margin-left max-width min-width opacity padding padding-left text-align text-decoration " +
       "vertical-align white-space width").split(" ");
-  return sanitizeHtml(html, {
-    allowedTags: [...sanitizeHtml.defaults.allowedTags, "details", "img", "progress", "summary"],
+  return sanitizeHtml!(html, {
+    allowedTags: [...sanitizeHtml!.defaults.allowedTags, "details", "img", "progress", "summary"],
     allowedAttributes: {
       "*": ["align", "class", "colspan", "dir", "lang", "open", "rowspan", "scope", "style", "title"],
       a: ["href"],

@@ -49,8 +49,7 @@ Deno.test("every command tells the versions of the kit and of Deno, and the revi
   const expected = `${kit.name} ${kit.version}, Deno ${Deno.version.deno}` +
     (revision === undefined ? "" : `, git ${revision}`);
   for (const name of Object.keys(commands)) {
-    // With colours, as in a user's terminal: what asks for them reads more of the environment.
-    const { code, out, err } = await endOf(startTask(name, ["--version"], { env: { NO_COLOR: "" } }));
+    const { code, out, err } = await run(name, "--version");
     assertEquals([name, code, out, err], [name, 0, expected, ""]);
   }
 });
@@ -60,7 +59,7 @@ Deno.test("a command that does not exist is answered with the nearest, and none 
     await endOf(
       new Deno.Command(Deno.execPath(), {
         args: ["run", "--no-prompt", `${root}lib/cli/study.ts`, ...args],
-        env: { NO_COLOR: "1" },
+        env: { NO_COLOR: "" },
         ...{ stdin: "null", stdout: "piped", stderr: "piped" },
       }).spawn(),
     );

@@ -443,10 +443,7 @@ async function deadLinks(folder: string): Promise<{ dead: string[]; alive: numbe
 }
 
 Deno.test("`deno task render` writes a set of pages without a dead link, and their index", async () => {
-  // A terminal's colours: what asks for them reads more of the environment.
-  const { code, err } = await endOf(
-    startTask("render", ["--out", `${folder}/pages`], { env: { NO_COLOR: "" } }),
-  );
+  const { code, err } = await endOf(startTask("render", ["--out", `${folder}/pages`]));
   assertEquals(code, 0, err);
   const names = [...Deno.readDirSync(`${root}notebooks`)].map(({ name }) => name)
     .filter((name) => name.endsWith(".ipynb")).map((name) => name.replace("ipynb", "html")).sort();
