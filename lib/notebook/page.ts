@@ -103,7 +103,9 @@ img { max-width: 100%; height: auto; }
 table { border-collapse: collapse; margin: .75rem 0; font-size: 15px; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .75rem; border-bottom: 1px solid #e1e5ea; text-align: left; }
 thead > tr > * { border-bottom: 2px solid #adb5bd; }
+th { text-wrap: balance; }
 th[scope="row"] { font-weight: normal; }
+td:first-child { min-width: 4em; } /* "λ = 0.5" on one line */
 .right { text-align: right; }
 math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", "DejaVu Math TeX Gyre", math; font-size: 1.05em; }
 math[display="block"] { margin: 1rem 0; }
