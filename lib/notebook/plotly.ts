@@ -112,7 +112,8 @@ export function figureScripts(): FigureScripts {
  */
 const DRAW = `
 async function load(data) {
-  const bytes = Uint8Array.from(atob(data.textContent), (letter) => letter.charCodeAt(0));
+  const letters = atob(data.textContent), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i); // A callback for each takes a second.
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const script = document.createElement("script");
   script.textContent = await new Response(stream).text();

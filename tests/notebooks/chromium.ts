@@ -15,6 +15,10 @@ export interface Page extends AsyncDisposable {
   evaluate(expression: string): Promise<unknown>;
   /** Moves the mouse to a place of the window, in CSS pixels. */
   mouse(x: number, y: number): Promise<void>;
+  /** Presses a key: a name such as `Tab` or `ArrowLeft`, or a letter. */
+  press(key: string): Promise<void>;
+  /** A PNG of the whole page. */
+  screenshot(): Promise<Uint8Array>;
 }
 
 /** What differs from a current browser on a desk. */
@@ -23,15 +27,26 @@ export interface Conditions {
   readonly scripts?: boolean;
   /** Width of the window, in CSS pixels. */
   readonly width?: number;
+  /** Whether the screen is dark. */
+  readonly dark?: boolean;
   /** Code that runs before the page's own. */
   readonly before?: string;
 }
 
-/** Opens a file without a network, in a window of 1000 × 800. */
-export async function open(
-  file: string,
-  { scripts = true, width = 1000, before = "" }: Conditions = {},
-): Promise<Page> {
+/** Starts Chromium before a file's tests and ends it after them, where there is one. */
+export function useChromium(): void {
+  if (chromium === undefined) return;
+  let running: AsyncDisposable;
+  Deno.test.beforeAll(async () => {
+    running = await startChromium();
+  });
+  Deno.test.afterAll(async () => await running[Symbol.asyncDispose]());
+}
+
+let port = "";
+
+/** Starts the Chromium in which pages are opened: it takes some seconds, once. */
+export async function startChromium(): Promise<AsyncDisposable> {
   const profile = await Deno.makeTempDir();
   const child = new Deno.Command(chromium!, {
     args: [
@@ -47,15 +62,30 @@ export async function open(
     stdout: "null",
     stderr: "null",
   }).spawn();
-  const port = await until(async () => {
+  port = await until(async () => {
     const text = await Deno.readTextFile(`${profile}/DevToolsActivePort`).catch(() => "");
     return text.includes("\n") ? text.split("\n")[0] : undefined;
   });
-  const targets = await (await fetch(`http://127.0.0.1:${port}/json/list`)).json() as {
-    type: string;
+  return {
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      await child.status;
+      await Deno.remove(profile, { recursive: true }).catch(() => {});
+    },
+  };
+}
+
+/** Opens a file in the Chromium that was started, without a network, in a window of 1000 × 800. */
+export async function open(
+  file: string,
+  { scripts = true, width = 1000, dark = false, before = "" }: Conditions = {},
+): Promise<Page> {
+  const asked = await fetch(`http://127.0.0.1:${port}/json/new`, { method: "PUT" });
+  const { id: tab, webSocketDebuggerUrl } = await asked.json() as {
+    id: string;
     webSocketDebuggerUrl: string;
-  }[];
-  const socket = new WebSocket(targets.find(({ type }) => type === "page")!.webSocketDebuggerUrl);
+  };
+  const socket = new WebSocket(webSocketDebuggerUrl);
   await new Promise((go) => socket.onopen = go);
 
   const waiting = new Map<number, (message: Message) => void>();
@@ -95,6 +125,9 @@ export async function open(
     deviceScaleFactor: 1,
     mobile: false,
   });
+  await send("Emulation.setEmulatedMedia", {
+    features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }],
+  });
   if (before) await send("Page.addScriptToEvaluateOnNewDocument", { source: before });
   const load = new Promise<void>((go) => loaded = go);
   await send("Page.navigate", { url: `file://${file}` });
@@ -114,14 +147,25 @@ export async function open(
     async mouse(x, y) {
       await send("Input.dispatchMouseEvent", { type: "mouseMoved", x, y });
     },
+    async press(key) {
+      const text = key.length === 1 ? key : key === "Enter" ? "\r" : undefined;
+      const keyCode = { Tab: 9, Enter: 13, End: 35, Home: 36, ArrowLeft: 37, ArrowRight: 39 }[key];
+      const event = { key, code: key, ...text && { text }, ...keyCode && { windowsVirtualKeyCode: keyCode } };
+      await send("Input.dispatchKeyEvent", { type: text ? "keyDown" : "rawKeyDown", ...event });
+      await send("Input.dispatchKeyEvent", { type: "keyUp", ...event });
+    },
+    async screenshot() {
+      const { data } = await send("Page.captureScreenshot", { captureBeyondViewport: true }) as {
+        data: string;
+      };
+      return Uint8Array.fromBase64(data);
+    },
     async [Symbol.asyncDispose]() {
-      await send("Browser.close").catch(() => {});
       await new Promise((go) => {
         socket.onclose = go;
         socket.close();
       });
-      await child.status;
-      await Deno.remove(profile, { recursive: true }).catch(() => {});
+      await (await fetch(`http://127.0.0.1:${port}/json/close/${tab}`)).text();
     },
   };
 }

@@ -13,9 +13,10 @@ import { assert, assertEquals } from "../assert.ts";
 import { chromium, endOf, root, startTask } from "../programs.ts";
 import { bundle } from "../../lib/show/figure.ts";
 import { figures } from "../show/figures.ts";
-import { type Conditions, open, until } from "./chromium.ts";
+import { type Conditions, open, until, useChromium } from "./chromium.ts";
 
 const ignore = chromium === undefined;
+useChromium();
 if (ignore) console.log("There is no Chromium: no page is opened");
 const folder = await Deno.makeTempDir();
 

@@ -2,7 +2,7 @@ import { type CodeCell, pageContext, parseNotebook, render, type TextCell } from
 import { JSDOM } from "jsdom";
 import { keyOf, permutation, uniforms } from "../../lib/engine/mod.ts";
 import { InputError } from "../../lib/errors.ts";
-import { open, until } from "../notebooks/chromium.ts";
+import { open, startChromium, until } from "../notebooks/chromium.ts";
 import { chromium } from "../programs.ts";
 import { faultOf } from "./functions.ts";
 import type { Outcome, Part } from "./part.ts";
@@ -196,6 +196,7 @@ export const pagesPart = (opened: boolean): Part => ({
     const names = Object.keys(pieces).filter((name) => opened || !/without end|too large/.test(name));
     const faults = Object.keys(broken);
     const folder = await Deno.makeTempDir();
+    await using _browser = opened ? await startChromium() : undefined;
     try {
       // Each piece comes up before one comes up twice.
       const waiting: string[] = [];
