@@ -3,6 +3,7 @@ import plotly from "plotly.js-dist/plotly.js" with { type: "text" };
 import type { Figure } from "../../lib/show/mod.ts";
 import { draw, start } from "../../lib/show/png.ts";
 import { assert, assertClose, assertEquals } from "../assert.ts";
+import { open, useChromium } from "../notebooks/chromium.ts";
 import { chromium } from "../programs.ts";
 import { figures } from "./figures.ts";
 
@@ -76,44 +77,29 @@ function spoilt({ data, layout }: Figure): Record<string, Pick<Figure, "data" | 
 }
 
 /** Figures one below the other, as Chromium draws them. */
-async function inChromium(program: string, all: readonly Figure[]): Promise<Picture[]> {
-  const folder = await Deno.makeTempDir();
+async function inChromium(all: readonly Figure[]): Promise<Picture[]> {
+  const folder = await Deno.makeTempDir(), file = `${folder}/page.html`;
   const font = await Deno.readFile(
     new URL(import.meta.resolve("npm:dejavu-fonts-ttf@2.37.3/ttf/DejaVuSans.ttf")),
   );
-  const height = all.reduce((sum, { layout }) => sum + layout.height, 0);
   await Deno.writeTextFile(
-    `${folder}/page.html`,
+    file,
     `<!doctype html><meta charset="utf-8"><style>
       @font-face { font-family: "DejaVu Sans"; src: url(data:font/ttf;base64,${font.toBase64()}) }
       body { margin: 0 }
     </style><script>${plotly}</script><script>
-      document.fonts.load("20px 'DejaVu Sans'").then(() => {
+      const drawn = document.fonts.load("20px 'DejaVu Sans'").then(async () => {
         for (const { data, layout } of ${JSON.stringify(all).replaceAll("<", "\\u003c")}) {
           const place = document.body.appendChild(document.createElement("div"));
-          Plotly.newPlot(place, data, layout, { staticPlot: true });
+          await Plotly.newPlot(place, data, layout, { staticPlot: true });
         }
       });
     </script>`,
   );
   try {
-    const { success, stderr } = await new Deno.Command(program, {
-      args: [
-        "--headless",
-        "--no-sandbox",
-        "--hide-scrollbars",
-        "--disable-lcd-text",
-        `--user-data-dir=${folder}/profile`,
-        "--virtual-time-budget=10000",
-        `--window-size=900,${height + 200}`, // Some versions count a window's frame in.
-        `--screenshot=${folder}/page.png`,
-        `file://${folder}/page.html`,
-      ],
-      stdout: "null",
-      stderr: "piped",
-    }).output();
-    assert(success, new TextDecoder().decode(stderr));
-    const { width, grey } = picture(await Deno.readFile(`${folder}/page.png`));
+    await using page = await open(file, { width: 900 });
+    await page.evaluate("drawn");
+    const { width, grey } = picture(await page.screenshot());
     let top = 0;
     return all.map(({ layout: { height } }) => {
       const part = { width, height, grey: grey.slice(top * width, (top + height) * width) };
@@ -125,14 +111,12 @@ async function inChromium(program: string, all: readonly Figure[]): Promise<Pict
   }
 }
 
+useChromium();
 if (!chromium) console.log("no Chromium here: what PNGs look like beside a browser's is not tested");
 
 Deno.test({ name: "a figure's PNG is what a browser draws", ignore: !chromium }, async (t) => {
   const all = figures();
-  const list = Object.values(all), theirs: Picture[] = [];
-  for (let at = 0; at < list.length; at += 3) { // A longer page is drawn smaller.
-    theirs.push(...await inChromium(chromium!, list.slice(at, at + 3)));
-  }
+  const theirs = await inChromium(Object.values(all));
   for (const [i, [name, figure]] of Object.entries(all).entries()) {
     const browser = theirs[i]!;
     await t.step(name, async () => {

@@ -12,7 +12,7 @@ const train = "to be or not to be that is the question ".repeat(20);
 const lm = gpt({ ...presets.smoke, context: 8 }, { tokenizer: trainBpe(train, { merges: 20 }), seed: 3 });
 let begun = false;
 for await (
-  const _ of pretrain(lm, { train }, { updates: 2000, batch: 2, checkpoint: Deno.args[0]!, saveEvery: 1 })
+  const _ of pretrain(lm, { train }, { updates: 1200, batch: 2, checkpoint: Deno.args[0]!, saveEvery: 1 })
 ) {
   if (!begun) console.log("under way");
   begun = true;
