@@ -205,7 +205,7 @@ Deno.test("a header that says what cannot be is refused in a sentence, before me
       await assertRefused(() => progressOf(path), why);
       await assertRefused(() => loadTrained(path, "k"), why);
     }
-    assert(performance.now() - begin < 2000, `${why} took ${performance.now() - begin} ms`);
+    assert(performance.now() - begin < 10e3, `${why} took ${performance.now() - begin} ms`);
   }
   for (const sum of ["", "0", "0".repeat(64), "A".repeat(64), "0".repeat(200)]) {
     const { header, data } = partsOf(file);
