@@ -1,13 +1,6 @@
-import {
-  findNotebooks,
-  findPython,
-  formatNotebook,
-  nameOf,
-  type Notebook,
-  parseNotebook,
-} from "../../lib/notebook/mod.ts";
+import { findPython, formatNotebook, type Notebook, parseNotebook } from "../../lib/notebook/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
-import { notebookOf, problems } from "./check.ts";
+import { notebookOf } from "./check.ts";
 import { endOf, outputOf, processes, root, startTask } from "../programs.ts";
 import { until } from "./chromium.ts";
 
@@ -336,14 +329,3 @@ Deno.test({ name: "a notebook that violates Jupyter's schema is not run", ignore
   assert(/^Cannot run a notebook that violates Jupyter's schema: /.test(err), err);
   assertEquals(await Deno.stat(`${folder}/ran`).catch(() => "not run"), "not run");
 });
-
-for (const path of await findNotebooks([], `${root}notebooks`)) {
-  const name = nameOf(path);
-  Deno.test({ name: `${name} runs in small, and shows what it should`, ignore }, async () => {
-    const begin = performance.now();
-    const { code, err } = await run("--smoke", "--out", `${folder}/smoke`, name);
-    assertEquals(code, 0, err);
-    assert(performance.now() - begin < 180e3, "a minute, or three on a busy machine");
-    assertEquals(problems(await read(`${folder}/smoke/${name}.ipynb`), true), []);
-  });
-}
