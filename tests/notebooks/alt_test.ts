@@ -56,7 +56,7 @@ Deno.test("a figure of others that is none, or has no end, has a short alternati
     const begin = performance.now();
     const text = altText({ [PLOTLY]: figure, "text/plain": " ".repeat(1e6) });
     assert(text.length > 0 && text.length < 600, text);
-    assert(performance.now() - begin < 1000);
+    assert(performance.now() - begin < 10e3);
   }
 });
 
