@@ -1,6 +1,6 @@
 import kit from "../deno.json" with { type: "json" };
 import { assert, assertEquals } from "./assert.ts";
-import { endOf, root } from "./programs.ts";
+import { endOf, root, startDeno } from "./programs.ts";
 
 const folder = new URL("../", import.meta.url);
 
@@ -52,14 +52,7 @@ async function inFolder(
       await Deno.writeTextFile(`${place}/${name}`, text);
     }
     const { code, out, err } = await endOf(
-      new Deno.Command(Deno.execPath(), {
-        args: ["run", "--quiet", "--no-check", "--no-prompt", ...args],
-        cwd: `${place}/${cwd}`,
-        env: { NO_COLOR: "" },
-        stdin: "null",
-        stdout: "piped",
-        stderr: "piped",
-      }).spawn(),
+      startDeno(["run", "--quiet", "--no-check", "--no-prompt", ...args], { cwd: `${place}/${cwd}` }),
     );
     assertEquals([code, err.replaceAll(/^Warning: .*\n?/gm, "")], [0, ""]);
     return out;
@@ -102,14 +95,7 @@ Deno.test("a folder starts the kit by its import map, as a link, and in a worksp
 /** What JSR would be sent: the files, and what stands before their list. */
 async function packed(): Promise<{ files: Map<string, number>; warnings: string[]; code: number }> {
   const { code, err } = await endOf(
-    new Deno.Command(Deno.execPath(), {
-      args: ["publish", "--dry-run", "--no-check", "--allow-dirty"],
-      cwd: folder,
-      env: { NO_COLOR: "" },
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn(),
+    startDeno(["publish", "--dry-run", "--no-check", "--allow-dirty"], { cwd: folder }),
   );
   const files = new Map<string, number>();
   for (const [, url] of err.matchAll(/^ +(file:\S+) \([\d.]+\w+\)$/gm)) {

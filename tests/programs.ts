@@ -15,16 +15,25 @@ export function commandOf(name: string): string {
   return (kit.tasks as Record<string, { command: string }>)[name]!.command;
 }
 
+/** The environment that users have: with colours, for which libraries ask for other variables, too. */
+export const inColour = { NO_COLOR: "" };
+
+type StartOptions = Pick<Deno.CommandOptions, "cwd" | "env" | "signal" | "stdout">;
+
 /** Starts the command of a task of deno.json, with the permissions that it has. */
-export function startTask(
-  name: string,
+export function startTask(name: string, args: readonly string[], options?: StartOptions): Deno.ChildProcess {
+  return startDeno([...commandOf(name).split(" ").slice(1), ...args], options);
+}
+
+/** Starts Deno as a user would, in the checkout unless told otherwise. */
+export function startDeno(
   args: readonly string[],
-  { env, signal, stdout = "piped" }: Pick<Deno.CommandOptions, "env" | "signal" | "stdout"> = {},
+  { cwd = root, env, signal, stdout = "piped" }: StartOptions = {},
 ): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: [...commandOf(name).split(" ").slice(1), ...args],
-    cwd: root,
-    env: { NO_COLOR: "", ...env }, // As users have it: libraries then ask for other variables, too.
+    args: [...args],
+    cwd,
+    env: { ...inColour, ...env },
     ...signal && { signal },
     stdin: "null",
     stdout,
@@ -32,7 +41,7 @@ export function startTask(
   }).spawn();
 }
 
-/** How a process ended, and what it wrote, without colors. */
+/** How a process ended, and what it wrote, without colours. */
 export async function endOf(child: Deno.ChildProcess): Promise<{ code: number; out: string; err: string }> {
   const { code, stdout, stderr } = await child.output();
   const [out, err] = [stdout, stderr].map((bytes) =>

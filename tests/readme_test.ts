@@ -38,10 +38,7 @@ Deno.test("each study in data/studies is whole, and its page there links its rep
     const { result } = JSON.parse(await read(`data/studies/${name}/study.json`));
     assertEquals(result.complete, true);
     if ("runs" in result) {
-      assertEquals(
-        (await published(name)).report,
-        report,
-      );
+      assertEquals((await published(name)).report, report);
     }
     assert(report.length > (result.findings.length > 0 ? 300 : 100)); // An arm alone has nothing to differ from.
     assert(links.includes(`data/studies/${name}/report.md`), `data/studies/README.md does not link ${name}`);

@@ -414,7 +414,7 @@ rules["heading_open"] = (tokens, index, options, state: RenderState, self) => {
   return self.renderToken(tokens, index, options);
 };
 
-/** Imported by {@linkcode render}, as that alone has the permission it asks for while it loads: `--allow-env=CI,TERM`. */
+/** Imported by {@linkcode render}: as it loads it needs `--allow-env=CI,TERM`, which other commands do not have. */
 let sanitizeHtml: typeof sanitizer | undefined;
 
 /** Sanitises the HTML of an output: no scripts, no external resources, no positioning. */

@@ -8,7 +8,7 @@ import { trainBpe } from "../../lib/text/mod.ts";
 import { saveModel } from "../../lib/train/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
-import { commandOf, endOf, outputOf, root, startCode, startTask } from "../programs.ts";
+import { commandOf, endOf, inColour, outputOf, root, startCode, startDeno, startTask } from "../programs.ts";
 
 await backend();
 
@@ -32,7 +32,7 @@ async function shell(line: string): Promise<{ code: number; out: string; err: st
     new Deno.Command("sh", {
       args: ["-c", line],
       cwd: root,
-      env: { NO_COLOR: "" },
+      env: inColour,
       ...{ stdin: "null", stdout: "piped", stderr: "piped" },
     }).spawn(),
   );
@@ -77,14 +77,7 @@ for (const [sentence, permissions, program, args] of withoutPermission) {
   const name = `${program} with ${permissions.join(" ") || "no permission"} names the one that is missing`;
   Deno.test({ name, ignore: program === "notebooks" && !hasPython }, async () => {
     const command = ["run", "--no-prompt", ...permissions, `${root}lib/cli/${program}.ts`, ...args];
-    const { code, out, err } = await endOf(
-      new Deno.Command(Deno.execPath(), {
-        args: command,
-        cwd: root,
-        env: { NO_COLOR: "" },
-        ...{ stdin: "null", stdout: "piped", stderr: "piped" },
-      }).spawn(),
-    );
+    const { code, out, err } = await endOf(startDeno(command));
     assertEquals([code, out], [2, ""], err);
     assert(sentence.test(err) && !err.includes("\n"), err);
     assertEquals(inResults(), []);

@@ -3,7 +3,7 @@ import { flagOf, termOf } from "../../lib/cli/command.ts";
 import { settingsOf } from "../../lib/settings.ts";
 import { gitRevision } from "../../lib/engine/provenance.ts";
 import { assert, assertEquals } from "../assert.ts";
-import { endOf, root, startTask } from "../programs.ts";
+import { endOf, root, startDeno, startTask } from "../programs.ts";
 import { commands } from "../stress/commands.ts";
 
 const run = (name: string, ...args: string[]) => endOf(startTask(name, args));
@@ -56,13 +56,7 @@ Deno.test("every command tells the versions of the kit and of Deno, and the revi
 
 Deno.test("a command that does not exist is answered with the nearest, and none with all", async () => {
   const program = async (...args: string[]) =>
-    await endOf(
-      new Deno.Command(Deno.execPath(), {
-        args: ["run", "--no-prompt", `${root}lib/cli/study.ts`, ...args],
-        env: { NO_COLOR: "" },
-        ...{ stdin: "null", stdout: "piped", stderr: "piped" },
-      }).spawn(),
-    );
+    await endOf(startDeno(["run", "--no-prompt", `${root}lib/cli/study.ts`, ...args]));
   assertEquals(await program("ablat"), {
     code: 2,
     out: "",

@@ -1,6 +1,6 @@
 import { altText, numbersOf, PLOTLY } from "../../lib/notebook/alt.ts";
 import { tidy } from "../../lib/notebook/mod.ts";
-import { assert, assertEquals } from "../assert.ts";
+import { assert, assertEquals, assertSoon } from "../assert.ts";
 import { figures } from "../show/figures.ts";
 import { notebookOf } from "./check.ts";
 
@@ -43,7 +43,7 @@ Deno.test("an image's alternative text is the notebook's own, or the output's te
   ) assertEquals(altText(data, metadata), alt);
 });
 
-Deno.test("a figure of others that is none, or has no end, has a short alternative text in short time", () => {
+Deno.test("a figure of others that is none, or has no end, has a short alternative text in short time", async () => {
   const long = "<".repeat(1e6);
   for (
     const figure of [
@@ -53,10 +53,10 @@ Deno.test("a figure of others that is none, or has no end, has a short alternati
       { data: Array(1e5).fill({ name: long, type: long }), layout: { title: long, yaxis: { title: long } } },
     ]
   ) {
-    const begin = performance.now();
-    const text = altText({ [PLOTLY]: figure, "text/plain": " ".repeat(1e6) });
-    assert(text.length > 0 && text.length < 600, text);
-    assert(performance.now() - begin < 10e3);
+    await assertSoon(1000, "an alternative text", () => {
+      const text = altText({ [PLOTLY]: figure, "text/plain": " ".repeat(1e6) });
+      assert(text.length > 0 && text.length < 600, text);
+    });
   }
 });
 

@@ -196,8 +196,8 @@ export const pagesPart = (opened: boolean): Part => ({
     const names = Object.keys(pieces).filter((name) => opened || !/without end|too large/.test(name));
     const faults = Object.keys(broken);
     const folder = await Deno.makeTempDir();
-    await using _browser = opened ? await startChromium() : undefined;
     try {
+      await using _browser = opened ? await startChromium() : undefined;
       // Each piece comes up before one comes up twice.
       const waiting: string[] = [];
       for (let i = 0;; i++) {

@@ -14,7 +14,7 @@ import {
 } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
 import { loadModel, loadTrained, pretrain, progressOf, saveModel } from "../../lib/train/mod.ts";
-import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { assertEquals, assertRefused, assertSoon } from "../assert.ts";
 import { fileOf, type Header, partsOf, resigned } from "./resigned.ts";
 
 await backend();
@@ -197,15 +197,14 @@ Deno.test("a header that says what cannot be is refused in a sentence, before me
   ];
   for (const [change, why] of cases) {
     await Deno.writeFile(path, resigned(file, change));
-    const begin = performance.now();
-    await assertRefused(() => loadModel(path), new RegExp(`^Cannot use ${path} as a checkpoint: `));
-    await assertRefused(() => loadModel(path), why);
-    await assertRefused(() => loadModel(path), /^\P{C}{1,290}$/u);
-    if (!why.source.includes("tokenizer") && !why.source.includes("pieces")) {
+    await assertSoon(2000, `${why}`, async () => {
+      await assertRefused(() => loadModel(path), new RegExp(`^Cannot use ${path} as a checkpoint: `));
+      await assertRefused(() => loadModel(path), why);
+      await assertRefused(() => loadModel(path), /^\P{C}{1,290}$/u);
+      if (why.source.includes("tokenizer") || why.source.includes("pieces")) return;
       await assertRefused(() => progressOf(path), why);
       await assertRefused(() => loadTrained(path, "k"), why);
-    }
-    assert(performance.now() - begin < 10e3, `${why} took ${performance.now() - begin} ms`);
+    });
   }
   for (const sum of ["", "0", "0".repeat(64), "A".repeat(64), "0".repeat(200)]) {
     const { header, data } = partsOf(file);
