@@ -3,7 +3,7 @@ import { InputError } from "../errors.ts";
 import { workerUrl } from "../origin.ts";
 
 /** Time limit per figure in ms; a typical one takes 100. It is longer if the worker was slow to start. */
-const FIGURE_TIMEOUT = 8e3;
+const FIGURE_TIMEOUT = 4e3;
 
 /** Time limit for starting the worker in ms, on a busy machine. */
 const START_TIMEOUT = 60e3;
@@ -42,7 +42,7 @@ async function start(): Promise<{ own: Worker; limit: number }> {
         "--allow-env=UNDICI_NO_WASM_SIMD,UNDICI_USE_MILO",
     );
   }
-  return { own, limit: Math.max(FIGURE_TIMEOUT, 4 * (performance.now() - begin)) };
+  return { own, limit: Math.max(FIGURE_TIMEOUT, 2 * (performance.now() - begin)) };
 }
 
 /** Whether a worker sends a message within the time limit; out of memory, it sends none. */
