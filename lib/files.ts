@@ -1,4 +1,3 @@
-import { dirname } from "node:path";
 import { InputError, isPrintable, named } from "./errors.ts";
 import { checked, text } from "./settings.ts";
 
@@ -90,8 +89,8 @@ export async function createFolder(
   }
 }
 
-/** The parent folder of a path. */
-const folderOf = (path: string): string => path.replace(/[/\\]+$/, "").replace(/[^/\\]*$/, "") || ".";
+/** The folder that a path lies in, as it is written; `.` of a bare name. */
+export const folderOf = (path: string): string => path.replace(/[/\\]+$/, "").replace(/[^/\\]*$/, "") || ".";
 
 /** A unique temporary path in the same folder. */
 export function temporaryOf(path: string): string {
@@ -183,7 +182,7 @@ function fileIn(path: string): string | undefined {
   try {
     return Deno.statSync(part).isDirectory ? undefined : part;
   } catch {
-    const above = dirname(part);
+    const above = folderOf(part);
     return above === path ? undefined : fileIn(above);
   }
 }

@@ -1,10 +1,11 @@
+import { deno } from "./host.ts";
 import { jupyter } from "./kernel.ts";
 
 /** Time in ms after which work yields to timers and signals: a yield takes some 3 ms. */
 const yieldInterval = 300;
 
 /** Signals that ask a process to stop. On Windows Deno can listen to Ctrl-C alone. */
-export const stopSignals: readonly ("SIGINT" | "SIGTERM" | "SIGHUP")[] = Deno.build.os === "windows"
+export const stopSignals: readonly ("SIGINT" | "SIGTERM" | "SIGHUP")[] = deno?.build.os === "windows"
   ? ["SIGINT"]
   : ["SIGINT", "SIGTERM", "SIGHUP"];
 

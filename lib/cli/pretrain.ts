@@ -1,5 +1,6 @@
 import { atMost, checkCorpus, corpus, listCorpora, task } from "../data/mod.ts";
 import { limitSetting, taskName } from "../data/settings.ts";
+import { asRun } from "../engine/mod.ts";
 import { InputError, quoted } from "../errors.ts";
 import { checkWritable, exists } from "../files.ts";
 import { isRecord } from "../foreign.ts";
@@ -23,7 +24,6 @@ import {
   store,
   stored,
   type TextScore,
-  training,
   warnOfMerges,
   zeroShotCurve,
 } from "../train/mod.ts";
@@ -197,7 +197,7 @@ async function main(command: Command): Promise<void> {
   try {
     const files = { checkpoint, ...trunk !== undefined && { trunk } };
     const records = pretrain(lm, text, { ...pretrainOptions, ...files, saveEvery, signal });
-    await watch(training(curve.during(records, lm, checkpoint)));
+    await watch(asRun(curve.during(records, lm, checkpoint)));
     signal.throwIfAborted();
     await putModel(out, lm, { half });
     const { heldout, baselines } = previous?.result ?? await scores();

@@ -1,6 +1,7 @@
 import * as tf from "../tfjs.ts";
 import "npm:@tensorflow/tfjs-backend-wasm@4.22.0";
 import { InputError } from "../errors.ts";
+import { deno } from "../host.ts";
 import { jupyter } from "../kernel.ts";
 import { checked, oneOf, type SchemaOf, settle, whole } from "../settings.ts";
 import { stopSignal } from "../stop.ts";
@@ -84,6 +85,7 @@ export const backendSetting = {
 };
 
 function cores(): number {
+  if (!deno) return 1; // A page from a file has no memory that threads could share.
   const logical = navigator.hardwareConcurrency;
   return logical <= 4 ? logical : Math.ceil(logical / 2);
 }
@@ -133,7 +135,8 @@ export async function backend(
 }
 
 async function startWasm(threads: number): Promise<MatmulInfo | undefined> {
-  if (!await startShared(() => tf.setBackend("wasm")).catch(() => false)) return undefined;
+  const start = () => tf.setBackend("wasm");
+  if (!await (deno ? startShared(start) : start()).catch(() => false)) return undefined;
   return await installGemm({ threads });
 }
 

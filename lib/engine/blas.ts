@@ -5,6 +5,7 @@
  * @module
  */
 import { InputError, quoted } from "../errors.ts";
+import { deno } from "../host.ts";
 
 /**
  * `batch` times C = op(A)·op(B), or with `add` C += that, row-major, float32: M × K times K × N. Addresses and
@@ -84,7 +85,7 @@ export async function findBlas(): Promise<Blas | undefined> {
 /** Part of macOS, which keeps it in no file of its own. */
 const ACCELERATE = "/System/Library/Frameworks/Accelerate.framework/Accelerate";
 
-const windows = Deno.build.os === "windows";
+const windows = deno?.build.os === "windows";
 
 /** Opens a library where nobody else could have put it; a string says why it cannot be used. */
 async function openSafe(path: string): Promise<Blas | string> {

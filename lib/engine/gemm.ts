@@ -1,5 +1,6 @@
 import * as tf from "../tfjs.ts";
 import { InputError } from "../errors.ts";
+import { deno } from "../host.ts";
 import { type Blas, findBlas, obstacleToBlas } from "./blas.ts";
 import { CONSTANTS_BYTES, kernelCallsOn, scratchBytes } from "./kernel-calls.ts";
 import { gemm as kernel } from "./kernels/wasm.ts";
@@ -79,25 +80,32 @@ export async function installGemm({ use, threads = 1 }: GemmOptions = {}): Promi
 async function choose(
   use: GemmOptions["use"],
 ): Promise<{ blas?: Blas; form: Simd; name: string; faster?: string }> {
-  const blas = use === undefined || use === "blas" ? await findBlas() : undefined;
+  const blas = deno && (use === undefined || use === "blas") ? await findBlas() : undefined;
   const form = use !== "simd" && isSupported(kernel, "relaxed") ? "relaxed" : "simd";
   if (blas) {
     const obstacle = await obstacleToBlas(blas);
     return { blas, form, name: `${blas.name} through FFI`, ...(obstacle && { faster: obstacle }) };
   }
-  const allowed = (await Deno.permissions.query({ name: "ffi" })).state === "granted";
-  const faster = allowed
-    ? "a BLAS is faster: Debian's libopenblas0, conda's libopenblas, numpy's wheel, or GPT1_BLAS=<its path>"
-    : `a BLAS is faster: run with --allow-ffi, ${
-      Deno.build.os === "darwin"
-        ? "which opens Accelerate"
-        : "where OpenBLAS, MKL, BLIS or numpy is installed"
-    }`;
-  if (use === "blas") throw new InputError(`Cannot use BLAS as none was found; ${faster}`);
+  const faster = await adviceOnBlas();
+  if (use === "blas") {
+    throw new InputError(`Cannot use BLAS as none was found; ${faster ?? "a page cannot call one"}`);
+  }
   if (use === "relaxed" && form !== use) {
     throw new InputError("Cannot use relaxed SIMD as this JavaScript engine has none");
   }
-  return { form, name: `own kernel, ${form === "relaxed" ? "relaxed " : ""}SIMD`, faster };
+  return { form, name: `own kernel, ${form === "relaxed" ? "relaxed " : ""}SIMD`, ...(faster && { faster }) };
+}
+
+/** How to get a BLAS, where one could be called. */
+async function adviceOnBlas(): Promise<string | undefined> {
+  if (!deno) return undefined;
+  if ((await deno.permissions.query({ name: "ffi" })).state === "granted") {
+    return "a BLAS is faster: Debian's libopenblas0, conda's libopenblas, numpy's wheel, or GPT1_BLAS=<its path>";
+  }
+  const where = deno.build.os === "darwin"
+    ? "which opens Accelerate"
+    : "where OpenBLAS, MKL, BLIS or numpy is installed";
+  return `a BLAS is faster: run with --allow-ffi, ${where}`;
 }
 
 /** Why several threads cannot work, where they were asked for. */

@@ -17,6 +17,7 @@ export type { MatmulInfo } from "./gemm.ts";
 export * from "./ops/mod.ts";
 export { type Provenance, provenance, versionLine } from "./provenance.ts";
 export { matmulRate } from "./rate.ts";
+export { asRun, type Run } from "./run.ts";
 export {
   dropoutFactors,
   type Key,

@@ -31,8 +31,8 @@ export interface Provenance {
  * ```
  */
 export async function provenance(): Promise<Provenance> {
-  const revision = await gitRevision(root);
-  const code = await (codeOf ??= codeDigest(new URL("lib/", root)));
+  const revision = await gitRevision(root());
+  const code = await (codeOf ??= codeDigest(new URL("lib/", root())));
   return {
     version: kit.version,
     ...(revision && { revision }),
@@ -44,7 +44,7 @@ export async function provenance(): Promise<Provenance> {
 }
 
 /** The kit's folder. */
-const root = new URL("../../", import.meta.url);
+const root = () => new URL("../../", import.meta.url);
 
 /**
  * Versions of the kit and of Deno, and the git revision of a checkout, on one line. Starts no backend.
@@ -57,7 +57,7 @@ const root = new URL("../../", import.meta.url);
  * ```
  */
 export async function versionLine(): Promise<string> {
-  const revision = await gitRevision(root);
+  const revision = await gitRevision(root());
   return `${kit.name} ${kit.version}, Deno ${Deno.version.deno}${revision ? `, git ${revision}` : ""}`;
 }
 

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { Worker } from "node:worker_threads";
 import { InputError } from "../errors.ts";
 import { workerUrl } from "../origin.ts";
 import type { KernelCalls } from "./kernel-calls.ts";
@@ -104,7 +103,7 @@ export async function startThreadPool(
   own: KernelCalls,
   others: readonly Omit<ThreadSettings, Own>[],
 ): Promise<ThreadPool> {
-  const workers = others.map((settings) => startThread(Object.keys(own), settings));
+  const workers = others.length === 0 ? [] : await startThreads(Object.keys(own), others);
   const pool: ThreadPool = {
     threads: workers.length + 1,
     own,
@@ -136,8 +135,18 @@ export async function startThreadPool(
   return pool;
 }
 
+/** Further threads, imported on demand: a page has no such workers, and one thread. */
+async function startThreads(names: readonly string[], others: readonly Omit<ThreadSettings, Own>[]) {
+  const { Worker } = await import("node:worker_threads");
+  return others.map((settings) => startThread(Worker, names, settings));
+}
+
 /** One further thread. */
-function startThread(names: readonly string[], settings: Omit<ThreadSettings, Own>) {
+function startThread(
+  Worker: typeof import("node:worker_threads").Worker,
+  names: readonly string[],
+  settings: Omit<ThreadSettings, Own>,
+) {
   const state = new Int32Array(new SharedArrayBuffer(4 * 5));
   const queue = new Float64Array(new SharedArrayBuffer(8 * QUEUE_LENGTH));
   const reason = new Uint8Array(new SharedArrayBuffer(REASON_BYTES));

@@ -42,7 +42,8 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
 
 /** Whether threads can work on a memory. */
 export function isShared(memory: WebAssembly.Memory): boolean {
-  return (memory.buffer as ArrayBuffer | SharedArrayBuffer) instanceof SharedArrayBuffer;
+  return "SharedArrayBuffer" in globalThis &&
+    (memory.buffer as ArrayBuffer | SharedArrayBuffer) instanceof SharedArrayBuffer;
 }
 
 /** The byte before a memory's limits in a module: it has both limits; it has both, and is shared. */

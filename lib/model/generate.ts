@@ -1,6 +1,6 @@
 import * as tf from "../tfjs.ts";
 import { InputError } from "../errors.ts";
-import { keyOf, started, threefry } from "../engine/mod.ts";
+import { asRun, keyOf, type Run, threefry } from "../engine/mod.ts";
 import { limit, number, type SchemaOf, settle, signal as signals, whole } from "../settings.ts";
 import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { checkCausal, seedSetting } from "./config.ts";
@@ -42,7 +42,8 @@ export const generateSettings = {
 /**
  * Continues a prompt. Keys and values of previous tokens are cached, so that each new token takes a forward pass over
  * one token. When the context is full, generation continues from its second half. Of a prompt longer than the context,
- * the last half context is used.
+ * the last half context is used. Awaited it gives the text; iterated, what each token adds to it, as it comes.
+ * Training of the model waits until the text is finished or its iteration is left.
  *
  * @returns Prompt and generated tokens, decoded.
  * @throws {InputError} If it is no model, the prompt has no tokens, an option is unknown or out of its range, the logits
@@ -55,57 +56,70 @@ export const generateSettings = {
  *
  * const lm = gpt(presets.smoke, { tokenizer: trainBpe("to be or not to be", { merges: 3 }) });
  * console.log(await generate(lm, "to be", { tokens: 5, temperature: 0 }));
+ * for await (const more of generate(lm, "to be", { tokens: 5, seed: 2 })) console.log(more);
  * ```
  */
-export async function generate(
+export function generate(
   lm: LanguageModel,
   prompt: string,
   options: GenerateOptions = {},
-): Promise<string> {
+): Run<string, string> {
+  const hint = "write await before it, or iterate it, as in for await (const more of generate(lm, text))";
+  return asRun(steps(lm, prompt, options), `a text that has not been generated: ${hint}`);
+}
+
+async function* steps(
+  lm: LanguageModel,
+  prompt: string,
+  options: GenerateOptions,
+): AsyncGenerator<string, string> {
   checkModel(lm, "continue a text");
   const { tokens, temperature, topK, seed, signal } = settle("continue a text", generateSettings, options);
   checkCausal(lm.config, "continue a text");
+  const { pieces } = lm.tokenizer;
   const ids = [...lm.tokenizer.encode(prompt)];
   if (ids.length === 0) {
     throw new InputError("Cannot continue an empty prompt as the model needs at least one token");
   }
-  await started();
-
   const key = keyOf(seed, "generate");
   const { context } = lm.config;
   let processed = 0; // ids[..processed] are in the cache, or before it
   let cache = emptyCache;
   const globalSignal = signal ? undefined : stopSignal();
-  await withReadLock(lm, async () => {
-    try {
-      for (let i = 0; i < tokens && !signal?.aborted; i++) {
-        if (cache.tokens + ids.length - processed > context) {
-          processed = ids.length - (context >> 1);
-          free(cache);
-          cache = emptyCache;
-        }
-        const [scores, newCache] = tf.tidy(() => {
-          const next = tf.tensor2d([ids.slice(processed)], undefined, "int32"); // (1, T)
-          const { h, cache: newCache } = forward(lm, next, { cache });
-          const last = h.slice([0, next.shape[1] - 1, 0], [1, 1, -1]).reshape([1, -1]) as tf.Tensor2D; // (1, d)
-          return [tokenLogits(lm.parameters, last), newCache as unknown as tf.TensorContainerObject];
-        }) as unknown as [tf.Tensor2D, Cache];
+  const { promise: reading, resolve: finish } = Promise.withResolvers<void>();
+  void withReadLock(lm, () => reading);
+  try {
+    for (let i = 0; i < tokens && !signal?.aborted; i++) {
+      if (cache.tokens + ids.length - processed > context) {
+        processed = ids.length - (context >> 1);
         free(cache);
-        cache = newCache;
-        processed = ids.length;
-        const logits = await scores.data<"float32">().finally(() => scores.dispose());
-        if (!logits.every(Number.isFinite)) {
-          throw new InputError("Cannot continue the text as the model's logits are not finite numbers");
-        }
-        // Word i of the stream, in [0, 1).
-        const draw = threefry(key, i >>> 1, 0)[i & 1]! / 2 ** 32;
-        ids.push(pick(logits, temperature, topK, draw));
-        await yieldToEventLoop(globalSignal);
+        cache = emptyCache;
       }
-    } finally {
+      const [scores, newCache] = tf.tidy(() => {
+        const next = tf.tensor2d([ids.slice(processed)], undefined, "int32"); // (1, T)
+        const { h, cache: newCache } = forward(lm, next, { cache });
+        const last = h.slice([0, next.shape[1] - 1, 0], [1, 1, -1]).reshape([1, -1]) as tf.Tensor2D; // (1, d)
+        return [tokenLogits(lm.parameters, last), newCache as unknown as tf.TensorContainerObject];
+      }) as unknown as [tf.Tensor2D, Cache];
       free(cache);
+      cache = newCache;
+      processed = ids.length;
+      const logits = await scores.data<"float32">().finally(() => scores.dispose());
+      if (!logits.every(Number.isFinite)) {
+        throw new InputError("Cannot continue the text as the model's logits are not finite numbers");
+      }
+      // Word i of the stream, in [0, 1).
+      const draw = threefry(key, i >>> 1, 0)[i & 1]! / 2 ** 32;
+      const endsWord = pieces[ids.at(-1)!]!.endsWith("</w>"); // The text so far has no space at its end.
+      const id = pick(logits, temperature, topK, draw);
+      ids.push(id);
+      yield (endsWord ? " " : "") + pieces[id]!.replace("</w>", "");
+      await yieldToEventLoop(globalSignal);
     }
-  });
+  } finally {
+    free(cache);
+    finish();
+  }
   return lm.tokenizer.decode(ids);
 }
 
@@ -116,10 +130,21 @@ function free(cache: Cache): void {
 /** Samples from the k most likely tokens at a temperature, given a uniform random number. */
 function pick(logits: Float32Array, temperature: number, topK: number, draw: number): number {
   if (temperature === 0) return logits.indexOf(logits.reduce((best, logit) => Math.max(best, logit)));
-  const order = Uint32Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b);
-  const kept = order.subarray(0, Math.min(topK, order.length));
-  const weights = Array.from(kept, (id) => Math.exp((logits[id]! - logits[order[0]!]!) / temperature));
+  const kept = largest(logits, topK);
+  const weights = Array.from(kept, (id) => Math.exp((logits[id]! - logits[kept[0]!]!) / temperature));
   let left = draw * weights.reduce((sum, weight) => sum + weight, 0);
   const chosen = weights.findIndex((weight) => (left -= weight) < 0);
   return kept[chosen < 0 ? kept.length - 1 : chosen]!;
+}
+
+/**
+ * Indices of the largest values, the largest first, of equal ones the lower index. What cannot be among them is left out
+ * before it is sorted.
+ */
+export function largest(values: Float32Array, count: number): Uint32Array {
+  const limit = count < values.length ? values.slice().sort()[values.length - count]! : -Infinity;
+  const found = new Uint32Array(values.length);
+  let most = 0;
+  for (let i = 0; i < values.length; i++) if (values[i]! >= limit) found[most++] = i;
+  return found.subarray(0, most).sort((a, b) => values[b]! - values[a]! || a - b).subarray(0, count);
 }

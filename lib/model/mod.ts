@@ -34,7 +34,7 @@ export {
   type States,
   tokenLogits,
 } from "./forward.ts";
-export { generate, type GenerateOptions } from "./generate.ts";
+export { generate, type GenerateOptions, largest } from "./generate.ts";
 export {
   type BestEpoch,
   checkModel,

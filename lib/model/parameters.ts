@@ -52,6 +52,7 @@ export interface Parameters {
  *
  * @param config The configuration.
  * @param seed A whole number from 0 to 2³² − 1.
+ * @param valuesOf Values of a parameter. Default: its initial ones.
  * @throws {InputError} If the configuration cannot be built or the seed is not such a number.
  *
  * @example
@@ -64,15 +65,19 @@ export interface Parameters {
  * dispose(parameters);
  * ```
  */
-export function init(config: Config, seed: number): Parameters {
+export function init(config: Config, seed: number, valuesOf = initialValues): Parameters {
   checkConfig(config);
   checkSeed(seed);
-  const tree = treeOf(Object.fromEntries(shapes(config)), seed);
+  const tree = treeOf(Object.fromEntries(shapes(config)), seed, valuesOf);
   return { ...tree, h: tree["h"] ?? [] } as unknown as Parameters;
 }
 
-/** Initialised parameters as a tree: `h.0.ln_1.weight` is `tree.h[0].ln_1.weight`. */
-export function treeOf(leaves: Record<string, Leaf>, seed: number): Record<string, unknown> {
+/** Parameters as a tree: `h.0.ln_1.weight` is `tree.h[0].ln_1.weight`. */
+export function treeOf(
+  leaves: Record<string, Leaf>,
+  seed: number,
+  valuesOf = initialValues,
+): Record<string, unknown> {
   const tree: Record<string, unknown> = {};
   for (const [name, leaf] of Object.entries(leaves)) {
     const path = name.split("."), last = path.pop()!;
@@ -80,7 +85,7 @@ export function treeOf(leaves: Record<string, Leaf>, seed: number): Record<strin
       const child = node[key] ??= /^\d+$/.test(path[i + 1] ?? last) ? [] : {};
       return child as Record<string, unknown>;
     }, tree);
-    node[last] = variable(initialValues(name, leaf, seed), [...leaf.shape] as [number, number], !leaf.fixed);
+    node[last] = variable(valuesOf(name, leaf, seed), [...leaf.shape] as [number, number], !leaf.fixed);
   }
   return tree;
 }

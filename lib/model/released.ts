@@ -1,7 +1,6 @@
-import { dirname } from "node:path";
 import * as tf from "../tfjs.ts";
 import { InputError, named, quoted } from "../errors.ts";
-import { writeAtomic } from "../files.ts";
+import { folderOf, writeAtomic } from "../files.ts";
 import { allFinite, parseJson, readWithin } from "../foreign.ts";
 import { loadBpe, type Tokenizer } from "../text/mod.ts";
 import { tokenizerSetting } from "../text/settings.ts";
@@ -73,7 +72,7 @@ export async function loadReleased(
   checked(action, "path", text, path);
   const { heads, seed, ...rest } = settle(action, releasedSettings, options);
   const info = await Deno.stat(path).catch(() => null);
-  const tokenizer = rest.tokenizer ?? await loadBpe(info?.isDirectory ? path : dirname(path));
+  const tokenizer = rest.tokenizer ?? await loadBpe(info?.isDirectory ? path : folderOf(path));
   const stored = info?.isDirectory ? await readOpenAI(path) : await readHuggingFace(path);
   const tokens = stored.get(TOKENS)?.shape;
   const positions = stored.get("positions_embed.weight")?.shape;

@@ -102,7 +102,7 @@ export function decodeSafetensors(
     if (!isNeeded(name)) continue;
     const at = bytes.byteOffset + start + begin;
     const data = dtype === "F16"
-      ? new Float32Array(new Float16Array(bytes.buffer.slice(at, at + end - begin)))
+      ? fromHalf(bytes.buffer.slice(at, at + end - begin))
       : at % 4 === 0
       ? new Float32Array(bytes.buffer, at, (end - begin) / 4)
       : new Float32Array(bytes.buffer.slice(at, at + end - begin));
@@ -236,4 +236,17 @@ function isSizes(value: unknown): value is number[] {
 
 function isText(record: Readonly<Record<string, unknown>>): record is Record<string, string> {
   return Object.values(record).every((value) => typeof value === "string");
+}
+
+/** 16-bit floats as 32-bit ones. */
+export function fromHalf(
+  buffer: ArrayBuffer,
+  isBuiltIn = "Float16Array" in globalThis,
+): Float32Array<ArrayBuffer> {
+  if (isBuiltIn) return new Float32Array(new Float16Array(buffer));
+  return Float32Array.from(new Uint16Array(buffer), (bits) => { // As in browsers of 2024.
+    const sign = bits & 0x8000 ? -1 : 1, exponent = bits >> 10 & 31, fraction = bits & 1023;
+    if (exponent === 31) return fraction ? NaN : sign * Infinity;
+    return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+  });
 }

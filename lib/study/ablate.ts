@@ -1,3 +1,4 @@
+import { asRun } from "../engine/mod.ts";
 import { claim } from "../claim.ts";
 import { checkTask, type Corpus, plainTask, type Task } from "../data/mod.ts";
 import { digest } from "../digest.ts";
@@ -11,7 +12,6 @@ import {
   type Stored,
   stored,
   type Training,
-  training,
   type TrainingRecord,
 } from "../train/mod.ts";
 import { runInParallel, runSequentially } from "./execution.ts";
@@ -85,7 +85,7 @@ export function ablateAnnounced(
   const { signal: userSignal, workers, ...settings } = settleOptions(options);
   const study = snapshotOf(settings);
 
-  return training(async function* (): AsyncGenerator<StudyRecord, Study> {
+  return asRun(async function* (): AsyncGenerator<StudyRecord, Study> {
     await checkFolder(study.folder);
     const signal = userSignal ?? stopSignal();
     const planner = await plannerOf(study);

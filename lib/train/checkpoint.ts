@@ -1,6 +1,7 @@
 import * as tf from "../tfjs.ts";
 import { InputError, named, quoted } from "../errors.ts";
 import { digest, sha256 } from "../digest.ts";
+import { deno } from "../host.ts";
 import type { Provenance } from "../engine/mod.ts";
 import { exists, writeAtomic } from "../files.ts";
 import { allFinite, isRecord, parseJson, unusableFile } from "../foreign.ts";
@@ -13,7 +14,7 @@ import {
   type Config,
   decodeSafetensors,
   encodeSafetensors,
-  gpt,
+  init,
   type LanguageModel,
   leaves,
   outputsOf,
@@ -387,9 +388,18 @@ interface Checkpoint extends Metadata {
   readonly tokenizer: string;
 }
 
+/** What a checkpoint is read from: its path, or its bytes. */
+type Source = string | Uint8Array;
+
+const pathOf = (source: Source): string => typeof source === "string" ? source : "bytes";
+
 /** Reads and checks a checkpoint, except its tokenizer. */
-async function openCheckpoint(path: string): Promise<Checkpoint> {
-  const bytes = await readSafetensors(path, "a checkpoint");
+async function openCheckpoint(source: Source): Promise<Checkpoint> {
+  if (!(source instanceof Uint8Array)) checked("read a checkpoint", "path", text, source);
+  const path = pathOf(source);
+  const bytes = typeof source === "string"
+    ? await readSafetensors(source, "a checkpoint")
+    : new Uint8Array(source); // A copy: its tensors are views of it, and its digest is replaced.
   const { tensors, metadata } = decodeSafetensors(bytes, path);
   if (metadata["format"] !== FORMAT) {
     throw new InputError(
@@ -399,7 +409,7 @@ async function openCheckpoint(path: string): Promise<Checkpoint> {
   }
   const claimed = metadata["sha256"] ?? "";
   const found = SHA256_HEX.test(claimed) && replaceDigest(bytes, claimed, ZERO_DIGEST);
-  if (!found || sha256(bytes) !== claimed) {
+  if (!found || await digestOf(bytes, claimed) !== claimed) {
     throw new InputError(
       `Cannot read ${named(path)} as its checksum does not match: the file was damaged or modified`,
     );
@@ -413,10 +423,19 @@ async function openCheckpoint(path: string): Promise<Checkpoint> {
   }
 }
 
+/** The SHA-256 of a checkpoint; in a page without https the claimed one, as browsers have no other there. */
+async function digestOf(bytes: Uint8Array<ArrayBuffer>, claimed: string): Promise<string> {
+  if (deno) return sha256(bytes);
+  if (!crypto.subtle) return claimed;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /**
- * Loads a model from a checkpoint.
+ * Loads a model from a checkpoint. From its bytes it loads in a browser, too.
  *
- * @throws {InputError} If the file is missing, truncated, damaged, or not a checkpoint.
+ * @param source Path of its file, or its bytes, of which a copy is made.
+ * @throws {InputError} If the file is missing, or it is truncated, damaged, or no checkpoint.
  *
  * @example
  * ```ts
@@ -429,8 +448,8 @@ async function openCheckpoint(path: string): Promise<Checkpoint> {
  * console.log((await loadModel(path)).tokenizer.merges.length); // 3
  * ```
  */
-export async function loadModel(path: string): Promise<LanguageModel> {
-  return modelOf(path, await openCheckpoint(path));
+export async function loadModel(source: string | Uint8Array): Promise<LanguageModel> {
+  return modelOf(pathOf(source), await openCheckpoint(source));
 }
 
 /**
@@ -452,7 +471,7 @@ export async function loadTrained(
 }
 
 function modelOf(path: string, { config, seed, task, tensors, tokenizer: json }: Checkpoint): LanguageModel {
-  const { vocabulary, ...preset } = config;
+  const { vocabulary } = config;
   let tokenizer: Tokenizer;
   try {
     tokenizer = tokenizerFrom(parseJson(json, "its tokenizer") as Tokenizer);
@@ -462,10 +481,12 @@ function modelOf(path: string, { config, seed, task, tensors, tokenizer: json }:
   } catch (error) {
     throw unusableFile(path, "a checkpoint", error);
   }
-  const lm = gpt(preset, { tokenizer, seed });
-  if (task) addHead(lm.parameters, task.kind, task.labels.length, seed);
-  assignTensors(leaves(lm.parameters), tensors);
-  return task ? { ...lm, task } : lm;
+  const parameters = init(config, seed, (name) => tensors.get(name)!.data);
+  const lm = { config, parameters, tokenizer, seed };
+  if (!task) return lm;
+  addHead(parameters, task.kind, task.labels.length, seed);
+  assignTensors(leaves(parameters).filter(([name]) => name.startsWith("clf.")), tensors);
+  return { ...lm, task };
 }
 
 /** Assigns stored values to variables. */

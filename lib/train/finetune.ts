@@ -1,7 +1,7 @@
 import * as tf from "../tfjs.ts";
 import { checkTask, isGraded, type Measure, type Task } from "../data/mod.ts";
 import { digest } from "../digest.ts";
-import { keyOf, normals } from "../engine/mod.ts";
+import { asRun, keyOf, normals } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
 import { checkWritable } from "../files.ts";
 import {
@@ -23,7 +23,7 @@ import { type BestState, resume, saveCheckpoint } from "./checkpoint.ts";
 import { type EncodedTask, encodeTask } from "./encode.ts";
 import { logitsOf, predictionOf } from "./evaluate.ts";
 import { checkMemory } from "./memory.ts";
-import { train, type Training, training, type TrainingRecord } from "./loop.ts";
+import { train, type Training, type TrainingRecord } from "./loop.ts";
 import { score } from "./measures.ts";
 import { objective } from "./objectives.ts";
 import * as shared from "./options.ts";
@@ -225,7 +225,7 @@ export function finetune(
   checkWarmup("fine-tune", adam);
   if (adaptUpdates > 0) checkWarmup("fine-tune", { ...adam, updates: adaptUpdates });
 
-  return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
+  return asRun(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
     checkModel(lm, "fine-tune"); // It may have been disposed meanwhile.
     if (checkpoint !== undefined) await checkWritable(checkpoint);
     const tuned = startTask(lm, taskInfo, seed, transfer);

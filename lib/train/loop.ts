@@ -1,8 +1,7 @@
 import * as tf from "../tfjs.ts";
-import { started } from "../engine/mod.ts";
-import { DivergedError, InputError } from "../errors.ts";
+import type { Run } from "../engine/mod.ts";
+import { DivergedError } from "../errors.ts";
 import { allFinite } from "../foreign.ts";
-import { displayAs } from "../kernel.ts";
 import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { type AdamOptions, type AdamState, adamUpdate, globalNorm, rateAt } from "./adam.ts";
 import type { Losses } from "./objectives.ts";
@@ -156,52 +155,4 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
 }
 
 /** A training run: iterate it for its records, or await it for its result, or both. */
-export interface Training<Result, Step = TrainingRecord> extends AsyncIterable<Step>, PromiseLike<Result> {}
-
-/**
- * Turns a generator of records into a {@linkcode Training}. It starts when it is first iterated or awaited, and starts
- * the default backend if none was chosen. Iterating it a second time throws an {@linkcode InputError}.
- */
-export function training<Result, Step = TrainingRecord>(
-  records: AsyncGenerator<Step, Result>,
-): Training<Result, Step> {
-  let result: Promise<Result> | undefined;
-  let finish!: { resolve: (result: Result) => void; reject: (error: unknown) => void };
-  const finished = new Promise<Result>((resolve, reject) => finish = { resolve, reject });
-  finished.catch(() => {}); // Who iterates gets the error from the iteration.
-  async function* iterate(): AsyncGenerator<Step, void> {
-    try {
-      await started();
-      finish.resolve(yield* records);
-    } catch (error) {
-      finish.reject(error);
-      throw error;
-    } finally {
-      finish.reject(
-        new InputError("Cannot return the result of a run whose iteration was left before its end"),
-      );
-    }
-  }
-  let iterator: AsyncGenerator<Step, void> | undefined;
-  const drain = async (): Promise<Result> => {
-    for await (const _ of iterator ??= iterate());
-    return finished;
-  };
-  const run: Training<Result, Step> = {
-    [Symbol.asyncIterator]: () => {
-      if (!iterator) return iterator = iterate();
-      throw new InputError(
-        "Cannot iterate a run again as it is executed once: await it for its result, or start another",
-      );
-    },
-    then: (fulfilled, rejected) => (result ??= drain()).then(fulfilled, rejected),
-  };
-  return displayAs(
-    run,
-    () =>
-      iterator
-        ? "a run that has started: await it for its result"
-        : "a run that has not started: write await before it, or watch it, as in await watch(run), or iterate it, as in " +
-          "for await (const record of run)",
-  );
-}
+export interface Training<Result, Step = TrainingRecord> extends Run<Result, Step> {}

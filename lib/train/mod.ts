@@ -65,7 +65,7 @@ export {
 } from "./finetune.ts";
 export { type Keys, keys, type RunInputs } from "./key.ts";
 export { kneserNey } from "./kneserney.ts";
-export { type Job, train, type Training, training, type TrainingRecord } from "./loop.ts";
+export { type Job, train, type Training, type TrainingRecord } from "./loop.ts";
 export { masked } from "./masking.ts";
 export { type NgramBaselines, ngramBaselines, type NgramOptions } from "./ngram.ts";
 export {

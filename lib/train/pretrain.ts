@@ -1,3 +1,4 @@
+import { asRun } from "../engine/mod.ts";
 import type { Corpus } from "../data/mod.ts";
 import { digest } from "../digest.ts";
 import { InputError, isThenable, quoted } from "../errors.ts";
@@ -18,7 +19,7 @@ import { modelDigest, resume, saveCheckpoint } from "./checkpoint.ts";
 import { checkMemory } from "./memory.ts";
 import { adamSettings, batch, dropout, runSeed, runSettings, updates } from "./options.ts";
 import { masked } from "./masking.ts";
-import { train, type Training, training, type TrainingRecord } from "./loop.ts";
+import { train, type Training, type TrainingRecord } from "./loop.ts";
 import { objective } from "./objectives.ts";
 import { checkWarmup, stableUpdates } from "./schedules.ts";
 import { checkTrunk, latestState, trunkFile } from "./trunk.ts";
@@ -130,7 +131,7 @@ export function pretrain(
   const branch = trunk === undefined ? undefined : trunkFile(trunk, stable);
   const { train: text } = corpus; // The corpus may change before the run starts.
 
-  return training(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
+  return asRun(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
     checkModel(lm, "pre-train"); // It may have been disposed meanwhile.
     if (inTraining.has(lm.parameters)) {
       throw new InputError("Cannot pre-train a model that another run is pre-training: await that run first");

@@ -7,12 +7,14 @@ import {
   type GenerateOptions,
   gpt,
   type LanguageModel,
+  largest,
   leaves,
   type PositionKind,
   positionKinds,
   type Preset,
   presets,
   tokenLogits,
+  waitForReadLocks,
   withArchitecture,
 } from "../../lib/model/mod.ts";
 import { type Tokenizer, trainBpe } from "../../lib/text/mod.ts";
@@ -199,6 +201,38 @@ Deno.test("a signal that is aborted stops it, at once or while it writes, with t
   assert(text.length > 2 && text.length < 9999, `${text.length} tokens`);
   assertEquals(tf.memory().numTensors, before);
   dispose(lm.parameters);
+});
+
+Deno.test("iterated, it gives what each token adds; left before its end, it holds nothing back", async () => {
+  const tokenizer = trainBpe("to be or not to be that is the question", { merges: 20 });
+  const lm = gpt({ ...presets.smoke, context: 8 }, { tokenizer, seed: 2 });
+  for (const prompt of ["to be", "to be or not t"]) {
+    const options = { tokens: 30, seed: 3 }, added = [];
+    for await (const more of generate(lm, prompt, options)) added.push(more);
+    assertEquals(added.length, 30);
+    const begin = tokenizer.decode(tokenizer.encode(prompt));
+    assertEquals(begin + added.join(""), await generate(lm, prompt, options));
+  }
+  const before = tf.memory().numTensors;
+  let freed = false;
+  for await (const _ of generate(lm, "to be")) {
+    void waitForReadLocks(lm).then(() => freed = true);
+    await new Promise((resume) => setTimeout(resume));
+    assert(!freed, "training waits while it is iterated");
+    break;
+  }
+  await waitForReadLocks(lm);
+  assertEquals(tf.memory().numTensors, before);
+  await assertRefused(() => generate(lm, "to be", { tokens: -1 }), /tokens/);
+  assertEquals(Deno.inspect(generate(lm, "to be")).slice(0, 34), "a text that has not been generated");
+});
+
+Deno.test("the largest values come in order, of equal ones the first", () => {
+  const values = Float32Array.from({ length: 500 }, (_, i) => (i * 7919 % 101 - 50) / 8 * (i % 3 ? 1 : 0));
+  const order = [...values.keys()].sort((a, b) => values[b]! - values[a]! || a - b);
+  for (const count of [1, 2, 40, 499, 500, 501, Infinity]) {
+    assertEquals([...largest(values, count)], order.slice(0, count), `${count}`);
+  }
 });
 
 Deno.test("no tensor is left behind, after a failure neither", async () => {

@@ -1,4 +1,5 @@
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../../lib/model/mod.ts";
+import { fromHalf } from "../../lib/model/safetensors.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 
 /** A file as bytes: the header's length, the header, the data. */
@@ -233,4 +234,10 @@ Deno.test("a file cut short anywhere is refused", async () => {
   const data = new Float32Array(5);
   const bytes = await whole(encodeSafetensors(new Map([["w", { shape: [5], data }]]), { by: "me" }));
   for (let length = 0; length < bytes.length; length++) await refused(bytes.slice(0, length), ".*");
+});
+
+Deno.test("floats of 16 bits are read alike where JavaScript has such numbers and where it has none", () => {
+  const all = Uint16Array.from({ length: 2 ** 16 }, (_, i) => i).buffer;
+  const [own, builtIn] = [fromHalf(all, false), fromHalf(all, true)];
+  assert(own.every((value, i) => Object.is(value, builtIn[i])));
 });

@@ -1,12 +1,13 @@
 import { liveProgress } from "../../lib/show/live.ts";
 import { type StudyStep, type TrainingStep, watch, type Watched } from "../../lib/show/mod.ts";
 import { follow } from "../../lib/show/watch.ts";
-import { type Training, training, type TrainingRecord } from "../../lib/train/mod.ts";
+import { asRun } from "../../lib/engine/mod.ts";
+import type { Training, TrainingRecord } from "../../lib/train/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
 
 /** A run of so many updates whose loss falls from 8, each `milliseconds` long; it ends in its last loss. */
 function falling(updates: number, milliseconds = 0, signal?: AbortSignal): Training<number> {
-  return training(async function* (): AsyncGenerator<TrainingRecord, number> {
+  return asRun(async function* (): AsyncGenerator<TrainingRecord, number> {
     const begin = performance.now();
     let loss = NaN;
     for (let update = 1; update <= updates && !signal?.aborted; update++) {
@@ -84,7 +85,7 @@ Deno.test("a long run's curve has few points, which are means of updates in thei
 
 Deno.test("in a notebook a study is a bar with the run under way", async () => {
   const record = { update: 1, updates: 2, loss: 4.5, rate: 1, norm: 1, seconds: 1 };
-  const study = training(async function* () {
+  const study = asRun(async function* () {
     yield { run: "a<b", finished: 0, runs: 2, done: 0.25, left: 61, record };
     return "found";
   }());

@@ -28,7 +28,8 @@ Deno.test("a saved model comes back whole: leaves, configuration, seed, tokenize
     addHead(lm.parameters, "entailment", 3, 7);
     const task = { name: "nli", kind: "entailment" as const, labels: ["yes", "no", "maybe"] };
     await saveModel({ ...lm, task }, path);
-    const again = await loadModel(path);
+    // From its bytes where there are no files, as in a page.
+    const again = await loadModel(kind === "none" ? await Deno.readFile(path) : path);
     assertEquals([again.config, again.seed, again.task], [lm.config, 7, task]);
     assertEquals(again.tokenizer.encode("to be that"), tokenizer.encode("to be that"));
     assertEquals(
@@ -63,6 +64,11 @@ Deno.test("a file that is no checkpoint, or not there, is refused in a sentence 
   const path = await Deno.makeTempFile();
   await Deno.writeTextFile(path, "a poem of more than eight letters");
   await assertRefused(() => loadModel(path), new RegExp(`^Cannot read ${path} as safetensors: `));
+  const bytes = await Deno.readFile(path);
+  await assertRefused(() => loadModel(bytes), /^Cannot read bytes as safetensors: /);
+  assertEquals(bytes, await Deno.readFile(path));
+  await assertRefused(() => loadModel(undefined as never), /^Cannot read a checkpoint with path /);
+  await assertRefused(() => loadModel(1e9 as never), /^Cannot read a checkpoint with path 1000000000/);
   await Deno.remove(path);
   await assertRefused(() => loadModel(path), new RegExp(`^Cannot read a checkpoint ${path}: `));
 });

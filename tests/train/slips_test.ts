@@ -1,6 +1,6 @@
 import * as tf from "../../lib/tfjs.ts";
 import { type Corpus, type Task, task as load } from "../../lib/data/mod.ts";
-import { backend } from "../../lib/engine/mod.ts";
+import { asRun, backend } from "../../lib/engine/mod.ts";
 import {
   attentionMaps,
   countParameters,
@@ -13,15 +13,7 @@ import {
   saveReleased,
 } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
-import {
-  evaluate,
-  finetune,
-  pretrain,
-  scoreByPosition,
-  scoreText,
-  training,
-  zeroShot,
-} from "../../lib/train/mod.ts";
+import { evaluate, finetune, pretrain, scoreByPosition, scoreText, zeroShot } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 import { toy } from "../toy.ts";
 
@@ -167,7 +159,7 @@ Deno.test("a run is carried out once: iterated again it is refused, awaited agai
 });
 
 Deno.test("a run that is shown says whether it has begun and what to write", async () => {
-  const run = training(async function* (): AsyncGenerator<number, string> {
+  const run = asRun(async function* (): AsyncGenerator<number, string> {
     yield 1;
     return "result";
   }());
