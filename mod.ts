@@ -29,6 +29,7 @@ export type {
   MatmulInfo,
   Norm,
   Provenance,
+  Run,
   Tensor2D,
   Tensor3D,
   Tensor4D,
@@ -216,6 +217,10 @@ export type {
   TrainingStep,
   Watched,
 } from "./lib/show/mod.ts";
+
+// Live cells
+export { live } from "./lib/live/mod.ts";
+export type { Live, LiveExample, LiveOptions } from "./lib/live/mod.ts";
 
 // Errors
 export { InputError } from "./lib/errors.ts";

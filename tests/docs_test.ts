@@ -18,7 +18,7 @@ Deno.test("every public name and field is documented, and names public types onl
 });
 
 Deno.test("in the folders' own exports, too, with those of npm packages", async () => {
-  const folders = ["engine", "model", "text", "data", "train", "study", "show", "notebook"];
+  const folders = ["engine", "model", "text", "data", "train", "study", "show", "live", "notebook"];
   // deno doc takes types of npm packages for private ones: it knows no other sort of foreign type.
   const foreign = /references private type '(Tensor\dD|Tensor|Scalar|Variable|Rank|ShapeMap|ColumnTable)'/;
   const errors = await lint("mod.ts", ...folders.map((folder) => `lib/${folder}/mod.ts`));

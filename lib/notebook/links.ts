@@ -1,5 +1,7 @@
 import { dirname, isAbsolute, relative, resolve, sep } from "node:path";
 import { quoted } from "../errors.ts";
+import { sha256 } from "../digest.ts";
+import { FOLDER, MAX_BYTES } from "../live/cell.ts";
 import type { PageContext } from "./render.ts";
 
 /** Maximum size of an embedded image, in bytes. */
@@ -64,6 +66,12 @@ export function pageContext(
       }
       return data;
     },
+    model({ name, included, sha256 }) {
+      const found = included === undefined ? modelOf(sha256!, folder) : includedModel(included);
+      if (typeof found !== "string") return found;
+      warn(`a live cell is shown as its figure: its model ${quoted(name)} ${found}`);
+      return undefined;
+    },
     warn,
   };
 }
@@ -90,6 +98,34 @@ function imageOf(path: string, folders: readonly string[]): string | undefined {
     return type === undefined ? undefined : `data:${type};base64,${bytes.toBase64()}`;
   } catch (error) {
     if (error instanceof Error && ("code" in error || error instanceof TypeError)) return undefined;
+    throw error;
+  }
+}
+
+/** A live cell's model, from beside its notebook, where its digest is its name; or what is wrong with it. */
+function modelOf(digest: string, folder: string): Uint8Array | string {
+  const path = resolve(folder, FOLDER, `${digest}.safetensors`);
+  try {
+    const { isFile, size } = Deno.statSync(path);
+    if (!isFile) return "is no file";
+    if (size > MAX_BYTES.model) {
+      return `has ${(size / 1e6).toFixed(0)} MB, where ${MAX_BYTES.model / 1e6} are allowed`;
+    }
+    const bytes = Deno.readFileSync(path);
+    return sha256(bytes) === digest ? bytes : "is not the one that the cell had";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "is not there; run the notebook for it";
+    if (error instanceof Error && "code" in error) return "cannot be read";
+    throw error;
+  }
+}
+
+/** The file of a model that comes with the kit; or what is wrong. */
+export function includedModel(name: string): Uint8Array | string {
+  try {
+    return Deno.readFileSync(new URL(`../../data/models/${name}.safetensors`, import.meta.url));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "does not come with the kit";
     throw error;
   }
 }

@@ -20,9 +20,17 @@ export {
 } from "./notebook.ts";
 export { execute, type ExecuteOptions, type Failure, findPython } from "./execute.ts";
 export { format } from "./format.ts";
-export { pageContext } from "./links.ts";
+export { includedModel, pageContext } from "./links.ts";
 export type { Navigation, PageLink } from "./page.ts";
-export { type PageContext, render, renderIndex, type Summary, summaryOf } from "./render.ts";
+export {
+  livePage,
+  type LiveSection,
+  type PageContext,
+  render,
+  renderIndex,
+  type Summary,
+  summaryOf,
+} from "./render.ts";
 export {
   originalOf,
   textHash,

@@ -1,6 +1,5 @@
-import { gzipSync } from "node:zlib";
 import plotlyCode from "npm:plotly.js-dist@4.1.1/plotly.js" with { type: "text" };
-import { sha256 } from "../digest.ts";
+import { allowed, block, INFLATE } from "../block.ts";
 import { escapeAttribute, escapeText } from "../markup.ts";
 import { numbersOf } from "./alt.ts";
 
@@ -82,12 +81,10 @@ function numbersHtml(text: string): string {
 
 /** What a page with figures has. */
 interface FigureScripts {
-  /** plotly.js, compressed, which makes it a quarter of its size. */
-  readonly data: string;
-  /** The script that draws. */
-  readonly code: string;
-  /** Digests of both, for the page's policy. */
-  readonly hashes: readonly string[];
+  /** plotly.js and the script that draws. */
+  readonly html: string;
+  /** What the page's policy allows. */
+  readonly sources: readonly string[];
 }
 
 let scripts: FigureScripts | undefined; // Made once a process, as plotly.js is large.
@@ -95,12 +92,8 @@ let scripts: FigureScripts | undefined; // Made once a process, as plotly.js is 
 /** The data block and the script of a page with figures. */
 export function figureScripts(): FigureScripts {
   return scripts ??= {
-    // Of a type that the browser does not parse, so that it costs nothing before it is needed.
-    data: `<script type="application/octet-stream;base64">${
-      gzipSync(plotlyCode, { level: 9 }).toBase64()
-    }</script>`,
-    code: DRAW,
-    hashes: [plotlyCode, DRAW].map((code) => `'sha256-${Uint8Array.fromHex(sha256(code)).toBase64()}'`),
+    html: `${block("plotly", plotlyCode)}\n<script>${DRAW}</script>`,
+    sources: [plotlyCode, DRAW].map(allowed),
   };
 }
 
@@ -110,16 +103,11 @@ export function figureScripts(): FigureScripts {
  * own task, after the page is displayed. plotly.js runs as a script element, whose hash the page's policy allows. A
  * narrow screen shows images: titles would not fit, and a swipe over a figure would not scroll the page.
  */
-const DRAW = `
-async function load(data) {
-  const letters = atob(data.textContent), bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i); // A callback for each takes a second.
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const script = document.createElement("script");
-  script.textContent = await new Response(stream).text();
-  document.body.append(script);
+const DRAW = `${INFLATE}
+async function load() {
+  await run("plotly");
   if (!globalThis.Plotly?.newPlot) throw new Error("plotly.js does not run");
-  data.remove();
+  document.querySelector('script[data-block="plotly"]').remove();
 }
 async function draw(script) {
   const still = script.previousElementSibling, plot = still.previousElementSibling;
@@ -145,12 +133,12 @@ async function draw(script) {
   }
 }
 function start() {
-  load(plotlyData).then(
+  load().then(
     () => document.querySelectorAll('script[type="application/json"]').forEach((script, i) => setTimeout(draw, 10 * i, script)),
     (error) => console.info("Figures are shown as images: " + error),
   );
 }
-const plotlyData = document.currentScript.previousElementSibling, wide = matchMedia("(min-width: 900px)");
+const wide = matchMedia("(min-width: 900px)");
 if (wide.matches) start();
 else wide.addEventListener("change", start, { once: true });
 `;

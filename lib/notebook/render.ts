@@ -6,7 +6,9 @@ import typescript from "npm:highlight.js@11.12.0/lib/languages/typescript";
 import MarkdownIt from "npm:markdown-it@14.3.3";
 import type sanitizer from "npm:@types/sanitize-html@2.16.2";
 import temml from "npm:temml@0.13.5";
-import { messageOf, quoted } from "../errors.ts";
+import { InputError, messageOf, quoted } from "../errors.ts";
+import { LIVE, type LiveModel, MAX_BYTES, parseLive } from "../live/cell.ts";
+import { liveHtml, liveParts } from "../live/page.ts";
 import { escapeAttribute, escapeText } from "../markup.ts";
 import { altText, PLOTLY } from "./alt.ts";
 import { decodePath } from "./links.ts";
@@ -21,6 +23,8 @@ export interface PageContext {
   link(href: string): string | undefined;
   /** An image as a `data:` URL; undefined if it cannot be shown. */
   image(src: string): string | undefined;
+  /** The file of a live cell's model; undefined if it is not there. */
+  model(model: LiveModel): Uint8Array | undefined;
   /** Called with a message about content that cannot be shown or a broken link. */
   warn(message: string): void;
   /** Links to the pages around this one. Default: none. */
@@ -31,6 +35,7 @@ export interface PageContext {
 const defaultContext: PageContext = {
   link: (href) => /^[\w+.-]+:/.test(href) ? href : href.replace(/\.ipynb(?=$|#)/, ".html"),
   image: () => undefined,
+  model: () => undefined,
   warn: () => {},
 };
 
@@ -43,9 +48,16 @@ interface RenderState {
   readonly ids: Set<string>;
   /** JSON of the figures that plotly.js can draw. */
   readonly figures: ReadonlyMap<PlotlyFigure, string>;
+  /** Models of live cells, by the names of their blocks. */
+  readonly models: Map<string, Uint8Array>;
   /** Deadline, in ms: what is not rendered by then is shown as source. */
   readonly end: number;
 }
+
+const emptyState = (context: PageContext): RenderState => ({
+  ...{ context, attachments: {}, ids: new Set([MAIN]), figures: new Map(), models: new Map() },
+  end: performance.now() + TIME_LIMITS.texts,
+});
 
 /** Time limits in ms for the figures and texts of a page: their cost is not bounded by their length. */
 const TIME_LIMITS = { figures: 90e3, texts: 30e3 };
@@ -58,8 +70,8 @@ const MAX_LENGTHS = { code: 1e5, formula: 5e3, html: 4e6, markdown: 2e5, page: 1
  * plotly.js is embedded at most once; a figure that it cannot draw is shown as the notebook's image or text of it.
  * Sources that cannot be rendered are shown as they are. The page's language is `lang` in the notebook's metadata.
  *
- * The notebook is not trusted: HTML outputs are sanitised, and a content security policy allows no script but plotly.js
- * and its caller, and no network access.
+ * The notebook is not trusted: HTML outputs are sanitised, and a content security policy allows no script but the page's
+ * own, which are plotly.js, what live cells run, and the callers of both, and no network access.
  *
  * @param notebook The notebook, executed or not.
  * @param name Title of the page if the notebook has no heading.
@@ -83,13 +95,7 @@ export async function render(
   const { cells, metadata } = notebook;
   sanitizeHtml ??= (await import("npm:sanitize-html@2.18.1")).default;
   const figures = await drawable(cells, context);
-  const state: RenderState = {
-    context,
-    attachments: {},
-    ids: new Set([MAIN]),
-    figures,
-    end: performance.now() + TIME_LIMITS.texts,
-  };
+  const state: RenderState = { ...emptyState(context), figures };
   const body = cells.map((cell) =>
     cell.cell_type === "code"
       ? codeCell(cell, state)
@@ -114,6 +120,7 @@ export async function render(
     main: `${main}\n<footer>notebooks/${escapeText(name)}.ipynb${escapeText(runNote)}</footer>`,
     navigation: context.navigation,
     hasFigures: figures.size > 0,
+    live: state.models.size > 0 ? await liveParts(state.models) : undefined,
   });
 }
 
@@ -180,8 +187,7 @@ export function summaryOf({ cells }: Notebook, name: string): Summary {
  */
 export function renderIndex(pages: readonly (Summary & { readonly href: string })[]): string {
   const context: PageContext = { ...defaultContext, link: () => undefined };
-  const end = performance.now() + TIME_LIMITS.texts;
-  const state: RenderState = { context, attachments: {}, ids: new Set(), figures: new Map(), end };
+  const state = emptyState(context);
   const items = pages.map(({ href, title, sentence }) => {
     const text = renderOrSource("markdown", sentence, state, () => markdown.renderInline(sentence, state));
     return `<li><a href="${escapeAttribute(href)}">${escapeText(title)}</a><p>${text}</p></li>`;
@@ -207,7 +213,7 @@ async function drawable(cells: Notebook["cells"], { warn }: PageContext): Promis
   for (const [i, cell] of cells.entries()) {
     for (const output of cell.cell_type === "code" ? cell.outputs : []) {
       const value = "data" in output ? output.data[PLOTLY] : undefined;
-      if (!isFigure(value)) continue;
+      if (!isFigure(value) || isLive(output)) continue; // A live cell replaces its figure.
       const json = figureJson(value);
       if (json !== undefined && performance.now() < end && await terminates(json)) found.set(value, json);
       else warn(`a figure of cell ${i + 1} is shown as an image: it takes too long to draw`);
@@ -259,6 +265,80 @@ function codeCell({ source, outputs }: CodeCell, state: RenderState): string {
 function outputHtml(output: Output, state: RenderState): string {
   if (output.output_type === "stream") return plain(output.text, output.name === "stderr" ? "stderr" : "");
   if (output.output_type === "error") return plain(output.traceback.join("\n"), "error");
+  const { data } = output;
+  const still = stillHtml(output, state);
+  return isLive(output) ? liveCell(data[LIVE], still, state) : still;
+}
+
+const isLive = (output: Output): boolean => "data" in output && Object.hasOwn(output.data, LIVE);
+
+/** A live cell, with what is shown where it does not start. */
+function liveCell(value: unknown, still: string, { context, models }: RenderState): string {
+  const cell = parseLive(value);
+  if (!cell) {
+    context.warn("a live cell is shown as its figure: its data are not what live() writes");
+    return still;
+  }
+  const found = cell.models.map((model) => ({ ...model, bytes: context.model(model) }));
+  const total = [...models.values(), ...found.map(({ bytes }) => bytes)]
+    .reduce((sum, bytes) => sum + (bytes?.length ?? Infinity), 0);
+  if (total === Infinity) return still;
+  if (total > MAX_BYTES.page) {
+    context.warn(`a live cell is shown as its figure: the page's models exceed ${MAX_BYTES.page / 1e6} MB`);
+    return still;
+  }
+  const named = found.map(({ name, included, sha256, bytes }) => {
+    const block = included ?? sha256!;
+    models.set(block, bytes!);
+    return { name, block };
+  });
+  return liveHtml({ ...cell, models: named }, still);
+}
+
+/** A part of a page of live cells. */
+export interface LiveSection {
+  /** What stands above the cell. */
+  readonly heading: string;
+  /** A live cell's output. */
+  readonly data: Bundle;
+}
+
+/** What a page of live cells alone has. */
+interface LivePage {
+  /** Its title. */
+  readonly title: string;
+  /** What is said below the title, as text. */
+  readonly about: string;
+  /** Its cells. */
+  readonly sections: readonly LiveSection[];
+  /** The file of a model. */
+  readonly model: PageContext["model"];
+}
+
+/**
+ * A page of live cells alone, as HTML.
+ *
+ * @throws {InputError} If a cell could only be shown as its figure.
+ */
+export async function livePage({ title, about, sections, model }: LivePage): Promise<string> {
+  const warn = (message: string) => {
+    throw new InputError(`Cannot make the page: ${message}`);
+  };
+  const state: RenderState = { ...emptyState({ ...defaultContext, model, warn }), end: Infinity };
+  const cells = sections.map(({ heading, data }) =>
+    `<h2>${escapeText(heading)}</h2>\n${
+      outputHtml({ output_type: "display_data", data, metadata: {} }, state)
+    }`
+  );
+  return pageHtml({
+    title,
+    main: `<h1>${escapeText(title)}</h1>\n<p>${escapeText(about)}</p>\n${cells.join("\n")}`,
+    live: await liveParts(state.models),
+  });
+}
+
+/** An output without a program: as a figure, an image, HTML or text. */
+function stillHtml(output: Exclude<Output, { output_type: "stream" | "error" }>, state: RenderState): string {
   const { data } = output;
   const alt = altText(data, output.metadata);
   const value = data[PLOTLY];

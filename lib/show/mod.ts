@@ -10,7 +10,7 @@ import { showTables } from "./tables.ts";
 export { type Bar, type BarGroup, bars } from "./bars.ts";
 export { blockDiagram, type DiagramSizes } from "./block.ts";
 export { curve, type CurveOptions, type Series } from "./curve.ts";
-export { type Figure, png, svg } from "./figure.ts";
+export { bundle, type Figure, png, svg } from "./figure.ts";
 export { type Effect, forest } from "./forest.ts";
 export { heatmap, type HeatmapOptions, type HeatmapPanel, heatmaps } from "./heatmap.ts";
 export { pieces, type TokenRow } from "./pieces.ts";

@@ -130,11 +130,12 @@ export async function open(
     complaints,
     requests,
     async evaluate(expression) {
-      const { result } = await send("Runtime.evaluate", {
+      const { result, exceptionDetails } = await send("Runtime.evaluate", {
         expression,
         returnByValue: true,
         awaitPromise: true,
-      }) as { result: { value: unknown } };
+      }) as { result: { value: unknown }; exceptionDetails?: { exception?: { description?: string } } };
+      if (exceptionDetails) throw new Error(`In the page: ${exceptionDetails.exception?.description}`);
       return result.value;
     },
     async mouse(x, y) {

@@ -256,6 +256,7 @@ Deno.test("a formula that cannot be parsed stays as its source, and all else is 
   const context: PageContext = {
     link: (href) => href,
     image: () => undefined,
+    model: () => undefined,
     warn: (text) => warnings.push(text),
   };
   const deep = "{".repeat(20000), many = "\\def\\a{\\a\\a}\\a";
@@ -556,6 +557,7 @@ Deno.test("a page's navigation has a label, and a link to skip it", async () => 
   const page = await render(notebook(text("# main\n\n[up](#main)", "a")), "a", {
     link: (href) => href,
     image: () => undefined,
+    model: () => undefined,
     warn: () => {},
     navigation: { next: { href: "b.html", title: "B & C" } },
   });

@@ -9,6 +9,7 @@ import { settings as data } from "../../lib/cli/data.ts";
 import { settings as finetune } from "../../lib/cli/finetune.ts";
 import { settings as generate } from "../../lib/cli/generate.ts";
 import { settings as notebooks } from "../../lib/cli/notebooks.ts";
+import { settings as page } from "../../lib/cli/page.ts";
 import { settings as pretrain } from "../../lib/cli/pretrain.ts";
 import { settings as render } from "../../lib/cli/render.ts";
 import { settingsFor } from "../../lib/cli/study.ts";
@@ -22,7 +23,7 @@ export const commands: Readonly<Record<string, Schema>> = {
   ablate: settingsFor("ablate"),
   compare: settingsFor("compare"),
   suite: settingsFor("suite"),
-  ...{ pretrain, finetune, generate, data, notebooks, render },
+  ...{ pretrain, finetune, generate, data, notebooks, render, page },
 };
 
 /** What a command must be given before it looks at anything else. */
@@ -30,6 +31,7 @@ const required: Readonly<Record<string, readonly string[]>> = {
   pretrain: ["--out", "/dev/null/model"],
   finetune: ["--model", "/dev/null/model", "--task", "kind"],
   generate: ["--model", "/dev/null/model", "to be"],
+  page: ["--model", "/dev/null/model"],
 };
 
 const odd = [
