@@ -137,14 +137,16 @@ export interface LiveOutput {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-/** A model and what the page calls it. */
-interface Named {
+/** A model of a live cell. */
+export interface NamedModel {
+  /** What the page calls it. */
   readonly name: string;
+  /** The model, or the name of an included one. */
   readonly model: LanguageModel | string;
 }
 
 /** Makes a live cell's output: a figure of the models as the page will have them, and what the page starts them with. */
-export async function liveOutput(models: readonly Named[], content: LiveContent): Promise<LiveOutput> {
+export async function liveOutput(models: readonly NamedModel[], content: LiveContent): Promise<LiveOutput> {
   await started();
   const isTwice = new Set(models.map(({ name }) => name)).size < models.length;
   const kept: Kept[] = [], files = new Map<string, Uint8Array>();
@@ -163,7 +165,7 @@ export async function liveOutput(models: readonly Named[], content: LiveContent)
 }
 
 /** What the cell displays; a model that is not included stays in its folder. */
-async function display(models: readonly Named[], content: LiveContent): Promise<LiveOutput["data"]> {
+async function display(models: readonly NamedModel[], content: LiveContent): Promise<LiveOutput["data"]> {
   const { data, files } = await liveOutput(models, content);
   for (const [digest, bytes] of files) {
     const path = `${FOLDER}/${digest}.safetensors`;

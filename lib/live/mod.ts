@@ -3,6 +3,14 @@
  *
  * @module
  */
-export { type Live, live, type LiveOptions, type LiveOutput, liveOutput, liveText } from "./live.ts";
+export {
+  type Live,
+  live,
+  type LiveOptions,
+  type LiveOutput,
+  liveOutput,
+  liveText,
+  type NamedModel,
+} from "./live.ts";
 export type { LiveContent, LiveModel } from "./cell.ts";
 export type { LiveExample } from "./predict.ts";

@@ -304,7 +304,7 @@ export interface LiveSection {
 }
 
 /** What a page of live cells alone has. */
-interface LivePage {
+export interface LivePage {
   /** Its title. */
   readonly title: string;
   /** What is said below the title, as text. */

@@ -6,7 +6,7 @@ import { announcer, element, group, labelled, numberField, painted, probabilityT
 import { perFrame, select, textArea, tokenNode } from "./dom.ts";
 
 /** A model and what the page calls it. */
-export interface NamedModel {
+export interface LoadedModel {
   readonly name: string;
   readonly lm: LanguageModel;
 }
@@ -26,7 +26,7 @@ const HINT =
   "Choose a token, by mouse or arrow keys: which tokens does it attend to, and what comes after it?";
 
 /** A text that models read side by side: tokens, the most probable next ones, attention, and continuations. */
-export function startReading(cell: HTMLElement, models: readonly NamedModel[], text: string): void {
+export function startReading(cell: HTMLElement, models: readonly LoadedModel[], text: string): void {
   const columns = models.map(columnOf);
   const area = textArea(text, 3);
   const note = element("p", { role: "status" });
@@ -105,7 +105,7 @@ export function startReading(cell: HTMLElement, models: readonly NamedModel[], t
 }
 
 /** What one model makes of the text. */
-function columnOf({ lm, name }: NamedModel) {
+function columnOf({ lm, name }: LoadedModel) {
   const count = element("p", { class: "live-hint" });
   const row = element("div", { class: "live-tokens", role: "group", "aria-label": `Tokens, ${name}` });
   const looks = element("p"), next = element("div"), output = element("p", { class: "live-output" });

@@ -14,7 +14,7 @@ import {
 } from "./dom.ts";
 import { MOST } from "../cell.ts";
 import { answer, kindOf, type LiveExample, sequencesOf } from "../predict.ts";
-import type { NamedModel } from "./reading.ts";
+import type { LoadedModel } from "./reading.ts";
 
 /** The kinds of task by their names in the paper's Figure 1. */
 const KINDS: Readonly<Record<Kind, string>> = {
@@ -28,7 +28,7 @@ const KINDS: Readonly<Record<Kind, string>> = {
 type Typed = Record<string, string | string[]>;
 
 /** The paper's Figure 1: the texts of an example, the sequences they become, and what a fine-tuned model answers. */
-export function startTasks(cell: HTMLElement, models: readonly NamedModel[], fields: LiveExample): void {
+export function startTasks(cell: HTMLElement, models: readonly LoadedModel[], fields: LiveExample): void {
   const names = Object.keys(KINDS) as Kind[];
   const kinds = select(Object.values(KINDS), names.indexOf(kindOf(fields)));
   const typed = new Map([[kindOf(fields), structuredClone(fields) as unknown as Typed]]);
@@ -117,14 +117,14 @@ function truncated(context: number, cut: number): string {
 }
 
 /** A sequence as its tokens; the special ones are dark. */
-function tokensOf({ tokenizer }: NamedModel["lm"], ids: Int32Array): HTMLElement {
+function tokensOf({ tokenizer }: LoadedModel["lm"], ids: Int32Array): HTMLElement {
   const tokens = Array.from(ids, (id) => tokenNode("span", tokenizer, id));
   const name = `A sequence of ${ids.length} tokens`;
   return element("p", { class: "live-tokens", role: "group", "aria-label": name }, ...tokens);
 }
 
 /** A fine-tuned model's probabilities, or why there are none. */
-function answersOf({ lm }: NamedModel, example: LiveExample, kind: Kind): HTMLElement[] {
+function answersOf({ lm }: LoadedModel, example: LiveExample, kind: Kind): HTMLElement[] {
   const { task } = lm;
   if (!task) return [element("p", {}, "The model is not fine-tuned: it has no answer.")];
   if (task.kind !== kind) {
