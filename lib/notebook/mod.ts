@@ -23,6 +23,7 @@ export { format } from "./format.ts";
 export { includedModel, pageContext } from "./links.ts";
 export type { Navigation, PageLink } from "./page.ts";
 export {
+  type LivePage,
   livePage,
   type LiveSection,
   type PageContext,
