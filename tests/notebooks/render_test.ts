@@ -73,7 +73,7 @@ Deno.test(
     );
     await Deno.writeTextFile(`${folder}/figures.html`, page);
     assert(page.length < 2.7e6, `the page has ${page.length} letters`); // plotly.js has 10 million.
-    assertEquals(page.split('<script type="application/octet-stream;base64">').length, 2);
+    assertEquals(page.split('<script type="application/octet-stream;base64"').length, 2);
 
     await using it = await open(`${folder}/figures.html`);
     const drawn = () => it.evaluate("document.querySelectorAll('.figure svg.main-svg .trace').length");
