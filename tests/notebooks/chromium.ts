@@ -15,6 +15,8 @@ export interface Page extends AsyncDisposable {
   evaluate(expression: string): Promise<unknown>;
   /** Moves the mouse to a place of the window, in CSS pixels. */
   mouse(x: number, y: number): Promise<void>;
+  /** Presses a key: a name such as `Tab` or `ArrowLeft`, or a letter. */
+  press(key: string): Promise<void>;
   /** A PNG of the whole page. */
   screenshot(): Promise<Uint8Array>;
 }
@@ -25,6 +27,8 @@ export interface Conditions {
   readonly scripts?: boolean;
   /** Width of the window, in CSS pixels. */
   readonly width?: number;
+  /** Whether the screen is dark. */
+  readonly dark?: boolean;
   /** Code that runs before the page's own. */
   readonly before?: string;
 }
@@ -74,7 +78,7 @@ export async function startChromium(): Promise<AsyncDisposable> {
 /** Opens a file in the Chromium that was started, without a network, in a window of 1000 × 800. */
 export async function open(
   file: string,
-  { scripts = true, width = 1000, before = "" }: Conditions = {},
+  { scripts = true, width = 1000, dark = false, before = "" }: Conditions = {},
 ): Promise<Page> {
   const asked = await fetch(`http://127.0.0.1:${port}/json/new`, { method: "PUT" });
   const { id: tab, webSocketDebuggerUrl } = await asked.json() as {
@@ -121,6 +125,9 @@ export async function open(
     deviceScaleFactor: 1,
     mobile: false,
   });
+  await send("Emulation.setEmulatedMedia", {
+    features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }],
+  });
   if (before) await send("Page.addScriptToEvaluateOnNewDocument", { source: before });
   const load = new Promise<void>((go) => loaded = go);
   await send("Page.navigate", { url: `file://${file}` });
@@ -140,6 +147,13 @@ export async function open(
     },
     async mouse(x, y) {
       await send("Input.dispatchMouseEvent", { type: "mouseMoved", x, y });
+    },
+    async press(key) {
+      const text = key.length === 1 ? key : key === "Enter" ? "\r" : undefined;
+      const keyCode = { Tab: 9, Enter: 13, End: 35, Home: 36, ArrowLeft: 37, ArrowRight: 39 }[key];
+      const event = { key, code: key, ...text && { text }, ...keyCode && { windowsVirtualKeyCode: keyCode } };
+      await send("Input.dispatchKeyEvent", { type: text ? "keyDown" : "rawKeyDown", ...event });
+      await send("Input.dispatchKeyEvent", { type: "keyUp", ...event });
     },
     async screenshot() {
       const { data } = await send("Page.captureScreenshot", { captureBeyondViewport: true }) as {
