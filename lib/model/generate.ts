@@ -137,14 +137,32 @@ function pick(logits: Float32Array, temperature: number, topK: number, draw: num
   return kept[chosen < 0 ? kept.length - 1 : chosen]!;
 }
 
-/**
- * Indices of the largest values, the largest first, of equal ones the lower index. What cannot be among them is left out
- * before it is sorted.
- */
+/** Indices of the largest values, the largest first, of equal ones the lower index. */
 export function largest(values: Float32Array, count: number): Uint32Array {
-  const limit = count < values.length ? values.slice().sort()[values.length - count]! : -Infinity;
+  const limit = count < values.length ? valueAt(values.slice(), count - 1) : -Infinity;
   const found = new Uint32Array(values.length);
   let most = 0;
   for (let i = 0; i < values.length; i++) if (values[i]! >= limit) found[most++] = i;
   return found.subarray(0, most).sort((a, b) => values[b]! - values[a]! || a - b).subarray(0, count);
+}
+
+/** The value at a place in descending order, by Hoare's quickselect, which reorders the values; to sort takes longer. */
+function valueAt(values: Float32Array, place: number): number {
+  let from = 0, to = values.length - 1;
+  while (from < to) {
+    const pivot = values[(from + to) >>> 1]!;
+    let i = from, j = to;
+    while (i <= j) {
+      while (values[i]! > pivot) i++;
+      while (values[j]! < pivot) j--;
+      if (i > j) break;
+      const value = values[i]!;
+      values[i++] = values[j]!;
+      values[j--] = value;
+    }
+    if (place > j && place < i) break; // Equal to the pivot.
+    if (place <= j) to = j;
+    else from = i;
+  }
+  return values[place]!;
 }

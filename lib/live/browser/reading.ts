@@ -14,8 +14,8 @@ export interface LoadedModel {
 /** How many next tokens are listed, and how many tokens that a token attends to are named. */
 const LISTED = 8, NAMED = 3;
 
-/** Time in ms between two states of a continuation that are shown: as often as a screen draws. */
-const FRAME = 16;
+/** Time in ms between two states of a continuation that are shown: to draw each token would take a third of the time. */
+const FRAME = 50;
 
 /** How many tokens a continuation has. */
 const CONTINUED = 60;
