@@ -79,7 +79,7 @@ export function probabilityTable(
     const percent = element(
       "data",
       { value: String(probability) },
-      `${(100 * probability).toFixed(1)} %`,
+      `${(100 * probability).toFixed(1)}\u00a0%`,
     );
     const bar = element("div", { class: "live-bar", style: `width: ${(100 * probability).toFixed(2)}%` });
     return element(

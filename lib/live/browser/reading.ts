@@ -140,7 +140,7 @@ function columnOf({ lm, name }: LoadedModel) {
     });
     const order = Array.from({ length: from + 1 }, (_, i) => i).sort((a, b) => weights[b]! - weights[a]!);
     const named = order.slice(0, NAMED).map((i) =>
-      `“${textOf(ids[i]!)}” ${(100 * weights[i]!).toFixed(0)} %`
+      `“${textOf(ids[i]!)}” ${(100 * weights[i]!).toFixed(0)}\u00a0%`
     );
     looks.textContent = `Block ${block + 1}, head ${head + 1}: “${textOf(ids[from]!)}” attends most to ${
       named.join(", ")
