@@ -19,14 +19,14 @@ const MOST = { compressed: 2 ** 26, text: 2 ** 28 };
  * Opens a study that was finished before, from its files `study.json` and `runs.json.gz` alone: it needs neither data nor
  * models, and nothing is trained or written. What the runs say is checked, as the files may come from anyone.
  *
- * @param folder The study's folder, such as `data/studies/tuned`.
+ * @param folder The study's folder, such as `data/studies/crossing`.
  * @throws {InputError} If there is no study, or its files are not as they were written.
  *
  * @example
  * ```ts
  * import { openStudy } from "./mod.ts";
  *
- * const study = await openStudy("data/studies/tuned");
+ * const study = await openStudy("data/studies/ablate-tuned");
  * study.table.print();
  * ```
  */

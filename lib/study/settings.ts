@@ -576,7 +576,10 @@ function checkPreset(base: Preset, changes: Partial<Preset>, { models, positions
   }
 }
 
-/** Both learning rates were chosen on validation (data/studies/ablate-tuned), as was no dropout (data/studies/tuned). */
+/**
+ * Both learning rates were chosen on validation (data/studies/ablate-tuned); with dropout no arm of
+ * data/studies/auxiliary-dropout was better.
+ */
 const ablation: StudySettings = {
   preset: { ...presets.mini, layers: 2, context: 64 },
   models: [PAPER],
