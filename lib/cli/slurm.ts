@@ -46,7 +46,7 @@ ${[deno, "task", "--quiet", name, ...args].map(word).join(" ")} --workers "$SLUR
 command=$!
 
 # Slurm signals this shell only: the command saves checkpoints and ends with code 143.
-trap 'kill "$command"' TERM
+trap 'kill "$command" 2> /dev/null' TERM
 wait "$command"
 code=$?
 while kill -0 "$command" 2> /dev/null; do # The signal ended the wait.

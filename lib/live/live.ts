@@ -39,7 +39,7 @@ export const liveText = {
 };
 
 /** The settings of {@linkcode LiveOptions}. */
-const settings = {
+export const liveSettings = {
   text: { ...liveText, otherwise: "the" },
   example: {
     ...value(
@@ -89,7 +89,7 @@ export interface Live {
  * ```
  */
 export function live(model: LanguageModel | string, options: LiveOptions = {}): Live {
-  const { text, example, compare } = settle("make a live cell", settings, options);
+  const { text, example, compare } = settle("make a live cell", liveSettings, options);
   if (text !== undefined && example !== undefined) {
     throw new InputError("Cannot make a live cell of both a text and an example: give one of them");
   }

@@ -12,6 +12,7 @@ import { readTaskSettings } from "../../lib/data/read-task.ts";
 import { subsetSettings } from "../../lib/data/task.ts";
 import { taskName } from "../../lib/data/tasks.ts";
 import { backendSetting, backendSettings } from "../../lib/engine/backend.ts";
+import { liveSettings } from "../../lib/live/live.ts";
 import { presetSettings } from "../../lib/model/config.ts";
 import { forwardSettings } from "../../lib/model/forward.ts";
 import { generateSettings } from "../../lib/model/generate.ts";
@@ -151,6 +152,7 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
     openStudy: [path(`${folder}/study`)],
     planStudy: [listed("pilot", pilot), argument("options", { detect: 1 }, planSettings)],
     smoke: [argument("study", kit.studies.ablate, studySettings)],
+    live: [listed("model", "mini"), argument("options", { text: "to be" }, liveSettings)],
     difference: [listed("a", [1, 2]), listed("b", [2, 1])],
     estimate: [listed("values", [1, 2])],
     provenance: [],
