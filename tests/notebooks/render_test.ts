@@ -478,7 +478,10 @@ Deno.test("`deno task render` writes a set of pages without a dead link, and the
     for (const figure of figures) {
       assert(/<details><summary>Numbers<\/summary>.*<th scope="col"/.test(figure), `${name}: ${figure}`);
       // A live cell's is an image until its model computes.
-      assert(/<div class="(figure" role="img" aria-label="[^"]{9}|still">)/.test(figure), `${name}: ${figure}`);
+      assert(
+        /<div class="(figure" role="img" aria-label="[^"]{9}|still">)/.test(figure),
+        `${name}: ${figure}`,
+      );
     }
   }
 });
