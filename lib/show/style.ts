@@ -61,7 +61,7 @@ const known: Readonly<Record<string, Readonly<Record<string, readonly [color: st
     none: [palette.black, 4],
     rotary: [palette.green, 0],
     alibi: [palette.purple, 5],
-    relative: [palette.purple, 1],
+    relative: ["#7A4B1E", 1], // The palette has seven colours.
   },
   model: {
     gpt1: [palette.blue, 0],

@@ -1,6 +1,6 @@
 import { decode } from "fast-png";
 import { JSDOM } from "jsdom";
-import { presets, shapes, totalSize } from "../../lib/model/mod.ts";
+import { positionKinds, presets, shapes, totalSize } from "../../lib/model/mod.ts";
 import {
   armStyle,
   bars,
@@ -149,6 +149,11 @@ Deno.test("an unknown arm's look follows from FNV-1a of its name, a number's fro
   const parts = of({ positions: "learned", model: null, lambda: 0.5 });
   assertEquals([parts.color, parts.dash], [of({ positions: "learned" }).color, of({ lambda: 0.5 }).dash]);
   assertEquals(of({ positions: "learned" }), armStyle({ name: "learned" }));
+});
+
+Deno.test("each kind of positions has a colour of its own", () => {
+  const colors = positionKinds.map((kind) => armStyle({ name: "any", levels: { positions: kind } }).color);
+  assertEquals(new Set(colors).size, 8);
 });
 
 Deno.test("words in an arm's colour have contrast enough on white", () => {
