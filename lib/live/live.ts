@@ -208,13 +208,16 @@ const LISTED = 8;
 
 /** The most probable tokens after a text, of each model; a token of one has its bar of the other, too. */
 function textFigure(models: readonly Kept[], text: string): Figure {
-  const arms = models.map(({ lm, record: { name } }) => {
+  const kinds = models.map(({ lm }) => lm.config.positions.kind);
+  const differ = new Set(kinds).size === kinds.length; // Then each looks like its positions, as in other figures.
+  const arms = models.map(({ lm, record: { name } }, i) => {
     const { pieces } = lm.tokenizer;
     const ids = [...lm.tokenizer.encode(text)].slice(-lm.config.context), last = ids.length - 1;
     if (last < 0) throw new InputError(`Cannot make a live cell of ${quoted(text)} as it has no tokens`);
     const probabilities = nextProbabilities(lm, read(lm, ids, -1), last);
     return {
       name,
+      ...differ && { levels: { positions: kinds[i]! } },
       pieces,
       probabilities,
       most: Array.from(largest(probabilities, LISTED), (id) => pieces[id]!),
@@ -222,8 +225,10 @@ function textFigure(models: readonly Kept[], text: string): Figure {
   });
   const groups = [...new Set(arms.flatMap(({ most }) => most))].map((piece) => ({
     name: shown(piece),
-    bars: arms.filter(({ pieces }) => pieces.includes(piece)).map(({ name, pieces, probabilities }) => ({
-      name,
+    bars: arms.filter(({ pieces }) => pieces.includes(piece)).map((
+      { pieces, probabilities, most: _, ...look },
+    ) => ({
+      ...look,
       mean: 100 * probabilities[pieces.indexOf(piece)]!,
     })),
   }));
