@@ -6,25 +6,19 @@
  */
 import { pathToFileURL } from "node:url";
 import { assert } from "./assert.ts";
-import { root } from "./programs.ts";
+import { sources } from "./sources.ts";
 
-async function* filesOf(folder: string): AsyncGenerator<string> {
-  for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    if (isDirectory) yield* filesOf(`${folder}/${name}`);
-    else if (name.endsWith(".ts")) yield `${folder}/${name}`;
-  }
-}
-
+const kit = new URL("../", import.meta.url);
 const folder = await Deno.makeTempDir();
 let count = 0;
-for (const path of [`${root}mod.ts`, ...await Array.fromAsync(filesOf(`${root}lib`))]) {
-  const text = await Deno.readTextFile(path);
+for (const file of [new URL("mod.ts", kit), ...await Array.fromAsync(sources(new URL("lib/", kit)))]) {
+  const text = await Deno.readTextFile(file);
   for (const { 1: lines, index } of text.matchAll(/^ \* ```ts\n((?: \*.*\n)*?) \* ```$/gm)) {
     const line = text.slice(0, index).split("\n").length;
-    Deno.test(`example of ${path.slice(root.length)}, line ${line}`, async () => {
+    Deno.test(`example of ${file.href.slice(kit.href.length)}, line ${line}`, async () => {
       const code = lines!.replace(/^ \* ?/gm, "").replace(
         /(from|import\() ?"(\.[^"]*)"/g, // Where the example is written there are other files.
-        (_, before, file) => `${before} ${JSON.stringify(new URL(file, pathToFileURL(path)).href)}`,
+        (_, before, path) => `${before} ${JSON.stringify(new URL(path, file).href)}`,
       );
       const example = `${folder}/${++count}.ts`;
       await Deno.writeTextFile(example, code);

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "./assert.ts";
+import { sources } from "./sources.ts";
 
 const lib = new URL("../lib/", import.meta.url);
 
@@ -27,13 +28,6 @@ const exceptions: Record<string, string> = {
   "live/page.ts": "a page is made without a model",
   "text/inputs.ts": "a page is made without a tokenizer",
 };
-
-async function* sources(folder: URL): AsyncGenerator<URL> {
-  for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    if (isDirectory) yield* sources(new URL(`${name}/`, folder));
-    else if (name.endsWith(".ts")) yield new URL(name, folder);
-  }
-}
 
 /** The files that a file of lib imports, as paths in lib. */
 async function importsOf(file: URL): Promise<string[]> {

@@ -106,9 +106,10 @@ Deno.test("the studies in data/studies can be repeated from their files, if thei
       ...settings,
       finetune,
     });
-    if (name === "ablate") {
-      assertEquals({ ...found, folder: "" }, { ...settleStudy(studies.ablate, {}), folder: "" });
-    }
+    if (name !== "ablate") continue;
+    assertEquals({ ...found, folder: "" }, { ...settleStudy(studies.ablate, {}), folder: "" });
+    const other = settleStudy(studies.compare, await readConfig(path, studySettings, (values) => values));
+    assertEquals({ ...other, folder: "" }, { ...found, folder: "" }, "with another command's defaults");
   }
 });
 
