@@ -141,7 +141,7 @@ function commandOf(name: keyof typeof studies): Command {
   );
   addSettings(command, settingsFor(name), {
     "Arms": ["models", "positions", "lambda", "transfer", "tasks", "vary", "seeds"],
-    "Tuning": ["tune", "tunePer", "tuneAt"],
+    "Tuning": ["tune", "tunePer", "tuneAt", "tunedBy"],
     "Model size": ["preset", "size"],
     "Pre-training": [
       "pretrained",

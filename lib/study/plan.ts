@@ -16,8 +16,9 @@ import {
   silence,
   stableUpdates,
 } from "../train/mod.ts";
-import { InputError } from "../errors.ts";
+import { InputError, named } from "../errors.ts";
 import { combinations, type Level, type Levels, withValues } from "./factors.ts";
+import { foundIn } from "./published.ts";
 import {
   factorLevels,
   hasPositions,
@@ -43,6 +44,7 @@ import {
   tasksFor,
   windowOf,
 } from "./inputs.ts";
+import type { Tried } from "./tuning.ts";
 
 /** A run of a study: training and evaluation of a model. */
 export interface PlannedRun {
@@ -157,6 +159,8 @@ export interface Plan {
   readonly runs: readonly Run[];
   readonly open: readonly OpenRun[];
   readonly choices: readonly Choice[];
+  /** The searches of another study whose choices are used. */
+  readonly tried: readonly Tried[];
   readonly tokenizers: readonly Tokenizer[];
   readonly texts: readonly HeldoutText[];
   /** Indices of test examples in the full test split. */
@@ -182,6 +186,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       Object.entries(tunedSettings(study)).filter(([path]) => path.startsWith(`${group}.`)),
     ));
   const [readers, tuners] = [candidatesOf("pretrain"), candidatesOf("finetune")];
+  const others = study.tunedBy === undefined ? undefined : await searchesIn(study.tunedBy);
   const optionsOf = <Group extends "pretrain" | "finetune">(
     cell: Cell,
     group: Group,
@@ -292,6 +297,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       string,
       Omit<Choice, "levels" | "runs"> & { levels: Levels; runs: Map<string, Run>[] }
     >();
+    const tried = new Set<Tried>();
     const add = <R extends Run>(run: R): R => {
       found.set(run.key, { ...run, arms: [...found.get(run.key)?.arms ?? [], ...run.arms] });
       return run;
@@ -306,6 +312,11 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       runOf: (candidate: Choice["candidates"][number], number: number) => Run,
     ) => {
       if (candidates.length === 1) return candidates[0]!;
+      if (others) {
+        const some = others(task, levels, candidates);
+        for (const one of some) tried.add(one);
+        return some.find(({ isChosen }) => isChosen)!.settings;
+      }
       const runs = isSearched(levels, study)
         ? candidates.map((candidate) => tuningSeeds.map((_, i) => add(runOf(candidate, i))))
         : [];
@@ -415,8 +426,34 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
         ...choice,
         runs: runs.map((some) => [...some.values()]),
       })),
+      tried: [...tried],
       ...{ tokenizers, texts, orders, clusters },
     };
+  };
+}
+
+/** Returns a function that finds the search of a finished study for an arm of this one. */
+async function searchesIn(
+  folder: string,
+): Promise<(task: string | undefined, levels: Levels, candidates: Choice["candidates"]) => readonly Tried[]> {
+  const { tried, choices } = await foundIn(folder);
+  const refuse = (why: string): never => {
+    throw new InputError(`Cannot use what the study in ${named(folder)} chose as ${why}`);
+  };
+  if (tried.length === 0) return refuse("it tuned nothing");
+  if (tried.filter(({ isChosen }) => isChosen).length < choices) return refuse("its tuning is not finished");
+  return (task, levels, candidates) => {
+    const ofArm = (one: Tried) =>
+      one.task === task &&
+      Object.entries(one.levels).every(([name, level]) => level === null || level === levels[name]);
+    const found = tried.filter(ofArm);
+    const arms = new Set(found.map((one) => JSON.stringify(one.levels)));
+    const arm = [task, labelOf({ levels })].filter(Boolean).join(", ");
+    if (arms.size !== 1) return refuse(`it has ${arms.size || "no"} searches for ${arm}`);
+    const textOf = (all: readonly Tried["settings"][]) => all.map((one) => JSON.stringify(one)).join(" ");
+    const [theirs, ours] = [found.map(({ settings }) => settings), candidates].map(textOf);
+    if (theirs !== ours) return refuse(`for ${arm} it chose among ${theirs}, not ${ours}`);
+    return found;
   };
 }
 
@@ -520,7 +557,7 @@ function nameOf({ file, arms, tuned, isTuning }: Run, { vary = {} }: StudySettin
 }
 
 /** The levels of an arm that has no runs yet. */
-function labelOf({ levels }: Cell, without: Levels = {}): string {
+function labelOf({ levels }: Pick<Cell, "levels">, without: Levels = {}): string {
   return Object.entries({ ...levels, ...without }).filter(([, level]) => level !== null)
     .map(([path, level]) => `${path}=${level}`).join(" ");
 }

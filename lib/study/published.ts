@@ -31,6 +31,11 @@ const MOST = { compressed: 2 ** 26, text: 2 ** 28 };
  * ```
  */
 export async function openStudy(folder: string): Promise<Study> {
+  return studyOf(await foundIn(folder));
+}
+
+/** What {@linkcode openStudy} summarises. */
+export async function foundIn(folder: string): Promise<Found> {
   checked("open a study", "folder", text, folder);
   const refuse = (why: string): never => {
     throw new InputError(`Cannot open a study in ${named(folder)} as ${why}`);
@@ -49,7 +54,7 @@ export async function openStudy(folder: string): Promise<Study> {
     (why) => refuse(`${FILE} has ${why}`),
   );
   const study = { ...studies.ablate, ...settle("open a study", factors, pick(settings)) } as StudySettings;
-  return studyOf({ study, complete: result["complete"] === true, failures: [], ...runs });
+  return { study, complete: result["complete"] === true, failures: [], ...runs };
 }
 
 /** The settings that a study's tables need. */
@@ -62,12 +67,26 @@ const {
   tune,
   tunePer,
   tuneAt,
+  tunedBy,
   margins,
   mainContrasts,
   pretrained,
 } = studySettings;
 const factors = {
-  ...{ models, positions, lambda, transfer, vary, tune, tunePer, tuneAt, margins, mainContrasts, pretrained },
+  ...{
+    models,
+    positions,
+    lambda,
+    transfer,
+    vary,
+    tune,
+    tunePer,
+    tuneAt,
+    tunedBy,
+    margins,
+    mainContrasts,
+    pretrained,
+  },
 };
 
 const pick = (settings: Readonly<Record<string, unknown>>): unknown =>

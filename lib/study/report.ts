@@ -21,7 +21,8 @@ export function tuningText(
     return "**No arm was tuned**: settings of training that are no factor are the same for all, and others may change " +
       "the differences.";
   }
-  const { seeds } = study.tune, encoder = study.models.find((model) => !isCausal(model));
+  const seeds = tried[0]?.scores.length ?? study.tune["seeds"],
+    encoder = study.models.find((model) => !isCausal(model));
   const several = Object.entries(tunedSettings(study)).filter(([, levels]) => levels.length > 1);
   const per = study.tunePer ? `each level of ${study.tunePer.map(factorLabel).join(" and ")}` : "each arm";
   const at = Object.entries(study.tuneAt ?? {})
@@ -44,8 +45,9 @@ export function tuningText(
   });
   if (searches.length === 0) return "**No arm was tuned**: each setting to tune has one value only.";
   const made = tried.filter(({ isChosen }) => isChosen).length;
+  const by = study.tunedBy === undefined ? "" : `, by the study in ${study.tunedBy}, on models of its own`;
   return [
-    `**Tuning**: ${per} has the same search${at}${
+    `**Tuning**${by}: ${per} has the same search${at}${
       at && ", whose choice serves all"
     }, with ${seeds} seeds of its own. ` +
     `Bold is chosen: the first of what is equal within 0.002 bits or half a point. ${searches.join(" ")}` +

@@ -124,6 +124,11 @@ export interface StudySettings {
    */
   readonly tuneAt?: Vary;
   /**
+   * Folder of a finished study whose choices are used instead of a search: to repeat it with other seeds, or a part of
+   * its arms. Both have the same `tune`. Default: none.
+   */
+  readonly tunedBy?: string;
+  /**
    * An included pre-trained model from which every arm starts, instead of pre-training its own. Size, merges and corpus
    * are then the model's, and seeds differ in fine-tuning only. Default: none.
    */
@@ -265,6 +270,12 @@ export const studySettings = {
     unit: "factor=value,…",
     otherwise: "all levels",
   },
+  tunedBy: {
+    ...text,
+    about: "folder of a finished study whose choices are used instead of a search",
+    unit: "folder",
+    otherwise: "none",
+  },
   corpus: { ...corpusOrName, about: "corpus, text file or folder to pre-train on", unit: "name" },
   merges: bpeSettings.merges,
   pretrain: {
@@ -355,6 +366,7 @@ const noFactors = [
     "vary",
     "seeds",
     "tune",
+    "tunedBy",
     "folder",
     "saveEvery",
     "workers",
@@ -427,11 +439,16 @@ export function factorsOf(
 const matters = (factor: string, task: Level): boolean => task !== TEXT || ofPretraining(factor);
 
 /** Checks for which levels of the factors searches are made. */
-function checkSearches({ tune, tunePer = [], tuneAt = {}, ...study }: StudySettings): void {
-  for (
-    const [name, given] of Object.entries({ tunePer: tunePer.length, tuneAt: Object.keys(tuneAt).length })
-  ) {
-    if (given > 0 && !tune) {
+function checkSearches({ tune, tunePer = [], tuneAt = {}, tunedBy, ...study }: StudySettings): void {
+  const given = {
+    ...{
+      tunePer: tunePer.length > 0,
+      tuneAt: Object.keys(tuneAt).length > 0,
+      tunedBy: tunedBy !== undefined,
+    },
+  };
+  for (const [name, isGiven] of Object.entries(given)) {
+    if (isGiven && !tune) {
       throw new InputError(`Cannot use ${name} without tune, which names the settings to choose`);
     }
   }
@@ -666,7 +683,7 @@ const FEW = 2;
  * values that takes time the values become small ones, as many and in the same order; of those to choose from two stay.
  */
 export function smoke(study: StudyChanges): StudySettings {
-  const { mainContrasts: _, ...asked } = settle(
+  const { mainContrasts: _, tunedBy: __, ...asked } = settle(
     "make a study small",
     withDefaults(studySettings, ablation),
     study,

@@ -1,7 +1,15 @@
 /** Any setting is a factor: a column, effects, a choice by validation, without code of its own. */
 import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
-import { ablate, smoke, studies, type StudyOptions, type StudySettings } from "../../lib/study/mod.ts";
+import type { Levels } from "../../lib/study/factors.ts";
+import {
+  ablate,
+  openStudy,
+  smoke,
+  studies,
+  type StudyOptions,
+  type StudySettings,
+} from "../../lib/study/mod.ts";
 import { seedsOf, settleOptions, settleStudy } from "../../lib/study/settings.ts";
 import { planOf } from "../../lib/study/tuning.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
@@ -344,6 +352,7 @@ Deno.test("what cannot vary or be tuned is refused with what would work", async 
         /^Cannot tune per "task" as tasks always choose separately$/,
       ],
       [{ tuneAt: { "pretrain.updates": [10] } }, /^Cannot use tuneAt without tune/],
+      [{ tunedBy: "data/studies/ablate" }, /^Cannot use tunedBy without tune/],
       [
         { tune: rates, tunePer: ["positions"], tuneAt: { heads: [2] } },
         /^Cannot tune at "preset\.heads" as there is no such factor/,
@@ -466,6 +475,35 @@ Deno.test("each arm chooses its settings on validation, with seeds of its own, a
     for await (const _ of ablate(options)) throw new Error("all runs are there");
     const again = await ablate(options);
     assertEquals([untimed(again), again.report], [untimed(study), study.report]);
+
+    // Repeated with a seed of its own, and one of its arms, it searches nothing and has the same settings.
+    const repeated: StudyOptions = {
+      ...{ base: small, lambda: 0.5, tune, seeds: [7], workers: 1, tunedBy: folder },
+      folder: `${folder}/repeated`,
+    };
+    const { runs } = await planOf(settleOptions(repeated));
+    assertEquals(runs.map(({ seed, isTuning }) => [seed, isTuning]), [[7, false], [7, false]]);
+    const repetition = await ablate(repeated), opened = await openStudy(`${folder}/repeated`);
+    const settingsOf = ({ levels, tuned }: { levels: Levels; tuned: Levels }) =>
+      levels["lambda"] === 0.5 && tuned;
+    assertEquals(
+      repetition.finetuned.map(settingsOf),
+      study.finetuned.map(settingsOf).filter(Boolean).slice(1),
+    );
+    assertEquals([repetition.complete, repetition.tuning.numRows()], [true, 2 + 4]);
+    assert(
+      repetition.report.includes(`**Tuning**, by the study in ${folder}, on models of its own: each arm has`),
+    );
+    assertEquals(opened.report, repetition.report);
+    const refused: [StudyOptions, RegExp][] = [
+      [{ lambda: [0.5, 1] }, /chose as it has no searches for sky, model=gpt1 positions=learned lambda=1 tr/],
+      [{ tune: { "finetune.rate": [1e-9, 1e-2] } }, /for sky, .* it chose among \{.*\}, not \{/],
+      [{ tunedBy: `${folder}/none` }, /as it has no study\.json/],
+      [{ tunedBy: "data/studies/ablate" }, /as it tuned nothing$/],
+    ];
+    for (const [change, sentence] of refused) {
+      await assertRefused(() => ablate({ ...repeated, ...change }), sentence);
+    }
   }));
 
 Deno.test("pre-training is tuned on text that is not reported", async () => {
