@@ -50,3 +50,21 @@ export function unescapeText(html: string): string {
   return html.replace(/<br ?\/?>/gi, " ").replace(/<[^<>]*>/g, "")
     .replace(/&(amp|lt|gt|quot);/g, (_, name) => entities[name]!);
 }
+
+/**
+ * HTML in ASCII: other characters as references. A browser then keeps a large page in a byte a character, not two, and
+ * reads one of 5 MB in three quarters of the time. Scripts and styles, in which references mean nothing, must be ASCII.
+ *
+ * @param html Any HTML.
+ * @returns The same, to a browser.
+ *
+ * @example
+ * ```ts
+ * import { asciiHtml } from "./markup.ts";
+ *
+ * console.log(asciiHtml("<p>λ</p>")); // <p>&#955;</p>
+ * ```
+ */
+export function asciiHtml(html: string): string {
+  return html.replace(/[^\0-\x7f]/gu, (character) => `&#${character.codePointAt(0)};`);
+}

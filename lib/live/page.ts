@@ -40,5 +40,6 @@ async function kernels(): Promise<Uint8Array> {
 }
 
 const START = `{${INFLATE}
+  globalThis.inflate = inflate; // For the program.
   run("app").catch((error) => console.info("Live cells stay as they are: " + error));
 }`;

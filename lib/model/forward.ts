@@ -1,7 +1,6 @@
 import * as tf from "../tfjs.ts";
 import {
   attention,
-  attentionWeights,
   attentionWithCache,
   dropout,
   type DropoutMask,
@@ -210,10 +209,10 @@ function passOf(
     const qkv = factors ? rotary(x as tf.Tensor3D, heads, factors) : x as tf.Tensor3D; // (N, T, 3d)
     const before = cache?.layers[i] as KeyValues | undefined;
     const settings = { bias: biases, lengths, dropout: maskAt(1 + 3 * i), past: before };
-    onAttention?.(i, attentionWeights(qkv, heads, settings).weights);
-    if (!cache) return attention(qkv, heads, settings); // (N, T, d)
-    const { a, k, v } = attentionWithCache(qkv, heads, settings);
-    layers.push({ k, v }); // Without `a`, which would never be freed.
+    if (!cache && !onAttention) return attention(qkv, heads, settings); // (N, T, d)
+    const { a, weights, k, v } = attentionWithCache(qkv, heads, settings);
+    onAttention?.(i, weights);
+    if (cache) layers.push({ k, v }); // The rest would never be freed.
     return a; // (N, T, d)
   };
   return { parameters, config, maskAt, attend, cache, layers };

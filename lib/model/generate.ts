@@ -1,5 +1,6 @@
 import * as tf from "../tfjs.ts";
 import { InputError } from "../errors.ts";
+import { allFinite } from "../foreign.ts";
 import { asRun, keyOf, type Run, threefry } from "../engine/mod.ts";
 import { limit, number, type SchemaOf, settle, signal as signals, whole } from "../settings.ts";
 import { stopSignal, yieldToEventLoop } from "../stop.ts";
@@ -105,7 +106,7 @@ async function* steps(
       cache = newCache;
       processed = ids.length;
       const logits = await scores.data<"float32">().finally(() => scores.dispose());
-      if (!logits.every(Number.isFinite)) {
+      if (!allFinite(logits)) {
         throw new InputError("Cannot continue the text as the model's logits are not finite numbers");
       }
       // Word i of the stream, in [0, 1).

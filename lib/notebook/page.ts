@@ -1,5 +1,5 @@
 import type { LiveParts } from "../live/page.ts";
-import { escapeAttribute, escapeText } from "../markup.ts";
+import { asciiHtml, escapeAttribute, escapeText } from "../markup.ts";
 import { figureScripts } from "./plotly.ts";
 
 /** A page to link to. */
@@ -48,7 +48,7 @@ export function pageHtml(
     "form-action 'none'",
   ].join("; ");
   const top = navigationHtml("Notebooks", navigation);
-  return `<!DOCTYPE html>
+  return asciiHtml(`<!DOCTYPE html>
 <html lang="${lang}">
 <head>
 <meta charset="utf-8">
@@ -66,7 +66,7 @@ ${navigationHtml("Notebooks, at the end of the page", navigation)}
 ${parts.map(({ html }) => html).join("\n")}
 </body>
 </html>
-`;
+`);
 }
 
 /** Links to the pages around a page; empty if there are none. */
@@ -117,7 +117,7 @@ th, td { padding: .3rem .75rem; border-bottom: 1px solid var(--line); text-align
 thead > tr > * { border-bottom: 2px solid var(--quiet); }
 th { text-wrap: balance; }
 th[scope="row"] { font-weight: normal; }
-td:first-child { min-width: 4em; } /* "λ = 0.5" on one line */
+td:first-child { min-width: 4em; } /* "lambda = 0.5" on one line */
 .right { text-align: right; }
 math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", "DejaVu Math TeX Gyre", math; font-size: 1.05em; }
 math[display="block"] { margin: 1rem 0; }

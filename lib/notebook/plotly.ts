@@ -27,7 +27,8 @@ export function figureJson(
         (key === "source" && !/^data:image\//.test(String(value)))
         ? undefined
         : value;
-    const json = JSON.stringify({ data, layout: layout ?? {}, frames }, harmless).replaceAll("<", "\\u003c");
+    const json = JSON.stringify({ data, layout: layout ?? {}, frames }, harmless)
+      .replace(/[<\x80-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
     return json.length <= MAX_FIGURE ? json : undefined;
   } catch (error) {
     if (error instanceof RangeError) return undefined; // Its nesting exceeds the stack.

@@ -461,7 +461,7 @@ Deno.test("`deno task render` writes a set of pages without a dead link, and the
   assertEquals(addresses(index), names);
   assert(
     index.includes(
-      '<a href="01_tokens.html">01 · Tokens</a><p>A language model reads integers, which stand for pieces of text.</p>',
+      '<a href="01_tokens.html">01 &#183; Tokens</a><p>A language model reads integers, which stand for pieces of text.</p>',
     ),
   );
   for (const [i, name] of names.entries()) {
@@ -469,6 +469,9 @@ Deno.test("`deno task render` writes a set of pages without a dead link, and the
     const models = page.match(/ data-block="(?!app"|wasm"|plotly")/g) ?? []; // Of live cells, beside what runs them.
     const limit = 3.5e6 + (models.length > 0 ? 0.5e6 + 4.5e6 * models.length : 0);
     assert(page.includes("<section") && page.length < limit, `${name}: ${page.length}`);
+    assert(/^[\0-\x7f]*$/.test(page), `${name} is not ASCII`);
+    const code = page.match(/<(script|style)[^>]*>[^]*?<\/\1>/g)!.join("");
+    assert(!code.includes("&#"), `${name}: a reference in a script means nothing`);
     const navs = page.match(/<nav [^]*?<\/nav>/g) ?? [];
     const around = ["index.html", names[i - 1], names[i + 1]].filter((it) => it !== undefined);
     assertEquals(navs.map(addresses), [around, around], name);

@@ -34,6 +34,14 @@ export interface CachedAttentionOptions extends AttentionOptions {
   readonly past?: KeyValues | undefined;
 }
 
+/** What {@linkcode attentionWithCache} gives: N sequences, T new tokens, S tokens so far, H heads. */
+export interface Attended extends KeyValues {
+  /** The heads' values merged (N, T, d). */
+  readonly a: tf.Tensor3D;
+  /** How much each new token attends to each of all (N, H, T, S), before dropout. */
+  readonly weights: Tensor4D;
+}
+
 /**
  * Attention of all heads, `softmax(q·kᵀ/√(d/H) + bias, masked)·v`, a query seeing the keys up to its own position
  * (§3.1, eq. 2: masked self-attention); or, where lengths are given, all keys but padding.
@@ -54,36 +62,29 @@ export function attentionReference(
   heads: number,
   options: AttentionOptions = {},
 ): tf.Tensor3D {
-  return attentionWithCache(qkv, heads, options).a;
+  return attentionWithCacheReference(qkv, heads, options).a;
 }
 
 /**
- * {@linkcode attention} for a text that is read piece by piece: the T new tokens see those in the cache, too. It has
- * no fused implementation: generation calls it for a token at a time.
- *
- * @returns The heads' values merged (N, T, d), and keys and values of all S tokens so far (N, H, S, d/H).
+ * {@linkcode attention} for a text that is read piece by piece, or that is looked at: the T new tokens see those in the
+ * cache, too. The fused implementation has neither gradients nor dropout.
  */
 export function attentionWithCache(
   qkv: tf.Tensor3D,
   heads: number,
   options: CachedAttentionOptions = {},
-): KeyValues & { readonly a: tf.Tensor3D } {
-  const [N, T, width] = qkv.shape;
-  const { weights, k, v } = attentionWeights(qkv, heads, options);
-  const mixed = tf.matMul(dropoutReference(weights, options.dropout) as tf.Tensor4D, v); // (N, H, T, d/H)
-  return { a: mixed.transpose([0, 2, 1, 3]).reshape([N, T, width / 3]), k, v };
+): Attended {
+  if (options.dropout || tf.engine().isTapeOn()) return attentionWithCacheReference(qkv, heads, options);
+  const implementations = { reference: attentionWithCacheReference, fused: attentionWithCacheFused };
+  return compute(implementations, qkv, heads, options);
 }
 
-/**
- * How much each of the T new tokens attends to each of all S: a softmax over those that it may see.
- *
- * @returns The weights (N, H, T, S), before dropout, and keys and values of all S tokens so far (N, H, S, d/H).
- */
-export function attentionWeights(
+/** The reference of {@linkcode attentionWithCache}. */
+export function attentionWithCacheReference(
   qkv: tf.Tensor3D,
   heads: number,
-  { past, bias, lengths }: CachedAttentionOptions = {},
-): KeyValues & { readonly weights: tf.Tensor4D } {
+  { past, bias, lengths, dropout }: CachedAttentionOptions = {},
+): Attended {
   const [N, T, width] = qkv.shape;
   const d = width / 3;
   const split = tf.split(qkv, 3, -1).map((x) =>
@@ -104,8 +105,54 @@ export function attentionWeights(
   const seen = (lengths
     ? keys.less(tf.tensor(lengths, [N, 1, 1, 1], "int32")) // (N, 1, 1, S)
     : keys.lessEqual(queries)).cast("float32"); // (T, S)
-  const masked = scores.mul(seen).add(seen.sub(1).mul(1e9));
-  return { weights: masked.softmax() as tf.Tensor4D, k, v };
+  const weights = scores.mul(seen).add(seen.sub(1).mul(1e9)).softmax() as tf.Tensor4D; // (N, H, T, S)
+  const mixed = tf.matMul(dropoutReference(weights, dropout) as tf.Tensor4D, v); // (N, H, T, d/H)
+  return { a: mixed.transpose<tf.Tensor4D>([0, 2, 1, 3]).reshape([N, T, d]), weights, k, v };
+}
+
+/** {@linkcode attentionWithCache}, fused: generation calls it for a token at a time, in which stock operations idle. */
+export function attentionWithCacheFused(
+  wasm: WasmContext,
+  qkv: tf.Tensor3D,
+  heads: number,
+  { past, bias, lengths }: CachedAttentionOptions = {},
+): Attended {
+  const { addressOf, make, memory, scratch } = wasm;
+  const [N, T, width] = qkv.shape, before = past?.k.shape[2] ?? 0, S = before + T;
+  if (lengths) checkLengths(lengths, N, T);
+  if (bias) checkBias(bias, S, heads);
+  const d = width / 3, size = d / heads;
+  const [k0, k1, threshold, kept] = dropoutArguments(undefined);
+  const a = make([N, T, d]) as tf.Tensor3D, weights = make([N, heads, T, S]) as tf.Tensor4D;
+  const k = make([N, heads, S, size]) as tf.Tensor4D, v = make([N, heads, S, size]) as tf.Tensor4D;
+  const distances = bias ? 2 * S - 1 : 0, [perHead] = scratch(4 * heads * distances);
+  if (bias) transpose(wasm, distances, heads, addressOf(bias), perHead, 1);
+  const [from, to, all] = [qkv, a, weights].map((x) => addressOf(x)) as [number, number, number];
+  const bytes = new Uint8Array(memory.buffer), row = 4 * size;
+  const stores = ([[k, past?.k], [v, past?.v]] as const).map(([store, old]) => [
+    addressOf(store),
+    old ? addressOf(old) : 0,
+  ]) as [[number, number], [number, number]];
+  eachHead(wasm, { N, T, heads, size, lengths }, (kernels, head, inner, outer, _, keys) => {
+    const q = from + inner, scores = all + 4 * head * T * S;
+    const [key, value] = stores.map(([store, old], i) => {
+      const at = store + row * S * head;
+      bytes.copyWithin(at, old + row * before * head, old + row * before * (head + 1));
+      for (let t = 0; t < T; t++) {
+        const token = q + 4 * (width * t + d * (i + 1));
+        bytes.copyWithin(at + row * (before + t), token, token + row);
+      }
+      return at;
+    }) as [number, number];
+    const biases = bias ? perHead + 4 * (head % heads * distances + T - 1) : 0; // Of the first token and key 0.
+    gemm(kernels, ABt, [T, S, size], q, width, key, size, scores, S);
+    // deno-fmt-ignore
+    kernels.softmax(
+      before, S, S, keys, 1 / Math.sqrt(size), biases, scores, 0, 0, k0, k1, threshold, kept, 0,
+    );
+    gemm(kernels, AB, [T, size, S], scores, S, value, size, to + outer, d);
+  });
+  return { a, weights, k, v };
 }
 
 /** Rows of scores that are computed together, so that few beyond the diagonal are. */
@@ -273,6 +320,8 @@ function transpose(
   }
 }
 
+const valuesOf = ({ a, weights, k, v }: Attended): tf.Tensor[] => [a, weights, k, v];
+
 /** What is compared. */
 export const cases: Case[] = [
   ...casesOf(attention, attentionReference, [
@@ -286,11 +335,20 @@ export const cases: Case[] = [
         op(qkv as tf.Tensor3D, 2, { bias: bias as tf.Tensor2D, dropout: sampleMask, lengths }),
     })),
   ]),
-  ...casesOf(attentionWithCache, attentionWithCache, [{
-    shapes: [[1, 2, 30], [1, 2, 4, 5], [1, 2, 4, 5]],
-    call(attentionWithCache, qkv, k, v) {
-      const read = attentionWithCache(qkv as tf.Tensor3D, 2, { past: { k, v } as KeyValues });
-      return [read.a, read.k, read.v];
+  ...casesOf(attentionWithCache, attentionWithCacheReference, [
+    ...([{}, { lengths: Int32Array.of(2, 3) }] as const).map((options) => ({
+      shapes: [[2, 3, 30], [5, 2]],
+      call: (op: typeof attentionWithCache, qkv?: tf.Tensor, bias?: tf.Tensor) =>
+        valuesOf(op(qkv as tf.Tensor3D, 2, { ...options, bias: bias as tf.Tensor2D })),
+    })),
+    ...[1, 3].map((T) => ({
+      shapes: [[2, T, 30], [2, 2, 4, 5], [2, 2, 4, 5], [2 * (4 + T) - 1, 2]],
+      call: (op: typeof attentionWithCache, ...[qkv, k, v, bias]: tf.Tensor[]) =>
+        valuesOf(op(qkv as tf.Tensor3D, 2, { past: { k, v } as KeyValues, bias: bias as tf.Tensor2D })),
+    })),
+    {
+      shapes: [[1, 1, 24], [1, 2, 70, 4], [1, 2, 70, 4]],
+      call: (op, qkv, k, v) => valuesOf(op(qkv as tf.Tensor3D, 2, { past: { k, v } as KeyValues })),
     },
-  }]),
+  ]),
 ];

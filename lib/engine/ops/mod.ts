@@ -22,7 +22,6 @@ export { adam, type AdamStep } from "./adam.ts";
 export {
   attention,
   type AttentionOptions,
-  attentionWeights,
   attentionWithCache,
   type CachedAttentionOptions,
   type KeyValues,

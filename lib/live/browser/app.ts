@@ -22,14 +22,10 @@ const whole = new Promise<void>((resolve) => {
   else resolve();
 });
 
-/** Decompresses data of the page; only the page's own have the attribute. */
-async function unpacked(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  const base64 = document.querySelector(`script[data-block="${name}"]`)!.textContent!;
-  const letters = atob(base64), packed = new Uint8Array(letters.length);
-  for (let i = 0; i < packed.length; i++) packed[i] = letters.charCodeAt(i); // A callback would take a second.
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
+/** The content of a block of the page's, which the script that starts this program decompresses. */
+declare const inflate: (name: string) => Promise<Response>;
+
+const unpacked = async (name: string) => new Uint8Array(await (await inflate(name)).arrayBuffer());
 
 /** Starts tfjs' wasm backend from bytes in the page, as a page from a file can load nothing. */
 async function startEngine(): Promise<void> {
@@ -43,13 +39,16 @@ async function startEngine(): Promise<void> {
 
 const models = new Map<string, Promise<LanguageModel>>();
 
-/** A model of the page, loaded once however many cells have it. */
-function modelOf(block: string): Promise<LanguageModel> {
+/** A model of the page, loaded once however many cells have it; unpacked while the engine starts. */
+function modelOf(block: string, engine: Promise<void>): Promise<LanguageModel> {
   let lm = models.get(block);
   if (!lm) {
     models.set(
       block,
-      lm = whole.then(() => unpacked(block)).then((bytes) => loadModel(joined(bytes))),
+      lm = unpacked(block).then(async (bytes) => {
+        await engine;
+        return loadModel(joined(bytes));
+      }),
     );
   }
   return lm;
@@ -57,13 +56,13 @@ function modelOf(block: string): Promise<LanguageModel> {
 
 /** Starts the page's live cells, one after another. What stands in one that does not start, stays. */
 async function start(): Promise<void> {
-  await startEngine();
+  const engine = startEngine();
   await whole;
   for (const place of document.querySelectorAll<HTMLElement>("[data-live]")) {
     try {
       const { models, text, example } = JSON.parse(place.dataset["live"]!) as LiveSpot;
       const loaded = await Promise.all(
-        models.map(async ({ block, name }) => ({ name, lm: await modelOf(block) })),
+        models.map(async ({ block, name }) => ({ name, lm: await modelOf(block, engine) })),
       );
       const cell = document.createElement("div");
       if (example) startTasks(cell, loaded, example);
