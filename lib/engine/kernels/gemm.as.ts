@@ -116,6 +116,75 @@ function packA(depth: i32, from: usize, step: usize, to: usize): void {
   for (; depth > 0; depth--, from += step, to += 4 * MR) v128.store(to, v128.load(from));
 }
 
+/** Columns of B that are multiplied by a single row together: more sums that wait for nothing than a tile has. */
+const WIDE = 32;
+const WIDE_T = 16;
+
+/** A row of A times 32 columns of B. */
+@inline
+function wide(depth: i32, a: usize, aStep: usize, b: usize, bStep: usize, c: usize, first: bool): void {
+  const zero = f32x4.splat(0);
+  let l0 = zero, h0 = zero, l1 = zero, h1 = zero, l2 = zero, h2 = zero, l3 = zero, h3 = zero;
+  for (; depth > 0; depth--, a += aStep, b += bStep) {
+    const x = v128.load_splat<f32>(a);
+    l0 = madd(x, v128.load(b), l0), h0 = madd(x, v128.load(b, 16), h0);
+    l1 = madd(x, v128.load(b, 32), l1), h1 = madd(x, v128.load(b, 48), h1);
+    l2 = madd(x, v128.load(b, 64), l2), h2 = madd(x, v128.load(b, 80), h2);
+    l3 = madd(x, v128.load(b, 96), l3), h3 = madd(x, v128.load(b, 112), h3);
+  }
+  put(c, l0, h0, first);
+  put(c + 32, l1, h1, first);
+  put(c + 64, l2, h2, first);
+  put(c + 96, l3, h3, first);
+}
+
+/** `sum` and four elements of a row of A times four columns of B, which lie in memory one by one. */
+@inline
+function four(x0: v128, x1: v128, x2: v128, x3: v128, b: usize, column: usize, sum: v128): v128 {
+  const c0 = v128.load(b), c1 = v128.load(b += column), c2 = v128.load(b += column), c3 = v128.load(b + column);
+  const low01 = v128.shuffle<f32>(c0, c1, 0, 4, 1, 5), high01 = v128.shuffle<f32>(c0, c1, 2, 6, 3, 7);
+  const low23 = v128.shuffle<f32>(c2, c3, 0, 4, 1, 5), high23 = v128.shuffle<f32>(c2, c3, 2, 6, 3, 7);
+  sum = madd(x0, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5), sum);
+  sum = madd(x1, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), sum);
+  sum = madd(x2, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), sum);
+  return madd(x3, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), sum);
+}
+
+/** A row of A times 16 columns of Bᵀ; `depth` is a multiple of 4. */
+@inline
+function wideT(depth: i32, a: usize, aStep: usize, b: usize, column: usize, c: usize, first: bool): void {
+  const zero = f32x4.splat(0), next = 4 * column;
+  let s0 = zero, s1 = zero, s2 = zero, s3 = zero;
+  for (; depth > 0; depth -= 4, b += 16) {
+    const x0 = v128.load_splat<f32>(a), x1 = v128.load_splat<f32>(a += aStep);
+    const x2 = v128.load_splat<f32>(a += aStep), x3 = v128.load_splat<f32>(a += aStep);
+    a += aStep;
+    s0 = four(x0, x1, x2, x3, b, column, s0);
+    s1 = four(x0, x1, x2, x3, b + next, column, s1);
+    s2 = four(x0, x1, x2, x3, b + 2 * next, column, s2);
+    s3 = four(x0, x1, x2, x3, b + 3 * next, column, s3);
+  }
+  put(c, s0, s1, first);
+  put(c + 32, s2, s3, first);
+}
+
+/** C = op(A)·op(B) of a single row, or C += that. @returns The first column that is left, as fewer are than it takes. */
+function single(
+  transB: bool, N: i32, K: i32, a: usize, aStep: usize, b: usize, column: usize, bStep: usize, c: usize, add: bool,
+): i32 {
+  const columns = transB ? WIDE_T : WIDE;
+  if (transB && K % 4 != 0) return 0;
+  let j = 0;
+  for (; j + columns <= N; j += columns, b += column * columns, c += 4 * columns) {
+    for (let k = 0; k < K; k += KC) {
+      const depth = min(KC, K - k), first = k == 0 && !add, pa = a + aStep * k, pb = b + bStep * k;
+      if (transB) wideT(depth, pa, aStep, pb, column, c, first);
+      else wide(depth, pa, aStep, pb, bStep, c, first);
+    }
+  }
+  return j;
+}
+
 /** C = op(A)·op(B), or C += that: M × K times K × N. Leading dimensions count elements; addresses are bytes. */
 export function gemm(
   transA: bool, transB: bool, M: i32, N: i32, K: i32, a: usize, lda: i32, b: usize, ldb: i32, c: usize, ldc: i32,
@@ -126,10 +195,11 @@ export function gemm(
   const cRow: usize = 4 * ldc;
   const aBlock = scratch + 4 * MR * NR, bBlock = aBlock + 4 * MC * KC;
   const packsA = transA && N >= COLUMNS_TO_PACK, packsB = transB || M >= ROWS_TO_PACK;
-  const wide = M < MC ? NR : NC; // One block of rows: a panel of B is used up at once, out of the first cache.
+  const block = M < MC ? NR : NC; // One block of rows: a panel of B is used up at once, out of the first cache.
+  const done = M == 1 ? single(transB, N, K, a, aStep, b, bColumn, bStep, c, add) : 0;
 
-  for (let j0 = 0; j0 < N; j0 += wide) {
-    const j1 = min(j0 + wide, N);
+  for (let j0 = done; j0 < N; j0 += block) {
+    const j1 = min(j0 + block, N);
     for (let k0 = 0; k0 < K; k0 += KC) {
       const depth = min(KC, K - k0), first = k0 == 0 && !add;
       for (let i0 = 0; i0 < M; i0 += MC) {
