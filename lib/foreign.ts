@@ -41,7 +41,8 @@ function because(why: string): never {
 
 function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1));
+  const parts: unknown[] = Array.isArray(value) ? value : Object.values(value);
+  return levels === 0 || parts.some((part) => isDeeper(part, levels - 1));
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
