@@ -6,7 +6,6 @@ import { InputError, quoted } from "../errors.ts";
 import { checkWritable, exists, readFile, writeAtomic } from "../files.ts";
 import { stopSignal } from "../stop.ts";
 import {
-  keys,
   type NgramBaselines,
   store,
   type Stored,
@@ -31,7 +30,7 @@ import { finetunedRows, pretrainedRows } from "./rows.ts";
 import { claimOf } from "./run.ts";
 import { settleOptions, type StudyOptions, type StudySettings } from "./settings.ts";
 import { TEXT } from "./effects.ts";
-import { writeRuns } from "./published.ts";
+import { askedOf, writeRuns } from "./published.ts";
 import { type Found, type Study, studyJson, studyOf } from "./study.ts";
 import { currentPlan, triedOf } from "./tuning.ts";
 import { workerProgram } from "./workers.ts";
@@ -263,26 +262,14 @@ async function writeStudy(
   result: Study,
   runs: readonly Stored<unknown>[],
 ): Promise<void> {
-  const { study } = found, { folder: _, saveEvery: __, ...settings } = study; // Results do not depend on these.
-  const names = (tasks: StudySettings["tasks"]) =>
-    tasks.map((task) => typeof task === "string" ? task : task.name);
-  const asked = {
-    ...settings,
-    corpus: study.pretrained !== undefined
-      ? undefined
-      : typeof study.corpus === "string"
-      ? study.corpus
-      : study.corpus.name,
-    tasks: names(study.tasks),
-    ...study.zeroShot && { zeroShot: names(study.zeroShot) },
-  };
+  const { study } = found;
   const tables = studyJson(result), rows = await writeRuns(study.folder, found);
   const key = digest([plan.runs.map(({ key }) => key), tables]);
   const path = `${study.folder}/study.json`;
   const before = await stored<{ readonly runs?: string }>(path, key).catch(() => undefined); // Any other is replaced.
   if (before?.result.runs !== rows) {
     const seconds = runs.reduce((sum, { provenance }) => sum + provenance.seconds, 0);
-    await store(path, { key, settings: keys().summaryOf(asked) }, { ...tables, runs: rows }, seconds);
+    await store(path, { key, settings: askedOf(study) }, { ...tables, runs: rows }, seconds);
   }
   const text = result.report, file = `${study.folder}/report.md`;
   if (await Deno.readTextFile(file).catch(() => "") !== text) await writeAtomic(file, [text]);

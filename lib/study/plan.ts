@@ -16,9 +16,9 @@ import {
   silence,
   stableUpdates,
 } from "../train/mod.ts";
-import { InputError, named } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import { combinations, type Level, type Levels, withValues } from "./factors.ts";
-import { foundIn } from "./published.ts";
+import { searchesFor } from "./published.ts";
 import {
   factorLevels,
   hasPositions,
@@ -186,7 +186,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       Object.entries(tunedSettings(study)).filter(([path]) => path.startsWith(`${group}.`)),
     ));
   const [readers, tuners] = [candidatesOf("pretrain"), candidatesOf("finetune")];
-  const others = study.tunedBy === undefined ? undefined : await searchesIn(study.tunedBy);
+  const others = study.tunedBy === undefined ? undefined : await searchesFor(study, study.tunedBy);
   const optionsOf = <Group extends "pretrain" | "finetune">(
     cell: Cell,
     group: Group,
@@ -313,7 +313,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
     ) => {
       if (candidates.length === 1) return candidates[0]!;
       if (others) {
-        const some = others(task, levels, candidates);
+        const some = others(task, levels, [task, labelOf({ levels })].filter(Boolean).join(", "));
         for (const one of some) tried.add(one);
         return some.find(({ isChosen }) => isChosen)!.settings;
       }
@@ -429,31 +429,6 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       tried: [...tried],
       ...{ tokenizers, texts, orders, clusters },
     };
-  };
-}
-
-/** Returns a function that finds the search of a finished study for an arm of this one. */
-async function searchesIn(
-  folder: string,
-): Promise<(task: string | undefined, levels: Levels, candidates: Choice["candidates"]) => readonly Tried[]> {
-  const { tried, choices } = await foundIn(folder);
-  const refuse = (why: string): never => {
-    throw new InputError(`Cannot use what the study in ${named(folder)} chose as ${why}`);
-  };
-  if (tried.length === 0) return refuse("it tuned nothing");
-  if (tried.filter(({ isChosen }) => isChosen).length < choices) return refuse("its tuning is not finished");
-  return (task, levels, candidates) => {
-    const ofArm = (one: Tried) =>
-      one.task === task &&
-      Object.entries(one.levels).every(([name, level]) => level === null || level === levels[name]);
-    const found = tried.filter(ofArm);
-    const arms = new Set(found.map((one) => JSON.stringify(one.levels)));
-    const arm = [task, labelOf({ levels })].filter(Boolean).join(", ");
-    if (arms.size !== 1) return refuse(`it has ${arms.size || "no"} searches for ${arm}`);
-    const textOf = (all: readonly Tried["settings"][]) => all.map((one) => JSON.stringify(one)).join(" ");
-    const [theirs, ours] = [found.map(({ settings }) => settings), candidates].map(textOf);
-    if (theirs !== ours) return refuse(`for ${arm} it chose among ${theirs}, not ${ours}`);
-    return found;
   };
 }
 

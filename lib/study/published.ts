@@ -1,9 +1,10 @@
-import { sha256 } from "../digest.ts";
-import { InputError, named } from "../errors.ts";
+import { digest, sha256 } from "../digest.ts";
+import { InputError, named, quoted } from "../errors.ts";
 import { writeAtomic } from "../files.ts";
 import { allFinite, isLine, isRecord, parseJson, readWithin } from "../foreign.ts";
 import { checked, settle, text } from "../settings.ts";
-import { decode, encode, type NgramBaselines, stored } from "../train/mod.ts";
+import { decode, encode, keys, type NgramBaselines, stored } from "../train/mod.ts";
+import type { Levels } from "./factors.ts";
 import type { Finetuned, Predictions, Pretrained, TaskResult } from "./rows.ts";
 import { studies, type StudySettings, studySettings } from "./settings.ts";
 import { type Found, type Study, studyOf } from "./study.ts";
@@ -31,18 +32,20 @@ const MOST = { compressed: 2 ** 26, text: 2 ** 28 };
  * ```
  */
 export async function openStudy(folder: string): Promise<Study> {
-  return studyOf(await foundIn(folder));
+  return studyOf((await foundIn(folder)).found);
 }
 
-/** What {@linkcode openStudy} summarises. */
-export async function foundIn(folder: string): Promise<Found> {
+/** What {@linkcode openStudy} summarises, and all settings as {@linkcode askedOf} has them. */
+async function foundIn(
+  folder: string,
+): Promise<{ found: Found; settings: Readonly<Record<string, unknown>> }> {
   checked("open a study", "folder", text, folder);
   const refuse = (why: string): never => {
     throw new InputError(`Cannot open a study in ${named(folder)} as ${why}`);
   };
-  const found = await stored<{ readonly complete: boolean; readonly runs?: string }>(`${folder}/study.json`);
-  if (!found) return refuse("it has no study.json: ablate writes one, and data/studies has the kit's");
-  const { settings, result } = found;
+  const file = await stored<{ readonly complete: boolean; readonly runs?: string }>(`${folder}/study.json`);
+  if (!file) return refuse("it has no study.json: ablate writes one, and data/studies has the kit's");
+  const { settings, result } = file;
   if (!isRecord(settings) || !isRecord(result) || typeof result["runs"] !== "string") {
     return refuse("it was written without its runs: ablate with its settings adds them");
   }
@@ -54,7 +57,7 @@ export async function foundIn(folder: string): Promise<Found> {
     (why) => refuse(`${FILE} has ${why}`),
   );
   const study = { ...studies.ablate, ...settle("open a study", factors, pick(settings)) } as StudySettings;
-  return { study, complete: result["complete"] === true, failures: [], ...runs };
+  return { found: { study, complete: result["complete"] === true, failures: [], ...runs }, settings };
 }
 
 /** The settings that a study's tables need. */
@@ -96,6 +99,81 @@ const pick = (settings: Readonly<Record<string, unknown>>): unknown =>
       revived(settings[name], (part) => part === "Infinity" ? Infinity : part),
     ]),
   );
+
+/** A study's settings as its file has them: without what results do not depend on, tasks and corpus by name. */
+export function askedOf({ folder: _, saveEvery: __, ...study }: StudySettings): unknown {
+  const names = (tasks: StudySettings["tasks"]) =>
+    tasks.map((task) => typeof task === "string" ? task : task.name);
+  const corpus = typeof study.corpus === "string" ? study.corpus : study.corpus.name;
+  return keys().summaryOf({
+    ...study,
+    corpus: study.pretrained === undefined ? corpus : undefined,
+    tasks: names(study.tasks),
+    ...study.zeroShot && { zeroShot: names(study.zeroShot) },
+  });
+}
+
+/** Settings in which a study may differ from the one that tunes it: of the first its levels are a part. */
+const ofArms = ["models", "positions", "lambda", "transfer", "tasks", "vary"];
+const free = [...ofArms, "seeds", "mainContrasts", "margins", "zeroShot", "heldoutContext", "tunedBy"];
+
+/** The other settings, by path. */
+function fixedIn(settings: Readonly<Record<string, unknown>>): Map<string, unknown> {
+  const fixed = Object.entries(settings).filter(([name]) => !free.includes(name));
+  return new Map(
+    fixed.flatMap(([name, value]): (readonly [string, unknown])[] =>
+      isRecord(value) ? Object.entries(value).map(([key, part]) => [`${name}.${key}`, part]) : [[name, value]]
+    ),
+  );
+}
+
+/** Returns a function that finds, for an arm of a study, what another study tried, in the order of its candidates. */
+export async function searchesFor(
+  study: StudySettings,
+  folder: string,
+): Promise<(task: string | undefined, levels: Levels, arm: string) => readonly Tried[]> {
+  const { found: { tried, choices, study: { tunePer = [] } }, settings } = await foundIn(folder);
+  const refuse = (why: string): never => {
+    throw new InputError(`Cannot use what the study in ${named(folder)} chose as ${why}`);
+  };
+  if (tried.length === 0) return refuse("it tuned nothing");
+  if (tried.filter(({ isChosen }) => isChosen).length < choices) return refuse("its tuning is not finished");
+  const asked = askedOf(study) as Readonly<Record<string, unknown>>;
+  const [fixed, own] = [settings, asked].map(fixedIn) as [Map<string, unknown>, Map<string, unknown>];
+  for (const path of new Set([...fixed.keys(), ...own.keys()])) {
+    const [theirs, ours] = [fixed.get(path), own.get(path)];
+    if (digest(theirs) !== digest(ours)) {
+      return refuse(`its ${path} is ${quoted(theirs)}, not ${quoted(ours)}`);
+    }
+  }
+  const levelsIn = (all: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => ({
+    ...Object.fromEntries(ofArms.map((name) => [name, all[name]])),
+    ...Object(all["vary"]),
+    vary: Object.keys(Object(all["vary"])).sort(),
+  });
+  const [theirs, ours] = [settings, asked].map(levelsIn) as [
+    Record<string, unknown>,
+    Record<string, unknown>,
+  ];
+  if (digest(theirs["vary"]) !== digest(ours["vary"])) {
+    return refuse(`it varies ${quoted(theirs["vary"])}, not ${quoted(ours["vary"])}`);
+  }
+  for (const [name, own] of Object.entries(ours)) {
+    const known = [theirs[name]].flat(), other = [own].flat().find((level) => !known.includes(level));
+    if (other !== undefined) return refuse(`its ${name} are ${quoted(known)}, without ${quoted(other)}`);
+  }
+  return (task, levels, arm) => {
+    const search = tried.filter((one) =>
+      one.task === task &&
+      // One search serves several levels, or does not depend on the factor; not where its levels choose separately.
+      Object.entries(one.levels).every(([name, level]) =>
+        level === levels[name] || level === null && !tunePer.includes(name)
+      )
+    );
+    const chosen = search.filter(({ isChosen }) => isChosen).length;
+    return chosen === 1 ? search : refuse(`it has ${chosen || "no"} choices for ${arm}`);
+  };
+}
 
 /** What is kept of a study's runs. */
 type Runs = Pick<Found, "pretrained" | "finetuned" | "tried" | "choices" | "codes">;

@@ -1,4 +1,5 @@
 import { table } from "../arquero.ts";
+import { named } from "../errors.ts";
 import { percent } from "../numbers.ts";
 import { type Factor, factorLabel, labelOf, type Score, TEXT, varying } from "./effects.ts";
 import type { Finetuned, Pretrained, StudyRun, TaskResult } from "./rows.ts";
@@ -45,11 +46,13 @@ export function tuningText(
   });
   if (searches.length === 0) return "**No arm was tuned**: each setting to tune has one value only.";
   const made = tried.filter(({ isChosen }) => isChosen).length;
-  const by = study.tunedBy === undefined ? "" : `, by the study in ${study.tunedBy}, on models of its own`;
+  const by = study.tunedBy === undefined
+    ? ""
+    : `, by the study in ${named(study.tunedBy)}, on models of its own`;
   return [
-    `**Tuning**${by}: ${per} has the same search${at}${
-      at && ", whose choice serves all"
-    }, with ${seeds} seeds of its own. ` +
+    `**Tuning**${by}: ${per} has the same search${at}${at && ", whose choice serves all"}, with ${seeds} ${
+      seeds === 1 ? "seed" : "seeds"
+    } of its own. ` +
     `Bold is chosen: the first of what is equal within 0.002 bits or half a point. ${searches.join(" ")}` +
     (made < choices ? ` ${made} of ${choices} choices are made.` : ""),
     ...[tried.filter(({ task }) => task === undefined), tried.filter(({ task }) => task !== undefined)]

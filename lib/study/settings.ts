@@ -124,8 +124,8 @@ export interface StudySettings {
    */
   readonly tuneAt?: Vary;
   /**
-   * Folder of a finished study whose choices are used instead of a search: to repeat it with other seeds, or a part of
-   * its arms. Both have the same `tune`. Default: none.
+   * Folder of a finished study whose choices are used instead of a search: to repeat it, or a part of its arms, with
+   * other seeds. All other settings are the same. Default: none.
    */
   readonly tunedBy?: string;
   /**
@@ -464,7 +464,7 @@ function checkSearches({ tune, tunePer = [], tuneAt = {}, tunedBy, ...study }: S
   for (const [name, values] of Object.entries(tuneAt)) {
     if (!names.includes(name)) refuse(`at ${quoted(name)}`, unknownFactor(name));
     const other = values.find((value) => !levels[name]!.includes(value));
-    if (other !== undefined) {
+    if (other !== undefined && tunedBy === undefined) { // Else the other study has it, which made the search.
       refuse(`at ${name} ${quoted(other)}`, `the study has no such level: current ones are ${levels[name]}`);
     }
     if (levels[name]!.length > values.length && tunePer.length === 0) {

@@ -7,11 +7,13 @@ import {
   openStudy,
   smoke,
   studies,
+  type Study,
   type StudyOptions,
   type StudySettings,
 } from "../../lib/study/mod.ts";
 import { seedsOf, settleOptions, settleStudy } from "../../lib/study/settings.ts";
 import { planOf } from "../../lib/study/tuning.ts";
+import { named } from "../../lib/errors.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 import { corpus, sky, untimed, weather, words } from "./weather.ts";
 
@@ -481,7 +483,8 @@ Deno.test("each arm chooses its settings on validation, with seeds of its own, a
       ...{ base: small, lambda: 0.5, tune, seeds: [7], workers: 1, tunedBy: folder },
       folder: `${folder}/repeated`,
     };
-    const { runs } = await planOf(settleOptions(repeated));
+    const { workers: _, ...planned } = settleOptions(repeated);
+    const { runs } = await planOf(planned);
     assertEquals(runs.map(({ seed, isTuning }) => [seed, isTuning]), [[7, false], [7, false]]);
     const repetition = await ablate(repeated), opened = await openStudy(`${folder}/repeated`);
     const settingsOf = ({ levels, tuned }: { levels: Levels; tuned: Levels }) =>
@@ -492,12 +495,23 @@ Deno.test("each arm chooses its settings on validation, with seeds of its own, a
     );
     assertEquals([repetition.complete, repetition.tuning.numRows()], [true, 2 + 4]);
     assert(
-      repetition.report.includes(`**Tuning**, by the study in ${folder}, on models of its own: each arm has`),
+      repetition.report.includes(
+        `**Tuning**, by the study in ${named(folder)}, on models of its own: each arm has`,
+      ),
     );
     assertEquals(opened.report, repetition.report);
     const refused: [StudyOptions, RegExp][] = [
-      [{ lambda: [0.5, 1] }, /chose as it has no searches for sky, model=gpt1 positions=learned lambda=1 tr/],
-      [{ tune: { "finetune.rate": [1e-9, 1e-2] } }, /for sky, .* it chose among \{.*\}, not \{/],
+      [{ lambda: [0.5, 1] }, /chose as its lambda are \[0,0\.5\], without 1$/],
+      [
+        { tune: { "finetune.rate": [1e-9, 1e-2] } },
+        /chose as its tune\.pretrain\.rate is \[1e-9,0\.01\], not undefined$/,
+      ],
+      [{ tune: { ...tune, seeds: 3 } }, /chose as its tune\.seeds is 2, not 3$/],
+      [{ tunePer: ["lambda"] }, /chose as its tunePer is undefined, not \["lambda"\]$/],
+      [{ vary: { "preset.heads": [1, 2] } }, /chose as it varies \[\], not \["preset\.heads"\]$/],
+      [{ finetune: { epochs: 7 } }, /chose as its finetune\.epochs is \d, not 7$/],
+      [{ trainExamples: 23 }, /chose as its trainExamples is 24, not 23$/],
+      [{ tasks: [{ ...small.tasks[0] as Task, name: "sea" }] }, /its tasks are \["sky"\], without "sea"$/],
       [{ tunedBy: `${folder}/none` }, /as it has no study\.json/],
       [{ tunedBy: "data/studies/ablate" }, /as it tuned nothing$/],
     ];
@@ -572,6 +586,24 @@ Deno.test("arms that share a choice are those of one level of the factors that a
   assertEquals(await count(["positions"]), [[4, 4], [4, 4]]);
   assertEquals(await count(["lambda", "positions"]), Array(4).fill([2, 2]));
 });
+
+Deno.test("a repetition takes each arm's own choice, and none where a search served other arms", () =>
+  inFolder(async (folder) => {
+    const first: StudyOptions = {
+      ...{ base: small, folder, lambda: 0, seeds: 1, workers: 1 },
+      ...{ models: ["gpt1", "lstm"], positions: ["learned", "none"] },
+      ...{ tune: { "finetune.rate": [1e-9, 1e-2], seeds: 1 }, tunePer: ["positions"] },
+    };
+    const study = await ablate(first);
+    assert(study.report.includes("each level of positions has the same search, with 1 seed of its own"));
+    const again: StudyOptions = { ...first, seeds: [9], tunedBy: folder, folder: `${folder}/again` };
+    const chosen = (some: Study) => some.finetuned.map(({ levels, tuned }) => [levels, tuned]);
+    assertEquals(chosen(await ablate(again)), chosen(study));
+    await assertRefused(
+      () => ablate({ ...again, positions: ["learned", "sinusoidal"] }),
+      /its positions are \["learned","none"\], without "sinusoidal"$/,
+    );
+  }));
 
 Deno.test("a search can be made at some levels of the factors that share its choice", () =>
   inFolder(async (folder) => {

@@ -119,9 +119,15 @@ export function attentionWithCacheFused(
 ): Attended {
   const { addressOf, make, memory, scratch } = wasm;
   const [N, T, width] = qkv.shape, before = past?.k.shape[2] ?? 0, S = before + T;
-  if (lengths) checkLengths(lengths, N, T);
+  if (lengths) checkLengths(lengths, N, S);
   if (bias) checkBias(bias, S, heads);
   const d = width / 3, size = d / heads;
+  for (const { shape } of past ? [past.k, past.v] : []) { // What lies behind another one would be read.
+    if (tf.util.arraysEqual(shape, [N, heads, before, size])) continue;
+    throw new InputError(
+      `Cannot attend to a cache of shape [${shape}]: expected [${[N, heads, before, size]}]`,
+    );
+  }
   const [k0, k1, threshold, kept] = dropoutArguments(undefined);
   const a = make([N, T, d]) as tf.Tensor3D, weights = make([N, heads, T, S]) as tf.Tensor4D;
   const k = make([N, heads, S, size]) as tf.Tensor4D, v = make([N, heads, S, size]) as tf.Tensor4D;

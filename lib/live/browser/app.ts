@@ -57,6 +57,7 @@ function modelOf(block: string, engine: Promise<void>): Promise<LanguageModel> {
 /** Starts the page's live cells, one after another. What stands in one that does not start, stays. */
 async function start(): Promise<void> {
   const engine = startEngine();
+  engine.catch(() => {}); // Each cell says so.
   await whole;
   for (const place of document.querySelectorAll<HTMLElement>("[data-live]")) {
     try {
