@@ -368,5 +368,5 @@ function readNumber(text: string): unknown {
 /** Formats a bound: 1e-9, 0.5, 10,000. */
 function formatBound(bound: number): string {
   if (bound > 0 && bound < 1e-3) return bound.toExponential();
-  return Math.abs(bound) < 1000 ? String(bound) : bound.toLocaleString("en");
+  return String(bound).replace(/\B(?=(\d{3})+$)/g, ","); // Intl would take 30 ms at the start.
 }

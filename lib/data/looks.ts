@@ -94,8 +94,9 @@ export function scored(items: readonly Definition[]): Scored[] {
 /** Whether two definitions have about as many words, and cues that point as much to the kind of one as to the other's. */
 function alike(a: Scored, b: Scored, most: Tolerance): boolean {
   if (Math.abs(a.words.length - b.words.length) > 1) return false;
-  const gap = ({ scores }: Scored) => scores[a.own]! - scores[b.own]!;
-  return Math.abs(gap(a) - gap(b)) <= most.tilt;
+  const [of, other] = [a.own, b.own];
+  const gap = a.scores[of]! - a.scores[other]!, gapOfOther = b.scores[of]! - b.scores[other]!;
+  return Math.abs(gap - gapOfOther) <= most.tilt;
 }
 
 /**
@@ -146,14 +147,15 @@ export function alikeSets(items: readonly Scored[], size: number, most: Toleranc
   return Map.groupBy(items, ({ marks }) => marks).values().toArray().flatMap((same) => {
     const sorted = same.toSorted((a, b) => a.gloss.length - b.gloss.length || (a.gloss < b.gloss ? -1 : 1));
     const used = new Uint8Array(sorted.length);
+    const lengths = Int32Array.from(sorted, ({ gloss }) => gloss.length);
+    const owns = Int32Array.from(sorted, ({ own }) => own);
     return sorted.flatMap((first, i) => {
       if (used[i]) return [];
       const set = [first], places = [i];
       for (let j = i + 1; j < sorted.length && set.length < size; j++) {
-        if (used[j]) continue; // Millions of pairs are compared: what is cheap comes first.
+        if (lengths[j]! - lengths[i]! > most.characters) break;
+        if (used[j] || owns[j] === owns[i]) continue; // Millions of pairs are compared: what is cheap comes first.
         const item = sorted[j]!;
-        if (item.gloss.length - first.gloss.length > most.characters) break;
-        if (item.own === first.own) continue;
         if (!set.every((other) => alike(other, item, most) && distinct(other.kind, item.kind))) continue;
         set.push(item);
         places.push(j);
