@@ -45,7 +45,7 @@ Deno.test("commands refuse odd values of some of their options with exit code 2 
   }
 });
 
-for (const [name, part, times] of [["kills", kills, 10], ["races", races, 3]] as const) {
+for (const [name, part, times] of [["kills", kills, 8], ["races", races, 2]] as const) {
   Deno.test(`${name}, ${times} of them, are withstood`, async () => {
     const wrong = (await outcomesOf(part, 1, times)).filter(({ wrong }) => wrong !== undefined);
     assertEquals(wrong, []);
