@@ -68,7 +68,7 @@ Deno.test("an update takes as much of the heap as is predicted, in both variants
       16,
       256,
     ]),
-    ...[500, 2048].map((units): [Config, number, number] => [
+    ...[500, 1024].map((units): [Config, number, number] => [
       {
         ...base,
         ...{ architecture: "lstm", units, positions: { kind: "none" }, layers: 1, heads: 1 },
