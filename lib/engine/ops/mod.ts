@@ -20,6 +20,7 @@ import { cases as rotaryCases } from "./rotary.ts";
 
 export { adam, type AdamStep } from "./adam.ts";
 export {
+  type Attended,
   attention,
   type AttentionOptions,
   attentionWithCache,
