@@ -7,6 +7,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { exists } from "../../lib/files.ts";
 import { rounded, withInterval } from "../../lib/numbers.ts";
 import { openStudy, studies } from "../../lib/study/mod.ts";
 import type { MainEffect } from "../../lib/study/main_contrasts.ts";
@@ -51,29 +52,41 @@ export function compared(first: Contrast, again: Contrast): Comparison {
 
 /** The report, in Markdown. */
 export function repetitionReport(rows: readonly Comparison[]): string {
-  const of = ({ mean, low, high }: Contrast) => withInterval(mean, low, high);
+  const of = ({ mean, low, high }: Contrast) =>
+    Number.isNaN(low) ? `${mean.toFixed(1)}, no interval` : withInterval(mean, low, high);
   const named = (found: readonly Comparison[]) => found.map(({ first }) => first.name).join(", ") || "none";
+  const made = new Set(rows.map(({ first }) => first.name));
   const table = rows.map(({ first, again, change, half, agrees }) => [
     ...[first.name, first.unit, of(first), first.finding, of(again)],
-    ...[`${rounded(change, half)} ± ${rounded(half, half)}`, agrees ? "yes" : "**no**"],
+    ...Number.isNaN(half)
+      ? [change.toFixed(1), "**no interval**"]
+      : [`${rounded(change, half)} ± ${rounded(half, half)}`, agrees ? "yes" : "**no**"],
   ]);
   const head = ["contrast", "unit", "first", "finding", "again", "change", "agrees"];
   return `# Repetition
 
 Main contrasts of the [plan](PLAN.md#repetition), and the same with seeds that no published run had used. Intervals
-are 95 %, that of a change is from both. Made by \`tests/study/repetition.ts\`.
+are 95 %, that of a change is from both; with three seeds they are wide, so that agreement means that nothing was found to
+contradict. Made by \`tests/study/repetition.ts\`.
 
 ${[head, head.map(() => "---"), ...table].map((cells) => `| ${cells.join(" | ")} |`).join("\n")}
 
 - Agreeing: ${rows.filter(({ agrees }) => agrees).length} of ${rows.length}.
+- Of one seed again, as the others' runs did not leave chance: ${
+    named(rows.filter(({ half }) => Number.isNaN(half)))
+  }.
 - Significant first, of the other sign again: ${named(rows.filter(({ reverses }) => reverses))}.
 - Equal within the margin first, outside again: ${named(rows.filter(({ leaves }) => leaves))}.
+- Not made again yet: ${
+    Object.values(repeated).flat().filter((name) => !made.has(name)).join(", ") || "none"
+  }.
 `;
 }
 
 /** Compares all contrasts that have been repeated, of the studies in a folder. */
 export async function repetition(folder: string): Promise<Comparison[]> {
   const found = Object.entries(repeated).map(async ([study, names]) => {
+    if (!await exists(`${folder}/${study}-again`)) return [];
     const [first, again] = await Promise.all([study, `${study}-again`].map(async (name) => {
       const { mainContrasts } = await openStudy(`${folder}/${name}`);
       return names.map((name) => mainContrasts.find((one) => one.name === name)!);

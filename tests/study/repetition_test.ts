@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { assertClose, assertEquals } from "../assert.ts";
+import { assert, assertClose, assertEquals } from "../assert.ts";
 import { compared, type Contrast, repeated, repetition, repetitionReport } from "./repetition.ts";
 
 const folder = fileURLToPath(new URL("../../data/studies", import.meta.url));
@@ -27,11 +27,21 @@ Deno.test("a repeated contrast agrees if zero is in the interval of the change; 
     report.split("\n").find((line) => line.startsWith("| L1")),
     "| L1 | points of accuracy | 0.5 [−0.5, 1.5] | equal within ±2 | 2.1 [0.8, 3.4] | 1.6 ± 1.6 | yes |",
   );
-  assertEquals(report.split("\n").slice(-4, -1), [
+  assertEquals(report.split("\n").slice(-6, -1), [
     "- Agreeing: 1 of 1.",
+    "- Of one seed again, as the others' runs did not leave chance: none.",
     "- Significant first, of the other sign again: none.",
     "- Equal within the margin first, outside again: L1.",
+    "- Not made again yet: P1, P4, P5, L2, L3, L4, T2, T3, T4.",
   ]);
+  const single = repetitionReport([compared(contrast(5, 3), contrast(5.04, NaN))]);
+  assert(single.includes("| 5.0 [2.0, 8.0] | higher | 5.0, no interval | 0.0 | **no interval** |"), single);
+  assert(
+    single.includes(
+      "- Agreeing: 0 of 1.\n- Of one seed again, as the others' runs did not leave chance: L1.",
+    ),
+    single,
+  );
 });
 
 Deno.test("the plan names the contrasts that are repeated, and the report is made from their studies", async () => {
