@@ -22,8 +22,7 @@ export function tuningText(
     return "**No arm was tuned**: settings of training that are no factor are the same for all, and others may change " +
       "the differences.";
   }
-  const seeds = tried[0]?.scores.length ?? study.tune["seeds"],
-    encoder = study.models.find((model) => !isCausal(model));
+  const { seeds } = study.tune, encoder = study.models.find((model) => !isCausal(model));
   const several = Object.entries(tunedSettings(study)).filter(([, levels]) => levels.length > 1);
   const per = study.tunePer ? `each level of ${study.tunePer.map(factorLabel).join(" and ")}` : "each arm";
   const at = Object.entries(study.tuneAt ?? {})

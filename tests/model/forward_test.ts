@@ -242,6 +242,23 @@ Deno.test("more tokens than the context are refused, whatever the positions, at 
   }
 });
 
+Deno.test("a cache of another number of sequences, or of heads, is refused: no memory behind it is read", async () => {
+  const lm = model("learned", "clean", 8);
+  const { cache } = forward(lm, matrix(anyIds(3)), { cache: emptyCache });
+  const other = { ...lm, config: { ...lm.config, heads: 2 } };
+  const wrong = /^Cannot attend to a cache of shape \[1,3,3,8\]: expected \[/;
+  for (
+    const read of [
+      () => forward(lm, matrix(anyIds(2), 2), { cache }),
+      () => forward(other, matrix(anyIds(1)), { cache }),
+    ]
+  ) {
+    await assertRefused(read, wrong);
+  }
+  tf.dispose(cache!.layers.map((layer) => Object.values(layer)).flat());
+  dispose(lm.parameters);
+});
+
 Deno.test("no tensor is left behind", () => {
   const before = tf.memory().numTensors;
   forAllArms((kind, variant) => {

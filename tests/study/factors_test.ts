@@ -590,7 +590,7 @@ Deno.test("arms that share a choice are those of one level of the factors that a
 Deno.test("a repetition takes each arm's own choice, and none where a search served other arms", () =>
   inFolder(async (folder) => {
     const first: StudyOptions = {
-      ...{ base: small, folder, lambda: 0, seeds: 1, workers: 1 },
+      ...{ base: small, folder, lambda: [0, 0.5], seeds: 1, workers: 1 }, // Whose arms share a choice.
       ...{ models: ["gpt1", "lstm"], positions: ["learned", "none"] },
       ...{ tune: { "finetune.rate": [1e-9, 1e-2], seeds: 1 }, tunePer: ["positions"] },
     };
