@@ -4,9 +4,9 @@ import { writeAtomic } from "../files.ts";
 import { allFinite, isLine, isRecord, parseJson, readWithin } from "../foreign.ts";
 import { checked, settle, text } from "../settings.ts";
 import { decode, encode, keys, type NgramBaselines, stored } from "../train/mod.ts";
-import type { Levels } from "./factors.ts";
+import type { Level, Levels, Vary } from "./factors.ts";
 import type { Finetuned, Predictions, Pretrained, TaskResult } from "./rows.ts";
-import { studies, type StudySettings, studySettings } from "./settings.ts";
+import { factorLevels, studies, type StudySettings, studySettings } from "./settings.ts";
 import { type Found, type Study, studyOf } from "./study.ts";
 import type { Tried } from "./tuning.ts";
 
@@ -61,36 +61,12 @@ async function foundIn(
 }
 
 /** The settings that a study's tables need. */
-const {
-  models,
-  positions,
-  lambda,
-  transfer,
-  vary,
-  tune,
-  tunePer,
-  tuneAt,
-  tunedBy,
-  margins,
-  mainContrasts,
-  pretrained,
-} = studySettings;
-const factors = {
-  ...{
-    models,
-    positions,
-    lambda,
-    transfer,
-    vary,
-    tune,
-    tunePer,
-    tuneAt,
-    tunedBy,
-    margins,
-    mainContrasts,
-    pretrained,
-  },
-};
+const factors = Object.fromEntries(
+  [
+    ...["models", "positions", "lambda", "transfer", "vary", "tune", "tunePer", "tuneAt", "tunedBy"] as const,
+    ...["margins", "mainContrasts", "pretrained"] as const,
+  ].map((name) => [name, studySettings[name]]),
+);
 
 const pick = (settings: Readonly<Record<string, unknown>>): unknown =>
   Object.fromEntries(
@@ -113,9 +89,11 @@ export function askedOf({ folder: _, saveEvery: __, ...study }: StudySettings): 
   });
 }
 
-/** Settings in which a study may differ from the one that tunes it: of the first its levels are a part. */
-const ofArms = ["models", "positions", "lambda", "transfer", "tasks", "vary"];
-const free = [...ofArms, "seeds", "mainContrasts", "margins", "zeroShot", "heldoutContext", "tunedBy"];
+/** Settings in which a study may differ from the one that tunes it: of the arms its levels must be a part. */
+const free = [
+  ...["models", "positions", "lambda", "transfer", "tasks", "vary"],
+  ...["seeds", "mainContrasts", "margins", "zeroShot", "heldoutContext", "tunedBy"],
+];
 
 /** The other settings, by path. */
 function fixedIn(settings: Readonly<Record<string, unknown>>): Map<string, unknown> {
@@ -132,7 +110,7 @@ export async function searchesFor(
   study: StudySettings,
   folder: string,
 ): Promise<(task: string | undefined, levels: Levels, arm: string) => readonly Tried[]> {
-  const { found: { tried, choices, study: { tunePer = [] } }, settings } = await foundIn(folder);
+  const { found: { tried, choices, study: theirStudy }, settings } = await foundIn(folder);
   const refuse = (why: string): never => {
     throw new InputError(`Cannot use what the study in ${named(folder)} chose as ${why}`);
   };
@@ -146,28 +124,25 @@ export async function searchesFor(
       return refuse(`its ${path} is ${quoted(theirs)}, not ${quoted(ours)}`);
     }
   }
-  const levelsIn = (all: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => ({
-    ...Object.fromEntries(ofArms.map((name) => [name, all[name]])),
-    ...Object(all["vary"]),
-    vary: Object.keys(Object(all["vary"])).sort(),
+  const levelsIn = (one: StudySettings, tasks: unknown) => ({
+    ...factorLevels(one),
+    tasks: [tasks].flat() as Level[], // Of a file that anyone may have written.
   });
-  const [theirs, ours] = [settings, asked].map(levelsIn) as [
-    Record<string, unknown>,
-    Record<string, unknown>,
-  ];
-  if (digest(theirs["vary"]) !== digest(ours["vary"])) {
-    return refuse(`it varies ${quoted(theirs["vary"])}, not ${quoted(ours["vary"])}`);
-  }
-  for (const [name, own] of Object.entries(ours)) {
-    const known = [theirs[name]].flat(), other = [own].flat().find((level) => !known.includes(level));
-    if (other !== undefined) return refuse(`its ${name} are ${quoted(known)}, without ${quoted(other)}`);
+  const [theirs, ours]: Vary[] = [levelsIn(theirStudy, settings["tasks"]), levelsIn(study, asked["tasks"])];
+  const [known, varied] = [theirStudy, study].map(({ vary = {} }) => Object.keys(vary).sort());
+  if (digest(known) !== digest(varied)) return refuse(`it varies ${quoted(known)}, not ${quoted(varied)}`);
+  for (const [name, levels] of Object.entries(ours!)) {
+    const other = levels.find((level) => !theirs![name]!.includes(level));
+    if (other !== undefined) {
+      return refuse(`its ${name} are ${quoted(theirs![name])}, without ${quoted(other)}`);
+    }
   }
   return (task, levels, arm) => {
     const search = tried.filter((one) =>
       one.task === task &&
       // One search serves several levels, or does not depend on the factor; not where its levels choose separately.
       Object.entries(one.levels).every(([name, level]) =>
-        level === levels[name] || level === null && !tunePer.includes(name)
+        level === levels[name] || level === null && !theirStudy.tunePer?.includes(name)
       )
     );
     const chosen = search.filter(({ isChosen }) => isChosen).length;

@@ -440,15 +440,9 @@ const matters = (factor: string, task: Level): boolean => task !== TEXT || ofPre
 
 /** Checks for which levels of the factors searches are made. */
 function checkSearches({ tune, tunePer = [], tuneAt = {}, tunedBy, ...study }: StudySettings): void {
-  const given = {
-    ...{
-      tunePer: tunePer.length > 0,
-      tuneAt: Object.keys(tuneAt).length > 0,
-      tunedBy: tunedBy !== undefined,
-    },
-  };
-  for (const [name, isGiven] of Object.entries(given)) {
-    if (isGiven && !tune) {
+  const given = { tunePer, tuneAt: Object.keys(tuneAt), tunedBy: tunedBy ?? "" };
+  for (const [name, { length }] of Object.entries(given)) {
+    if (length > 0 && !tune) {
       throw new InputError(`Cannot use ${name} without tune, which names the settings to choose`);
     }
   }
