@@ -17,10 +17,13 @@ import type { Outcome, Part } from "./part.ts";
 
 /** Milliseconds that a small archive may take. */
 const SOON = 2000;
-/** Bytes by which what is held may grow. The whole process is measured in tests/data/bombs_test.ts. */
+/** Bytes by which the heap may grow for a small archive, whatever sizes it declares. */
 const GROWTH = 300e6;
 
-/** Bytes that this part holds: tests of other files run in the same process. */
+/**
+ * Bytes of this part's heap, garbage included: how much garbage 50,000 entries leave before it is collected depends on
+ * how busy the machine is. Bombs are therefore measured in processes of their own, in tests/data/bombs_test.ts.
+ */
 function held(): number {
   const { heapTotal, external } = Deno.memoryUsage();
   return heapTotal + external;
@@ -99,7 +102,7 @@ async function outcomeOf({ name, lay, accepts, isSmall }: Attack, top: string): 
     ? "it was unpacked"
     : strange
     ? `${quoted(strange[0])} has a text that is not in it`
-    : peak - before > GROWTH
+    : isSmall && peak - before > GROWTH
     ? `it took ${((peak - before) / 1e6).toFixed(0)} MB`
     : isSmall && took > SOON
     ? `it took ${took.toFixed(0)} ms`
