@@ -36,7 +36,7 @@ export function outputOf({ quiet, json }: { readonly quiet: boolean; readonly js
       if (json) console.log(jsonText(result));
     },
     async watch(run, each) {
-      if (!quiet) return await watch(run, each);
+      if (!quiet) return await watch(run, { each });
       for await (const record of run) each?.(record);
       return await run;
     },

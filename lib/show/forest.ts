@@ -27,6 +27,8 @@ export interface Effect {
   readonly high: number;
   /** Number of seeds. */
   readonly n: number;
+  /** Its p-value, corrected for the number of tests, as an effect of a study has it. Default: its interval decides. */
+  readonly p?: number;
 }
 
 const { y: _, ...ownLabels } = labelSettings;
@@ -34,28 +36,35 @@ const { y: _, ...ownLabels } = labelSettings;
 /** The settings of a {@linkcode forest}'s labels. */
 export const forestSettings = ownLabels;
 
-/** Marker, colour, line width and legend of each outcome. */
+/** Marker, colour, line width and legends of each outcome: where p-values are known, and where they are not. */
 const kinds = {
-  significant: { symbol: "square", color: "#0072B2", width: 5, legend: "■ interval excludes 0" },
+  significant: {
+    symbol: "square",
+    color: "#0072B2",
+    width: 5,
+    legends: ["■ significant after correction", "■ interval excludes 0"],
+  },
   notSignificant: {
     symbol: "circle-open",
     color: "#767676",
     width: 2,
-    legend: "○ not distinguishable from 0",
+    legends: ["○ not significant", "○ not distinguishable from 0"],
   },
-  noInterval: { symbol: "x-thin", color: INK, width: 2, legend: "× no interval" },
+  noInterval: { symbol: "x-thin", color: INK, width: 2, legends: ["× no interval", "× no interval"] },
 } as const;
 
 /** An interval of zero width is not significant: seeds may give equal values by chance. */
-function kindOf(effect: Effect): keyof typeof kinds {
-  const { low, high } = effect;
+function kindOf(effect: Effect, isCorrected: boolean): keyof typeof kinds {
+  const { low, high, p } = effect;
   if (!hasInterval(effect)) return "noInterval";
-  return low !== high && (low > 0 || high < 0) ? "significant" : "notSignificant";
+  const differs = isCorrected ? p! < 0.05 : low > 0 || high < 0;
+  return low !== high && differs ? "significant" : "notSignificant";
 }
 
 /**
  * A forest plot: effects with their confidence intervals, one row each, and a line at 0. Filled squares with thick
- * lines are intervals that exclude 0.
+ * lines are significant effects: by their corrected p-values where all have one, else by their intervals, which are not
+ * corrected.
  *
  * @param rows The effects, from top to bottom
  * @param text Title and label of the horizontal axis, with its unit
@@ -66,7 +75,7 @@ function kindOf(effect: Effect): keyof typeof kinds {
  * ```ts
  * import { forest } from "./mod.ts";
  *
- * const row = { label: "imdb: pre-trained − from scratch", mean: 4.27, low: 3.46, high: 5.07, n: 3 };
+ * const row = { label: "imdb: pre-trained − from scratch", mean: 4.27, low: 3.46, high: 5.07, n: 3, p: 0.01 };
  * console.log(String(forest([row], { title: "What pre-training buys", x: "difference, points" })));
  * ```
  */
@@ -74,13 +83,14 @@ export function forest(rows: readonly Effect[], text: Omit<AxisLabels, "y">): Fi
   settle("draw a forest", forestSettings, text);
   checkNamed("rows", rows, "label");
   checkNumbers("means", rows.map(({ mean }) => mean));
+  const isCorrected = rows.every(({ p }) => p !== undefined);
+  const kindsOf = rows.map((row) => kindOf(row, isCorrected));
+  const legendOf = (kind: keyof typeof kinds) => kinds[kind].legends[isCorrected ? 0 : 1];
   const labels = rows.map(({ label }) =>
     label.split(/(?<=:) /).map((part) => wrapText(part, 28)).join("<br>")
   );
   const numbers = rows.map((row) => (row.mean > 0 ? "+" : "") + formatEstimate(row));
-  const present = (Object.keys(kinds) as (keyof typeof kinds)[]).filter((kind) =>
-    rows.some((row) => kindOf(row) === kind)
-  );
+  const present = (Object.keys(kinds) as (keyof typeof kinds)[]).filter((kind) => kindsOf.includes(kind));
   const ends = rows.flatMap(({ mean, low, high }) => [mean, low, high]).filter(Number.isFinite).concat(0);
   const [least, most] = [Math.min(...ends), Math.max(...ends)];
   const margin = 0.06 * (most - least || 1);
@@ -91,11 +101,11 @@ export function forest(rows: readonly Effect[], text: Omit<AxisLabels, "y">): Fi
     text.title,
     present.map((kind): Data => {
       const { symbol, color, width } = kinds[kind];
-      const own = rows.map((row, at) => ({ ...row, at })).filter((row) => kindOf(row) === kind);
+      const own = rows.map((row, at) => ({ ...row, at })).filter((_, i) => kindsOf[i] === kind);
       return {
         type: "scatter",
         mode: "markers",
-        name: kinds[kind].legend,
+        name: legendOf(kind),
         x: own.map(({ mean }) => roundTo(mean)),
         y: own.map(({ at }) => at),
         text: own.map(({ label, n }) => wrapText(`${label}, n = ${n}`, 40)),
@@ -107,7 +117,7 @@ export function forest(rows: readonly Effect[], text: Omit<AxisLabels, "y">): Fi
       left: 20,
       height: rows.length * (lines * 25 + 10) + 110,
       right: textWidth(numbers) + 24,
-      subtitle: [...present.map((kind) => kinds[kind].legend), `n = ${seedCount}`].join("  ·  "),
+      subtitle: [...present.map(legendOf), `n = ${seedCount}`].join("  ·  "),
       xaxis: {
         range: [roundTo(least - margin), roundTo(most + margin)],
         nticks: Math.max(3, Math.min(6, Math.floor((840 - textWidth(labels) - textWidth(numbers)) / 80))),

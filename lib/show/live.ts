@@ -1,17 +1,23 @@
 import { curve } from "./curve.ts";
 import { bundle } from "./figure.ts";
+import { downsample } from "./downsample.ts";
 import { duration, type ProgressDisplay, type ProgressEvent } from "./progress.ts";
 import type { Kernel } from "../kernel.ts";
 import { escapeText } from "../markup.ts";
 
 /** Minimum interval between updates of the display, in ms. */
 const INTERVAL = 1000;
+/** Maximum number of points of a loss curve. */
+const MAX_POINTS = 50;
 
 /**
  * Progress in a notebook, in one output that is updated in place: the loss curve of a training run, or a progress bar
  * of a study. Only the last state is kept in the notebook's file.
+ *
+ * @param kernel The kernel, which displays it.
+ * @param title What the run is.
  */
-export function liveProgress({ display }: Kernel): ProgressDisplay {
+export function liveProgress({ display }: Kernel, title?: string): ProgressDisplay {
   const display_id = crypto.randomUUID();
   const begin = performance.now();
   const [updates, losses]: [number[], number[]] = [[], []];
@@ -29,31 +35,49 @@ export function liveProgress({ display }: Kernel): ProgressDisplay {
         losses.push(event.point.loss);
       }
       if (performance.now() - displayedAt < INTERVAL) return;
-      const { done, left, text } = event;
-      const line = `${(100 * done).toFixed(0)} %, ${duration(left)} left: ${text}`;
-      if (!event.point) return await put({ "text/html": bar(done, line), "text/plain": line });
-      await put({ "application/vnd.plotly.v1+json": lossCurve(line, event), "text/plain": line });
+      const begun = `${(100 * event.done).toFixed(0)} %, ${duration(event.left)} left`;
+      if (!event.point) return await put(bar(event, begun));
+      const { line, figure } = lossCurve(event, begun);
+      await put({ "application/vnd.plotly.v1+json": figure, "text/plain": line });
     },
     async end() {
       if (!last) return;
-      const { done, text } = last;
-      const line = `${done < 1 ? "Stopped after " : ""}${
-        duration((performance.now() - begin) / 1e3)
-      }: ${text}`;
-      if (!last.point) return await put({ "text/html": bar(done, line), "text/plain": line });
-      await put(await bundle(lossCurve(line, last)));
+      const { done, text, point } = last;
+      const took = duration((performance.now() - begin) / 1e3);
+      if (!point) return await put(bar(last, done < 1 ? `stopped after ${took}` : took));
+      const ended = done < 1 ? `stopped at ${text}` : `${point.update} updates in ${took}`;
+      await put(await bundle(lossCurve(last, ended).figure));
     },
   };
 
-  function lossCurve(title: string, { done, point }: ProgressEvent) {
-    const line = { name: "loss", x: updates, y: losses };
-    const figure = curve([line], { title, x: "updates", y: "loss, nats" });
+  function bar({ done, text }: ProgressEvent, time: string) {
+    const line = titled(`${time}: ${text}`);
+    const html = `<progress value="${done.toFixed(4)}" max="1"></progress> ${escapeText(line)}`;
+    return { "text/html": html, "text/plain": line };
+  }
+
+  function lossCurve({ done, point }: ProgressEvent, time: string) {
+    const block = Math.ceil(losses.length / MAX_POINTS);
+    const y = means(losses, block);
+    const line = titled(`${time}: loss ${y.at(-1)!.toFixed(3)}`);
+    const figure = curve([{ name: "loss", x: means(updates, block), y }], {
+      title: line,
+      x: "updates",
+      y: block === 1 ? "loss, nats" : `loss, nats (mean of ${block} updates)`,
+    });
     Object.assign(figure.layout["xaxis"]!, { range: [0, Math.round(point!.update / done)] });
-    return figure;
+    return { line, figure };
+  }
+
+  function titled(text: string): string {
+    const line = title === undefined ? text : `${title}, ${text}`;
+    return line[0]!.toUpperCase() + line.slice(1);
   }
 }
 
-/** A progress bar in HTML that GitHub does not sanitise. */
-function bar(done: number, text: string): string {
-  return `<progress value="${done.toFixed(4)}" max="1"></progress> ${escapeText(text)}`;
+/** Means of blocks, which are counted from the end: the last one is whole. */
+function means(values: readonly number[], block: number): number[] {
+  const first = values.length % block || block;
+  return [...downsample([values.slice(0, first)], 1, first), ...downsample([values.slice(first)], 1, block)]
+    .flat();
 }

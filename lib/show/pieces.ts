@@ -14,15 +14,16 @@ export interface TokenRow {
 
 const LINE = 38, TEXT = 17, LEFT = 190, RIGHT = 20;
 
-/** Fills of words, in turn, and of special tokens. */
-const fills = { words: ["#E3EDF5", "#F6E8DC"], special: "#333333" };
+/** Fills of texts, by their place in a sequence, and of special tokens. */
+const fills = { texts: ["#E3EDF5", "#F6E8DC"], special: "#333333" };
 
 /** Most pieces of a sequence that are drawn: of a longer one the middle is left out. */
 const MOST = 60;
 
 /**
- * Sequences of tokens, each piece a box: pieces of one word touch and share a colour, special tokens are dark (the paper's
- * Figure 1). A sequence of more than 60 tokens is drawn without its middle.
+ * Sequences of tokens, each piece a box: pieces of one word touch, the texts between special tokens have colours, and
+ * special tokens are dark (the paper's Figure 1). A text that stands in two sequences has one colour. A sequence of more
+ * than 60 tokens is drawn without its middle.
  *
  * @param rows The sequences
  * @param options The title
@@ -50,22 +51,21 @@ export function pieces(rows: readonly TokenRow[], options: { readonly title: str
       }`,
     );
   }
-  const boxes: Box[] = [], labels: Label[] = [];
+  const boxes: Box[] = [], labels: Label[] = [], fillOf = new Map<string, string>();
   let y = 8;
   for (const { name, pieces } of rows) {
     labels.push({ x: 20, y: y + LINE / 2 - 4, text: name, size: TEXT });
     let x = LEFT;
-    for (const [i, word] of wordsOf(shortened(pieces)).entries()) {
-      const whole = word.reduce((sum, piece) => sum + widthOf(piece) + 1, 0);
+    for (const word of wordsOf(shortened(filled(pieces, fillOf), GAP))) {
+      const whole = word.reduce((sum, { piece }) => sum + widthOf(piece) + 1, 0);
       if (x + whole > WIDTH - RIGHT && whole <= WIDTH - RIGHT - LEFT) [x, y] = [LEFT, y + LINE];
-      for (const piece of word) {
-        const isSpecial = SPECIAL.test(piece), text = textOf(piece), width = widthOf(piece);
+      for (const { piece, fill } of word) {
+        const text = textOf(piece), width = widthOf(piece);
         if (x + width > WIDTH - RIGHT) [x, y] = [LEFT, y + LINE];
-        const fill = isSpecial ? fills.special : text === "…" ? "white" : fills.words[i % 2]!;
         boxes.push({ x, y, width, height: LINE - 8, fill });
         labels.push({
           ...{ x: x + width / 2, y: y + LINE / 2 - 4, text, anchor: "center", size: TEXT },
-          ...isSpecial && { color: "white" },
+          ...fill === fills.special && { color: "white" },
         });
         x += width + 1;
       }
@@ -75,7 +75,7 @@ export function pieces(rows: readonly TokenRow[], options: { readonly title: str
   }
   return drawing(title, y, { boxes, labels }, {
     header: ["sequence", "tokens", "pieces"],
-    rows: rows.map(({ name, pieces }) => [name, String(pieces.length), shortened(pieces).join(" ")]),
+    rows: rows.map(({ name, pieces }) => [name, String(pieces.length), shortened(pieces, "…").join(" ")]),
   });
 }
 
@@ -83,20 +83,45 @@ const SPECIAL = /^<(?!\/w>).+>$/;
 const textOf = (piece: string) => piece.replace(/<\/w>$/, "");
 const widthOf = (piece: string) => textWidth([textOf(piece)]) * TEXT / SIZE + 10;
 
+/** A piece and the colour of its box. */
+interface Filled {
+  readonly piece: string;
+  readonly fill: string;
+}
+
+/** Pieces with their colours; a text that `known` does not have gets one by its place in the sequence. */
+function filled(pieces: readonly string[], known: Map<string, string>): Filled[] {
+  let texts = 0, fill = "";
+  return pieces.map((piece, i) => {
+    if (SPECIAL.test(piece)) return { piece, fill: fills.special };
+    if (i === 0 || SPECIAL.test(pieces[i - 1]!)) {
+      const end = pieces.findIndex((piece, at) => at > i && SPECIAL.test(piece));
+      const text = pieces.slice(i, end < 0 ? undefined : end).join(" ");
+      fill = known.get(text) ?? fills.texts[texts % fills.texts.length]!;
+      known.set(text, fill);
+      texts++;
+    }
+    return { piece, fill };
+  });
+}
+
 /** Pieces by word: special tokens are words of their own. */
-function wordsOf(pieces: readonly string[]): string[][] {
-  const words: string[][] = [];
+function wordsOf(pieces: readonly Filled[]): Filled[][] {
+  const words: Filled[][] = [];
   let isOpen = false;
-  for (const piece of pieces) {
-    const isWhole = SPECIAL.test(piece) || piece === "…";
-    if (isOpen && !isWhole) words.at(-1)!.push(piece);
-    else words.push([piece]);
-    isOpen = !isWhole && !piece.endsWith("</w>");
+  for (const each of pieces) {
+    const isWhole = SPECIAL.test(each.piece) || each === GAP;
+    if (isOpen && !isWhole) words.at(-1)!.push(each);
+    else words.push([each]);
+    isOpen = !isWhole && !each.piece.endsWith("</w>");
   }
   return words;
 }
 
-function shortened(pieces: readonly string[]): readonly string[] {
+/** What stands for the middle of a long sequence. */
+const GAP: Filled = { piece: "…", fill: "white" };
+
+function shortened<T>(pieces: readonly T[], gap: T): readonly T[] {
   if (pieces.length <= MOST) return pieces;
-  return [...pieces.slice(0, MOST - 20), "…", ...pieces.slice(-19)];
+  return [...pieces.slice(0, MOST - 20), gap, ...pieces.slice(-19)];
 }

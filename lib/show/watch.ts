@@ -1,5 +1,5 @@
 import { progress, type ProgressDisplay, type ProgressEvent } from "./progress.ts";
-import { checked, value } from "../settings.ts";
+import { checked, type SchemaOf, settle, text, value } from "../settings.ts";
 import { liveProgress } from "./live.ts";
 import { jupyter } from "../kernel.ts";
 
@@ -41,13 +41,33 @@ const isRun = value(
   (value): value is AsyncIterable<unknown> => typeof (value as never)?.[Symbol.asyncIterator] === "function",
 );
 
+/** Options of {@linkcode watch}. */
+export interface WatchOptions<Step extends TrainingStep | StudyStep> {
+  /** What the run is, for the title of its loss curve. */
+  readonly title?: string | undefined;
+  /** Called with each record. */
+  readonly each?: ((record: Step) => void) | undefined;
+}
+
+/** The settings of {@linkcode WatchOptions}. */
+const watchSettings = {
+  title: { ...text, about: "what the run is", otherwise: "none" },
+  each: {
+    ...value("a function", (each): each is (record: unknown) => void => typeof each === "function"),
+    about: "called with each record",
+    otherwise: "none",
+  },
+} satisfies SchemaOf<WatchOptions<never>>;
+
 /**
  * Executes a run and displays its progress and remaining time: a loss curve or a progress bar in a notebook, a bar in a
- * terminal, or a line every few seconds elsewhere.
+ * terminal, or a line every few seconds elsewhere. A curve has some 50 points, each the mean of several updates' losses:
+ * the loss of one batch says little.
  *
  * @param run The return value of `pretrain`, `finetune` or a study.
- * @param each Called with each record.
+ * @param options A title, and what is called with each record.
  * @returns The run's result.
+ * @throws {InputError} If an option is unknown or of the wrong type.
  *
  * @example
  * ```ts ignore
@@ -56,16 +76,17 @@ const isRun = value(
  * await backend();
  * const text = await corpus("moby-dick");
  * const lm = gpt(presets.mini, { tokenizer: trainBpe(text.train, { merges: 4000 }) });
- * await watch(pretrain(lm, text, { updates: 500, checkpoint: "mini.part" }));
+ * await watch(pretrain(lm, text, { updates: 500, checkpoint: "mini.part" }), { title: "mini" });
  * ```
  */
 export function watch<Result, Step extends TrainingStep | StudyStep>(
   run: Watched<Result, Step>,
-  each?: (record: Step) => void,
+  options: WatchOptions<Step> = {},
 ): Promise<Result> {
   checked("watch", "a run", isRun, run);
+  const { title, each } = settle("watch a run", watchSettings, options);
   const kernel = jupyter();
-  return follow(run, kernel ? liveProgress(kernel) : progress(), each);
+  return follow(run, kernel ? liveProgress(kernel, title) : progress(), each);
 }
 
 /** Displays a run's progress until it ends. */
@@ -105,7 +126,7 @@ function progressEvents(): (record: TrainingStep | StudyStep) => ProgressEvent {
     return {
       done: update / updates,
       left: (seconds - begin.seconds) / (update - begin.update) * (updates - update),
-      text: `update ${update} of ${updates}, loss ${loss.toFixed(3)}`,
+      text: `update ${update} of ${updates}`,
       point: { update, loss },
     };
   };

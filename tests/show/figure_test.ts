@@ -242,6 +242,21 @@ Deno.test("a forest tells intervals that exclude 0 by their marker", () => {
   assertEquals(traces[1].error_x.arrayminus, [2, 0]);
 });
 
+Deno.test("a forest marks what is significant after correction where all rows have p-values, and says which", () => {
+  const row = { label: "a", mean: 2, low: 1, high: 3, n: 3 };
+  const markOf = (...rows: Parameters<typeof forest>[0]) => {
+    const { data, layout } = json(forest(rows, { title: "T", x: "points" }));
+    const marks = data.map((
+      { marker, y }: { marker: { symbol: string }; y: number[] },
+    ) => [marker.symbol, y]);
+    return [marks, /after correction|not significant/.test(JSON.stringify(layout))];
+  };
+  const marked = [["square", [0]], ["circle-open", [1]]];
+  assertEquals(markOf({ ...row, p: 0.049 }, { ...row, p: 0.051 }), [marked, true]);
+  assertEquals(markOf({ ...row, p: NaN }), [[["circle-open", [0]]], true]);
+  assertEquals(markOf({ ...row, p: 0.2 }, row), [[["square", [0, 1]]], false]);
+});
+
 Deno.test("a heatmap averages blocks of a large matrix and leaves cells without a number empty", () => {
   const large = Array.from(
     { length: 256 },
@@ -338,14 +353,19 @@ Deno.test("figures refuse what they cannot draw", async () => {
   ) await assertRefused(call, message);
 });
 
-Deno.test("pieces of tokens are one box each, a word's in one colour and on one line", async () => {
+Deno.test("pieces of tokens are one box each, a text's in one colour and a word's on one line", async () => {
   const row = (pieces: unknown) => [{ name: "a", pieces: pieces as string[] }];
   const title = { title: "Sequence" };
-  const { layout } = json(pieces(row(["<start>", "un", "for", "gett", "able</w>", "film</w>"]), title));
+  const [one, two] = [["un", "for", "gett", "able</w>", "film</w>"], ["film</w>"]];
+  const pair = (a: string[], b: string[]) => ["<start>", ...a, "<delim>", ...b, "<extract>"];
+  const { layout } = json(
+    pieces([...row(pair(one!, two!)), ...row(pair(two!, one!)), ...row(pair(["new</w>"], two!))], title),
+  );
   const fills = layout.shapes.map(({ fillcolor }: { fillcolor: string }) => fillcolor);
-  assertEquals(fills.length, 6);
-  assertEquals(new Set(fills.slice(1, 5)).size, 1);
-  assertEquals(new Set(fills).size, 3);
+  const [dark, first, second] = [fills[0], fills[1], fills[7]];
+  assertEquals(new Set([dark, first, second]).size, 3);
+  const [a, b] = [Array(5).fill(first), [second]];
+  assertEquals(fills, [[a, b], [b, a], [[first], b]].flatMap(([a, b]) => [dark, ...a!, dark, ...b!, dark]));
   const many = Array.from({ length: 20 }, () => ["lon", "gish</w>"]).flat();
   const { layout: { shapes } } = json(pieces(row(many), title));
   for (let i = 0; i < many.length; i += 2) assertEquals(shapes[i].y0, shapes[i + 1].y0);

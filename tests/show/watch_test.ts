@@ -3,7 +3,7 @@ import { type StudyStep, type TrainingStep, watch, type Watched } from "../../li
 import { follow } from "../../lib/show/watch.ts";
 import { asRun } from "../../lib/engine/mod.ts";
 import type { Training, TrainingRecord } from "../../lib/train/mod.ts";
-import { assert, assertEquals } from "../assert.ts";
+import { assert, assertEquals, assertRefused } from "../assert.ts";
 
 /** A run of so many updates whose loss falls from 8, each `milliseconds` long; it ends in its last loss. */
 function falling(updates: number, milliseconds = 0, signal?: AbortSignal): Training<number> {
@@ -28,14 +28,17 @@ type Figure = {
 type Shown = { bundle: Record<string, string> & { [plotly]: Figure }; options: Options; at: number };
 
 /** What a notebook's kernel is shown of a run. */
-async function shownOf<Step extends TrainingStep | StudyStep>(run: Watched<unknown, Step>): Promise<Shown[]> {
+async function shownOf<Step extends TrainingStep | StudyStep>(
+  run: Watched<unknown, Step>,
+  title?: string,
+): Promise<Shown[]> {
   const shown: Shown[] = [];
   const display = (bundle: unknown, options?: object) => {
     const plain = JSON.parse(JSON.stringify({ bundle, options: options! }));
     shown.push({ ...plain, at: performance.now() });
     return Promise.resolve();
   };
-  await follow(run, liveProgress({ display }));
+  await follow(run, liveProgress({ display }, title));
   return shown;
 }
 
@@ -45,7 +48,7 @@ Deno.test("outside a notebook a run is watched in plain lines on standard error,
   console.error = (line: string) => void said.push(line);
   try {
     const losses: number[] = [];
-    assertEquals(await watch(falling(4), ({ loss }) => losses.push(loss)), 4);
+    assertEquals(await watch(falling(4), { each: ({ loss }) => losses.push(loss) }), 4);
     assertEquals([losses.length, losses[0]], [4, 8]);
   } finally {
     console.error = error;
@@ -54,7 +57,7 @@ Deno.test("outside a notebook a run is watched in plain lines on standard error,
 });
 
 Deno.test("in a notebook a curve grows in one output, at most once a second, and its end stays with a picture", async () => {
-  const shown = await shownOf(falling(150, 15));
+  const shown = await shownOf(falling(150, 15), "from scratch");
   assert(shown.length >= 3 && shown.length <= 5, `${shown.length} displays`);
   assertEquals(new Set(shown.map(({ options }) => options.display_id)).size, 1);
   assertEquals(shown.map(({ options }) => options.update), shown.map((_, i) => i > 0));
@@ -64,23 +67,42 @@ Deno.test("in a notebook a curve grows in one output, at most once a second, and
     JSON.parse(JSON.stringify(bundle["application/vnd.plotly.v1+json"]))
   );
   for (const { layout } of figures) assertEquals(layout.xaxis.range, [0, 150]);
-  assert(/^1 %, \d+ s left: update 1 of 150, loss 8\.000$/.test(figures[0].layout.title.text));
-  assertEquals(figures.at(-1).data.at(-1).y.length, 150);
+  assert(/^From scratch, 1 %, \d+ s left: loss 8\.000$/.test(figures[0].layout.title.text));
+  assertEquals(figures.at(-1).data.at(-1).y.length, 50);
+  assertEquals(figures.at(-1).layout.yaxis.title.text, "loss, nats (mean of 3 updates)");
   const last = shown.at(-1)!.bundle;
   assert((last["image/png"] as string).startsWith("iVBOR"));
   assert(
-    /^\d s: update 150 of 150, loss 0\.653/.test(last["text/plain"] as string),
+    /^From scratch, 150 updates in \d+ s: loss 0\.655$/m.test(last["text/plain"] as string),
     last["text/plain"] as string,
   );
 });
 
-Deno.test("a long run's curve has few points, which are means of updates in their order", async () => {
-  const shown = await shownOf(falling(1000));
+Deno.test("a long run's curve has few points, which are means of updates, the last of as many as the others", async () => {
+  const shown = await shownOf(falling(1005));
   const { x, y } = shown.at(-1)!.bundle[plotly].data[0]!;
-  assertEquals([x.length, x[0], x.at(-1)], [250, 2.5, 998.5]);
-  const first = [1, 2, 3, 4].reduce((sum, update) => sum + 8 / Math.sqrt(update), 0) / 4;
-  assert(Math.abs(y[0]! - first) < 1e-3);
+  assertEquals([x.length, x[0], x[1], x.at(-1)], [48, 9.5, 29, 995]);
+  const mean = (from: number, to: number) => {
+    let sum = 0;
+    for (let update = from; update <= to; update++) sum += 8 / Math.sqrt(update);
+    return sum / (to - from + 1);
+  };
+  assert(Math.abs(y[0]! - mean(1, 18)) < 1e-3 && Math.abs(y.at(-1)! - mean(985, 1005)) < 1e-3);
   assert(y.every((loss, i) => i === 0 || loss < y[i - 1]!));
+  assertEquals(shown.at(-1)!.bundle[plotly].layout.title.text.split("loss ")[1], mean(985, 1005).toFixed(3));
+});
+
+Deno.test("an option that watch does not know is refused", async () => {
+  await assertRefused(
+    // deno-lint-ignore no-explicit-any
+    () => watch(falling(1), { name: "from scratch" } as any),
+    /^Cannot watch a run with name as there is no such option: there are title, each$/,
+  );
+  // deno-lint-ignore no-explicit-any
+  await assertRefused(
+    () => watch(falling(1), { each: "loss" } as any),
+    /each "loss" as it must be a function/,
+  );
 });
 
 Deno.test("in a notebook a study is a bar with the run under way", async () => {
