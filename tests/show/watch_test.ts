@@ -94,13 +94,11 @@ Deno.test("a long run's curve has few points, which are means of updates, the la
 
 Deno.test("an option that watch does not know is refused", async () => {
   await assertRefused(
-    // deno-lint-ignore no-explicit-any
-    () => watch(falling(1), { name: "from scratch" } as any),
+    () => watch(falling(1), { name: "from scratch" } as never),
     /^Cannot watch a run with name as there is no such option: there are title, each$/,
   );
-  // deno-lint-ignore no-explicit-any
   await assertRefused(
-    () => watch(falling(1), { each: "loss" } as any),
+    () => watch(falling(1), { each: "loss" } as never),
     /each "loss" as it must be a function/,
   );
 });
