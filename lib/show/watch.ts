@@ -50,7 +50,7 @@ export interface WatchOptions<Step extends TrainingStep | StudyStep> {
 }
 
 /** The settings of {@linkcode WatchOptions}. */
-const watchSettings = {
+export const watchSettings = {
   title: { ...text, about: "what the run is", otherwise: "none" },
   each: {
     ...value("a function", (each): each is (record: unknown) => void => typeof each === "function"),

@@ -25,6 +25,7 @@ import { forestSettings } from "../../lib/show/forest.ts";
 import { diagramSettings } from "../../lib/show/block.ts";
 import { heatmapSettings } from "../../lib/show/heatmap.ts";
 import { labelSettings } from "../../lib/show/style.ts";
+import { watchSettings } from "../../lib/show/watch.ts";
 import { planSettings } from "../../lib/study/planning.ts";
 import { studySettings } from "../../lib/study/settings.ts";
 import { bpeSettings } from "../../lib/text/bpe.ts";
@@ -186,7 +187,10 @@ export async function argumentsOf(folder: string): Promise<Record<string, readon
     svg: [argument("figure", kit.curve([line], axes), isFigure)],
     show: [listed("value", kit.curve([line], axes))],
     strip: [listed("groups", [{ name: "a", values: [1], mean: 1 }]), argument("words", axes, labelSettings)],
-    watch: [listed("run", kit.pretrain(lm, { train: running }, { updates: 1 }))],
+    watch: [
+      listed("run", kit.pretrain(lm, { train: running }, { updates: 1 })),
+      argument("options", {}, watchSettings),
+    ],
   };
 }
 
