@@ -70,8 +70,7 @@ export function liveProgress({ display }: Kernel, title?: string): ProgressDispl
   }
 
   function titled(text: string): string {
-    const line = title === undefined ? text : `${title}, ${text}`;
-    return line[0]!.toUpperCase() + line.slice(1);
+    return title === undefined ? text[0]!.toUpperCase() + text.slice(1) : `${title}, ${text}`;
   }
 }
 

@@ -57,7 +57,7 @@ Deno.test("outside a notebook a run is watched in plain lines on standard error,
 });
 
 Deno.test("in a notebook a curve grows in one output, at most once a second, and its end stays with a picture", async () => {
-  const shown = await shownOf(falling(150, 15), "from scratch");
+  const shown = await shownOf(falling(150, 15), "λ = 0");
   assert(shown.length >= 3 && shown.length <= 5, `${shown.length} displays`);
   assertEquals(new Set(shown.map(({ options }) => options.display_id)).size, 1);
   assertEquals(shown.map(({ options }) => options.update), shown.map((_, i) => i > 0));
@@ -67,13 +67,13 @@ Deno.test("in a notebook a curve grows in one output, at most once a second, and
     JSON.parse(JSON.stringify(bundle["application/vnd.plotly.v1+json"]))
   );
   for (const { layout } of figures) assertEquals(layout.xaxis.range, [0, 150]);
-  assert(/^From scratch, 1 %, \d+ s left: loss 8\.000$/.test(figures[0].layout.title.text));
+  assert(/^λ = 0, 1 %, \d+ s left: loss 8\.000$/.test(figures[0].layout.title.text));
   assertEquals(figures.at(-1).data.at(-1).y.length, 50);
   assertEquals(figures.at(-1).layout.yaxis.title.text, "loss, nats (mean of 3 updates)");
   const last = shown.at(-1)!.bundle;
   assert((last["image/png"] as string).startsWith("iVBOR"));
   assert(
-    /^From scratch, 150 updates in \d+ s: loss 0\.655$/m.test(last["text/plain"] as string),
+    /^λ = 0, 150 updates in \d+ s: loss 0\.655$/m.test(last["text/plain"] as string),
     last["text/plain"] as string,
   );
 });
