@@ -48,7 +48,7 @@ const kinds = {
     symbol: "circle-open",
     color: "#767676",
     width: 2,
-    legends: ["○ not significant", "○ not distinguishable from 0"],
+    legends: ["○ not significant after correction", "○ not distinguishable from 0"],
   },
   noInterval: { symbol: "x-thin", color: INK, width: 2, legends: ["× no interval", "× no interval"] },
 } as const;
