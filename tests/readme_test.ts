@@ -149,7 +149,7 @@ Deno.test("the README says of the included models what the files beside them say
     const { result: { heldout, baselines } } = JSON.parse(await read(`data/models/mini-${kind}.json`));
     const [bits, low, high, count] = [heldout, heldout.low, heldout.high, baselines.kneserNey]
       .map(({ bitsPerCharacter }) => bitsPerCharacter.toFixed(3));
-    assert(new RegExp(`${kind} positions (reaches )?${bits} \\[${low}, ${high}\\]`).test(readme), kind);
+    assert(new RegExp(`${kind} positions (reach )?${bits} \\[${low}, ${high}\\]`).test(readme), kind);
     assert(readme.includes(`Kneser–Ney n-grams ${count}`));
   }
 });
@@ -198,6 +198,9 @@ Deno.test("the README says of λ what its study has found", async () => {
       assert(readme.includes(`+${formatEstimate(effect)}`), `${page}: ${effect.sentence}`);
     }
     assert(readme.includes(`p = ${main[2]!.p.toFixed(3)}`), page);
+    for (const { name, ...effect } of (await published("auxiliary-again")).mainContrasts) {
+      assert(readme.includes(formatEstimate(effect)), `${page}: ${name} again`);
+    }
     const [, , , onKind] = (await published("auxiliary-dropout")).mainContrasts;
     assertEquals(onKind!.finding, "higher");
     for (const said of [formatEstimate(onKind!), `p = ${onKind!.p.toFixed(3)}`]) {

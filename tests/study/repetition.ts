@@ -45,10 +45,12 @@ export function compared(first: Contrast, again: Contrast): Comparison {
   const margin = first.unit.startsWith("bits") ? bits : points;
   return {
     ...{ first, again, change, half, agrees: Math.abs(change) <= half },
-    reverses: first.p < 0.05 && first.mean * again.mean < 0,
+    reverses: isSure(first) && first.mean * again.mean < 0,
     leaves: first.finding.startsWith("equal") && Math.abs(again.mean) > margin,
   };
 }
+
+const isSure = ({ p }: Contrast) => p < 0.05;
 
 /** The report, in Markdown. */
 export function repetitionReport(rows: readonly Comparison[]): string {
@@ -57,12 +59,12 @@ export function repetitionReport(rows: readonly Comparison[]): string {
   const named = (found: readonly Comparison[]) => found.map(({ first }) => first.name).join(", ") || "none";
   const made = new Set(rows.map(({ first }) => first.name));
   const table = rows.map(({ first, again, change, half, agrees }) => [
-    ...[first.name, first.unit, of(first), first.finding, of(again)],
+    ...[first.name, first.unit, of(first), first.finding, of(again), again.finding],
     ...Number.isNaN(half)
       ? [change.toFixed(1), "**no interval**"]
       : [`${rounded(change, half)} ± ${rounded(half, half)}`, agrees ? "yes" : "**no**"],
   ]);
-  const head = ["contrast", "unit", "first", "finding", "again", "change", "agrees"];
+  const head = ["contrast", "unit", "first", "finding", "again", "finding again", "change", "agrees"];
   return `# Repetition
 
 Main contrasts of the [plan](PLAN.md#repetition), and the same with seeds that no published run had used. Intervals
@@ -76,6 +78,8 @@ ${[head, head.map(() => "---"), ...table].map((cells) => `| ${cells.join(" | ")}
     named(rows.filter(({ half }) => Number.isNaN(half)))
   }.
 - Significant first, of the other sign again: ${named(rows.filter(({ reverses }) => reverses))}.
+- Significant first, not again: ${named(rows.filter(({ first, again }) => isSure(first) && !isSure(again)))}.
+- Significant again, not first: ${named(rows.filter(({ first, again }) => isSure(again) && !isSure(first)))}.
 - Equal within the margin first, outside again: ${named(rows.filter(({ leaves }) => leaves))}.
 - Not made again yet: ${
     Object.values(repeated).flat().filter((name) => !made.has(name)).join(", ") || "none"

@@ -25,17 +25,19 @@ Deno.test("a repeated contrast agrees if zero is in the interval of the change; 
   const report = repetitionReport([compared(equal, contrast(2.1, 1.3))]);
   assertEquals(
     report.split("\n").find((line) => line.startsWith("| L1")),
-    "| L1 | points of accuracy | 0.5 [−0.5, 1.5] | equal within ±2 | 2.1 [0.8, 3.4] | 1.6 ± 1.6 | yes |",
+    "| L1 | points of accuracy | 0.5 [−0.5, 1.5] | equal within ±2 | 2.1 [0.8, 3.4] | higher | 1.6 ± 1.6 | yes |",
   );
-  assertEquals(report.split("\n").slice(-6, -1), [
+  assertEquals(report.split("\n").slice(-8, -1), [
     "- Agreeing: 1 of 1.",
     "- Of one seed again, as the others' runs did not leave chance: none.",
     "- Significant first, of the other sign again: none.",
+    "- Significant first, not again: none.",
+    "- Significant again, not first: L1.",
     "- Equal within the margin first, outside again: L1.",
     "- Not made again yet: P1, P4, P5, L2, L3, L4, T2, T3, T4.",
   ]);
   const single = repetitionReport([compared(contrast(5, 3), contrast(5.04, NaN))]);
-  assert(single.includes("| 5.0 [2.0, 8.0] | higher | 5.0, no interval | 0.0 | **no interval** |"), single);
+  assert(single.includes("| 5.0 [2.0, 8.0] | higher | 5.0, no interval | higher | 0.0 | **no interval** |"), single);
   assert(
     single.includes(
       "- Agreeing: 0 of 1.\n- Of one seed again, as the others' runs did not leave chance: L1.",
