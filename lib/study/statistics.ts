@@ -234,7 +234,9 @@ export function estimate(values: readonly number[]): Estimate {
 }
 
 /**
- * Paired difference a − b: the i-th values share a seed, so that the seed's effect cancels.
+ * Paired difference a − b: the i-th values share a seed, or a test example, so that its effect cancels. Pairs of examples
+ * of one run per arm tell how these two models differ, not what other seeds would give: those may move an accuracy by
+ * several points. `ablate` has intervals over both.
  *
  * @throws {InputError} If the numbers of values differ, or one is not a finite number.
  *
@@ -255,7 +257,8 @@ export function difference(a: readonly number[], b: readonly number[]): Estimate
 }
 
 /**
- * Interprets a difference: `higher` or `lower` if it is significant at 95 %. Equal differences, which a small test set can
+ * Interprets a difference: `higher` or `lower` if its 95 % interval, which is not corrected for other comparisons, excludes
+ * 0: of what the values are a sample of, seeds or examples ({@linkcode difference}). Equal differences, which a small test set can
  * produce, are not significant: their interval of width 0 is an artefact.
  */
 export function verdict(estimate: Estimate): string {
