@@ -257,9 +257,9 @@ export function difference(a: readonly number[], b: readonly number[]): Estimate
 }
 
 /**
- * Interprets a difference: `higher` or `lower` if its 95 % interval, which is not corrected for other comparisons, excludes
- * 0: of what the values are a sample of, seeds or examples ({@linkcode difference}). Equal differences, which a small test set can
- * produce, are not significant: their interval of width 0 is an artefact.
+ * Interprets a difference: `higher` or `lower` if its 95 % interval, which is not corrected for other comparisons,
+ * excludes 0; of what it is depends on the values, seeds or examples ({@linkcode difference}). Equal differences, which a
+ * small test set can produce, are not significant: their interval of width 0 is an artefact.
  */
 export function verdict(estimate: Estimate): string {
   const { n, low, high } = checked("interpret a difference", "estimate", interval, estimate);
