@@ -62,7 +62,8 @@ export interface BackendOptions {
   /**
    * Threads that share each operation, on backend "wasm". The same seed gives the same bits for the same number of
    * them and the same matrix multiplication ({@linkcode Backend.matmul}): another one rounds differently, and a
-   * fine-tuned model may then end several points of accuracy elsewhere, as with another seed. Default: all cores, half of more than four logical ones, which are second threads of a core or slow ones.
+   * fine-tuned model may then end several points of accuracy elsewhere, as with another seed. Default: all cores, half
+   * of more than four logical ones, which are second threads of a core or slow ones.
    */
   readonly threads?: number;
 }
