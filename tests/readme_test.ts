@@ -182,6 +182,9 @@ Deno.test("the README says of positions what their study has found", async () =>
     for (const effect of [first!, last!]) {
       assert(readme.includes(formatEstimate(effect)), `${page}: ${effect.sentence}`);
     }
+    for (const { name, ...effect } of (await published("crossing-again")).mainContrasts.slice(0, 2)) {
+      assert(readme.includes(formatEstimate(effect)), `${page}: ${name} again`);
+    }
     assert(readme.includes(`p = ${last!.p.toFixed(3)}`), page);
     assert(readme.includes(`${millions(mean)} [${millions(low)}, ${millions(high)}]`), page);
   }
