@@ -37,7 +37,10 @@ Deno.test("a repeated contrast agrees if zero is in the interval of the change; 
     "- Not made again yet: P1, P4, P5, L2, L3, L4, T2, T3, T4.",
   ]);
   const single = repetitionReport([compared(contrast(5, 3), contrast(5.04, NaN))]);
-  assert(single.includes("| 5.0 [2.0, 8.0] | higher | 5.0, no interval | higher | 0.0 | **no interval** |"), single);
+  assert(
+    single.includes("| 5.0 [2.0, 8.0] | higher | 5.0, no interval | higher | 0.0 | **no interval** |"),
+    single,
+  );
   assert(
     single.includes(
       "- Agreeing: 0 of 1.\n- Of one seed again, as the others' runs did not leave chance: L1.",
