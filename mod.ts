@@ -216,6 +216,7 @@ export type {
   TokenRow,
   TrainingStep,
   Watched,
+  WatchOptions,
 } from "./lib/show/mod.ts";
 
 // Live cells

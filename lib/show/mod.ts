@@ -26,6 +26,6 @@ export {
   type PointEstimate,
 } from "./style.ts";
 export { showTables } from "./tables.ts";
-export { type StudyStep, type TrainingStep, watch, type Watched } from "./watch.ts";
+export { type StudyStep, type TrainingStep, watch, type Watched, type WatchOptions } from "./watch.ts";
 
 showTables();
