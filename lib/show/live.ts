@@ -42,10 +42,11 @@ export function liveProgress({ display }: Kernel, title?: string): ProgressDispl
     },
     async end() {
       if (!last) return;
-      const { done, text, point } = last;
-      const took = duration((performance.now() - begin) / 1e3);
+      const { done, point } = last, took = duration((performance.now() - begin) / 1e3);
       if (!point) return await put(bar(last, done < 1 ? `stopped after ${took}` : took));
-      const ended = done < 1 ? `stopped at ${text}` : `${point.update} updates in ${took}`;
+      const ended = done < 1
+        ? `stopped at update ${point.update} of ${totalOf(last)}`
+        : `${point.update} updates in ${took}`;
       await put(await bundle(lossCurve(last, ended).figure));
     },
   };
@@ -56,7 +57,7 @@ export function liveProgress({ display }: Kernel, title?: string): ProgressDispl
     return { "text/html": html, "text/plain": line };
   }
 
-  function lossCurve({ done, point }: ProgressEvent, time: string) {
+  function lossCurve(event: ProgressEvent, time: string) {
     const block = Math.ceil(losses.length / MAX_POINTS);
     const y = means(losses, block);
     const line = titled(`${time}: loss ${y.at(-1)!.toFixed(3)}`);
@@ -65,7 +66,7 @@ export function liveProgress({ display }: Kernel, title?: string): ProgressDispl
       x: "updates",
       y: block === 1 ? "loss, nats" : `loss, nats (mean of ${block} updates)`,
     });
-    Object.assign(figure.layout["xaxis"]!, { range: [0, Math.round(point!.update / done)] });
+    Object.assign(figure.layout["xaxis"]!, { range: [0, totalOf(event)] });
     return { line, figure };
   }
 
@@ -74,9 +75,11 @@ export function liveProgress({ display }: Kernel, title?: string): ProgressDispl
   }
 }
 
+/** Number of updates of the run. */
+const totalOf = ({ done, point }: ProgressEvent): number => Math.round(point!.update / done);
+
 /** Means of blocks, which are counted from the end: the last one is whole. */
 function means(values: readonly number[], block: number): number[] {
-  const first = values.length % block || block;
-  return [...downsample([values.slice(0, first)], 1, first), ...downsample([values.slice(first)], 1, block)]
-    .flat();
+  const missing = (block - values.length % block) % block; // Of the first block: NaN is left out of a mean.
+  return downsample([[...Array<number>(missing).fill(NaN), ...values]], 1, block)[0]!;
 }

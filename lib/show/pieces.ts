@@ -51,12 +51,14 @@ export function pieces(rows: readonly TokenRow[], options: { readonly title: str
       }`,
     );
   }
-  const boxes: Box[] = [], labels: Label[] = [], fillOf = new Map<string, string>();
+  const fillOf = new Map<string, string>();
+  const shown = rows.map(({ pieces }) => shortened(filled(pieces, fillOf)));
+  const boxes: Box[] = [], labels: Label[] = [];
   let y = 8;
-  for (const { name, pieces } of rows) {
+  for (const [i, { name }] of rows.entries()) {
     labels.push({ x: 20, y: y + LINE / 2 - 4, text: name, size: TEXT });
     let x = LEFT;
-    for (const word of wordsOf(shortened(filled(pieces, fillOf), GAP))) {
+    for (const word of wordsOf(shown[i]!)) {
       const whole = word.reduce((sum, { piece }) => sum + widthOf(piece) + 1, 0);
       if (x + whole > WIDTH - RIGHT && whole <= WIDTH - RIGHT - LEFT) [x, y] = [LEFT, y + LINE];
       for (const { piece, fill } of word) {
@@ -75,7 +77,10 @@ export function pieces(rows: readonly TokenRow[], options: { readonly title: str
   }
   return drawing(title, y, { boxes, labels }, {
     header: ["sequence", "tokens", "pieces"],
-    rows: rows.map(({ name, pieces }) => [name, String(pieces.length), shortened(pieces, "…").join(" ")]),
+    rows: rows.map(({ name, pieces }, i) => [
+      ...[name, String(pieces.length)],
+      shown[i]!.map(({ piece }) => piece).join(" "),
+    ]),
   });
 }
 
@@ -121,7 +126,7 @@ function wordsOf(pieces: readonly Filled[]): Filled[][] {
 /** What stands for the middle of a long sequence. */
 const GAP: Filled = { piece: "…", fill: "white" };
 
-function shortened<T>(pieces: readonly T[], gap: T): readonly T[] {
+function shortened(pieces: readonly Filled[]): readonly Filled[] {
   if (pieces.length <= MOST) return pieces;
-  return [...pieces.slice(0, MOST - 20), gap, ...pieces.slice(-19)];
+  return [...pieces.slice(0, MOST - 20), GAP, ...pieces.slice(-19)];
 }

@@ -33,12 +33,11 @@ export function progress(): { show(event: ProgressEvent): void; end(): void } {
   if (!Deno.stderr.isTerminal()) {
     let last = -Infinity;
     return {
-      show(event) {
+      show({ done, left, text }) {
         const now = performance.now() / 1e3;
         if (now - last < INTERVAL) return;
         last = now;
-        const { done, left } = event;
-        console.error(`${(100 * done).toFixed(0).padStart(3)} %  ${duration(left)} left  ${lineOf(event)}`);
+        console.error(`${(100 * done).toFixed(0).padStart(3)} %  ${duration(left)} left  ${text}`);
       },
       end() {},
     };
@@ -53,13 +52,10 @@ export function progress(): { show(event: ProgressEvent): void; end(): void } {
   }, cliProgress.Presets.shades_classic);
   bar.start(1000, 0, { time: "…", text: "reading" });
   return {
-    show: (event) =>
-      bar.update(Math.round(1000 * event.done), { time: duration(event.left), text: lineOf(event) }),
+    show: ({ done, left, text }) => bar.update(Math.round(1000 * done), { time: duration(left), text }),
     end: () => bar.stop(),
   };
 }
-
-const lineOf = ({ text, point }: ProgressEvent) => point ? `${text}, loss ${point.loss.toFixed(3)}` : text;
 
 /** Formats seconds: `48 s`, `3 min 5 s`, `2 h 10 min`. */
 export function duration(seconds: number): string {

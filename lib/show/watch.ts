@@ -126,7 +126,7 @@ function progressEvents(): (record: TrainingStep | StudyStep) => ProgressEvent {
     return {
       done: update / updates,
       left: (seconds - begin.seconds) / (update - begin.update) * (updates - update),
-      text: `update ${update} of ${updates}`,
+      text: `update ${update} of ${updates}, loss ${loss.toFixed(3)}`,
       point: { update, loss },
     };
   };
