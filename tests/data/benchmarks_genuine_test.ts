@@ -77,13 +77,18 @@ test("CoLA has 8,551 sentences to train on and 1,043 in and out of domain", asyn
   await sizes("cola", `${genuine}cola`, { train: 8551, test: 1043 });
 });
 
-test("SST-2 has 67,349 phrases to train on and 872 to report, 444 of them positive", async () => {
+test("SST-2 has 67,349 phrases, a tenth of whose sentences validate, and 872 to report, 444 of them positive", async () => {
   const folder = await laid(
     { "train.tsv": ["sst2/train-90.tsv", "sst2/train-10.tsv"], "dev.tsv": ["sst2/dev.tsv"] },
     (text) => text.slice(text.indexOf("\n") + 1),
   );
-  const loaded = await sizes("sst2", folder, { train: 67_349, test: 872 });
-  assertEquals(loaded.test.filter(({ label }) => label === 1).length, 444);
+  const loaded = await task("sst2", { folder });
+  const { train, validation, test } = loaded;
+  assertEquals([train.length, validation.length, test.length], [61_238, 688, 872]);
+  assertEquals(test.filter(({ label }) => label === 1).length, 444);
+  const trained = ` \n ${train.map(({ text }) => text).join(" \n ")} \n `;
+  for (const { text } of validation) assert(!trained.includes(` ${text} `), text);
+  await learns(loaded);
 });
 
 test("RTE has 2,490 pairs to train on and 277 to report, 146 of them entailed", async () => {

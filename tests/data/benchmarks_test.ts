@@ -193,6 +193,24 @@ Deno.test("what is left out is counted", async () => {
   assert(!/Skipped/.test(await about("rte")));
 });
 
+Deno.test("SST-2 validates on sentences, and trains on no phrase that is in these alone", async () => {
+  const folder = await Deno.makeTempDir();
+  const sentences = Array.from({ length: 20 }, (_, i) => `scene ${i} is a delight to watch`);
+  const phrases = sentences.flatMap((_, i) => [`scene ${i}`, `${i} is a delight`]);
+  const rows = [...sentences, ...phrases, "a delight", "to watch", "cene 7"].map((text) => `${text} \t1\n`);
+  await Deno.writeTextFile(`${folder}/train.tsv`, `sentence\tlabel\n${rows.join("")}`);
+  await Deno.writeTextFile(`${folder}/dev.tsv`, "sentence\tlabel\nsplendid\t1\n");
+  const { train, validation } = await task("sst2", { folder });
+  const held = validation.map(({ text }) => text);
+  assertEquals(held.length, 2); // A tenth of the 21 sentences, rounded down: "cene 7" is a part of no word.
+  const numbers = held.map((text) => text.match(/\d+/)![0]);
+  const left = new Set([...held, ...numbers.flatMap((n) => [`scene ${n}`, `${n} is a delight`])]);
+  assertEquals(
+    train.map(({ text }) => text),
+    rows.map((row) => row.split(" \t")[0]!).filter((text) => !left.has(text)),
+  );
+});
+
 Deno.test("validation shares no first text with train", async () => {
   const { train, validation } = await task("mnli", { folder: `${fixtures}mnli` });
   assertEquals(validation.map(({ premise }) => premise), Array(2).fill("The clerk stamped every form."));

@@ -190,6 +190,8 @@ export async function loadBenchmark(benchmark: Benchmark, options: BenchmarkOpti
     const [file = ""] = await files(benchmark, folder, layout.validationList.file);
     const ids = readIds(await readFile(`${folder}/${file}`, `a file of task "${name}"`), file, splits.train);
     moveTo(splits, ({ id = "" }) => ids.has(id));
+  } else if (layout.phrases && layout.oneIn !== undefined) {
+    holdSentences(splits, layout.oneIn);
   } else if (layout.oneIn !== undefined) {
     const held = sample(splits.train, layout.oneIn);
     moveTo(splits, (row) => held.has(row));
@@ -255,9 +257,10 @@ function readIds(bytes: Uint8Array, file: string, train: readonly Row[]): Set<st
   return ids;
 }
 
+const firstText = ({ example }: Row) => String(Object.values(example)[0]);
+
 /** Samples one in so many rows by a hash of the first text: examples with the same first text stay together. */
 function sample(train: readonly Row[], oneIn: number): Set<Row> {
-  const firstText = ({ example }: Row) => String(Object.values(example)[0]);
   const groups = [...Map.groupBy(train, firstText)];
   const target = Math.max(1, Math.floor(train.length / oneIn));
   const held = new Set<Row>();
@@ -266,6 +269,36 @@ function sample(train: readonly Row[], oneIn: number): Set<Row> {
     for (const row of group) held.add(row);
   }
   return held;
+}
+
+/** Moves one in so many sentences to the validation split, and drops phrases that are in no other sentence. */
+function holdSentences(splits: Record<Split, Row[]>, oneIn: number): void {
+  const sentences = phrasesOf(new Set(splits.train.map(firstText)));
+  const held = sample(splits.train.filter((row) => sentences.has(firstText(row))), oneIn);
+  const heldTexts = new Set([...held].map(firstText));
+  const trained = new Set<string>();
+  for (const [sentence, phrases] of sentences) {
+    if (heldTexts.has(sentence)) continue;
+    for (const text of [sentence, ...phrases]) trained.add(text);
+  }
+  moveTo(splits, (row) => held.has(row));
+  splits.train = splits.train.filter((row) => trained.has(firstText(row)));
+}
+
+/** The sentences among texts, those that are a part of no other, each with the texts that are its parts: words in a row. */
+function phrasesOf(texts: ReadonlySet<string>): Map<string, string[]> {
+  const sentences = new Map<string, string[]>(), phrases = new Set<string>();
+  for (const text of [...texts].sort((a, b) => b.length - a.length)) {
+    if (phrases.has(text)) continue; // So are its own parts.
+    const words = [...text.matchAll(/\S+/g)].map(({ index, 0: word }) =>
+      [index, index + word.length] as const
+    );
+    const parts = words.flatMap(([start], i) => words.slice(i).map(([, end]) => text.slice(start, end)))
+      .filter((part) => part.length < text.length && texts.has(part));
+    for (const part of parts) phrases.add(part);
+    sentences.set(text, parts);
+  }
+  return sentences;
 }
 
 /** The first layout that matches the files in the folder. */

@@ -40,15 +40,18 @@ export interface Layout {
   readonly validationList?: { readonly file: string; readonly parts: readonly string[] };
   /** The validation split is one in so many training examples, if there is neither a file nor a list. */
   readonly oneIn?: number;
+  /** Training examples are sentences and phrases of these: validation is sentences, and their phrases do not train. */
+  readonly phrases?: true;
   /** How the splits were made, in a sentence. */
   readonly splits: string;
 }
 
 const OFFICIAL = "The splits are the official ones.";
+const GLUE_TEST =
+  "Test is the official development set, as the labels of the official test set are not public";
 const GLUE = {
   oneIn: 20,
-  splits: "Test is the official development set, as the labels of the official test set are not public; " +
-    "validation is a twentieth of the official training set, sampled by hash.",
+  splits: `${GLUE_TEST}; validation is a twentieth of the official training set, sampled by hash.`,
 } as const;
 const GLUE_PAPER =
   "Wang et al. 2019, GLUE: A multi-task benchmark and analysis platform for natural language " +
@@ -240,7 +243,14 @@ export const benchmarks: readonly Benchmark[] = [
     labels: ["negative", "positive"],
     measures: ["accuracy"],
     zeroShot: { by: "word", prompt: "very", words: ["negative", "positive"] },
-    layouts: [glue("SST-2", { text: "sentence" }, "label", ["0", "1"])],
+    layouts: [{
+      ...glue("SST-2", { text: "sentence" }, "label", ["0", "1"]),
+      oneIn: 10,
+      phrases: true,
+      splits:
+        `${GLUE_TEST}; validation is a tenth of the sentences of the official training set, sampled by hash, and ` +
+        "phrases that are in no other sentence are left out of training.",
+    }],
   },
   {
     name: "cola",
