@@ -15,12 +15,12 @@ export const pretrainedModels: Readonly<
 > = {
   mini: {
     learned: {
-      bytes: 4012680,
-      sha256: "5a7d89983840d2d112bdee4734dfa1779fe8a35815730b4190d657c7a0deba46",
+      bytes: 4013208,
+      sha256: "cdf4939edd10d6332b49496f616937cd9b6acea0199f543ade089563f25d803a",
     },
     sinusoidal: {
-      bytes: 4012688,
-      sha256: "17041045f1b8c5e1edc6b03636562097aa97bd70324aadb0ab16a4bea67ca55e",
+      bytes: 4013208,
+      sha256: "6f9210c53c5ce927f07cdea8e8e31cdfa54237c7fa212fa34c622002a0d10b54",
     },
   },
 };
