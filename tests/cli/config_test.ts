@@ -246,14 +246,34 @@ Deno.test("a model's record repeats its pre-training and its fine-tuning bit for
   assert(/one\.json with preset as there is no such option/.test(wrong.err), wrong.err);
 });
 
-Deno.test("the record of an included model, of version 0.1, has its settings", async () => {
-  const config = ["--config", `${root}data/models/mini-sinusoidal.json`];
+Deno.test("the record of an included model has its settings, and so has one of version 0.1", async () => {
+  const old = await file("old-record", {
+    settings: {
+      ...{
+        layers: 4,
+        heads: 4,
+        width: 128,
+        context: 128,
+        positions: { kind: "sinusoidal" },
+        variant: "clean",
+      },
+      ...{ dropout: 0, vocabulary: 8288, seed: 1, corpus: "books", merges: 8000, rate: 1e-3 },
+      ...{ schedule: "warmup_cosine", warmup: 0.1, decay: 0.01, clip: 1, updates: 16_000, batch: 16 },
+    },
+    result: {},
+    provenance: {},
+  });
   const size = ["--corpus", `${folder}/weather.txt`, "--merges", "10", "--updates", "1", "--batch", "1"];
-  const { out, err } = await run("pretrain", "--out", `${folder}/old`, ...config, ...size, "--json");
-  const { settings } = JSON.parse(out || err);
-  assertEquals([settings.positions, settings.layers, settings.width, settings.rate, settings.dropout], [
-    ...["sinusoidal", 4, 128, 1e-3, 0],
-  ]);
+  for (const [record, rate] of [[`${root}data/models/mini-sinusoidal.json`, 2e-3], [old, 1e-3]] as const) {
+    const { out, err } = await run(
+      ...["pretrain", "--out", `${folder}/old-${rate}`, "--config", record, ...size, "--zero-shot", "kind"],
+      ...["--zero-shot-examples", "1", "--json"],
+    );
+    const { settings } = JSON.parse(out || err);
+    assertEquals([settings.positions, settings.layers, settings.width, settings.rate, settings.dropout], [
+      ...["sinusoidal", 4, 128, rate, 0],
+    ]);
+  }
 });
 
 Deno.test("what neither an option nor the file has is asked for by its option", async () => {
