@@ -1,5 +1,7 @@
+import { InputError } from "../errors.ts";
 import {
   armMean,
+  checkAveraged,
   contextsOf,
   contrastsOf,
   counted,
@@ -16,6 +18,7 @@ import {
   type Score,
   TEXT,
   varying,
+  whereOf,
 } from "./effects.ts";
 import type { Level, Levels } from "./factors.ts";
 import type { Pretrained } from "./rows.ts";
@@ -59,7 +62,10 @@ export function curvesOf(
   const others = varying(included, factors).filter((other) => other.name !== name);
   const own = others.filter((other) => by?.includes(other.name) ?? true);
   const averaged = others.filter((other) => !own.includes(other));
-  return contextsOf(included, own).map(({ levels: fixed, scores: group }): ArmCurve => {
+  return contextsOf(included, own).map(({ levels: fixed, scores }): ArmCurve => {
+    const { group, where } = minus === undefined
+      ? ofAllLevels(scores, factor, averaged)
+      : { group: scores, where: "" };
     const points = factor.levels.filter((level) => level !== minus).flatMap((level, i) => {
       const runs = group.filter(({ levels }) => levels[name] === level);
       if (runs.length === 0) return [];
@@ -69,12 +75,39 @@ export function curvesOf(
       return y === undefined || Number.isNaN(y.mean) ? [] : [{ x: xOf(level, i), y }];
     });
     return {
-      name: labelOf(fixed, own) || factorLabel(name),
+      name: [labelOf(fixed, own) || factorLabel(name), where].filter(Boolean).join(", "),
       levels: fixed,
       x: points.map(({ x }) => x),
       y: points.map(({ y }) => y),
     };
   });
+}
+
+/**
+ * The scores of those combinations of some factors' levels that exist at all levels of another, and their names if they
+ * are not all: a line over means of other arms at each of its points would be of the arms, not of the factor.
+ */
+function ofAllLevels(
+  scores: readonly Score[],
+  { name, levels }: Factor,
+  averaged: readonly Factor[],
+): { readonly group: readonly Score[]; readonly where: string } {
+  const present = levels.filter((level) => scores.some(({ levels }) => levels[name] === level));
+  const all = contextsOf(scores, averaged);
+  checkAveraged(all.map(({ scores }) => scores), "an arm");
+  const whole = all.filter(({ scores }) =>
+    present.every((level) => scores.some(({ levels }) => levels[name] === level))
+  );
+  if (whole.length === all.length) return { group: scores, where: "" };
+  if (whole.length > 0) {
+    return { group: whole.flatMap(({ scores }) => scores), where: whereOf(whole, averaged).where };
+  }
+  throw new InputError(
+    `Cannot average a line over ${
+      averaged.map(({ name }) => name).join(" and ")
+    } as no arm has all levels of ` +
+      `${name} (${present.join(", ")}): add them to by, or choose levels with at`,
+  );
 }
 
 /** A level on a horizontal axis: itself, or its place among others. */
@@ -94,16 +127,19 @@ export function tunedCurves(
   return groups(scored, own).map((group): ArmCurve => {
     const isText = group[0]!.levels["task"] === TEXT, unit = isText ? 1 : 100;
     const values = [...new Set(group.map(({ settings }) => settings[path]!))];
-    const best = (value: Level) =>
-      group.filter(({ settings }) => settings[path] === value)
-        .map(({ scores }) => scores.filter(Number.isFinite)).filter((scores) => scores.length > 0)
-        .map((scores) => estimate(scores.map((score) => unit * score)))
-        .reduce((one, other) => (other.mean > one.mean) === isText ? one : other);
+    const points = values.flatMap((value, i) => {
+      const found = group.filter(({ settings, scores }) =>
+        settings[path] === value && scores.length > 0 && scores.every(Number.isFinite) // A diverged run is no point.
+      ).map(({ scores }) => estimate(scores.map((score) => unit * score)));
+      if (found.length === 0) return [];
+      const y = found.reduce((one, other) => (other.mean > one.mean) === isText ? one : other);
+      return [{ x: xOf(value, i), y }];
+    });
     return {
       name: labelOf(group[0]!.levels, own) || (isText ? TEXT : group[0]!.task!),
       levels: pick(group[0]!.levels, own),
-      x: values.map(xOf),
-      y: values.map(best),
+      x: points.map(({ x }) => x),
+      y: points.map(({ y }) => y),
     };
   });
 }
@@ -118,7 +154,9 @@ export function positionCurves(
   const { levels } = factorNamed(name, factors);
   const runs = filtered(pretrained, factors, at).filter(({ byPosition }) => byPosition);
   const others = varying(runs, factors).filter((other) => other.name !== name);
-  const width = Math.ceil(Math.max(1, ...runs.map(({ byPosition }) => byPosition!.length)) / bins);
+  const lengths = runs.map(({ byPosition }) => byPosition!.length); // Differences are of the positions that all have.
+  const positions = minus === undefined ? Math.max(1, ...lengths) : Math.min(...lengths, Infinity);
+  const width = Math.ceil(positions / bins);
   const binned = (values: readonly number[]) =>
     Array.from(
       { length: Math.ceil(values.length / width) },
@@ -127,7 +165,7 @@ export function positionCurves(
   return contextsOf(runs, others).flatMap(({ levels: fixed, scores: group }) => {
     const bySeed = (level: Level) => {
       const own = counted(group.filter((run) => run.levels[name] === level));
-      return new Map(own.map((run) => [run.seed, binned(run.byPosition!)]));
+      return new Map(own.map((run) => [run.seed, binned(run.byPosition!.slice(0, positions))]));
     };
     const reference = minus === undefined ? undefined : bySeed(minus);
     return levels.filter((level) => level !== minus).flatMap((level): ArmCurve[] => {

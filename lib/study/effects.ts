@@ -229,9 +229,8 @@ export function contrastsOf(
       const contexts = contextsOf(group, averaged).flatMap((context) =>
         pairs.map((pair) => ({ ...context, pair }))
       );
-      return other
-        ? interactions(contexts, name, other, common)
-        : mainEffect(contexts, name, averaged, common, pairs.length > 1, isMean);
+      const averaging = { averaged, common, pairs, isMean };
+      return other ? interactions(contexts, name, other, averaging) : mainEffect(contexts, name, averaging);
     })
   );
 }
@@ -253,46 +252,91 @@ function termsOf(scores: readonly Score[], name: string, [a, b]: Comparison["pai
 
 const isComplete = (terms: readonly Term[]): boolean => terms.every(({ scores }) => scores.length > 0);
 
-/** The mean of differences, or each of them if they contradict each other. */
-function mainEffect(
-  all: readonly Comparison[],
-  name: string,
-  averaged: readonly Factor[],
-  common: Common,
-  hasPairs: boolean,
-  isMean: boolean,
-): Contrast[] {
-  const complete = all.filter(({ scores, pair }) => isComplete(termsOf(scores, name, pair, 1)));
-  if (complete.length === 0) return [];
-  // Between two floors there is no effect to average.
-  const learned = complete.filter(({ scores, pair }) => !areStuck(termsOf(scores, name, pair, 1)));
-  const contexts = learned.length > 0 ? learned : complete;
-  const fixed = contexts.length < all.length ? commonLevels(contexts, averaged) : {};
-  checkUnits(contexts.map(({ scores }) => scores[0]!.metric), `the effect of ${name}`);
-  const single = contexts.map(({ levels, scores, pair }): Contrast => ({
-    where: [common.where, labelOf(levels, averaged)].filter(Boolean).join(", "),
-    difference: hasPairs ? pair.map((level) => levelLabel(name, level)).join(" − ") : common.difference,
-    levels: { ...common.levels, ...levels },
-    terms: termsOf(scores, name, pair, 1),
+/** A difference, or one of differences, in a context, with its weight in a mean of several. */
+interface Part extends Pick<Comparison, "levels" | "pair"> {
+  readonly termsAt: (weight: number) => Term[];
+}
+
+/** The differences in each context. */
+function mainEffect(contexts: readonly Comparison[], name: string, averaging: Averaging): Contrast[] {
+  const parts = contexts.map(({ levels, scores, pair }): Part => ({
+    ...{ levels, pair },
+    termsAt: (weight) => termsOf(scores, name, pair, weight),
   }));
-  if (!isMean && contradicted(single)) return single;
-  const weight = 1 / contexts.length;
+  return averagedOf(parts, name, averaging);
+}
+
+/** What is averaged over, and how the result is called. */
+interface Averaging {
+  readonly averaged: readonly Factor[];
+  readonly common: Common;
+  readonly pairs: Compared["pairs"];
+  /** Whether there is a mean where effects contradict each other, too. */
+  readonly isMean: boolean;
+}
+
+/**
+ * The mean of differences, or each of them if they contradict each other. What has no runs, or no effect as it is between
+ * two floors, is not in it, and the name says what is.
+ */
+function averagedOf(
+  all: readonly Part[],
+  name: string,
+  { averaged, common, pairs, isMean }: Averaging,
+): Contrast[] {
+  const complete = all.filter(({ termsAt }) => isComplete(termsAt(1)));
+  if (complete.length === 0) return [];
+  const learned = complete.filter(({ termsAt }) => !pairsOf(termsAt(1)).every(areStuck));
+  const parts = learned.length > 0 ? learned : complete;
+  checkAveraged(
+    parts.map(({ termsAt }) => termsAt(1).flatMap(({ scores }) => scores)),
+    `the effect of ${name}`,
+  );
+  const label = (side: 0 | 1, some: Compared["pairs"]) => {
+    const names = [...new Set(some.map((pair) => levelLabel(name, pair[side])))];
+    return names.length > 1 ? `(${names.join(" and ")})` : names[0]!;
+  };
+  const differenceOf = (some: Compared["pairs"]) =>
+    some.length === pairs.length
+      ? common.difference
+      : common.difference.replace(pairLabel(pairs, label), pairLabel(some, label));
+  const single = parts.map(({ levels, pair, termsAt }): Contrast => ({
+    where: [common.where, labelOf(levels, averaged)].filter(Boolean).join(", "),
+    difference: differenceOf([pair]),
+    levels: { ...common.levels, ...levels },
+    terms: termsAt(1),
+  }));
+  const left = pairs.filter((pair) => parts.some((part) => part.pair === pair));
+  const isGrid = left.every((pair) =>
+    parts.filter((part) => part.pair === pair).length === parts.length / left.length
+  );
+  if (!isMean && (!isGrid || contradicted(single))) return single;
+  const { fixed, where } = parts.length < all.length ? whereOf(parts, averaged) : { fixed: {}, where: "" };
   return [{
-    ...common,
-    where: [common.where, labelOf(fixed, averaged)].filter(Boolean).join(", "),
+    where: [common.where, where].filter(Boolean).join(", "),
+    difference: differenceOf(left),
     levels: { ...common.levels, ...fixed },
-    terms: contexts.flatMap(({ scores, pair }) => termsOf(scores, name, pair, weight)),
+    terms: parts.flatMap(({ termsAt }) => termsAt(1 / parts.length)),
   }];
 }
 
-/** The levels that all of these have: the others do not exist, or nothing was learned there. */
-function commonLevels(contexts: readonly Comparison[], factors: readonly Factor[]): Levels {
-  const [first] = contexts;
-  return Object.fromEntries(
-    factors.map(({ name }) => name).filter((name) =>
-      contexts.every(({ levels }) => levels[name] === first!.levels[name])
-    ).map((name) => [name, first!.levels[name]!]),
-  );
+const pairLabel = (
+  pairs: Compared["pairs"],
+  label: (side: 0 | 1, pairs: Compared["pairs"]) => string,
+): string => `${label(0, pairs)} − ${label(1, pairs)}`;
+
+/** The levels that all of these have, and the names of all: the others do not exist, or nothing was learned there. */
+export function whereOf(
+  parts: readonly Pick<Comparison, "levels">[],
+  factors: readonly Factor[],
+): { readonly fixed: Levels; readonly where: string } {
+  const several = varying(parts, factors), same = factors.filter((factor) => !several.includes(factor));
+  const names = new Set(parts.map(({ levels }) => labelOf(levels, several)).filter(Boolean));
+  const { levels } = parts[0]!;
+  return {
+    fixed: pick(levels, same),
+    where: [labelOf(levels, same), [...names].join(" and ")].filter(Boolean).join(", "),
+  };
 }
 
 /** Whether no run of any arm left chance. */
@@ -312,27 +356,31 @@ function interactions(
   contexts: readonly Comparison[],
   name: string,
   other: Factor,
-  common: Common,
+  { common, ...averaging }: Averaging,
 ): Contrast[] {
   const isAt = ({ levels }: Score, level: Level) => levels[other.name] === level;
-  const has = (level: Level) => contexts.some(({ scores }) => scores.some((score) => isAt(score, level)));
-  const [first, ...rest] = other.levels.filter(has);
+  const has = (level: Level) => ({ scores }: Comparison) => scores.some((score) => isAt(score, level));
+  const [first, ...rest] = other.levels.filter((level) => contexts.some(has(level)));
   return rest.flatMap((level) => {
-    const differences = contexts.map(({ scores, pair }) => (weight: number) =>
-      ([[level, weight], [first!, -weight]] as const).flatMap(([level, weight]) =>
-        termsOf(
-          scores.filter((score) => (score.levels[other.name] ?? null) === null || isAt(score, level)),
-          name,
-          pair,
-          weight,
-        )
-      )
-    ).filter((termsAt) => isComplete(termsAt(1)));
-    if (differences.length === 0) return [];
-    const terms = differences.flatMap((termsAt) => termsAt(1 / differences.length));
-    checkUnits(terms.map(({ scores }) => scores[0]!.metric), `the effect of ${name}`);
+    const parts = contexts.map((context): Part => {
+      const { levels, scores, pair } = context;
+      // Where the other factor makes no difference, as to zero-shot scores, there is no interaction to average.
+      const exists = has(level)(context) && has(first!)(context);
+      const at = (level: Level) =>
+        scores.filter((score) =>
+          exists && ((score.levels[other.name] ?? null) === null || isAt(score, level))
+        );
+      return {
+        ...{ levels, pair },
+        termsAt: (weight) => [
+          ...termsOf(at(level), name, pair, weight),
+          ...termsOf(at(first!), name, pair, -weight),
+        ],
+      };
+    });
     const [here, there] = [level, first!].map((level) => levelLabel(other.name, level));
-    return [{ ...common, difference: `(${common.difference}) at ${here} − at ${there}`, terms }];
+    const difference = `(${common.difference}) at ${here} − at ${there}`;
+    return averagedOf(parts, name, { ...averaging, common: { ...common, difference } });
   });
 }
 
@@ -427,12 +475,22 @@ function checkLevel({ name, levels }: Factor, level: Level): void {
   throw new InputError(`Cannot use level ${quoted(level)} of ${name} as its levels are ${levels.join(", ")}`);
 }
 
-function checkUnits(metrics: readonly Metric[], name: string): void {
-  const units = [...new Set(metrics.map(({ unit }) => unit))];
-  if (units.length < 2) return;
-  throw new InputError(
-    `Cannot average ${name} over ${units.join(" and ")}: add "task" to by, or choose tasks with at`,
-  );
+/** Checks that a mean over these is one of the same unit, and counts no text twice as if it were another. */
+export function checkAveraged(contexts: readonly (readonly Score[])[], name: string): void {
+  const units = [...new Set(contexts.map(([first]) => first!.metric.unit))];
+  if (units.length > 1) {
+    throw new InputError(
+      `Cannot average ${name} over ${units.join(" and ")}: add "task" to by, or choose tasks with at`,
+    );
+  }
+  for (const [task, some] of Map.groupBy(contexts, ([first]) => first!.levels["task"])) {
+    const cuts = some.map((scores) => new Set(scores.map(({ pairing }) => pairing)));
+    if (cuts.every((cut) => cut.size === cuts[0]!.size && cut.isSubsetOf(cuts[0]!))) continue;
+    throw new InputError(
+      `Cannot average ${name} over several cuts of the same text (${task}), which are not independent: add the ` +
+        "factor that cuts it, such as words, merges or context, to by, or choose one of its levels with at",
+    );
+  }
 }
 
 /** The runs of an arm that count: those that left chance, or all if none did. */
@@ -517,7 +575,8 @@ export function effectsOf(contrasts: readonly Contrast[], family?: number): ArmE
   const effects = known.map(({ contrast, found, metric }, i): ArmEffect => {
     const { where, difference, levels } = contrast;
     const { unit, scale, whole, margin } = metric;
-    const most = scale === "amount" ? Infinity : scale === "share" ? whole : 2 * whole;
+    const times = contrast.terms.reduce((sum, { weight }) => sum + Math.abs(weight), 0) / 2; // 2 of two differences.
+    const most = times * (scale === "amount" ? Infinity : scale === "share" ? whole : 2 * whole);
     const [low, high] = intervalOf(found).map((bound) => Math.max(-most, Math.min(most, bound)));
     const label = differences === 1
       ? where || difference
@@ -677,14 +736,17 @@ function formatP(p: number): string {
  */
 export function armMean(scores: readonly Score[], factors: readonly Factor[] = []): Estimate {
   const contexts = contextsOf(scores, factors);
-  checkUnits(contexts.map(({ scores }) => scores[0]!.metric), "an arm");
+  checkAveraged(contexts.map(({ scores }) => scores), "an arm");
   const terms = contexts.map(({ scores }) => ({ scores, weight: 1 / contexts.length }));
   const { scale, whole } = scores[0]!.metric;
   const found = meanOf({ terms }), share = found.mean / whole;
-  const isWhole = scale === "share" && found.error === 0 && (share === 0 || share === 1); // All are right, or wrong.
-  const [low, high] = isWhole
+  const isBound = found.error === 0 && scale !== "amount" && Math.abs(share) === 1 ||
+    scale === "share" && share === 0;
+  const [low, high] = !isBound
+    ? intervalOf({ ...found, mean: share, error: found.error / whole }, scale)
+    : scores[0]!.metric.name.startsWith("accuracy") // All are right, or wrong; of other measures nothing is known then.
     ? clopperPearson(share * found.clusters, found.clusters)
-    : intervalOf({ ...found, mean: share, error: found.error / whole }, scale);
+    : [NaN, NaN] as const;
   return { n: found.seeds, mean: found.mean, low: whole * low, high: whole * high };
 }
 

@@ -132,7 +132,8 @@ function settled(
   const idle = [factor, interaction].find((one) => one && !matters(one.name, task as Level));
   if (idle) refuse(`${idle.name} makes no difference to ${task}`);
   const open = factors.find((one) =>
-    one.levels.length > 1 && one !== factor && !(one.name in fixed) && matters(one.name, task as Level)
+    one.levels.length > 1 && one !== factor && !(one.name in fixed) &&
+    (one === tasks || matters(one.name, task as Level))
   );
   if (open) refuse(`at must say which level of ${open.name} it is at: ${open.levels.join(", ")}`);
   return {
@@ -151,11 +152,10 @@ function contrastOf(
   const fixed = Object.entries(at).filter(([name]) => name !== interaction) as [string, Level][];
   const armOf = (levels: Levels) => {
     const all = [...fixed, ...Object.entries(levels)];
-    const own = scores.filter((score) =>
+    return scores.filter((score) =>
       // What makes no difference to a run is null: it is at all levels.
       all.every(([name, level]) => (score.levels[name] ?? null) === null || score.levels[name] === level)
     );
-    return [...new Map(own.map((score) => [score.seed, score])).values()];
   };
   const pairAt = (levels: Levels, sign: number) =>
     between.map((level, i) => ({

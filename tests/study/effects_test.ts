@@ -177,6 +177,106 @@ Deno.test("a line that averages gives each level the same weight, and refuses di
   );
 });
 
+Deno.test("a line and an effect that average some arms only are of arms that have all levels, and say which", async () => {
+  const models = ["gpt1", "gpt2", "lstm"] as const;
+  const arms = models.flatMap((model, i) =>
+    [0, 1].filter((lambda) => model !== "lstm" || lambda === 0).map((lambda) => ({
+      levels: { model, lambda },
+      byCluster: around(0.6 + 0.1 * i),
+    }))
+  );
+  const whole = study(arms, { models, positions: ["learned"], lambda: [0, 1] });
+  const [line] = whole.curves("lambda", { by: ["task"] }),
+    [effect] = whole.effect("lambda", { by: ["task"] });
+  assertEquals([line!.name, effect!.where], ["λ, gpt1 and gpt2", "sky, gpt1 and gpt2"]);
+  assert(
+    Math.abs(line!.y[1]!.mean - line!.y[0]!.mean) < 1e-9,
+    "the two models have the same scores at both levels",
+  );
+  const ends = arms.filter(({ levels: { model, lambda } }) => (model === "gpt1") === (lambda === 0));
+  await assertRefused(
+    () => study(ends, { models, positions: ["learned"], lambda: [0, 1] }).curves("lambda", { by: ["task"] }),
+    /^Cannot average a line over model as no arm has all levels of lambda \(0, 1\): add them to by/,
+  );
+});
+
+Deno.test("an interaction is averaged where it exists and has one sign, named where it is not whole, and may be 200 points", () => {
+  const arm = (model: string, positions: string, lambda: number, middle: number): Given => ({
+    levels: { model, positions, lambda },
+    byCluster: around(middle),
+  });
+  const settings = { models: ["gpt1", "lstm"], positions: ["learned", "none"], lambda: [0, 1] } as const;
+  const turned = ([["gpt1", 0.06], ["lstm", -0.06]] as const).flatMap(([model, change]) =>
+    ["learned", "none"].flatMap((positions, i) =>
+      [0, 1].map((lambda) => arm(model, positions, lambda, 0.6 + change * i * lambda))
+    )
+  );
+  const asked = { by: ["task"], interaction: "positions" };
+  const found = (
+    given: readonly Given[],
+    options: StudyOptions = settings,
+    pretrained: readonly Pretrained[] = [],
+  ) =>
+    study(given, options, pretrained).effect("lambda", asked).map((
+      { where, mean },
+    ) => [where, Math.round(mean)]);
+  assertEquals(found(turned), [["sky, gpt1", 6], ["sky, lstm", -6]]);
+  const one = turned.filter(({ levels: { model, positions } }) =>
+    model === "gpt1" || positions === "learned"
+  );
+  assertEquals(found(one), [["sky, gpt1", 6]]);
+  const far = [[0.9, 0.3], [0.3, 0.9]].flatMap(([a, b], i) => {
+    const positions = i === 0 ? "learned" : "none";
+    return [arm("gpt1", positions, 0, a!), arm("gpt1", positions, 1, b!)];
+  });
+  const [wide] = study(far, { ...settings, models: ["gpt1"] }).effect("lambda", { interaction: "positions" });
+  assert(wide!.low < wide!.mean && wide!.mean < wide!.high && wide!.mean > 100, JSON.stringify(wide));
+  const zeroShot = (positions: string, middle: number) =>
+    rowsOf({ levels: {}, byCluster: around(middle) }).map((row) => ({
+      levels: { model: "gpt1", positions, lambda: null, transfer: null },
+      ...{ seed: row.seed, tuned: {}, stuck: false, zeroShot: [row] },
+    })) as unknown as Pretrained[];
+  const pairs = [["learned", 0, 0.7], ["learned", 1, 0.8], ["none", 0, 0.7], ["none", 1, 0.7]] as const;
+  const [diluted] = study(
+    pairs.map(([positions, lambda, middle]) => arm("gpt1", positions, lambda, middle)),
+    { ...settings, models: ["gpt1"], tasks: [toyTask("sky")], zeroShot: [toyTask("sky")] },
+    [...zeroShot("learned", 0.6), ...zeroShot("none", 0.55)],
+  ).effect("positions", { by: ["task"], interaction: "lambda" });
+  assertEquals([diluted!.where, Math.round(diluted!.mean)], ["sky, pre-trained", 10]);
+});
+
+Deno.test("pairs of levels are named as those that have runs", () => {
+  const positions = ["learned", "random-frozen", "sinusoidal-trained", "sinusoidal"] as const;
+  const between = [["learned", "sinusoidal-trained"], ["random-frozen", "sinusoidal"]] as const;
+  const arms = positions.map((positions, i) => ({
+    levels: { positions },
+    byCluster: around(0.7 - 0.02 * i),
+  }));
+  const named = (given: readonly Given[]) =>
+    study(given, { positions }).effect("positions", { between }).map(({ difference }) => difference);
+  assertEquals(named(arms.slice(0, 3)), ["learned − random-frozen"]);
+  assertEquals(named(arms), ["(learned and sinusoidal-trained) − (random-frozen and sinusoidal)"]);
+});
+
+Deno.test("several cuts of one text are not averaged as if they were independent", async () => {
+  const ofCut = new Map([30, 60].map((words) => [words, new Uint32Array(20)]));
+  const finetuned = [30, 60].flatMap((words) =>
+    [0, 1].flatMap((lambda) => rowsOf({ levels: { words, lambda }, byCluster: around(0.6 + 0.1 * lambda) }))
+  ).map((row): Finetuned => ({
+    ...row,
+    answers: { ...row.answers!, examples: ofCut.get(row.levels["words"] as number)! },
+  }));
+  const { effect } = studyOf({
+    study: settleStudy(studies.ablate, { positions: ["learned"], lambda: [0, 1], vary: { words: [30, 60] } }),
+    ...{ pretrained: [], finetuned, tried: [], choices: 0, complete: true, failures: [] },
+  });
+  assertEquals(effect("lambda").map(({ where }) => where), ["sky, words = 30", "sky, words = 60"]);
+  await assertRefused(
+    () => effect("lambda", { by: ["task"] }),
+    /^Cannot average the effect of lambda over several cuts of the same text \(sky\), .*such as words/,
+  );
+});
+
 Deno.test("a line by position is one for each combination of the others, with its own runs", () => {
   const run = (positions: string, rate: number, bits: number): Pretrained => ({
     levels: { model: "gpt1", positions, lambda: null, transfer: null, "pretrain.rate": rate },
@@ -444,6 +544,14 @@ Deno.test("arms to which a level makes no difference are at all of a main contra
     },
   });
   assert(Math.abs(change!.mean - again!.mean) < 1e-9 && change!.mean > 5, JSON.stringify([change, again]));
+});
+
+Deno.test("a main contrast without its task is refused where a study has several", async () => {
+  const P1 = { factor: "positions", between: ["learned", "sinusoidal"] } as const;
+  await assertRefused(
+    () => settleStudy(studies.ablate, { mainContrasts: { P1 } }),
+    /^Cannot use main contrast "?P1"? as at must say which level of task it is at: held-out text, imdb, kind/,
+  );
 });
 
 Deno.test("a main contrast that leaves its arms open, or that the study has not, is refused before all else", async () => {
