@@ -63,9 +63,7 @@ export function curvesOf(
   const own = others.filter((other) => by?.includes(other.name) ?? true);
   const averaged = others.filter((other) => !own.includes(other));
   return contextsOf(included, own).map(({ levels: fixed, scores }): ArmCurve => {
-    const { group, where } = minus === undefined
-      ? ofAllLevels(scores, factor, averaged)
-      : { group: scores, where: "" };
+    const { group, where } = ofAllLevels(scores, factor, averaged);
     const points = factor.levels.filter((level) => level !== minus).flatMap((level, i) => {
       const runs = group.filter(({ levels }) => levels[name] === level);
       if (runs.length === 0) return [];
@@ -100,13 +98,14 @@ function ofAllLevels(
   );
   if (whole.length === all.length) return { group: scores, where: "" };
   if (whole.length > 0) {
-    return { group: whole.flatMap(({ scores }) => scores), where: whereOf(whole, averaged).where };
+    const group = [...new Set(whole.flatMap(({ scores }) => scores))]; // Some belong to several combinations.
+    return { group, where: whereOf(whole, averaged).where };
   }
+  const others = averaged.map(({ name }) => name).join(" and ");
   throw new InputError(
-    `Cannot average a line over ${
-      averaged.map(({ name }) => name).join(" and ")
-    } as no arm has all levels of ` +
-      `${name} (${present.join(", ")}): add them to by, or choose levels with at`,
+    `Cannot average a line over ${others} as no arm has all levels of ${name} (${
+      present.join(", ")
+    }): add them to by, or choose levels with at`,
   );
 }
 
@@ -154,8 +153,9 @@ export function positionCurves(
   const { levels } = factorNamed(name, factors);
   const runs = filtered(pretrained, factors, at).filter(({ byPosition }) => byPosition);
   const others = varying(runs, factors).filter((other) => other.name !== name);
-  const lengths = runs.map(({ byPosition }) => byPosition!.length); // Differences are of the positions that all have.
-  const positions = minus === undefined ? Math.max(1, ...lengths) : Math.min(...lengths, Infinity);
+  const lengths = runs.map(({ byPosition }) => byPosition!.length);
+  // Differences are of the positions that all have.
+  const positions = minus === undefined ? Math.max(1, ...lengths) : Math.min(...lengths);
   const width = Math.ceil(positions / bins);
   const binned = (values: readonly number[]) =>
     Array.from(
@@ -172,10 +172,10 @@ export function positionCurves(
       const own = bySeed(level), seeds = [...own.keys()].filter((seed) => reference?.has(seed) ?? true);
       if (seeds.length === 0) return [];
       const values = (of: ReadonlyMap<number, number[]>, i: number) => seeds.map((seed) => of.get(seed)![i]!);
-      const lengths = [own, ...reference ? [reference] : []].flatMap((of) =>
-        seeds.map((seed) => of.get(seed)!.length)
+      const places = Array.from(
+        { length: Math.min(...seeds.map((seed) => own.get(seed)!.length)) },
+        (_, i) => i,
       );
-      const places = Array.from({ length: Math.min(...lengths) }, (_, i) => i);
       return [{
         name: [levelLabel(name, level), labelOf(fixed, others)].filter(Boolean).join(", "),
         levels: { [name]: level, ...fixed },

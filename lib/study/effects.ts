@@ -38,6 +38,8 @@ export interface Metric {
   readonly whole: number;
   /** A smaller difference does not matter. */
   readonly margin: number;
+  /** Whether it is the share of examples that are right, whose interval is known where all are, or none. */
+  readonly isProportion?: boolean;
 }
 
 /** The score of one run on a task or the held-out text. */
@@ -180,24 +182,24 @@ export function pick(levels: Levels, factors: readonly Factor[]): Levels {
   return Object.fromEntries(factors.map(({ name }) => [name, levels[name] ?? null]));
 }
 
-/** Levels that are compared, and what their difference is called. */
-interface Compared {
-  readonly difference: string;
-  readonly pairs: readonly (readonly [Level, Level])[];
+/** Pairs of levels that are compared. */
+type Pairs = readonly (readonly [Level, Level])[];
+
+/** What the difference of pairs is called. */
+function differenceLabel(name: string, pairs: Pairs): string {
+  const side = (i: 0 | 1) => pairs.map((pair) => levelLabel(name, pair[i])).join(" and ");
+  return [side(0), side(1)].map((label) => pairs.length > 1 ? `(${label})` : label).join(" − ");
 }
 
 /**
  * The comparisons of a factor: with numbers each − the first, so that the effect is that of a larger dose; else the
  * first − each other.
  */
-function referencePairs({ name, levels }: Factor, scores: readonly Score[]): Compared[] {
+function referencePairs({ name, levels }: Factor, scores: readonly Score[]): Pairs[] {
   const present = levels.filter((level) => scores.some(({ levels }) => levels[name] === level));
   const isDose = name !== "transfer" && present.every((level) => typeof level === "number");
   const [first, ...others] = present as [Level, ...Level[]];
-  return others.map((other) => {
-    const pair = isDose ? [other, first] as const : [first, other] as const;
-    return { difference: pair.map((level) => levelLabel(name, level)).join(" − "), pairs: [pair] };
-  });
+  return others.map((other) => [isDose ? [other, first] : [first, other]]);
 }
 
 /**
@@ -223,14 +225,16 @@ export function contrastsOf(
     ? referencePairs(factor, included)
     : [givenPairs(factor, between)];
   return contextsOf(included, own).flatMap(({ levels, scores: group }) =>
-    comparisons.flatMap(({ difference, pairs }) => {
-      const common = { where: labelOf(levels, own), difference, levels };
+    comparisons.flatMap((pairs) => {
+      const common = { where: labelOf(levels, own), levels };
       // What is averaged over: the other factors' levels, and the pairs of levels that are compared.
       const contexts = contextsOf(group, averaged).flatMap((context) =>
         pairs.map((pair) => ({ ...context, pair }))
       );
       const averaging = { averaged, common, pairs, isMean };
-      return other ? interactions(contexts, name, other, averaging) : mainEffect(contexts, name, averaging);
+      if (other) return interactions(contexts, name, other, averaging);
+      const parts = contexts.map((one) => ({ ...one, terms: termsOf(one.scores, name, one.pair) }));
+      return averagedOf(parts, `the effect of ${name}`, averaging, (pairs) => differenceLabel(name, pairs));
     })
   );
 }
@@ -242,35 +246,28 @@ interface Comparison {
   readonly pair: readonly [Level, Level];
 }
 
-type Common = Omit<Contrast, "terms">;
-
-/** The terms of a difference, with a weight. */
-function termsOf(scores: readonly Score[], name: string, [a, b]: Comparison["pair"], weight: number): Term[] {
+/** The terms of a difference. */
+function termsOf(scores: readonly Score[], name: string, [a, b]: Comparison["pair"]): Term[] {
   const at = (level: Level) => scores.filter(({ levels }) => levels[name] === level);
-  return [{ scores: at(a), weight }, { scores: at(b), weight: -weight }];
+  return [{ scores: at(a), weight: 1 }, { scores: at(b), weight: -1 }];
 }
+
+const scaled = (terms: readonly Term[], by: number): Term[] =>
+  terms.map(({ scores, weight }) => ({ scores, weight: by * weight }));
 
 const isComplete = (terms: readonly Term[]): boolean => terms.every(({ scores }) => scores.length > 0);
 
-/** A difference, or one of differences, in a context, with its weight in a mean of several. */
+/** A difference, or one of differences, in a context: a part of a mean of several. */
 interface Part extends Pick<Comparison, "levels" | "pair"> {
-  readonly termsAt: (weight: number) => Term[];
+  readonly terms: readonly Term[];
 }
 
-/** The differences in each context. */
-function mainEffect(contexts: readonly Comparison[], name: string, averaging: Averaging): Contrast[] {
-  const parts = contexts.map(({ levels, scores, pair }): Part => ({
-    ...{ levels, pair },
-    termsAt: (weight) => termsOf(scores, name, pair, weight),
-  }));
-  return averagedOf(parts, name, averaging);
-}
-
-/** What is averaged over, and how the result is called. */
+/** What is averaged over. */
 interface Averaging {
   readonly averaged: readonly Factor[];
-  readonly common: Common;
-  readonly pairs: Compared["pairs"];
+  /** What all parts have in common. */
+  readonly common: Pick<Contrast, "where" | "levels">;
+  readonly pairs: Pairs;
   /** Whether there is a mean where effects contradict each other, too. */
   readonly isMean: boolean;
 }
@@ -281,49 +278,33 @@ interface Averaging {
  */
 function averagedOf(
   all: readonly Part[],
-  name: string,
+  what: string,
   { averaged, common, pairs, isMean }: Averaging,
+  differenceOf: (pairs: Pairs) => string,
 ): Contrast[] {
-  const complete = all.filter(({ termsAt }) => isComplete(termsAt(1)));
+  const complete = all.filter(({ terms }) => isComplete(terms));
   if (complete.length === 0) return [];
-  const learned = complete.filter(({ termsAt }) => !pairsOf(termsAt(1)).every(areStuck));
+  const learned = complete.filter(({ terms }) => !pairsOf(terms).every(areStuck));
   const parts = learned.length > 0 ? learned : complete;
-  checkAveraged(
-    parts.map(({ termsAt }) => termsAt(1).flatMap(({ scores }) => scores)),
-    `the effect of ${name}`,
-  );
-  const label = (side: 0 | 1, some: Compared["pairs"]) => {
-    const names = [...new Set(some.map((pair) => levelLabel(name, pair[side])))];
-    return names.length > 1 ? `(${names.join(" and ")})` : names[0]!;
-  };
-  const differenceOf = (some: Compared["pairs"]) =>
-    some.length === pairs.length
-      ? common.difference
-      : common.difference.replace(pairLabel(pairs, label), pairLabel(some, label));
-  const single = parts.map(({ levels, pair, termsAt }): Contrast => ({
+  checkAveraged(parts.map(({ terms }) => terms.flatMap(({ scores }) => scores)), what);
+  const single = parts.map(({ levels, pair, terms }): Contrast => ({
     where: [common.where, labelOf(levels, averaged)].filter(Boolean).join(", "),
     difference: differenceOf([pair]),
     levels: { ...common.levels, ...levels },
-    terms: termsAt(1),
+    terms,
   }));
-  const left = pairs.filter((pair) => parts.some((part) => part.pair === pair));
-  const isGrid = left.every((pair) =>
-    parts.filter((part) => part.pair === pair).length === parts.length / left.length
-  );
+  const counts = Map.groupBy(parts, ({ pair }) => pair);
+  const left = pairs.filter((pair) => counts.has(pair));
+  const isGrid = left.every((pair) => counts.get(pair)!.length === parts.length / left.length);
   if (!isMean && (!isGrid || contradicted(single))) return single;
   const { fixed, where } = parts.length < all.length ? whereOf(parts, averaged) : { fixed: {}, where: "" };
   return [{
     where: [common.where, where].filter(Boolean).join(", "),
     difference: differenceOf(left),
     levels: { ...common.levels, ...fixed },
-    terms: parts.flatMap(({ termsAt }) => termsAt(1 / parts.length)),
+    terms: parts.flatMap(({ terms }) => scaled(terms, 1 / parts.length)),
   }];
 }
-
-const pairLabel = (
-  pairs: Compared["pairs"],
-  label: (side: 0 | 1, pairs: Compared["pairs"]) => string,
-): string => `${label(0, pairs)} − ${label(1, pairs)}`;
 
 /** The levels that all of these have, and the names of all: the others do not exist, or nothing was learned there. */
 export function whereOf(
@@ -356,31 +337,25 @@ function interactions(
   contexts: readonly Comparison[],
   name: string,
   other: Factor,
-  { common, ...averaging }: Averaging,
+  averaging: Averaging,
 ): Contrast[] {
-  const isAt = ({ levels }: Score, level: Level) => levels[other.name] === level;
-  const has = (level: Level) => ({ scores }: Comparison) => scores.some((score) => isAt(score, level));
-  const [first, ...rest] = other.levels.filter((level) => contexts.some(has(level)));
+  const has = (scores: readonly Score[], level: Level) =>
+    scores.some(({ levels }) => levels[other.name] === level);
+  const [first, ...rest] = other.levels.filter((level) => contexts.some(({ scores }) => has(scores, level)));
   return rest.flatMap((level) => {
-    const parts = contexts.map((context): Part => {
-      const { levels, scores, pair } = context;
+    const parts = contexts.map(({ levels, scores, pair }): Part => {
       // Where the other factor makes no difference, as to zero-shot scores, there is no interaction to average.
-      const exists = has(level)(context) && has(first!)(context);
-      const at = (level: Level) =>
-        scores.filter((score) =>
-          exists && ((score.levels[other.name] ?? null) === null || isAt(score, level))
-        );
-      return {
-        ...{ levels, pair },
-        termsAt: (weight) => [
-          ...termsOf(at(level), name, pair, weight),
-          ...termsOf(at(first!), name, pair, -weight),
-        ],
-      };
+      const both = has(scores, level) && has(scores, first!) ? scores : [];
+      const at = (level: Level) => termsOf(filtered(both, [other], { [other.name]: level }), name, pair);
+      return { levels, pair, terms: [...at(level), ...scaled(at(first!), -1)] };
     });
     const [here, there] = [level, first!].map((level) => levelLabel(other.name, level));
-    const difference = `(${common.difference}) at ${here} − at ${there}`;
-    return averagedOf(parts, name, { ...averaging, common: { ...common, difference } });
+    return averagedOf(
+      parts,
+      `the effect of ${name}`,
+      averaging,
+      (pairs) => `(${differenceLabel(name, pairs)}) at ${here} − at ${there}`,
+    );
   });
 }
 
@@ -415,14 +390,14 @@ function contradicted(effects: readonly Contrast[]): boolean {
   const rows = rowsOf({
     terms: [
       ...effects[most]!.terms,
-      ...effects[least]!.terms.map(({ scores, weight }) => ({ scores, weight: -weight })),
+      ...scaled(effects[least]!.terms, -1),
     ],
   });
   return rows !== undefined && pValue(crossedMean(rows)) * pairs < 0.05;
 }
 
 /** The pairs of levels that a caller compares. */
-function givenPairs(factor: Factor, between: NonNullable<EffectOptions["between"]>): Compared {
+function givenPairs(factor: Factor, between: NonNullable<EffectOptions["between"]>): Pairs {
   const lists = Array.isArray(between) && between.length === 2 ? between.map((side) => [side].flat()) : [];
   const [a = [], b = []] = lists as Level[][];
   if (a.length === 0 || a.length !== b.length) {
@@ -433,13 +408,7 @@ function givenPairs(factor: Factor, between: NonNullable<EffectOptions["between"
     );
   }
   [...a, ...b].forEach((level) => checkLevel(factor, level));
-  const label = (levels: readonly Level[]) =>
-    levels.map((level) => levelLabel(factor.name, level)).join(" and ");
-  const side = (levels: readonly Level[]) => levels.length > 1 ? `(${label(levels)})` : label(levels);
-  return {
-    difference: `${side(a)} − ${side(b)}`,
-    pairs: a.map((level, i) => [level, b[i]!] as const),
-  };
+  return a.map((level, i) => [level, b[i]!] as const);
 }
 
 /** The scores at some levels; those to which a factor makes no difference are at all of its levels. */
@@ -645,9 +614,7 @@ export function crossingOf(
   /** The contrast with a weight for each point. */
   const weighted = (weightOf: (z: number) => number) =>
     meanOf({
-      terms: points.flatMap(({ z, terms }) =>
-        terms.map(({ scores, weight }) => ({ scores, weight: weight * weightOf(z) }))
-      ),
+      terms: points.flatMap(({ z, terms }) => scaled(terms, weightOf(z))),
     });
   const slope = weighted((z) => (z - middle) / spread);
   const level = weighted(() => 1 / points.length);
@@ -738,15 +705,12 @@ export function armMean(scores: readonly Score[], factors: readonly Factor[] = [
   const contexts = contextsOf(scores, factors);
   checkAveraged(contexts.map(({ scores }) => scores), "an arm");
   const terms = contexts.map(({ scores }) => ({ scores, weight: 1 / contexts.length }));
-  const { scale, whole } = scores[0]!.metric;
+  const { scale, whole, isProportion } = scores[0]!.metric;
   const found = meanOf({ terms }), share = found.mean / whole;
-  const isBound = found.error === 0 && scale !== "amount" && Math.abs(share) === 1 ||
-    scale === "share" && share === 0;
-  const [low, high] = !isBound
-    ? intervalOf({ ...found, mean: share, error: found.error / whole }, scale)
-    : scores[0]!.metric.name.startsWith("accuracy") // All are right, or wrong; of other measures nothing is known then.
+  const isWhole = isProportion && found.error === 0 && (share === 0 || share === 1); // All are right, or wrong.
+  const [low, high] = isWhole
     ? clopperPearson(share * found.clusters, found.clusters)
-    : [NaN, NaN] as const;
+    : intervalOf({ ...found, mean: share, error: found.error / whole }, scale);
   return { n: found.seeds, mean: found.mean, low: whole * low, high: whole * high };
 }
 

@@ -74,9 +74,10 @@ const POWER = 0.8;
  */
 export function intervalOf({ mean, error, freedom }: Mean, scale?: Scale): [low: number, high: number] {
   const half = error === 0 ? 0 : criticalOf(freedom, LEVEL / 2) * error;
-  if (scale === undefined || half === 0) return [mean - half, mean + half];
+  if (scale === undefined) return [mean - half, mean + half];
   const [free, slope, back] = scales[scale];
-  const [middle, reach] = [free(mean), half * slope(mean)];
+  const [middle, reach] = [free(mean), half * slope(mean)]; // At a bound NaN.
+  if (reach === 0) return [mean, mean];
   return [back(middle - reach), back(middle + reach)];
 }
 

@@ -270,7 +270,7 @@ function scoresOf({ pretrained, finetuned, study: { margins } }: Found): RunScor
       metric: {
         ...{ name: `${measure}, %`, unit: `points of ${measure}` },
         scale: measure === "accuracy" || measure === "f1" ? "share" : "correlation",
-        ...{ whole: 100, margin: margins.points },
+        ...{ whole: 100, margin: margins.points, isProportion: measure === "accuracy" },
       },
       levels: { task, ...levels },
       seed: row.seed,

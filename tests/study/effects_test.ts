@@ -19,7 +19,7 @@ import { assert, assertEquals, assertRefused } from "../assert.ts";
 /** The scores of an arm by seed, in shares of clusters. */
 interface Given {
   readonly task?: string;
-  readonly measure?: "accuracy" | "pearson";
+  readonly measure?: "accuracy" | "f1" | "pearson";
   readonly levels: Record<string, Level>;
   readonly byCluster: readonly (readonly number[])[];
   readonly stuck?: readonly boolean[];
@@ -193,6 +193,11 @@ Deno.test("a line and an effect that average some arms only are of arms that hav
     Math.abs(line!.y[1]!.mean - line!.y[0]!.mean) < 1e-9,
     "the two models have the same scores at both levels",
   );
+  const [far] = study(
+    [...arms, { levels: { model: "gpt1", lambda: 2 }, byCluster: around(0.6) }],
+    { models, positions: ["learned"], lambda: [0, 1, 2] },
+  ).curves("lambda", { by: ["task"], minus: 0 });
+  assertEquals([far!.name, far!.x], ["λ, gpt1", [1, 2]], "of the same arms at each point");
   const ends = arms.filter(({ levels: { model, lambda } }) => (model === "gpt1") === (lambda === 0));
   await assertRefused(
     () => study(ends, { models, positions: ["learned"], lambda: [0, 1] }).curves("lambda", { by: ["task"] }),
@@ -212,14 +217,8 @@ Deno.test("an interaction is averaged where it exists and has one sign, named wh
     )
   );
   const asked = { by: ["task"], interaction: "positions" };
-  const found = (
-    given: readonly Given[],
-    options: StudyOptions = settings,
-    pretrained: readonly Pretrained[] = [],
-  ) =>
-    study(given, options, pretrained).effect("lambda", asked).map((
-      { where, mean },
-    ) => [where, Math.round(mean)]);
+  const found = (given: readonly Given[]) =>
+    study(given, settings).effect("lambda", asked).map(({ where, mean }) => [where, Math.round(mean)]);
   assertEquals(found(turned), [["sky, gpt1", 6], ["sky, lstm", -6]]);
   const one = turned.filter(({ levels: { model, positions } }) =>
     model === "gpt1" || positions === "learned"
@@ -295,6 +294,32 @@ Deno.test("a line by position is one for each combination of the others, with it
     ["sinusoidal, pretrain rate = 0.01", 2],
     ["sinusoidal, pretrain rate = 0.03", 5],
   ]);
+});
+
+Deno.test("a difference by position is of the positions that both arms have", () => {
+  const run = (positions: string, length: number): Pretrained => ({
+    levels: { model: "gpt1", positions, lambda: null, transfer: null },
+    ...{ seed: 1, tuned: {}, stuck: false, byPosition: Array.from({ length }, (_, i) => 10 - i / 100) },
+  });
+  const { byPosition } = study([], {}, [run("learned", 63), run("sinusoidal", 255)]);
+  for (const bins of [1, 3, 16]) {
+    const [line] = byPosition("positions", { minus: "learned", bins });
+    assert(line!.y.length > 0 && line!.y.every(({ mean }) => mean === 0), `${bins} groups`);
+  }
+});
+
+Deno.test("a setting of which a run diverged is no point of the line of its search", () => {
+  const tune = { "finetune.rate": [1e-3, 1e-2, 1e-1], seeds: 2 };
+  const settled = settleStudy(studies.ablate, { tune } as unknown as StudyOptions);
+  const scores = [[0.6, 0.62], [0.7, -Infinity], [-Infinity, -Infinity]];
+  const tried = scores.map((scores, i) => ({
+    ...{ task: "sky", levels: {}, settings: { "finetune.rate": tune["finetune.rate"][i]! } },
+    ...{ scores, mean: mean(scores), isChosen: i === 0 },
+  }));
+  const { curves } = studyOf({
+    ...{ study: settled, pretrained: [], finetuned: [], tried, choices: 1, complete: true, failures: [] },
+  });
+  assertEquals(curves("finetune.rate").map(({ x, y }) => [x, y.map(({ mean }) => mean)]), [[[1e-3], [61]]]);
 });
 
 Deno.test("arms that learned on different seeds are an effect that says so; floors are in no main effect", () => {
@@ -663,6 +688,16 @@ Deno.test("no interval of an arm leaves its measure's values", () => {
   const { scores: [whole] } = study([{ levels: {}, byCluster: [[1, 1, 1, 1], [1, 1, 1, 1]] }]);
   // All four clusters right: the exact interval begins at 0.025^(1/4).
   assert(Math.abs(whole!.low - 100 * 0.025 ** 0.25) < 1e-6 && whole!.high === 100);
+  const unknown: Given[] = [
+    { measure: "pearson", levels: {}, byCluster: [[1, 1, 1, 1], [1, 1, 1, 1]] },
+    { measure: "f1", levels: {}, byCluster: [[1, 1, 1, 1], [1, 1, 1, 1]] },
+    { measure: "f1", levels: {}, byCluster: [[0, 0, 0, 0], [0, 0, 0, 0]] },
+    { levels: {}, byCluster: [[0, 0, 0, 0]] }, // One seed tells of no other.
+  ];
+  for (const given of unknown) {
+    const { scores: [bound] } = study([given]);
+    assertEquals([bound!.low, bound!.high], [NaN, NaN], given.measure);
+  }
 });
 
 Deno.test("a finding says what it would have shown, and equality is one within the margin of the settings", () => {
