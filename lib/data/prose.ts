@@ -76,12 +76,22 @@ function isWrapped(text: string): boolean {
     lines.every((line) => line.length <= 100);
 }
 
+/** Lines before and after a Project Gutenberg book. */
+const MARK =
+  /^(?:\*\*\* ?START OF (?:THE|THIS)|(?:\*\*\* ?)?(END) OF (?:THE |THIS )?) ?PROJECT GUTENBERG.*$/gim;
+/** Longest header or footer: Project Gutenberg's licence has some 19,000 characters. */
+const LONGEST_NOTICE = 30_000;
+
+/** A text without the headers and footers of its books: what precedes a start, or follows an end, and is not longer. */
 function withoutGutenberg(text: string): string {
-  let body = unixLines(text);
-  const start = /^\*\*\* ?START OF (THE|THIS) PROJECT GUTENBERG.*$/m.exec(body);
-  if (start !== null) body = body.slice(start.index + start[0].length);
-  const end = /^(\*\*\* ?)?END OF (THE |THIS )?PROJECT GUTENBERG.*$/im.exec(body);
-  return end === null ? body : body.slice(0, end.index);
+  const body = unixLines(text), marks = [...body.matchAll(MARK)];
+  const isEnd = (mark?: RegExpExecArray) => mark?.[1] !== undefined;
+  return [undefined, ...marks].flatMap((before, i) => {
+    const after = marks[i], from = before ? before.index + before[0].length : 0;
+    const part = body.slice(from, after?.index);
+    const isNotice = before ? isEnd(before) : after !== undefined && !isEnd(after);
+    return isNotice && part.length <= LONGEST_NOTICE ? [] : [part];
+  }).join("\n");
 }
 
 function unixLines(text: string): string {

@@ -1,5 +1,5 @@
 import { ok, rejects, strictEqual } from "node:assert/strict";
-import { corpus, listCorpora, task } from "../../lib/data/mod.ts";
+import { type Corpus, corpus, listCorpora, task } from "../../lib/data/mod.ts";
 
 /** Runs in a folder of its own, which goes afterwards. */
 async function inFolder(
@@ -101,6 +101,28 @@ Deno.test("a folder's files are held out whole, and the same ones each time", as
   });
 });
 
+Deno.test("about a tenth is held out where paragraphs or files are of very different lengths, and it says how much", async () => {
+  const shareOf = ({ train, heldout }: Corpus) => heldout.length / (train.length + heldout.length);
+  const long = "a few words more ".repeat(500).trim(), short = lines(20);
+  for (const text of [`${short}\n${long}`, `${long}\n${long}`, long, `${long}\n${short}`]) {
+    await inFolder({ "a.txt": text }, async (path) => {
+      const found = await corpus(`${path}/a.txt`);
+      ok(Math.abs(shareOf(found) - 0.1) < 0.01, `${shareOf(found)}`);
+      strictEqual(`${found.train}${text[found.train.length]}${found.heldout}`, text, "nothing is lost");
+      ok(/the last (9\.|10\.)\d % held out$/.test(found.about), found.about);
+    });
+  }
+  const sizes = [400, 1, 1, 30, 2, 5], folder: Record<string, string> = {};
+  for (const from of sizes.keys()) {
+    sizes.forEach((size, i) => folder[`${(from + i) % sizes.length}.txt`] = lines(size, `file ${i} line`));
+    await inFolder(folder, async (path) => {
+      const found = await corpus(path);
+      ok(shareOf(found) > 0.001 && shareOf(found) < 0.12, `${shareOf(found)}`);
+      ok(found.about.endsWith(`${(100 * shareOf(found)).toFixed(1)} % of the text`), found.about);
+    });
+  }
+});
+
 Deno.test("a folder of one file is that file", async () => {
   await inFolder({ "a.TXT": lines(50) }, async (path) => {
     strictEqual((await corpus(path)).heldout, (await corpus(`${path}/a.TXT`)).heldout);
@@ -119,7 +141,7 @@ Deno.test("held-out lines of 40 characters that training has are dropped and cou
 
 Deno.test("what cannot be a corpus is named", async () => {
   const bytes = Uint8Array.of(0x61, 0xff, 0xfe, 0x62);
-  await inFolder({ "empty.txt": "\uFEFF \n", "latin.txt": bytes, "one.txt": "one line" }, async (path) => {
+  await inFolder({ "empty.txt": "\uFEFF \n", "latin.txt": bytes, "one.txt": "one" }, async (path) => {
     await rejects(corpus(`${path}/empty.txt`), {
       name: "InputError",
       message: /empty\.txt" of the corpus as it has no text/,
@@ -128,7 +150,7 @@ Deno.test("what cannot be a corpus is named", async () => {
       name: "InputError",
       message: /latin\.txt" as it is not UTF-8/,
     });
-    await rejects(corpus(`${path}/one.txt`), { name: "InputError", message: /as it is a single line/ });
+    await rejects(corpus(`${path}/one.txt`), { name: "InputError", message: /as it is a single word/ });
     await Deno.truncate(`${path}/one.txt`, 2 ** 29);
     for (const name of [path, `${path}/one.txt`]) {
       await rejects(corpus(name), {

@@ -48,6 +48,23 @@ Deno.test("plain joins lines that are hard-wrapped beyond doubt", () => {
   strictEqual(plain(`${paragraph}\n\n${paragraph}\n`).split("\n").length, 2);
 });
 
+Deno.test("plain keeps each of several Gutenberg books, and what is too long for a header or a footer", () => {
+  const book = (text: string, name = text.toUpperCase()) =>
+    `The Project Gutenberg eBook\n\n*** START OF THE PROJECT GUTENBERG EBOOK ${name} ***\n\n${text}\n\n` +
+    `End of Project Gutenberg's ${name}\n\n*** END OF THIS PROJECT GUTENBERG EBOOK ${name} ***\n\nthe licence\n`;
+  strictEqual(plain(book("Emma was clever.")), "Emma was clever.");
+  strictEqual(plain(["one", "two", "three"].map((text) => book(text)).join("\n")), "one\ntwo\nthree");
+  strictEqual(
+    plain(`***START OF THE PROJECT GUTENBERG EBOOK\none\n*** START OF THIS PROJECT GUTENBERG\ntwo`),
+    "one\ntwo",
+  );
+  const own = "my own words\n".repeat(3000).trim();
+  strictEqual(
+    plain(`${own}\n${book("one")}${own}`),
+    `${own}\nThe Project Gutenberg eBook\none\nthe licence\n${own}`,
+  );
+});
+
 Deno.test("plain gives nothing for white space", () => {
   strictEqual(plain("\uFEFF \r\n\t\r\n"), "");
 });
