@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { clustersOf } from "./clusters.ts";
+export { clustersOf, inputKey, rareSubjects } from "./clusters.ts";
 export { checkCorpus, type Corpus, corpus, type CorpusEntry, listCorpora, type Source } from "./corpus.ts";
 export { downloadShared } from "./download.ts";
 export { type Download, downloads, fileName, type Pinned } from "./downloads.ts";

@@ -4,7 +4,8 @@ import { readWithin } from "../foreign.ts";
 import { list, oneOf, or, type SchemaOf, settle, text, value } from "../settings.ts";
 import { type Example, inputs, type Kind } from "../text/mod.ts";
 import { csv, type Entry, entry, jsonLines, type Reader, tsv } from "./benchmarks/readers.ts";
-import { byHash } from "./hash.ts";
+import { groupsOf } from "./clusters.ts";
+import { amountingTo, byHash } from "./hash.ts";
 import { checkTask, isGraded, type Measure, measures, type Split, type Task, type TaskOf } from "./task.ts";
 
 /** Rows of a task: the path of a `.tsv`, `.csv` or `.jsonl` file, an arquero table, or a list of objects. */
@@ -108,7 +109,7 @@ const action = "read a task";
 /**
  * Creates a custom task from a file or table: `readTask("mine.tsv", { text: "sentence", label: "label" })`. Labels are
  * texts or numbers. Validation and test splits that are not given are drawn from the rows, deterministically and with
- * equal inputs in the same split.
+ * rows that share a premise, a context or a text in the same split.
  *
  * @param rows A path that ends in `.tsv`, `.csv` (the first line names the columns) or `.jsonl`, an arquero table, or a
  * list of objects.
@@ -150,14 +151,25 @@ export async function readTask(rows: Rows, options: ReadTaskOptions = {}): Promi
   }
   const { entries: all, name } = await read(rows, "train");
   if (all.length === 0) throw new InputError(`Cannot ${action} as ${name} has no rows`);
-  const kind = given.kind ?? kindOf(given, all[0]!);
+  const kind = given.kind ?? kindOf(given, all[0]!), fields = Object.keys(inputs[kind].fields);
+  const foreign = FIELDS.find((field) =>
+    given[field as keyof Given] !== undefined && !fields.includes(field)
+  );
+  if (foreign) {
+    throw new InputError(
+      `Cannot ${action} of kind ${kind} with option ${foreign} as its columns are ${
+        fields.join(" and ")
+      }: leave it ` +
+        "out, or choose another kind",
+    );
+  }
   const hasGrades = isGraded(given);
   const found = {
     train: all.map((row) => rawOf(row, kind, given)),
     validation: await splitOf(given.validation, "validation"),
     test: await splitOf(given.test, "test"),
   };
-  const splits = splitRows(found, name);
+  const splits = splitRows(found, name, kind);
   const labels = given.labels ?? (kind === "choice" ? positionsOf(splits) : labelsOf(splits, hasGrades));
   const examples = (split: Split) => splits[split].map((raw) => exampleOf(raw, labels, hasGrades));
   return checkTask({
@@ -204,6 +216,9 @@ async function read(rows: Rows, split: Split): Promise<{ entries: Entry[]; name:
   const objects = Array.isArray(rows) ? rows : (rows as { objects(): object[] }).objects();
   return { entries: objects.map((row, i) => entry(row, `the ${split} rows`, `row ${i}`)), name: "table" };
 }
+
+/** The fields of all kinds, which options name the columns of. */
+const FIELDS = Object.values(inputs).flatMap(({ fields }) => Object.keys(fields));
 
 type Given = ReturnType<typeof settle<typeof readTaskSettings>>;
 
@@ -259,28 +274,34 @@ function rawOf(row: Entry, kind: Kind, given: Given): Raw {
   return { fields: Object.fromEntries(fields), label: label as string, row };
 }
 
-/** All three splits: missing ones are drawn from the rows, with equal inputs in the same split. */
+/** All three splits: missing ones are drawn from the rows, with those that share a text in the same split. */
 function splitRows(
   found: { train: Raw[]; validation: Raw[] | undefined; test: Raw[] | undefined },
   name: string,
+  kind: Kind,
 ): Record<Split, Raw[]> {
-  const key = ({ fields }: Raw) => JSON.stringify(fields);
-  const groups = byHash([...new Set(found.train.map(key))], (text) => text);
-  let from = 0;
-  const draw = (split: "test" | "validation") => {
-    const count = Math.max(1, Math.round(SHARE[split] * groups.length));
-    const drawn = new Set(groups.slice(from, from += count));
-    return found.train.filter((raw) => drawn.has(key(raw)));
-  };
-  const test = found.test ?? draw("test"), validation = found.validation ?? draw("validation");
-  const rest = new Set(groups.slice(from));
-  if (rest.size === 0) {
+  const rows = found.train, missing = (["test", "validation"] as const).filter((split) => !found[split]);
+  const numbers = groupsOf(rows.map(({ fields }) => ({ ...fields, label: 0 }) as unknown as Example), kind);
+  const groups = [...Map.groupBy(rows.keys(), (i) => numbers[i]!).values()];
+  if (groups.length <= missing.length) {
+    const what = groups.length < rows.length ? "groups of rows that share a text" : "rows";
     throw new InputError(
-      `Cannot split ${groups.length} different rows of ${name} as train, validation and test each need one: ` +
-        "add rows, or give validation and test",
+      `Cannot split ${groups.length} ${what} of ${name} as ${
+        ["train", ...missing].join(" and ")
+      } each need one: ` +
+        `add rows, or give ${missing.join(" and ")}`,
     );
   }
-  return { train: found.train.filter((raw) => rest.has(key(raw))), validation, test };
+  let left = byHash(groups, ([first]) => JSON.stringify(rows[first!]!.fields));
+  const of = (groups: number[][]) => groups.flat().sort((a, b) => a - b).map((i) => rows[i]!);
+  const drawn = Object.fromEntries(missing.map((split, i) => {
+    const goal = Math.max(1, Math.round(SHARE[split] * rows.length)), needed = missing.length - i;
+    const taken = new Set(amountingTo(left, (group) => group.length, goal).slice(0, left.length - needed));
+    left = left.filter((group) => !taken.has(group));
+    return [split, of([...taken])];
+  }));
+  const { validation = drawn["validation"]!, test = drawn["test"]! } = found;
+  return { train: of(left), validation, test };
 }
 
 /** The labels of all rows: numbers in numerical order, others in alphabetical order; grades from 0 to the largest. */
@@ -304,6 +325,20 @@ function labelsOf(splits: Record<Split, Raw[]>, hasGrades: boolean): string[] {
     );
   }
   const areNumbers = found.every((label) => Number.isFinite(Number(label)));
+  const sameAs = (label: string) =>
+    areNumbers ? String(Number(label)) : label.toLowerCase().replace(/\s+/g, " ");
+  for (const alike of Map.groupBy(found, sameAs).values()) {
+    const missing = alike.find((label) => /^(nan|n\/?a|null|undefined)$/i.test(label));
+    const why = missing
+      ? `it seems to be missing: current label is ${quoted(missing)}`
+      : `labels must differ in more than case or notation: two are ${
+        alike.map((label) => quoted(label)).sort().join(" and ")
+      }`;
+    if (!missing && alike.length === 1) continue;
+    rows.find(({ label }) => label === alike.at(-1))!.row.refuse(
+      `${why}; option labels lists those that are meant`,
+    );
+  }
   return found.sort((a, b) => areNumbers ? Number(a) - Number(b) : a < b ? -1 : 1);
 }
 

@@ -1,7 +1,7 @@
-import { isGraded, type Split, type Task } from "../data/mod.ts";
+import { inputKey, isGraded, rareSubjects, type Split, type Task } from "../data/mod.ts";
 import { quoted } from "../errors.ts";
 import { percent } from "../numbers.ts";
-import { countUnknown, inputs, type Tokenizer } from "../text/mod.ts";
+import { countUnknown, type Tokenizer } from "../text/mod.ts";
 
 /**
  * Prints warnings to standard error, once for each object and sentence.
@@ -28,6 +28,8 @@ export function silence(about: object): void {
 
 /** Share of `<unk>` from which on there is a warning. */
 const UNKNOWN = 0.01;
+/** Share of examples about a text of the training split above which there is a warning. */
+const RELATED = 0.01;
 /** Share of truncated texts above which there is a warning. */
 const TRUNCATED = 0.1;
 
@@ -65,27 +67,30 @@ export function warnOfMerges(tokenizer: Tokenizer, asked: number): void {
 }
 
 /**
- * Warnings about a task whose scores may mislead: test examples that are also in another split; labels that are not in
- * the training split; many truncated texts or unknown tokens.
+ * Warnings about a task whose scores may mislead: test examples that are also in another split, or about a text that
+ * is; labels that are not in the training split; many truncated texts or unknown tokens.
  */
 export function taskWarnings(task: Task, counts: Readonly<Record<Split, TextCounts>>): string[] {
   const name = `task "${task.name}"`;
   const warnings: string[] = [];
-  const [train, validation] = [task.train, task.validation].map((examples) =>
-    new Set(keysOf(task, examples))
-  );
-  const pairs = [["test", "train", train!], ["test", "validation", validation!], [
-    "validation",
-    "train",
-    train!,
-  ]] as const;
-  for (const [split, other, others] of pairs) {
-    const keys = keysOf(task, task[split]);
-    const shared = keys.filter((key) => others.has(key)).length;
-    if (shared === 0) continue;
-    warnings.push(
-      `${shared} of ${keys.length} ${split} examples of ${name} are also in ${other}: its ${split} score is too high`,
-    );
+  const keyOf = (example: Task["train"][number]) => inputKey(example, task.kind);
+  for (
+    const [split, other] of [["test", "train"], ["test", "validation"], ["validation", "train"]] as const
+  ) {
+    const examples: readonly Task["train"][number][] = task[split], others = new Set(task[other].map(keyOf));
+    const subjectsOf = rareSubjects(task[other]), subjects = new Set(task[other].flatMap(subjectsOf));
+    const different = examples.filter((example) => !others.has(keyOf(example)));
+    const equal = examples.length - different.length;
+    const related = different.filter((example) =>
+      subjectsOf(example).some((key) => subjects.has(key))
+    ).length;
+    const of = (count: number) => `${count} of ${examples.length} ${split} examples of ${name}`;
+    if (equal > 0) warnings.push(`${of(equal)} are also in ${other}: its ${split} score is too high`);
+    if (other === "train" && related > RELATED * examples.length) {
+      warnings.push(
+        `${of(related)} are about a text that is in ${other}, too: its ${split} score may be too high`,
+      );
+    }
   }
   // A grade may be fractional, and a choice is scored by its text, not by its index.
   if (!isGraded(task) && task.kind !== "choice") {
@@ -113,13 +118,4 @@ export function taskWarnings(task: Task, counts: Readonly<Record<Split, TextCoun
 
 function labelsOf(examples: Task["train"]): number[] {
   return examples.map(({ label }) => label);
-}
-
-/** The texts of each example as a key; sorted for similarity tasks, which are symmetric. */
-function keysOf({ kind }: Task, examples: Task["train"]): string[] {
-  const fields = Object.keys(inputs[kind].fields);
-  return examples.map((example) => {
-    const texts = fields.map((field) => (example as unknown as Record<string, unknown>)[field]);
-    return JSON.stringify(kind === "similarity" ? texts.sort() : texts);
-  });
 }

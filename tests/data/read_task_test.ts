@@ -64,8 +64,71 @@ Deno.test("splits that are not given are drawn, always the same, with equal inpu
   assertEquals([half.train.length, half.validation.length, half.test.length], [9, 1, 4]);
   await assertRefused(
     () => readTask(rows.slice(0, 2), columns),
-    /^Cannot split 2 different rows of table as /,
+    /^Cannot split 2 rows of table as train and test and validation each need one: add rows, or give test and/,
   );
+});
+
+Deno.test("rows that share a premise, a context or a text are drawn into one split, whatever case, spaces and order", async () => {
+  const subjects = Array.from({ length: 30 }, (_, i) => `${words[i % 10]} day number ${i}`);
+  const several = <Row>(row: (subject: string, i: number) => Row) =>
+    subjects.flatMap((s) => [0, 1, 2].map((i) => row(s, i)));
+  const passage = "a long story of many words ".repeat(8);
+  const tasks: { rows: Rows; subject: string }[] = [
+    {
+      rows: several((premise, i) => ({
+        premise: i ? premise : premise.toUpperCase(),
+        hypothesis: `h${i}`,
+        label: i % 2,
+      })),
+      subject: "premise",
+    },
+    {
+      rows: several((s, i) => ({
+        context: `${s} ${passage} question ${i}?`,
+        choices: ["yes", "no"],
+        label: i % 2,
+      })),
+      subject: "context",
+    },
+    {
+      rows: several((s, i) => ({ text: i ? s : ` ${s.replaceAll(" ", "  ")}`, label: i % 2 })),
+      subject: "text",
+    },
+    {
+      rows: several((s, i) => ({
+        first: i ? s : `other ${s}`,
+        second: i === 1 ? `other ${s}` : `${i}${s}`,
+        label: i % 2,
+      })),
+      subject: "first",
+    },
+    {
+      rows: several((s, i) => ({
+        context: "which is it?",
+        choices: i % 2 ? [s, "none"] : ["none", s],
+        label: Number(i % 2 === 0),
+      })),
+      subject: "choices",
+    },
+  ];
+  for (const { rows, subject } of tasks) {
+    const task = await readTask(rows), splits = [task.train, task.validation, task.test];
+    assertEquals(splits.map(({ length }) => length), [63, 9, 18], subject);
+    const subjectsOf = (examples: readonly object[]) =>
+      new Set(
+        examples.map((row) =>
+          /number \d+/i.exec(JSON.stringify((row as never)[subject]).replace(/ +/g, " "))![0].toLowerCase()
+        ),
+      );
+    const found = splits.map(subjectsOf);
+    assertEquals(found.map(({ size }) => size), [21, 3, 6], subject);
+    assertEquals(found.reduce((all, some) => all.union(some)).size, 30);
+  }
+  const one = [...subjects.slice(0, 2), ...subjects.slice(2).map(() => "the same day")];
+  const uneven = await readTask(
+    one.map((premise, i) => ({ premise, hypothesis: `h${i % 7}`, label: i % 2 })),
+  );
+  assert(uneven.test.length < 12 && uneven.validation.length < 6, "a premise of most rows is no group");
 });
 
 Deno.test("labels are named by what the rows say: numbers by size, truth values, texts, or as told", async () => {
@@ -95,6 +158,19 @@ Deno.test("labels are named by what the rows say: numbers by size, truth values,
     () => labels(Array.from({ length: 40 }, (_, i) => `id ${i}`)),
     /^Cannot read a task as its 40 rows have 40 different labels, such as "id \d+": name the label's column/,
   );
+  for (
+    const [values, why] of [
+      [["a", "b", "NA", "a"], /row 2, as it seems to be missing: current label is "NA"; option labels lists/],
+      [["a", "b", "b", "nan"], /row 3, as it seems to be missing/],
+      [[1, 0, NaN, 1], /row 2, as it must have a text or texts label: current value is NaN$/],
+      [
+        ["1", "0", "1.0", "0"],
+        /labels must differ in more than case or notation: two are "1" and "1\.0"; option labels/,
+      ],
+      [["good", "Good", "bad", "bad"], /two are "Good" and "good"; option labels lists/],
+    ] as const
+  ) await assertRefused(() => labels([...values]), why);
+  assertEquals((await labels(["NA", "b", "B", "NA"], { labels: ["B", "NA", "b"] }))[0], ["B", "NA", "b"]);
   await assertRefused(
     () => labels([1, -2, 1, 3], { measures: ["spearman"] }),
     /a grade must be a number from 0 to/,
@@ -179,6 +255,10 @@ Deno.test("what cannot be read is refused by file, line and column, before anyth
     [
       () => readTask(rows),
       /^Cannot read the train rows, row 0, as it must have a text or texts text: .*; options can name the columns: text \(classification\), premise and/,
+    ],
+    [
+      () => readTask(rows, { ...columns, choices: ["verdict", "review"] }),
+      /^Cannot read a task of kind classification with option choices as its columns are text: leave it out, or/,
     ],
     [
       () => readTask(rows, { texts: "review" } as object),

@@ -68,6 +68,39 @@ Deno.test("a pair in no order is the same the other way round, one in an order i
   assertEquals(await of({ ...follows, test: ordered(turned) } as unknown as Task), []);
 });
 
+Deno.test("examples are the same in other case, spaces or order of choices; those about a text of train are counted", async () => {
+  assertEquals(await of({ ...good, test: [row("The  Sun", 1), row("cold rain", 0)] }), [
+    'Warning: 1 of 2 test examples of task "sky" are also in train: its test score is too high',
+  ]);
+  const choice = (context: string, choices: string[], label = 0) => ({ context, choices, label });
+  const asked = {
+    ...good,
+    kind: "choice",
+    labels: ["0", "1"],
+    train: [choice("sun", ["warm", "cold"]), choice("wind", ["dry", "warm"])],
+  };
+  const validation = [choice("snow", ["wet", "dry"])];
+  assertEquals(
+    await of({ ...asked, validation, test: [choice("sun", ["cold", "warm"], 1)] } as unknown as Task),
+    [
+      'Warning: 1 of 1 test examples of task "sky" are also in train: its test score is too high',
+    ],
+  );
+  assertEquals(await of({ ...asked, validation, test: [choice("Sun", ["wet", "dry"])] } as unknown as Task), [
+    'Warning: 1 of 1 test examples of task "sky" are about a text that is in train, too: its test score may be too high',
+  ]);
+  const question = {
+    ...asked,
+    train: asked.train.map((row) => ({ ...row, context: "the rain" })),
+    validation: validation,
+  };
+  assertEquals(
+    await of({ ...question, test: [choice("the rain", ["wet", "dry"])] } as unknown as Task),
+    [],
+    "asked of most",
+  );
+});
+
 Deno.test("labels of validation or test that train lacks are named; grades and choices are no such labels", async () => {
   assertEquals(await of({ ...good, train: [row("the sun", 1), row("wind", 2)] }), [
     'Warning: no training example of task "sky" has label 0 ("bad"), which occurs in validation',

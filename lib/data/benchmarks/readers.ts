@@ -168,7 +168,7 @@ export function entry(value: unknown, file: string, at: string): Entry {
     get(name) {
       const parts = (value ?? {}) as Readonly<Record<string, unknown>>, part = parts[name];
       if (typeof part === "string") return part.trim();
-      if (typeof part === "number" || typeof part === "boolean") return String(part);
+      if (typeof part === "boolean" || Number.isFinite(part)) return String(part);
       if (Array.isArray(part) && part.every((text) => typeof text === "string")) {
         return part.map((text) => text.trim());
       }
