@@ -15,6 +15,7 @@ import {
   keyedOptions,
   keys,
   loadModel,
+  measureLabel,
   modelDigest,
   modelFile,
   paddingShare,
@@ -134,7 +135,9 @@ const splits = ["train", "validation", "test"] as const;
 async function scoresOf(lm: LanguageModel, task: Task, split: Split) {
   const found = await evaluate(lm, task, { split });
   const { measures, baseline, loss, examples, cut, unknown } = found;
-  const scores = Object.entries(measures).map(([name, score]) => `${name} ${inPercent(score)}`);
+  const scores = Object.entries(measures).map(([name, score]) =>
+    `${measureLabel(name, task)} ${inPercent(score)}`
+  );
   const line =
     `${split.padEnd(10)} ${scores.join(", ")}, majority baseline ${percent(baseline)}, loss ${
       loss.toFixed(3)

@@ -40,6 +40,8 @@ export interface Input {
    * the logit of each choice.
    */
   readonly read: "state" | "sum" | "scores";
+  /** Field that is truncated at its beginning: what a choice answers or continues is at the end of its context. */
+  readonly keepsEnd?: string;
 }
 
 /**
@@ -75,6 +77,7 @@ export const inputs: Readonly<Record<Kind, Input>> = {
     fields: { context: "text", choices: "texts" },
     sequences: [["<start>", "context", "<delim>", "choices", "<extract>"]],
     read: "scores",
+    keepsEnd: "context",
   },
 };
 
@@ -93,8 +96,9 @@ export interface Transformed {
  * Converts an example to token sequences: its texts between start, delimiter and extract tokens, whose ids follow the
  * vocabulary.
  *
- * Texts are truncated as in OpenAI's code: each text of a pair keeps its first `floor(context / 2) - 2` tokens, a single
- * text its first `context - 2`.
+ * Texts are truncated to OpenAI's lengths: each text of a pair keeps its first `floor(context / 2) - 2` tokens, a single
+ * text its first `context - 2`. Of a multiple choice's context the last tokens are kept, unlike in OpenAI's code, whose
+ * stories are all short: a question stands after its passage.
  *
  * @param lm The model that is to read them: its tokenizer, and its context, which is the maximum length.
  * @param example The example; its label is checked, too.
@@ -133,7 +137,7 @@ export function transform<K extends Kind>(
       list.map((text) => {
         const ids = tokenizer.encode(text);
         if (ids.length > limit) cut++;
-        return ids.subarray(0, limit);
+        return field === input.keepsEnd ? ids.subarray(-limit) : ids.subarray(0, limit);
       }),
     );
   }

@@ -23,5 +23,5 @@ export {
   transform,
   type Transformed,
 } from "./inputs.ts";
-export { countUnknown, tokensOf } from "./tokens.ts";
+export { charactersOf, countUnknown, tokensOf } from "./tokens.ts";
 export { wordsOf } from "./words.ts";

@@ -1,4 +1,5 @@
 import type { Tokenizer } from "./bpe.ts";
+import { fixText } from "./normalise.ts";
 
 /**
  * Encodes a text, and caches the result per tokenizer.
@@ -24,6 +25,24 @@ export function tokensOf(text: string, tokenizer: Tokenizer): Int32Array {
   return ids;
 }
 const cache = new WeakMap<Tokenizer, Map<string, Int32Array>>();
+
+/**
+ * Counts the characters of a text as tokenizers read it, by which bits per character are divided: code points of the
+ * repaired text, with one for a run of white space and none for that at the ends, which no model has to predict.
+ *
+ * @param text Any text
+ *
+ * @example
+ * ```ts
+ * import { charactersOf } from "./tokens.ts";
+ *
+ * console.log(charactersOf("  to   be \n\n 🐋")); // 7
+ * ```
+ */
+export function charactersOf(text: string): number {
+  const read = fixText(text).replace(/\s+/g, " ").trim();
+  return read.length - (read.match(/[\ud800-\udbff]/g)?.length ?? 0); // Of a pair of surrogates one counts.
+}
 
 /**
  * Counts the `<unk>` tokens of a text, which replace characters outside the vocabulary.

@@ -62,7 +62,9 @@ function encode(task: Task, tokenizer: Tokenizer, context: number): EncodedTask 
       const count = counts[split];
       count.texts += Object.keys(inputs[task.kind].fields).length;
       if ("choices" in example) count.texts += example.choices.length - 1;
+      count.examples++;
       count.cut += cut;
+      if (cut > 0) count.shortened++;
       for (const ids of sequences) {
         count.tokens += ids.reduce((sum, id) => id < tokenizer.size ? sum + 1 : sum, 0);
         count.unknown += countUnknown(ids, tokenizer);
@@ -84,5 +86,5 @@ function encode(task: Task, tokenizer: Tokenizer, context: number): EncodedTask 
 }
 
 function emptyCounts(): { -readonly [Count in keyof TextCounts]: number } {
-  return { texts: 0, cut: 0, tokens: 0, unknown: 0 };
+  return { examples: 0, texts: 0, cut: 0, shortened: 0, tokens: 0, unknown: 0 };
 }

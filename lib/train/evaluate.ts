@@ -13,7 +13,7 @@ import {
   positionRules,
   withReadLock,
 } from "../model/mod.ts";
-import { countUnknown, type Tokenizer, tokensOf } from "../text/mod.ts";
+import { charactersOf, countUnknown, type Tokenizer, tokensOf } from "../text/mod.ts";
 import { batchOf, exampleBatch } from "./batches.ts";
 import { type EncodedTask, encodeTask } from "./encode.ts";
 import { masked } from "./masking.ts";
@@ -31,7 +31,7 @@ export interface TextMeasures {
   readonly loss: number;
   /** Perplexity per token, exp(loss). */
   readonly perplexity: number;
-  /** Bits per character; comparable between tokenizers. */
+  /** Bits per character ({@linkcode charactersOf}); comparable between tokenizers. */
   readonly bitsPerCharacter: number;
 }
 
@@ -84,6 +84,7 @@ export function textScore(
   tokenizer: Tokenizer,
 ): TextScore {
   warnOfUnknown("the text to score", ids, tokenizer);
+  const characters = charactersOf(text);
   const { value, low, high } = bootstrap(
     losses.length,
     (rows) => rows.reduce((sum, row) => sum + losses[row]!, 0) / rows.length,
@@ -91,7 +92,7 @@ export function textScore(
   const measures = (loss: number): TextMeasures => ({
     loss,
     perplexity: Math.exp(loss),
-    bitsPerCharacter: loss / Math.LN2 * ids.length / text.length,
+    bitsPerCharacter: loss / Math.LN2 * ids.length / characters,
   });
   const score: TextScore = {
     ...measures(value),
@@ -221,7 +222,7 @@ export async function scoreByPosition(
         batchOf(windows.map((window) => window.subarray(t, t + 2))),
       ));
   });
-  return Array.from({ length: context - 1 }, (_, t) => bitsOf(found, text, t));
+  return Array.from({ length: context - 1 }, (_, t) => bitsOf(found, t));
 }
 
 /**
@@ -235,13 +236,13 @@ export async function scoreMasked(lm: LanguageModel, text: string, maxWindows: n
   const found = await heldoutLosses(lm, text, maxWindows, (windows, at) => [
     objective(lm, masked(batchOf(windows), lm.config.vocabulary, 0, at), 0).loss,
   ]);
-  return bitsOf(found, text, 0);
+  return bitsOf(found, 0);
 }
 
 /** Bits per character of a loss that each batch of windows has a mean of, by its index. */
-function bitsOf({ losses, windows, ids }: WindowLosses, text: string, index: number): number {
+function bitsOf({ losses, windows, ids, characters }: WindowLosses, index: number): number {
   const sum = losses.reduce((sum, batch, i) => sum + batch[index]! * windows[i]!, 0);
-  return sum / windows.reduce((a, b) => a + b) * (ids.length / text.length / Math.LN2);
+  return sum / windows.reduce((a, b) => a + b) * (ids.length / characters / Math.LN2);
 }
 
 /** Windows of a text as a tensor (N, T). */
@@ -249,11 +250,12 @@ function idsOf(windows: readonly Int32Array[]): tf.Tensor2D {
   return tf.tensor2d(batchOf(windows).ids, [windows.length, windows[0]!.length], "int32");
 }
 
-/** Losses on a text's windows, in batches: a list of losses and the number of windows of each, and the text's tokens. */
+/** Losses on a text's windows, in batches: a list of losses and the number of windows of each; its tokens, and characters. */
 interface WindowLosses {
   readonly losses: readonly (readonly number[])[];
   readonly windows: readonly number[];
   readonly ids: Int32Array;
+  readonly characters: number;
 }
 
 async function heldoutLosses(
@@ -282,7 +284,7 @@ async function heldoutLosses(
   if (!losses.every((some) => some.every(Number.isFinite))) {
     throw new DivergedError("Cannot score a text as the model's losses on it are not finite numbers");
   }
-  return { losses, windows: counts, ids };
+  return { losses, windows: counts, ids, characters: charactersOf(text) };
 }
 
 /** Metrics of a task as shares, at most 1 (0.8 is 80 %), with 95 % confidence intervals over its examples. */
@@ -339,11 +341,19 @@ export function scoreOf(snapshot: TaskSnapshot, predictions: readonly number[]):
   return displayAs(found, () => linesOf(snapshot, found).join("\n"));
 }
 
+/** A metric's name; with that of its label where it is of one alone. */
+export function measureLabel(measure: string, { labels }: Pick<Task, "labels">): string {
+  return measure === "f1" ? `f1 of ${quoted(labels[1])}` : measure;
+}
+
 /** A score as text, without predictions. */
-function linesOf({ name, split }: TaskSnapshot, { measures, baseline, examples }: TaskScore): string[] {
+function linesOf(snapshot: TaskSnapshot, { measures, baseline, examples }: TaskScore): string[] {
+  const { name, split } = snapshot;
   return [
     `${name}, ${examples} ${split} examples`,
-    ...Object.entries(measures).map(([measure, found]) => `${measure} ${interval(found)}`),
+    ...Object.entries(measures).map(([measure, found]) =>
+      `${measureLabel(measure, snapshot)} ${interval(found)}`
+    ),
     `majority baseline ${baseline.toFixed(4)}`,
   ];
 }

@@ -35,6 +35,7 @@ export {
   evaluate,
   type Evaluation,
   evaluationWindows,
+  measureLabel,
   scoreByPosition,
   scoreMasked,
   type ScoreOptions,

@@ -30,17 +30,21 @@ export function silence(about: object): void {
 const UNKNOWN = 0.01;
 /** Share of examples about a text of the training split above which there is a warning. */
 const RELATED = 0.01;
-/** Share of truncated texts above which there is a warning. */
+/** Share of examples with a truncated text above which there is a warning. */
 const TRUNCATED = 0.1;
 
 const splits = ["train", "validation", "test"] as const;
 
 /** Counts of a split's texts and tokens. */
 export interface TextCounts {
+  /** Number of examples. */
+  readonly examples: number;
   /** Number of texts. */
   readonly texts: number;
   /** Number of texts truncated to the context (§3.3). */
   readonly cut: number;
+  /** Number of examples with a truncated text. */
+  readonly shortened: number;
   /** Number of tokens, without special tokens. */
   readonly tokens: number;
   /** Number of `<unk>` tokens, which represent characters that are not in the vocabulary. */
@@ -105,15 +109,33 @@ export function taskWarnings(task: Task, counts: Readonly<Record<Split, TextCoun
       warnings.push(`no training example of ${name} has label ${names}${more}, which occurs in ${split}`);
     }
   }
-  const shares = (what: "cut" | "unknown", of: "texts" | "tokens", isWorth: (share: number) => boolean) =>
-    splits.map((split) => [split, counts[split][what] / Math.max(1, counts[split][of])] as const)
-      .filter(([, share]) => isWorth(share))
-      .map(([split, share]) => `${percent(share)} of the ${of} in ${split}`).join(", ");
-  const cut = shares("cut", "texts", (share) => share > TRUNCATED);
-  const unknown = shares("unknown", "tokens", (share) => share >= UNKNOWN);
-  if (cut) warnings.push(`${cut} of ${name} are truncated to the context`);
-  if (unknown) warnings.push(`${unknown} of ${name} ${UNKNOWN_TOKENS}`);
-  return warnings;
+  return [...warnings, ...textWarnings(task, counts)];
+}
+
+/** Warnings about many truncated texts and unknown tokens in a task's splits, those that are given. */
+export function textWarnings(
+  { name }: Pick<Task, "name">,
+  counts: Readonly<Partial<Record<Split, TextCounts>>>,
+): string[] {
+  const shares = (of: string, shareOf: (counts: TextCounts) => number, isWorth: (share: number) => boolean) =>
+    splits.flatMap((split) => {
+      const share = counts[split] ? shareOf(counts[split]) : 0;
+      return isWorth(share) ? [`${percent(share)} of the ${of} in ${split}`] : [];
+    }).join(", ");
+  const cut = shares(
+    "examples",
+    ({ shortened, examples }) => shortened / Math.max(1, examples),
+    (share) => share > TRUNCATED,
+  );
+  const unknown = shares(
+    "tokens",
+    ({ unknown, tokens }) => unknown / Math.max(1, tokens),
+    (share) => share >= UNKNOWN,
+  );
+  return [
+    ...cut ? [`${cut} of task "${name}" have a text that is truncated to the context`] : [],
+    ...unknown ? [`${unknown} of task "${name}" ${UNKNOWN_TOKENS}`] : [],
+  ];
 }
 
 function labelsOf(examples: Task["train"]): number[] {

@@ -10,13 +10,13 @@ import {
   tokenLogits,
   withReadLock,
 } from "../model/mod.ts";
-import type { Tokenizer } from "../text/mod.ts";
+import { countUnknown, type Tokenizer } from "../text/mod.ts";
 import { batchOf } from "./batches.ts";
 import { flag, type SchemaOf, settle } from "../settings.ts";
 import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { score } from "./measures.ts";
 import { scoreOf, type SplitOptions, splitSettings, type TaskScore, taskSnapshot } from "./evaluate.ts";
-import { warnOnce } from "./warnings.ts";
+import { type TextCounts, textWarnings, warnOnce } from "./warnings.ts";
 
 /** A text whose tokens from `from` on are scored. */
 interface Scored {
@@ -130,6 +130,7 @@ export async function zeroShotScores(
     texts: examples.map((example) => scoredTexts(example, heuristic, lm.tokenizer)),
   });
   const { texts } = read(task[split]);
+  warnOnce(task, textWarnings(task, { [split]: countsOf(texts, lm) }));
   const trainExamples = heuristic.by === "acceptability"
     ? read(task.train.slice(0, THRESHOLD_EXAMPLES))
     : undefined;
@@ -166,6 +167,19 @@ export async function zeroShotScores(
       : means(scores).map((mean) => Number(mean > threshold));
     return Object.assign(scoreOf(snapshot, predictions), { scores });
   });
+}
+
+/** Counts of the texts of examples, each answer's with its context. */
+function countsOf(examples: readonly Scored[][], { tokenizer, config }: LanguageModel): TextCounts {
+  const isCut = ({ ids }: Scored) => ids.length > config.context, texts = examples.flat();
+  return {
+    examples: examples.length,
+    texts: texts.length,
+    cut: texts.filter(isCut).length,
+    shortened: examples.filter((texts) => texts.some(isCut)).length,
+    tokens: texts.reduce((sum, { ids }) => sum + ids.length, 0),
+    unknown: texts.reduce((sum, { ids }) => sum + countUnknown(ids, tokenizer), 0),
+  };
 }
 
 /** Each answer's values less its mean over other texts. */

@@ -74,6 +74,14 @@ Deno.test("each text of a pair keeps its first floor(context / 2) - 2 tokens, an
   assert.equal(show({ context: four, choices: [five, "ten", four], label: 0 }, "choice", 8)[1], 3);
 });
 
+Deno.test("a choice keeps the end of its context, where a question is, and the beginning of each choice", () => {
+  const example = { context: "one two three four", choices: ["five six seven", "ten"], label: 0 };
+  assert.deepEqual(show(example, "choice", 9), [
+    ["<start> three four <delim> five six <extract>", "<start> three four <delim> ten <extract>"],
+    2,
+  ]);
+});
+
 Deno.test("an empty text is fine", () => {
   assert.deepEqual(show({ text: "", label: 0 }, "classification", 3), [["<start> <extract>"], 0]);
 });

@@ -2,7 +2,7 @@ import * as tf from "../../lib/tfjs.ts";
 import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { dispose, forward, gpt, positionKinds, presets, withArchitecture } from "../../lib/model/mod.ts";
-import { tokensOf, trainBpe } from "../../lib/text/mod.ts";
+import { charactersOf, tokensOf, trainBpe } from "../../lib/text/mod.ts";
 import {
   evaluate,
   finetune,
@@ -51,8 +51,19 @@ Deno.test("the score at a place is what a plain softmax gives there", async () =
   const byPosition = await scoreByPosition(lm, text, { windows: 1 });
   assert(new Set(byPosition).size === 15);
   for (const [t, bits] of byPosition.entries()) {
-    near(bits, -logs[t]![window[t + 1]!]! / Math.LN2 * ids.length / text.length);
+    near(bits, -logs[t]![window[t + 1]!]! / Math.LN2 * ids.length / (text.length - 1));
   }
+});
+
+Deno.test("bits are per character that a model reads: not per space of a run, per byte-order mark or per surrogate", async () => {
+  const bits = async (text: string) => (await scoreText(lm, text)).bitsPerCharacter;
+  const expected = await bits(text);
+  for (
+    const other of [text.replaceAll(" ", "    "), `\ufeff\n ${text}\n\n`, text.replaceAll("\n", " \r\n\r\n")]
+  ) {
+    assertEquals(await bits(other), expected);
+  }
+  assertEquals([charactersOf("🐋 e\u0301\u001b[1m &amp;\n"), charactersOf(" \n")], [5, 0]);
 });
 
 Deno.test("an encoder is scored on the masked tokens of each window, as a plain softmax gives it", async () => {
@@ -72,7 +83,7 @@ Deno.test("an encoder is scored on the masked tokens of each window, as a plain 
   const before = tf.memory().numTensors;
   near(
     await scoreMasked(bert, text, 2),
-    nats.reduce((a, b) => a + b) / nats.length / Math.LN2 * ids.length / text.length,
+    nats.reduce((a, b) => a + b) / nats.length / Math.LN2 * ids.length / (text.length - 1),
   );
   const all = await scoreMasked(bert, text, 100);
   assert(all > 0 && all === await scoreMasked(bert, text, 100));
@@ -150,7 +161,7 @@ Deno.test("an evaluation shows itself in a few lines, and is compared and writte
   const lines = [
     "whales, 8 test examples",
     `accuracy ${interval({ value, low, high })}`,
-    `f1 ${interval(measures.f1!)}`,
+    `f1 of "yes" ${interval(measures.f1!)}`,
     "majority baseline 0.7500",
     `loss ${loss.toFixed(4)}`,
     "0 of 8 texts truncated to the context, 0.0 % of their tokens <unk>",

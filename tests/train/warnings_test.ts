@@ -138,7 +138,7 @@ Deno.test("cut texts and unknown tokens are counted by split, in task and evalua
   assertEquals([counts.test.tokens, counts.test.unknown, counts.train.unknown], [2 + known, 2, 0]);
   assertEquals(await of(task), [
     'Warning: 1 of 2 test examples of task "sky" are also in train: its test score is too high',
-    'Warning: 66.7 % of the texts in train, 50.0 % of the texts in validation of task "sky" are truncated to the context',
+    'Warning: 66.7 % of the examples in train, 50.0 % of the examples in validation of task "sky" have a text that is truncated to the context',
     `Warning: ${
       (200 / (2 + known)).toFixed(1)
     } % of the tokens in test of task "sky" are <unk> (characters that are not in the vocabulary)`,
@@ -148,6 +148,13 @@ Deno.test("cut texts and unknown tokens are counted by split, in task and evalua
   const [train, test] = [await evaluate(tuned, task, { split: "train" }), await evaluate(tuned, task)];
   assertEquals([train.cut, train.unknown, test.cut, test.unknown], [2, 0, 0, 2 / (2 + known)]);
   for (const model of [lm, tuned]) dispose(model);
+  const choices = Array.from({ length: 12 }, (_, i) => `rain ${"wind ".repeat(i % 3)}`);
+  const many = { ...task, kind: "choice", labels: choices.map((_, i) => `${i}`) };
+  const asked = (context: string) => [{ context, choices, label: 1 }];
+  const splits = { train: asked(long), validation: asked("snow"), test: asked("sun") };
+  assertEquals(await of({ ...many, ...splits } as unknown as Task), [
+    'Warning: 100.0 % of the examples in train of task "sky" have a text that is truncated to the context',
+  ]);
 });
 
 Deno.test("a text with unknown tokens is warned of from 1 % on, by pre-training and by its score", async () => {

@@ -82,6 +82,26 @@ Deno.test("calibrated, a word is compared with its mean over the validation text
   );
 });
 
+Deno.test("many unknown tokens and truncated texts are warned of, once", async () => {
+  const rows = [{ context: "雨雪 the sun", choices: ["warm", "cold"], label: 0 }, {
+    context: "the snow is very cold . ".repeat(30),
+    choices: ["warm", "cold"],
+    label: 1,
+  }];
+  const task: Task = { name: "what", kind: "choice", labels: ["first", "second"], ...toy, ...splits(rows) };
+  const { warn } = console, lines: string[] = [];
+  console.warn = (line: string) => lines.push(line);
+  try {
+    for (const split of ["test", "test"] as const) await zeroShot(lm, task, { split });
+  } finally {
+    console.warn = warn;
+  }
+  assertEquals(lines.map((line) => line.replace(/[\d.]+ %/g, "N %")), [
+    'Warning: N % of the examples in test of task "what" have a text that is truncated to the context',
+    'Warning: N % of the tokens in test of task "what" are <unk> (characters that are not in the vocabulary)',
+  ]);
+});
+
 Deno.test("a choice is the one of the highest mean log-probability after the context (§5)", async () => {
   const rows = [
     { context: "the sun is", choices: ["very cold .", "very warm ."], label: 1 },
