@@ -12,6 +12,7 @@ import {
   factorNamed,
   filtered,
   groups,
+  isLearned,
   labelOf,
   levelLabel,
   pick,
@@ -67,9 +68,12 @@ export function curvesOf(
     const points = factor.levels.filter((level) => level !== minus).flatMap((level, i) => {
       const runs = group.filter(({ levels }) => levels[name] === level);
       if (runs.length === 0) return [];
+      const differences = minus === undefined
+        ? []
+        : contrastsOf(group, factors, name, { between: [level, minus], by: [], isMean: true });
       const y = minus === undefined
         ? armMean(runs, averaged)
-        : effectsOf(contrastsOf(group, factors, name, { between: [level, minus], by: [], isMean: true }))[0];
+        : effectsOf(differences.filter(({ terms }) => isLearned(terms)))[0];
       return y === undefined || Number.isNaN(y.mean) ? [] : [{ x: xOf(level, i), y }];
     });
     return {

@@ -325,7 +325,7 @@ const areStuck = (terms: readonly Term[]): boolean =>
   terms.every(({ scores }) => scores.every(({ stuck }) => stuck));
 
 /** Whether a contrast says something: in each of its pairs, all runs of one arm at least left chance. */
-const isLearned = (terms: readonly Term[]): boolean =>
+export const isLearned = (terms: readonly Term[]): boolean =>
   pairsOf(terms).every((pair) => pair.some(({ scores }) => scores.every(({ stuck }) => !stuck)));
 
 /** The differences of two arms that a contrast is made of. */
@@ -604,10 +604,12 @@ export function crossingOf(
     if (found.length > 1) {
       throw new InputError(`Cannot find a crossing of ${found.length} differences: choose one by at`);
     }
-    return found.map(({ terms }) => ({ z: Math.log(level), terms }));
+    return found.filter(({ terms }) => isLearned(terms)).map(({ terms }) => ({ z: Math.log(level), terms }));
   });
   if (points.length < 2) {
-    throw new InputError(`Cannot find a crossing over ${over} as it needs differences at two of its numbers`);
+    throw new InputError(
+      `Cannot find a crossing over ${over} as it needs differences of arms that left chance at two of its numbers`,
+    );
   }
   const middle = mean(points.map(({ z }) => z));
   const spread = points.reduce((sum, { z }) => sum + (z - middle) ** 2, 0);

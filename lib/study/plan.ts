@@ -503,7 +503,10 @@ function armOf({ model, preset: { positions: { kind } } }: Cell): string {
   return model === PAPER ? kind : kind === "none" ? model : `${model}-${kind}`;
 }
 
-/** The arms of a run: a factor of which all levels coincide makes no difference. */
+/**
+ * The arms of a run: a factor of which all levels coincide makes no difference; numbers of training examples of which a
+ * task has fewer are one arm, the first of them.
+ */
 function distinct(arms: readonly Levels[], study: StudySettings): Levels[] {
   const all = factorLevels(study);
   const without = Object.keys(arms[0]!).filter((name) => {
@@ -511,7 +514,8 @@ function distinct(arms: readonly Levels[], study: StudySettings): Levels[] {
     return all[name]!.length > 1 && levels.size === all[name]!.length;
   });
   const levels = arms.map((arm) => ({ ...arm, ...Object.fromEntries(without.map((name) => [name, null])) }));
-  return [...new Map(levels.map((arm) => [JSON.stringify(arm), arm])).values()];
+  const groups = Map.groupBy(levels, ({ trainExamples: _, ...others }) => JSON.stringify(others));
+  return [...groups.values()].map(([first]) => first!);
 }
 
 /** The levels that arms have in common. */

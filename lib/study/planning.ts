@@ -54,10 +54,10 @@ export function planStudy(pilot: Study, options: PlanOptions): ColumnTable {
         : `Cannot plan a study by ${quoted(pilot)} as it must be one that ablate returned`,
     );
   }
-  const known = [...mainContrasts, ...effects].filter(({ error }) => error > 0);
+  const known = [...mainContrasts, ...effects].filter(({ error, p }) => error > 0 && !Number.isNaN(p)); // Those that left chance.
   if (known.length === 0) {
     throw new InputError(
-      "Cannot plan a study by a pilot without an effect of two seeds: give it two or more",
+      "Cannot plan a study by a pilot without an effect of two seeds that left chance: give it more, or train it longer",
     );
   }
   const examplesOf = ({ levels, clusters }: ArmEffect) =>

@@ -3,7 +3,8 @@ import { named } from "../errors.ts";
 import { percent } from "../numbers.ts";
 import { type Factor, factorLabel, labelOf, type Score, TEXT, varying } from "./effects.ts";
 import type { Finetuned, Pretrained, StudyRun, TaskResult } from "./rows.ts";
-import { isCausal, type StudySettings, tunedSettings } from "./settings.ts";
+import type { Level } from "./factors.ts";
+import { factorLevels, isCausal, type StudySettings, tunedSettings } from "./settings.ts";
 import type { Tried } from "./tuning.ts";
 
 /** A run's score on a task or the held-out text, with the run. */
@@ -56,7 +57,31 @@ export function tuningText(
     (made < choices ? ` ${made} of ${choices} choices are made.` : ""),
     ...[tried.filter(({ task }) => task === undefined), tried.filter(({ task }) => task !== undefined)]
       .filter(({ length }) => length > 0).map((some) => searchTable(some, factors)),
+    ...searchNotes(tried, several),
   ].join("\n\n");
+}
+
+/** What a reader must know of choices: those of no setting that trains, and those beyond which nothing was tried. */
+function searchNotes(
+  tried: readonly Tried[],
+  several: readonly (readonly [path: string, levels: readonly Level[]])[],
+): string[] {
+  const chosen = tried.filter(({ isChosen }) => isChosen),
+    of = (count: number) => `${count} of ${chosen.length} choices`;
+  const without = chosen.filter(({ mean }) => !Number.isFinite(mean)).length;
+  const edges = several.flatMap(([path, levels]) => {
+    if (levels.length < 3 || !levels.every((level) => typeof level === "number")) return [];
+    return [Math.min(...levels), Math.max(...levels)].flatMap((edge) => {
+      const count = chosen.filter(({ settings }) => settings[path] === edge).length;
+      return count > 0 ? [`${path} ${edge} (${of(count)})`] : [];
+    });
+  });
+  return [
+    ...without > 0 ? [`**With no setting did the runs of ${of(without)} train**: all of them diverged.`] : [],
+    ...edges.length > 0
+      ? [`At an edge of what was tried, beyond which there may be better: ${edges.join("; ")}.`]
+      : [],
+  ];
 }
 
 /** The validation score of each setting, by arm; what was chosen in bold. */
@@ -85,6 +110,20 @@ function searchTable(tried: readonly Tried[], factors: readonly Factor[]): strin
       ]),
     ),
   }).toMarkdown();
+}
+
+/** Notes on tasks that have fewer training examples than an arm asked for. */
+export function sizeNotes(finetuned: readonly Finetuned[], study: StudySettings): string[] {
+  const asked = factorLevels(study)["trainExamples"] ?? [study.trainExamples];
+  return [...Map.groupBy(finetuned, ({ task }) => task)].flatMap(([task, runs]) => {
+    const most = Math.max(...runs.map(({ trained }) => trained?.examples ?? Infinity));
+    const beyond = asked.filter((level) => typeof level === "number" && level > most);
+    if (beyond.every((level) => level === Infinity)) return [];
+    const number = (level: Level) => level === Infinity ? "all" : level.toLocaleString("en-US");
+    const arms = `arms of ${beyond.map(number).join(" and ")}`;
+    const which = beyond.length > 1 ? `${arms} are one` : `${arms} have these`;
+    return [`Of ${task} there are ${number(most)} training examples: ${which}`];
+  });
 }
 
 /** Notes on truncated texts and unknown tokens of each task. */

@@ -36,7 +36,7 @@ import { comparedArms, type MainEffect, mainEffectsOf } from "./main_contrasts.t
 import type { Finetuned, Pretrained, StudyRun, TaskResult } from "./rows.ts";
 import { factorLevels, factorsOf, type StudySettings, tunedSettings } from "./settings.ts";
 import { type Estimate, formatEstimate } from "./statistics.ts";
-import { budgetNotes, type RunScore, truncationNotes, tuningText } from "./report.ts";
+import { budgetNotes, type RunScore, sizeNotes, truncationNotes, tuningText } from "./report.ts";
 import type { Tried } from "./tuning.ts";
 
 /**
@@ -94,6 +94,7 @@ export interface Study {
    * Where a difference between two levels of a factor changes sign along another factor, of numbers: where the line
    * through its means over the logarithm of that factor is zero. The interval, of 95 %, is where that of the line includes
    * zero; it has no bound (NaN) towards a side where the difference may not change sign.
+   * Differences of arms that did not leave chance are left out.
    *
    * @param factor The factor whose levels are compared.
    * @throws {InputError} If there are no differences at two numbers, or several at one.
@@ -455,7 +456,7 @@ function reportOf(
       ? ["**Held-out text, bits per character** (fewer are better; n: seeds)", language.toMarkdown()]
       : [],
     ...table.numRows() > 0 ? ["**Test scores** (n: seeds)", table.toMarkdown()] : [],
-    ...truncationNotes(finetuned).map((sentence) => `${sentence}.`),
+    ...[...sizeNotes(finetuned, study), ...truncationNotes(finetuned)].map((sentence) => `${sentence}.`),
     ...budgetNotes(arms),
     ...mainContrastsText(mainContrasts, Object.keys(study.mainContrasts ?? {})),
     ...effects.length > 0
@@ -475,8 +476,8 @@ function mainContrastsText(effects: readonly MainEffect[], names: readonly strin
   if (names.length === 0) return []; // Those that are missing count, too.
   const made = new Map(effects.map(({ name, sentence }) => [name, sentence]));
   return [
-    "**Main contrasts, paired by seed** (chosen before the runs; intervals are 95 %, over seeds and what each sentence " +
-    `names beside them; p-values and equalities are corrected for all ${names.length} by Holm's method)`,
+    "**Main contrasts, paired by seed** (those of the study's settings; intervals are 95 %, over seeds and what each " +
+    `sentence names beside them; p-values and equalities are corrected for all ${names.length} by Holm's method)`,
     names.map((name) => `- ${name}: ${made.get(name) ?? "runs are missing"}`).join("\n"),
   ];
 }

@@ -322,6 +322,56 @@ Deno.test("a setting of which a run diverged is no point of the line of its sear
   assertEquals(curves("finetune.rate").map(({ x, y }) => [x, y.map(({ mean }) => mean)]), [[[1e-3], [61]]]);
 });
 
+Deno.test("a report says which choices are at an edge of their search, and of which all runs diverged", () => {
+  const rates = [1e-3, 1e-2, 1e-1], tune = { "finetune.rate": rates, "finetune.dropout": [0, 0.1], seeds: 1 };
+  const settled = settleStudy(studies.ablate, { tune, lambda: [0, 1, 2, 3] } as unknown as StudyOptions);
+  const reportOf = (chosen: readonly number[], diverged = -1) => {
+    const tried = chosen.flatMap((best, lambda) =>
+      rates.map((rate) => ({
+        ...{ task: "sky", levels: { lambda }, settings: { "finetune.rate": rate, "finetune.dropout": 0.1 } },
+        ...{ scores: [0.6], mean: lambda === diverged ? -Infinity : 0.6, isChosen: rate === best },
+      }))
+    );
+    const found = {
+      pretrained: [],
+      finetuned: [],
+      tried,
+      choices: chosen.length,
+      complete: true,
+      failures: [],
+    };
+    return studyOf({ study: settled, ...found }).report;
+  };
+  assert(!/edge|diverged/.test(reportOf([1e-2, 1e-2, 1e-2, 1e-2])));
+  const text = reportOf([1e-3, 1e-2, 1e-1, 1e-1], 1);
+  assert(
+    text.includes(
+      "may be better: finetune.rate 0.001 (1 of 4 choices); finetune.rate 0.1 (2 of 4 choices).",
+    ) &&
+      text.includes("**With no setting did the runs of 1 of 4 choices train**: all of them diverged."),
+    text,
+  );
+});
+
+Deno.test("a report says of which task there are fewer training examples than an arm has in its name", () => {
+  const arm = (task: string, trainExamples: number, examples: number): Finetuned[] =>
+    rowsOf({ task, levels: { trainExamples }, byCluster: around(0.6) })
+      .map((row) => ({ ...row, trained: { updates: 1, batch: 1, examples } }));
+  const reportOf = (finetuned: Finetuned[], vary: Record<string, readonly Level[]>) =>
+    studyOf({
+      study: settleStudy(studies.ablate, { vary } as StudyOptions),
+      ...{ pretrained: [], finetuned, tried: [], choices: 0, complete: true, failures: [] },
+    }).report;
+  const levels = { trainExamples: [250, 4000, Infinity] };
+  const text = reportOf(
+    [...arm("sky", 250, 250), ...arm("sky", 4000, 3568), ...arm("sea", 4000, 4000)],
+    levels,
+  );
+  assert(text.includes("Of sky there are 3,568 training examples: arms of 4,000 and all are one."), text);
+  assert(!text.includes("Of sea"), text);
+  assert(!reportOf(arm("sky", 250, 250), { trainExamples: [250, Infinity] }).includes("there are"));
+});
+
 Deno.test("arms that learned on different seeds are an effect that says so; floors are in no main effect", () => {
   const apart = study([
     { levels: { lambda: 0 }, byCluster: around(0.7, 2), stuck: [false, true] },
@@ -640,14 +690,19 @@ Deno.test("a main contrast that leaves its arms open, or that the study has not,
 Deno.test("a crossing is where the line over the logarithm of a factor is zero, with the interval of that line", async () => {
   const places = [1, 2, 4, 8];
   // The difference is 3 − 2 log2(x), which is zero at 2^1.5, and a seed's own shift of it.
-  const of = (shift: readonly number[]) =>
+  const of = (shift: readonly number[], stuckFrom = Infinity) =>
     study(
       places.flatMap((updates) =>
         ["learned", "none"].map((positions) => ({
           levels: { positions, "pretrain.updates": updates },
+          stuck: [0, 1, 2].map(() => updates > stuckFrom),
           byCluster: around(0.6, 3, 20, 0).map((row, s) =>
             row.map((part) =>
-              part + (positions === "learned" ? (3 - 2 * Math.log2(updates) + shift[s]!) / 100 : 0)
+              part + (updates > stuckFrom
+                ? 0.3 * Number(positions === "none")
+                : positions === "learned"
+                ? (3 - 2 * Math.log2(updates) + shift[s]!) / 100
+                : 0)
             )
           ),
         }))
@@ -672,7 +727,20 @@ Deno.test("a crossing is where the line over the logarithm of a factor is zero, 
   assert(Number.isNaN(wide.low) && Number.isNaN(wide.high), JSON.stringify(wide));
   await assertRefused(
     () => of([0, 0, 0]).crossing("positions", { ...options, at: { "pretrain.updates": 2 } }),
-    /^Cannot find a crossing over pretrain.updates as it needs differences at two of its numbers/,
+    /^Cannot find a crossing over pretrain.updates as it needs differences of arms that left chance at two of/,
+  );
+  // Where no arm left chance there is no difference to be zero, nor a point of a line of differences.
+  const stuck = of([0, 0, 0], 4);
+  assertEquals(stuck.crossing("positions", options).mean.toFixed(6), exact.mean.toFixed(6));
+  const [line] = of([0, 0, 0], 2).curves("pretrain.updates", {
+    by: [],
+    at: { positions: "learned" },
+    minus: 8,
+  });
+  assertEquals(line!.x, [1, 2]);
+  await assertRefused(
+    () => of([0, 0, 0], 1).crossing("positions", options),
+    /arms that left chance at two of/,
   );
 });
 
@@ -724,7 +792,7 @@ Deno.test("a finding says what it would have shown, and equality is one within t
   ]);
 });
 
-Deno.test("a pilot says how many seeds and examples a difference takes, and a plan of as many finds it", () => {
+Deno.test("a pilot says how many seeds and examples a difference takes, and a plan of as many finds it", async () => {
   const drawn = (seeds: number, clusters: number, shift: number) =>
     Array.from(
       { length: seeds },
@@ -744,6 +812,13 @@ Deno.test("a pilot says how many seeds and examples a difference takes, and a pl
   assert(of(now * 3)["seeds, most"]! < wanted["seeds, most"]!);
   assert(of(now / 100)["seeds, most"] === Infinity, "seeds alone cannot do it");
   assert(of(now / 2)["examples, most"]! >= of(now / 2)["examples, least"]!);
+  const floor = [0, 1].map((lambda) => ({
+    ...{ levels: { lambda }, byCluster: drawn(4, 50, lambda / 100), stuck: [true, true, true, true] },
+  }));
+  await assertRefused(
+    () => planStudy(study(floor, { lambda: [0, 1] }), { detect: 1 }),
+    /that left chance: give it/,
+  );
 });
 
 Deno.test("what is no pilot is refused", async () => {
