@@ -41,6 +41,8 @@ export interface Tokenizer extends TokenizerState {
   toJSON(): TokenizerState;
 }
 
+/** The piece of unknown characters, with id 0. */
+export const UNKNOWN = "<unk>";
 const END = "</w>";
 const NEWLINE = "\n" + END;
 /** Number of characters in the vocabulary, as in OpenAI's. */
@@ -225,6 +227,11 @@ function check(state: TokenizerState, names: StateNames): {
     ranks.set(a * PAIR + b, rank);
     products[rank] = product;
   });
+  if (pieces[0] !== UNKNOWN) { // Else unknown characters would be read as another piece, and counted nowhere.
+    fail(
+      `${names.pieces} must begin with ${UNKNOWN}, for unknown characters: the first is ${quoted(pieces[0])}`,
+    );
+  }
   return {
     pieces: [...pieces],
     merges: merges.map((merge) => [merge[0], merge[1]]), // Destructuring would take 20 ms more at the start.
@@ -301,7 +308,7 @@ export function trainBpe(text: string, options: BpeOptions): Tokenizer {
   }
 
   const alphabet = alphabetOf(counts);
-  const pieces = ["<unk>", ...alphabet, ...alphabet.map((char) => char + END)];
+  const pieces = [UNKNOWN, ...alphabet, ...alphabet.map((char) => char + END)];
   const idOf = new Map(pieces.map((piece, id) => [piece, id]));
   const words: Uint32Array[] = [], frequencies: number[] = [];
   for (const [word, frequency] of counts) {

@@ -5,7 +5,7 @@ import { InputError, named, quoted } from "../errors.ts";
 import { fileError, writeAtomic } from "../files.ts";
 import { decodeUtf8, isRecord, parseJson } from "../foreign.ts";
 import { checked, text } from "../settings.ts";
-import { type Tokenizer, tokenizerFrom, tokenizerSetting } from "./bpe.ts";
+import { type Tokenizer, tokenizerFrom, tokenizerSetting, UNKNOWN } from "./bpe.ts";
 
 /** Maximum size of a file, in bytes; OpenAI's have less than 1 MB. */
 const MAX_FILE = 64 * 2 ** 20;
@@ -69,7 +69,7 @@ export async function loadBpe(folder: string): Promise<Tokenizer> {
 function checkComplete({ pieces, merges }: Tokenizer, action: string): void {
   const merged = new Set(merges.map(([left, right]) => left + right));
   const orphan = pieces.find((piece) =>
-    piece !== "<unk>" && !/^.(<\/w>)?$/su.test(piece) && !merged.has(piece)
+    piece !== UNKNOWN && !/^.(<\/w>)?$/su.test(piece) && !merged.has(piece)
   );
   if (orphan === undefined) return;
   throw new InputError(

@@ -48,7 +48,6 @@ export function charactersOf(text: string): number {
  * Counts the `<unk>` tokens of a text, which replace characters outside the vocabulary.
  *
  * @param ids Token ids of the text
- * @param tokenizer The tokenizer that encoded it
  *
  * @example
  * ```ts
@@ -56,10 +55,9 @@ export function charactersOf(text: string): number {
  * import { countUnknown } from "./tokens.ts";
  *
  * const tokenizer = trainBpe("to be or not to be", { merges: 3 });
- * console.log(countUnknown(tokenizer.encode("to be"), tokenizer)); // 0
+ * console.log(countUnknown(tokenizer.encode("to be"))); // 0
  * ```
  */
-export function countUnknown(ids: Int32Array, { encoder }: Tokenizer): number {
-  const unknown = encoder.get("<unk>");
-  return ids.reduce((count, id) => id === unknown ? count + 1 : count, 0);
+export function countUnknown(ids: Int32Array): number {
+  return ids.reduce((count, id) => id === 0 ? count + 1 : count, 0);
 }

@@ -67,7 +67,7 @@ function encode(task: Task, tokenizer: Tokenizer, context: number): EncodedTask 
       if (cut > 0) count.shortened++;
       for (const ids of sequences) {
         count.tokens += ids.reduce((sum, id) => id < tokenizer.size ? sum + 1 : sum, 0);
-        count.unknown += countUnknown(ids, tokenizer);
+        count.unknown += countUnknown(ids);
       }
       if (sequences.some((ids) => ids.every((id) => id >= tokenizer.size))) {
         throw new InputError(

@@ -98,7 +98,7 @@ export function textScore(
     ...measures(value),
     tokens: tokens * losses.length,
     losses: Float32Array.from(losses),
-    unknown: countUnknown(ids, tokenizer) / ids.length,
+    unknown: countUnknown(ids) / ids.length,
     low: measures(low),
     high: measures(high),
   };

@@ -55,7 +55,7 @@ const UNKNOWN_TOKENS = "are <unk> (characters that are not in the vocabulary)";
 
 /** Warns if a text has many unknown tokens. */
 export function warnOfUnknown(text: string, ids: Int32Array, tokenizer: Tokenizer): void {
-  const share = countUnknown(ids, tokenizer) / Math.max(1, ids.length);
+  const share = countUnknown(ids) / Math.max(1, ids.length);
   if (share < UNKNOWN) return;
   warnOnce(tokenizer, [
     `${percent(share)} of the tokens of ${text} ${UNKNOWN_TOKENS}: loss and bits per character are too low`,

@@ -130,7 +130,7 @@ export async function zeroShotScores(
     texts: examples.map((example) => scoredTexts(example, heuristic, lm.tokenizer)),
   });
   const { texts } = read(task[split]);
-  warnOnce(task, textWarnings(task, { [split]: countsOf(texts, lm) }));
+  warnOnce(task, textWarnings(task, { [split]: countsOf(texts, lm.config.context) }));
   const trainExamples = heuristic.by === "acceptability"
     ? read(task.train.slice(0, THRESHOLD_EXAMPLES))
     : undefined;
@@ -170,15 +170,15 @@ export async function zeroShotScores(
 }
 
 /** Counts of the texts of examples, each answer's with its context. */
-function countsOf(examples: readonly Scored[][], { tokenizer, config }: LanguageModel): TextCounts {
-  const isCut = ({ ids }: Scored) => ids.length > config.context, texts = examples.flat();
+function countsOf(examples: readonly Scored[][], context: number): TextCounts {
+  const isCut = ({ ids }: Scored) => ids.length > context, texts = examples.flat();
   return {
     examples: examples.length,
     texts: texts.length,
     cut: texts.filter(isCut).length,
     shortened: examples.filter((texts) => texts.some(isCut)).length,
     tokens: texts.reduce((sum, { ids }) => sum + ids.length, 0),
-    unknown: texts.reduce((sum, { ids }) => sum + countUnknown(ids, tokenizer), 0),
+    unknown: texts.reduce((sum, { ids }) => sum + countUnknown(ids), 0),
   };
 }
 

@@ -170,6 +170,10 @@ Deno.test("a state that is no vocabulary is refused", () => {
       { pieces: ["a", "b".repeat(1025)], merges: [] },
       /must have at most 1024 characters: current number is 1025/,
     ],
+    [
+      { pieces: ["a", "<unk>"], merges: [] },
+      /its pieces must begin with <unk>, for unknown .*: the first is "a"$/,
+    ],
     [{ pieces: ["a", "b"], merges: [["a", "b"]] }, /the piece without an id is "ab"/],
     [{ pieces: ["a", "aa"], merges: [["a", "a"], ["a", "a"]] }, /merge 1 must differ/],
   ];
