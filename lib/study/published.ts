@@ -5,7 +5,7 @@ import { allFinite, isLine, isRecord, parseJson, readWithin } from "../foreign.t
 import { checked, settle, text } from "../settings.ts";
 import { decode, encode, keys, type NgramBaselines, stored } from "../train/mod.ts";
 import type { Level, Levels, Vary } from "./factors.ts";
-import type { Finetuned, Predictions, Pretrained, TaskResult } from "./rows.ts";
+import type { Finetuned, Predictions, Pretrained, StudyRun, TaskResult } from "./rows.ts";
 import { factorLevels, studies, type StudySettings, studySettings } from "./settings.ts";
 import { type Found, type Study, studyOf } from "./study.ts";
 import type { Tried } from "./tuning.ts";
@@ -280,6 +280,19 @@ function checkedRuns(value: unknown, refuse: (why: string) => never): Runs {
     const wrong = list.findIndex((one) => !shapes[name](one));
     return wrong < 0 ? list : refuse(`a value that cannot be in ${name}, entry ${wrong + 1}`);
   };
+  /** Rows of which each is of another seed or arm: seeds are what the statistics count. */
+  const rowsOf = <Row extends StudyRun & { readonly task?: string }>(
+    name: "pretrained" | "finetuned",
+  ): Row[] => {
+    const seen = new Set<string>();
+    return listOf<Row>(name).map((row, i) => {
+      const { task, seed, levels } = row,
+        key = JSON.stringify([task, seed, ...Object.entries(levels).map(String).sort()]);
+      if (seen.has(key)) refuse(`a run twice in ${name}, entry ${i + 1}`);
+      seen.add(key);
+      return row;
+    });
+  };
   const texts = listOf<NgramBaselines>("texts"),
     orders = listOf<number[]>("orders").map((order) => Uint32Array.from(order));
   const taskRow = <Row>({ predictions, order, ...row }: WithAnswers): Row => {
@@ -287,11 +300,11 @@ function checkedRuns(value: unknown, refuse: (why: string) => never): Runs {
     return { ...row, ...predictions && examples && { answers: { examples, predictions } } } as Row;
   };
   return {
-    pretrained: listOf<WithTexts>("pretrained").map(({ text, zeroShot, ...row }) => {
+    pretrained: rowsOf<WithTexts>("pretrained").map(({ text, zeroShot, ...row }) => {
       const baselines = texts[text!], answers = zeroShot?.map(taskRow<TaskResult>);
       return { ...row, ...baselines && { baselines }, ...answers && { zeroShot: answers } };
     }),
-    finetuned: listOf<WithAnswers>("finetuned").map(taskRow<Finetuned>),
+    finetuned: rowsOf<StudyRun & WithAnswers>("finetuned").map(taskRow<Finetuned>),
     tried: listOf<Omit<Tried, "mean">>("tried").map((one) => ({
       ...one,
       mean: one.scores.reduce((sum, score) => sum + score, 0) / one.scores.length,

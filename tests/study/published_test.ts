@@ -138,6 +138,13 @@ Deno.test("values that no run can have are refused, whoever signed them", async 
       /runs\.json\.gz has (a value that cannot be in \w+, entry 1|values that are not of a study)$/,
     );
   }
+  for (const name of ["pretrained", "finetuned"] as const) {
+    const twice = await changed(({ study, runs }) => {
+      const all = JSON.parse(runs), now = JSON.stringify({ ...all, [name]: [...all[name], all[name][0]] });
+      return { study: signed(study, now), runs: now };
+    });
+    await assertRefused(() => openStudy(twice), new RegExp(`has a run twice in ${name}, entry \\d+$`));
+  }
   for (const runs of ["[]", "{}", '{"choices":1}', "null", '{"choices":-1}']) {
     const hostile = await changed(({ study }) => ({ study: signed(study, runs), runs }));
     await assertRefused(() => openStudy(hostile), /runs\.json\.gz has no (runs of a study|list)/);
