@@ -283,10 +283,9 @@ function scoresOf({ pretrained, finetuned, study: { margins } }: Found): RunScor
   };
   return [
     ...pretrained.filter(({ heldout }) => heldout).map((row): RunScore => {
-      const { bitsPerCharacter, loss, losses } = row.heldout!;
       return {
         ...{ metric: ofText, levels: { task: TEXT, ...row.levels }, seed: row.seed, stuck: row.stuck, row },
-        parts: losses ? Array.from(losses, (nats) => nats * bitsPerCharacter / loss) : [bitsPerCharacter],
+        parts: bitsOf(row.heldout!),
         pairing: row.baselines ?? TEXT,
       };
     }),
@@ -295,6 +294,11 @@ function scoresOf({ pretrained, finetuned, study: { margins } }: Found): RunScor
       zeroShot.map((row) => onTask({ ...run, ...row }, { ...run.levels, transfer: "zero-shot" }))
     ),
   ];
+}
+
+/** Bits per character of each window, or of the text where they are not known. */
+function bitsOf({ bitsPerCharacter, loss, losses }: NonNullable<Pretrained["heldout"]>): number[] {
+  return losses ? Array.from(losses, (nats) => nats * bitsPerCharacter / loss) : [bitsPerCharacter];
 }
 
 /** N-gram baselines of each held-out text, with the levels that it belongs to. */
@@ -319,11 +323,15 @@ function againstBaselines(arms: readonly (readonly RunScore[])[], factors: reado
     arms.map((runs): Contrast => {
       const { levels } = runs[0]!,
         arm = armLabel(levels, factors);
-      const minus = runs.map((run): Score => ({
-        ...run,
-        parts: [(run.row.baselines as NgramBaselines)[key].bitsPerCharacter],
-        stuck: false,
-      }));
+      const minus = runs.map((run): Score => {
+        const baseline = (run.row.baselines as NgramBaselines)[key];
+        const isOfSameWindows = run.row.heldout!.tokens === baseline.tokens; // Not those of another context.
+        return {
+          ...run,
+          parts: isOfSameWindows ? bitsOf(baseline) : [baseline.bitsPerCharacter],
+          stuck: false,
+        };
+      });
       return {
         ...{ where: TEXT, difference: `${arm} − ${name}`, levels },
         terms: [{ scores: runs, weight: 1 }, { scores: minus, weight: -1 }],

@@ -308,6 +308,38 @@ Deno.test("a difference by position is of the positions that both arms have", ()
   }
 });
 
+Deno.test("a model is compared with an n-gram model window by window, where they have the same windows", () => {
+  const text = (losses: number[], tokens = 7000) => {
+    const measures = {
+      loss: mean(losses),
+      perplexity: Math.exp(mean(losses)),
+      bitsPerCharacter: mean(losses) / 2,
+    };
+    return {
+      ...measures,
+      tokens,
+      losses: Float32Array.from(losses),
+      unknown: 0,
+      low: measures,
+      high: measures,
+    };
+  };
+  const windows = Array.from({ length: 100 }, (_, i) => 4 + Math.sin(i)); // Some are much harder than others.
+  const widthOf = (tokens: number) => {
+    const ngrams = text(windows.map((loss) => loss + 0.2), tokens);
+    const baselines = { unigram: ngrams, bigram: ngrams, kneserNey: ngrams };
+    const runs = [1, 2, 3].map((seed): Pretrained => ({
+      levels: { model: "gpt1", positions: "learned", lambda: null, transfer: null },
+      ...{ seed, tuned: {}, stuck: false, baselines },
+      heldout: text(windows.map((loss, i) => loss + 0.01 * Math.cos(7 * i + seed))),
+    }));
+    const [effect] = study([], {}, runs).effects;
+    assert(Math.abs(effect!.mean + 0.1) < 0.005, JSON.stringify(effect));
+    return effect!.high - effect!.low;
+  };
+  assert(widthOf(7000) < 0.01 && widthOf(6000) > 0.1, `${widthOf(7000)} ${widthOf(6000)}`);
+});
+
 Deno.test("a setting of which a run diverged is no point of the line of its search", () => {
   const tune = { "finetune.rate": [1e-3, 1e-2, 1e-1], seeds: 2 };
   const settled = settleStudy(studies.ablate, { tune } as unknown as StudyOptions);
