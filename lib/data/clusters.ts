@@ -1,7 +1,7 @@
 import { type Example, inputs, type Kind } from "../text/mod.ts";
 
-/** Largest share of the examples that a text may join: what more have is a question that the task asks of each. */
-const MAX_SHARE = 0.5;
+/** Largest share of the examples that a text may join: what nearly all have is a question that the task asks of each. */
+const MAX_SHARE = 0.9;
 /** Texts that begin with as many equal words are about the same, as a passage with one of several questions is. */
 const BEGINNING = 30;
 
@@ -53,7 +53,7 @@ export function inputKey(example: Example, kind: Kind): string {
   return JSON.stringify(kind === "similarity" ? texts.sort() : texts);
 }
 
-/** The keys of the texts that an example is about, but not those of texts that most examples share. */
+/** The keys of the texts that an example is about, but not those of texts that nearly all examples share. */
 export function rareSubjects(examples: readonly Example[]): (example: Example) => string[] {
   const counts = new Map<string, number>();
   for (const key of examples.flatMap(subjectsOf)) counts.set(key, (counts.get(key) ?? 0) + 1);

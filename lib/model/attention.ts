@@ -48,5 +48,8 @@ export async function attentionMaps(lm: LanguageModel, text: string): Promise<At
   });
   const maps = await Promise.all(all.map((map) => map.array()));
   tf.dispose(all);
+  if (!maps.flat(3).every(Number.isFinite)) {
+    throw new InputError("Cannot draw attention as the model's weights are not finite numbers");
+  }
   return { tokens, maps };
 }

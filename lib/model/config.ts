@@ -97,7 +97,7 @@ export const configSettings = {
  * Model sizes by name. `gpt1` is the paper's (§4.1); `mini` trains on a laptop; `smoke` is for tests that take seconds
  * and learns almost nothing.
  */
-export const presets: { readonly gpt1: Preset; readonly mini: Preset; readonly smoke: Preset } = {
+export const presets: { readonly gpt1: Preset; readonly mini: Preset; readonly smoke: Preset } = frozen({
   gpt1: {
     layers: 12,
     heads: 12,
@@ -125,7 +125,13 @@ export const presets: { readonly gpt1: Preset; readonly mini: Preset; readonly s
     variant: "clean",
     dropout: 0.1,
   },
-};
+});
+
+/** Freezes an object of plain objects: a change of one model's settings would be one of all later models. */
+function frozen<T extends object>(value: T): T {
+  for (const part of Object.values(value)) if (typeof part === "object") frozen(part);
+  return Object.freeze(value);
+}
 
 /**
  * Looks up a preset by name.

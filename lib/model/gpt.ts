@@ -73,7 +73,7 @@ export function gpt(
       `Cannot build a model with vocabulary ${vocabulary} as its tokenizer has ${tokenizer.size}`,
     );
   }
-  const config = { ...preset, vocabulary };
+  const config = { ...structuredClone(preset), vocabulary }; // A notebook may change its preset for the next model.
   return { config, parameters: init(config, seed), tokenizer, seed };
 }
 
@@ -133,8 +133,8 @@ export async function withReadLock<T>({ parameters }: LanguageModel, read: () =>
   }
 }
 
-/** Waits until no operation holds a read lock on a model's parameters. */
-export async function waitForReadLocks({ parameters }: LanguageModel): Promise<void> {
+/** The operations that hold a read lock on a model's parameters, to be waited for; undefined if there are none. */
+export function readLocks({ parameters }: LanguageModel): Promise<unknown> | undefined {
   const reading = readers.get(parameters);
-  while (reading?.size) await Promise.allSettled([...reading]);
+  return reading?.size ? Promise.allSettled([...reading]) : undefined;
 }

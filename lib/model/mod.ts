@@ -35,14 +35,7 @@ export {
   tokenLogits,
 } from "./forward.ts";
 export { generate, type GenerateOptions, largest } from "./generate.ts";
-export {
-  type BestEpoch,
-  checkModel,
-  gpt,
-  type LanguageModel,
-  waitForReadLocks,
-  withReadLock,
-} from "./gpt.ts";
+export { type BestEpoch, checkModel, gpt, type LanguageModel, readLocks, withReadLock } from "./gpt.ts";
 export { addHead, classify, outputsOf } from "./heads.ts";
 export { type Leaf, totalSize } from "./leaf.ts";
 export {

@@ -3,10 +3,10 @@ import { InputError, quoted } from "../errors.ts";
 import { displayAs } from "../kernel.ts";
 import { rounded } from "../numbers.ts";
 import { isPlain, unknown } from "../settings.ts";
+import { clopperPearson } from "../train/mod.ts";
 import type { Level, Levels } from "./factors.ts";
 import { type CrossedMean, crossedMean } from "./crossed.ts";
 import {
-  clopperPearson,
   detectable,
   equivalenceP,
   type Estimate,

@@ -194,23 +194,6 @@ export function detectable({ error, freedom }: Omit<Mean, "mean">): number {
 }
 
 /**
- * The exact 95 % confidence interval of a share of independent cases (Clopper and Pearson 1934).
- *
- * @example
- * ```ts
- * import { clopperPearson } from "./statistics.ts";
- *
- * console.log(clopperPearson(2, 10).map((bound) => bound.toFixed(3))); // ["0.025", "0.556"]
- * ```
- */
-export function clopperPearson(cases: number, of: number): [low: number, high: number] {
-  return [
-    cases === 0 ? 0 : jstat.beta.inv(LEVEL / 2, cases, of - cases + 1),
-    cases === of ? 1 : jstat.beta.inv(1 - LEVEL / 2, cases + 1, of - cases),
-  ];
-}
-
-/**
  * Mean and 95 % confidence interval by Student's t, for a small number of values.
  *
  * @throws {InputError} If there are no values, or one is not a finite number.

@@ -23,7 +23,7 @@ import { type SchemaOf, settle } from "../settings.ts";
 import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { context as contexts, split as splits, windows as windowLimit } from "./options.ts";
 import { languageModelLoss, objective, targetOf } from "./objectives.ts";
-import { warnOfUnknown } from "./warnings.ts";
+import { warnOfTies, warnOfUnknown, warnOfWindows } from "./warnings.ts";
 
 /** Metrics of a language model on a text. */
 export interface TextMeasures {
@@ -84,6 +84,7 @@ export function textScore(
   tokenizer: Tokenizer,
 ): TextScore {
   warnOfUnknown("the text to score", ids, tokenizer);
+  warnOfWindows(tokenizer, ids.length, tokens + 1, losses.length);
   const characters = charactersOf(text);
   const { value, low, high } = bootstrap(
     losses.length,
@@ -341,6 +342,9 @@ export function scoreOf(snapshot: TaskSnapshot, predictions: readonly number[]):
   return displayAs(found, () => linesOf(snapshot, found).join("\n"));
 }
 
+/** A number of groups of examples that an interval rests on which a reader should know. */
+const FEW = 30;
+
 /** A metric's name; with that of its label where it is of one alone. */
 export function measureLabel(measure: string, { labels }: Pick<Task, "labels">): string {
   return measure === "f1" ? `f1 of ${quoted(labels[1])}` : measure;
@@ -348,9 +352,9 @@ export function measureLabel(measure: string, { labels }: Pick<Task, "labels">):
 
 /** A score as text, without predictions. */
 function linesOf(snapshot: TaskSnapshot, { measures, baseline, examples }: TaskScore): string[] {
-  const { name, split } = snapshot;
+  const { name, split, clusters } = snapshot, groups = new Set(clusters).size;
   return [
-    `${name}, ${examples} ${split} examples`,
+    `${name}, ${examples} ${split} examples${groups < Math.min(examples, FEW) ? ` in ${groups} groups` : ""}`,
     ...Object.entries(measures).map(([measure, found]) =>
       `${measureLabel(measure, snapshot)} ${interval(found)}`
     ),
@@ -415,6 +419,7 @@ export async function evaluate(
   await started();
   const logits = await logitsOf(lm, { name, kind }, encoded, split, { signal: stopSignal() });
   const predictions = logits.map((scores) => predictionOf(scores, graded));
+  if (!graded) warnOfTies(task, split, logits);
   let loss = 0;
   logits.forEach((scores, i) => {
     const { top, sum } = softmaxOf(scores);

@@ -17,7 +17,7 @@ import {
   SPECIALS,
 } from "../model/mod.ts";
 import { type SchemaOf, settle } from "../settings.ts";
-import { type AdamOptions, adamState, disposeAdam, resetAdam } from "./adam.ts";
+import { type AdamOptions, adamState, disposeAdam, rateAt, resetAdam } from "./adam.ts";
 import { exampleBatch, shuffledByLength } from "./batches.ts";
 import { type BestState, resume, saveCheckpoint } from "./checkpoint.ts";
 import { type EncodedTask, encodeTask } from "./encode.ts";
@@ -29,6 +29,7 @@ import { objective } from "./objectives.ts";
 import * as shared from "./options.ts";
 import type { RunOptions } from "./pretrain.ts";
 import { checkWarmup, type LambdaSchedule, lambdaSchedules } from "./schedules.ts";
+import { warnOnce } from "./warnings.ts";
 
 /** The options of {@linkcode finetune}. */
 export interface FinetuneOptions extends Partial<Omit<AdamOptions, "updates">>, RunOptions {
@@ -152,7 +153,8 @@ export const finetuneSettings = {
 } as const satisfies SchemaOf<FinetuneOptions>;
 
 /**
- * Supervised fine-tuning (§3.2): trains a copy of the model, with a task head, on L3 = L2 + λ·L1.
+ * Supervised fine-tuning (§3.2): trains a copy of the model, with a task head, on L3 = L2 + λ·L1. Head and special tokens
+ * are new, also those of a model that was fine-tuned before.
  *
  * With `adaptEpochs` it first trains the copy on L1 alone; records of these updates have no L2.
  *
@@ -217,12 +219,23 @@ export function finetune(
   }
   const encoded = encodeTask(task, lm.tokenizer, lm.config.context);
   const taskInfo = { name: task.name, kind: task.kind, labels: [...task.labels] }; // The task may change before the run starts.
+  if (lm.task) {
+    warnOnce(lm.parameters, [
+      `fine-tuning on task "${task.name}" replaces the model's head and special tokens, which it learned on task ` +
+      `"${lm.task.name}": for more epochs, ask for them at once`,
+    ]);
+  }
   const [measure] = task.measures as [Measure], graded = isGraded(task);
   const batchSize = Math.min(batch, encoded.train.length);
   const updatesPerEpoch = finetuneUpdates(encoded.train.length, { batch, epochs: 1 });
   const updates = updatesPerEpoch * epochs, adaptUpdates = updatesPerEpoch * adaptEpochs;
   const adam: AdamOptions = { rate, schedule, warmup, decay, clip, updates };
   checkWarmup("fine-tune", adam);
+  if (updates === 1 && rateAt(0, adam) === 0) {
+    warnOnce(task, [
+      `the only update on task "${task.name}" has rate 0, where its warm-up begins: ask for more epochs`,
+    ]);
+  }
   if (adaptUpdates > 0) checkWarmup("fine-tune", { ...adam, updates: adaptUpdates });
 
   return asRun(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {

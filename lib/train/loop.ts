@@ -42,6 +42,8 @@ export interface Job {
   readonly updates?: number;
   /** Awaited before each update. */
   ready?(): Promise<void>;
+  /** What reads the variables just now, if anything: they change after it. */
+  reading?(): Promise<unknown> | undefined;
   /** Awaited after each update, as a part of it: what it returns is in the update's record. */
   measure?(): Promise<Pick<TrainingRecord, "validation">>;
   /** Called every `saveEvery` updates, at the end and when stopped; not after an error. */
@@ -122,7 +124,7 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
     }
   }
 
-  async function update({ losses }: Job) {
+  async function update({ losses, reading }: Job) {
     const parts: Partial<Record<"L1" | "L2", tf.Scalar>> = {};
     const { value, grads } = tf.variableGrads(() => {
       const { loss, L1, L2 } = losses(state.update);
@@ -146,6 +148,7 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
             "a smaller rate may help",
         );
       }
+      for (let wait = reading?.(); wait; wait = reading?.()) await wait; // A score is of one state of the model.
       adamUpdate(variables, gradients, norm, state, adam);
       return { loss, ...(L1 !== undefined && { L1 }), ...(L2 !== undefined && { L2 }), norm };
     } finally {

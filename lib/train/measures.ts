@@ -1,3 +1,4 @@
+import jstat from "npm:jstat@1.9.6";
 import type { Measure, Task } from "../data/mod.ts";
 import { keyOf, words } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
@@ -88,8 +89,15 @@ export function score(measure: Measure, predictions: ArrayLike<number>, labels: 
   }
 }
 
+/** Fewest right answers, and wrong ones, of which resamples tell an accuracy's interval. */
+const FEWEST_ANSWERS = 10;
+/** Fewest clusters of which resamples tell another metric's interval. */
+const FEWEST_CLUSTERS = 10;
+
 /**
- * A metric with its confidence interval over the examples, by {@linkcode bootstrap}.
+ * A metric with its 95 % confidence interval over the examples, by {@linkcode bootstrap}. Of an accuracy with fewer than
+ * ten right or wrong clusters it is {@linkcode clopperPearson}'s; of another metric with fewer than ten clusters Student's
+ * t of {@linkcode scoreByCluster}; of a single cluster nothing is known, and it has all of the metric's values.
  *
  * @param clusters The cluster of each example, from 0: what is drawn are clusters. Default: each example is one.
  */
@@ -101,11 +109,40 @@ export function scoreInterval(
 ): Interval {
   const value = score(measure, predictions, labels); // Exact: a resample is summed in another order.
   const members = Object.values(Object.groupBy(labels.keys(), (i) => clusters[i]!)) as number[][];
+  const count = members.length, least = measure === "accuracy" || measure === "f1" ? 0 : -1;
+  if (count === 1) return { value, low: least, high: 1 };
+  if (measure === "accuracy" && count * Math.min(value, 1 - value) < FEWEST_ANSWERS) {
+    const [low, high] = clopperPearson(value * count, count);
+    return { value, low, high };
+  }
+  if (measure !== "accuracy" && count < FEWEST_CLUSTERS) {
+    const parts = scoreByCluster(measure, predictions, labels, clusters);
+    const error = jstat.stdev([...parts], true) / Math.sqrt(count),
+      half = jstat.studentt.inv(0.975, count - 1) * error;
+    return { value, low: Math.max(least, value - half), high: Math.min(1, value + half) };
+  }
   const { low, high } = bootstrap(members.length, (drawn) => {
     const rows = Array.from(drawn, (cluster) => members[cluster]!).flat();
     return score(measure, rows.map((row) => predictions[row]!), rows.map((row) => labels[row]!));
   });
   return { value, low, high };
+}
+
+/**
+ * The exact 95 % confidence interval of a share of independent cases (Clopper and Pearson 1934).
+ *
+ * @example
+ * ```ts
+ * import { clopperPearson } from "./measures.ts";
+ *
+ * console.log(clopperPearson(2, 10).map((bound) => bound.toFixed(3))); // ["0.025", "0.556"]
+ * ```
+ */
+export function clopperPearson(cases: number, of: number): [low: number, high: number] {
+  return [
+    cases === 0 ? 0 : jstat.beta.inv(0.025, cases, of - cases + 1),
+    cases === of ? 1 : jstat.beta.inv(0.975, cases + 1, of - cases),
+  ];
 }
 
 /**
@@ -166,11 +203,9 @@ function sumsOf(
       value: (sums) => (measure === "f1" ? f1 : matthews)(sums[0]!, sums[1]!, sums[2]!, sums[3]!),
     };
   }
-  const [x, y] = [predictions, labels].map((values) => {
-    const found = measure === "spearman" ? ranks(values) : values;
-    const mean = Array.from(found).reduce((sum, value) => sum + value / found.length, 0);
-    return Float64Array.from(found, (value) => value - mean); // Else sums of squares lose digits.
-  }) as [Float64Array, Float64Array];
+  const [x, y] = [predictions, labels].map((values) =>
+    centred(measure === "spearman" ? ranks(values) : values) // Else sums of squares lose digits.
+  ) as [Float64Array, Float64Array];
   return {
     terms: (i) => [1, x[i]!, y[i]!, x[i]! ** 2, y[i]! ** 2, x[i]! * y[i]!],
     value: ({ 0: n, 1: sx, 2: sy, 3: sxx, 4: syy, 5: sxy }) => {
@@ -225,15 +260,20 @@ function bounded(value: number): number {
   return Math.max(-1, Math.min(1, value));
 }
 
+/** Values less their mean: 0 where nothing but rounding is left. */
+function centred(values: ArrayLike<number>): Float64Array {
+  let mean = 0;
+  for (let i = 0; i < values.length; i++) mean += values[i]! / values.length;
+  return Float64Array.from(
+    values,
+    (value) => Math.abs(value - mean) <= 1e-12 * Math.abs(mean) ? 0 : value - mean,
+  );
+}
+
 function correlation(x: ArrayLike<number>, y: ArrayLike<number>): number {
-  const n = x.length;
-  let [mx, my] = [0, 0];
-  for (let i = 0; i < n; i++) mx += x[i]! / n, my += y[i]! / n;
+  const [dx, dy] = [centred(x), centred(y)];
   let [xy, xx, yy] = [0, 0, 0];
-  for (let i = 0; i < n; i++) {
-    const [dx, dy] = [x[i]! - mx, y[i]! - my];
-    xy += dx * dy, xx += dx * dx, yy += dy * dy;
-  }
+  for (let i = 0; i < dx.length; i++) xy += dx[i]! * dy[i]!, xx += dx[i]! ** 2, yy += dy[i]! ** 2;
   return xx === 0 || yy === 0 ? 0 : bounded(xy / Math.sqrt(xx * yy));
 }
 

@@ -47,6 +47,7 @@ export {
 } from "./evaluate.ts";
 export {
   bootstrap,
+  clopperPearson,
   type Interval,
   majorityBaseline,
   score,

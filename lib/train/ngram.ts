@@ -23,12 +23,15 @@ export interface NgramOptions {
   windows?: number;
   /** Order of the Kneser–Ney model. @default 5 */
   order?: number;
+  /** Window length in tokens, as for the model. Default: the model's context. */
+  context?: number;
 }
 
 /** The settings of {@linkcode NgramOptions}. */
 export const ngramSettings = {
   windows: { ...windowLimit, default: Infinity },
   order: { ...orders, default: DEFAULT_ORDER },
+  context: { ...contexts, otherwise: "the model's context" },
 } satisfies SchemaOf<NgramOptions>;
 
 /**
@@ -57,8 +60,8 @@ export function ngramBaselines(
   options: NgramOptions = {},
 ): NgramBaselines {
   const action = "count n-grams";
-  const { windows: limit, order } = settle(action, ngramSettings, options);
-  const { tokenizer, config: { context } = {} as Partial<Config> } = Object(lm);
+  const { windows: limit, order, ...given } = settle(action, ngramSettings, options);
+  const { tokenizer, config = {} as Partial<Config> } = Object(lm), { context = config.context } = given;
   checked(action, "tokenizer", tokenizerSetting, tokenizer);
   checked(action, "context", contexts, context);
   const { train, heldout } = Object(corpus) as typeof corpus;

@@ -9,7 +9,7 @@ import {
   type LanguageModel,
   leaves,
   type Parameters,
-  waitForReadLocks,
+  readLocks,
 } from "../model/mod.ts";
 import { type SchemaOf, settle, text } from "../settings.ts";
 import { type AdamOptions, adamState, disposeAdam } from "./adam.ts";
@@ -23,7 +23,7 @@ import { train, type Training, type TrainingRecord } from "./loop.ts";
 import { objective } from "./objectives.ts";
 import { checkWarmup, stableUpdates } from "./schedules.ts";
 import { checkTrunk, latestState, trunkFile } from "./trunk.ts";
-import { warnOfUnknown } from "./warnings.ts";
+import { warnOfUnknown, warnOnce } from "./warnings.ts";
 
 /** Options that do not change what a run computes. */
 export interface RunOptions {
@@ -147,6 +147,8 @@ export function pretrain(
     const variables = leaves(lm.parameters).map(([, leaf]) => leaf).filter((leaf) => leaf.trainable);
     const state = adamState(variables);
     inTraining.add(lm.parameters);
+    const before = trainedOn.get(lm.parameters) ?? new Map<number, string>();
+    trainedOn.set(lm.parameters, before);
     try {
       const batchSize = Math.min(batch, windowsOf(ids, lm.config.context));
       const hyperparameters = { run: "pretrain", ...adam, batch: batchSize, dropout, seed };
@@ -159,6 +161,13 @@ export function pretrain(
       if (trunk && latest > state.update) {
         start = await resume(trunkFile(trunk, latest), lm, { state, settings: trunkSettings(latest), start });
       }
+      if (state.update === 0 && before.get(seed) === text) {
+        warnOnce(lm.parameters, [
+          "pre-training again on the same text with the same seed sees the same windows in the same order: give " +
+          "another seed, or make one run and iterate it",
+        ]);
+      }
+      before.set(seed, text);
       yield* train({
         variables,
         adam,
@@ -167,8 +176,8 @@ export function pretrain(
           if (branch && latest < stable && state.update === stable) {
             await saveCheckpoint(lm, branch, { progress: { state, settings: trunkSettings(stable), start } });
           }
-          await waitForReadLocks(lm);
         },
+        reading: () => readLocks(lm),
         losses: (update) => objective(lm, batchAt(update), 0, { rate: dropout, seed, update }),
         ...(checkpoint && {
           save: () => saveCheckpoint(lm, checkpoint, { progress: { state, settings, start } }),
@@ -183,6 +192,9 @@ export function pretrain(
     return lm;
   }());
 }
+
+/** The text that a model has been trained on with each seed. */
+const trainedOn = new WeakMap<Parameters, Map<number, string>>();
 
 /** The parameters of models that a run is training. */
 const inTraining = new WeakSet<Parameters>();

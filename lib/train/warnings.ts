@@ -62,6 +62,34 @@ export function warnOfUnknown(text: string, ids: Int32Array, tokenizer: Tokenize
   ]);
 }
 
+/** Warns if a text to score has one window only, or a tail that is in none. */
+export function warnOfWindows(tokenizer: Tokenizer, tokens: number, context: number, windows: number): void {
+  const left = tokens - windows * context;
+  warnOnce(tokenizer, [
+    ...windows === 1
+      ? [`the text to score has one window of ${context} tokens: its score has no interval`]
+      : [],
+    ...left < context && left > 0.1 * tokens
+      ? [
+        `${left} of the ${tokens} tokens of the text to score are after its last whole window, and are not scored`,
+      ]
+      : [],
+  ]);
+}
+
+/** Warns of examples whose answers are equally likely. */
+export function warnOfTies(task: Task, split: Split, scores: readonly ArrayLike<number>[]): void {
+  const ties = scores.filter((values) => {
+    const all = Array.from(values), top = Math.max(...all);
+    return all.indexOf(top) < all.lastIndexOf(top);
+  });
+  if (ties.length === 0) return;
+  warnOnce(task, [
+    `${ties.length} of ${scores.length} ${split} examples of task "${task.name}" have answers of equal probability: the first ` +
+    "of them is used",
+  ]);
+}
+
 /** Warns if a text had fewer pairs to merge than requested. */
 export function warnOfMerges(tokenizer: Tokenizer, asked: number): void {
   const { length } = tokenizer.merges;

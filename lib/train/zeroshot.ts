@@ -16,7 +16,7 @@ import { flag, type SchemaOf, settle } from "../settings.ts";
 import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { score } from "./measures.ts";
 import { scoreOf, type SplitOptions, splitSettings, type TaskScore, taskSnapshot } from "./evaluate.ts";
-import { type TextCounts, textWarnings, warnOnce } from "./warnings.ts";
+import { type TextCounts, textWarnings, warnOfTies, warnOnce } from "./warnings.ts";
 
 /** A text whose tokens from `from` on are scored. */
 interface Scored {
@@ -66,8 +66,8 @@ export const zeroShotSettings = {
  * is more likely after "very". Acceptability: the mean log-probability of a token. Pronouns: the log-probability of what
  * follows, with each referent substituted. Called between the records of `pretrain` it gives the figure's curve.
  *
- * Texts longer than the context are truncated at their beginning. The threshold of acceptability is the best one for the
- * first thousand training examples.
+ * Texts longer than the context are truncated at their beginning. The threshold of acceptability is the best one for a
+ * thousand training examples, evenly spaced.
  *
  * @returns The score, and for each example the log-probabilities (or their means) of its answers or its text.
  * @throws {InputError} If it is no model or no task, there is no such split or no heuristic for the task, its answers are
@@ -131,8 +131,9 @@ export async function zeroShotScores(
   });
   const { texts } = read(task[split]);
   warnOnce(task, textWarnings(task, { [split]: countsOf(texts, lm.config.context) }));
+  if (calibrate) warnOnce(task, calibrationWarnings(task));
   const trainExamples = heuristic.by === "acceptability"
-    ? read(task.train.slice(0, THRESHOLD_EXAMPLES))
+    ? read(spread<Example>(task.train, THRESHOLD_EXAMPLES))
     : undefined;
   const usualTexts = calibrate ? read(task.validation.slice(0, CALIBRATION_TEXTS)).texts : undefined;
   const values = async (texts: readonly Scored[][]) =>
@@ -153,20 +154,31 @@ export async function zeroShotScores(
   const threshold = trainExamples &&
     bestThreshold(snapshot.measures[0]!, means(trainScores!), trainExamples.labels);
   return variants.map((scores) => {
-    const ties = scores.filter((values) =>
-      values.length > 1 && values.indexOf(Math.max(...values)) < values.lastIndexOf(Math.max(...values))
-    );
-    if (ties.length > 0) {
-      warnOnce(task, [
-        `${ties.length} of ${scores.length} ${split} examples of task "${task.name}" have answers of equal ` +
-        "probability: the first of them is used",
-      ]);
-    }
+    warnOfTies(task, split, scores);
     const predictions = threshold === undefined
       ? scores.map((values) => values.indexOf(Math.max(...values)))
       : means(scores).map((mean) => Number(mean > threshold));
     return Object.assign(scoreOf(snapshot, predictions), { scores });
   });
+}
+
+/** A warning if the texts by which words are calibrated are not like all: those of a file may be sorted by label. */
+function calibrationWarnings({ name, labels, validation }: Task): string[] {
+  const sharesOf = (examples: readonly Example[]) =>
+    labels.map((_, label) => examples.filter((example) => example.label === label).length / examples.length);
+  const [first, all] = [sharesOf(validation.slice(0, CALIBRATION_TEXTS)), sharesOf(validation)];
+  return first.some((share, label) => Math.abs(share - all[label]!) > 0.05)
+    ? [
+      `the first ${CALIBRATION_TEXTS} validation texts of task "${name}", which calibrate the answers, have other labels ` +
+      "than all of them: shuffle the split",
+    ]
+    : [];
+}
+
+/** At most so many items, evenly spaced: those of a file may be sorted by label. */
+function spread<T>(items: readonly T[], most: number): T[] {
+  const count = Math.min(items.length, most);
+  return Array.from({ length: count }, (_, i) => items[Math.floor(i * items.length / count)]!);
 }
 
 /** Counts of the texts of examples, each answer's with its context. */

@@ -124,6 +124,16 @@ Deno.test("rows that share a premise, a context or a text are drawn into one spl
     assertEquals(found.map(({ size }) => size), [21, 3, 6], subject);
     assertEquals(found.reduce((all, some) => all.union(some)).size, 30);
   }
+  const passages = ["sea", ..."land sky".split(" ")].flatMap((word, i) =>
+    Array.from(
+      { length: i ? 10 : 80 },
+      (_, k) => ({ context: `${word} ${passage} ${k}?`, choices: ["a", "b"], label: k % 2 }),
+    )
+  );
+  const asked = await readTask(passages),
+    about = (examples: readonly object[]) =>
+      new Set(examples.map((row) => (row as { context: string }).context.split(" ")[0]!));
+  assertEquals([about(asked.train), about(asked.test).size], [new Set(["sea"]), 1], "one of most rows, too");
   const one = [...subjects.slice(0, 2), ...subjects.slice(2).map(() => "the same day")];
   const uneven = await readTask(
     one.map((premise, i) => ({ premise, hypothesis: `h${i % 7}`, label: i % 2 })),

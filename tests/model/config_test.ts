@@ -202,3 +202,15 @@ Deno.test("a configuration makes a model where its vocabulary is the tokenizer's
     /^Cannot build a model as its preset is undefined: presets are gpt1, mini, smoke$/,
   );
 });
+
+Deno.test("a preset is the model's own: one that changes later, as the kit's cannot, changes no model", () => {
+  const tokenizer = trainBpe("to be or not to be", { merges: 3 });
+  const own = { ...presets.smoke, positions: { kind: "learned" as "learned" | "rotary" } };
+  const models = (["learned", "rotary"] as const).map((kind) => {
+    own.positions.kind = kind;
+    return gpt(own, { tokenizer });
+  });
+  assertEquals(models.map(({ config }) => config.positions.kind), ["learned", "rotary"]);
+  models.forEach(dispose);
+  for (const one of Object.values(presets)) assertEquals([one, one.positions].every(Object.isFrozen), true);
+});

@@ -13,8 +13,8 @@ import {
   positionKinds,
   type Preset,
   presets,
+  readLocks,
   tokenLogits,
-  waitForReadLocks,
   withArchitecture,
 } from "../../lib/model/mod.ts";
 import { type Tokenizer, trainBpe } from "../../lib/text/mod.ts";
@@ -216,12 +216,13 @@ Deno.test("iterated, it gives what each token adds; left before its end, it hold
   const before = tf.memory().numTensors;
   let freed = false;
   for await (const _ of generate(lm, "to be")) {
-    void waitForReadLocks(lm).then(() => freed = true);
+    void readLocks(lm)!.then(() => freed = true);
     await new Promise((resume) => setTimeout(resume));
     assert(!freed, "training waits while it is iterated");
     break;
   }
-  await waitForReadLocks(lm);
+  await readLocks(lm);
+  assert(freed && readLocks(lm) === undefined);
   assertEquals(tf.memory().numTensors, before);
   await assertRefused(() => generate(lm, "to be", { tokens: -1 }), /tokens/);
   assertEquals(Deno.inspect(generate(lm, "to be")).slice(0, 34), "a text that has not been generated");

@@ -1,6 +1,8 @@
 import * as tf from "../../lib/tfjs.ts";
 import { backend } from "../../lib/engine/mod.ts";
-import { adamState, disposeAdam, pretrainDefaults, train } from "../../lib/train/mod.ts";
+import { dispose, gpt, presets, withReadLock } from "../../lib/model/mod.ts";
+import { trainBpe } from "../../lib/text/mod.ts";
+import { adamState, disposeAdam, pretrain, pretrainDefaults, train } from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 
 await backend("cpu");
@@ -135,4 +137,26 @@ Deno.test("numbers whose squares are not finite are no reason to end a run", asy
   assertEquals([updates, tf.memory().numTensors], [2, tensors]);
   disposeAdam(state);
   x.dispose();
+});
+
+Deno.test("a score that begins at any moment of a training is of one state of the model", async () => {
+  const text = "to be or not to be that is the question ".repeat(40);
+  const lm = gpt({ ...presets.smoke, dropout: 0 }, { tokenizer: trainBpe(text, { merges: 10 }), seed: 1 });
+  const { weight } = lm.parameters.tokens_embed, sumOf = async () => (await weight.sum().data())[0]!;
+  let [trained, scores, states] = [false, 0, new Set<number>()];
+  const training = pretrain(lm, { train: text }, { updates: 60, batch: 2, rate: 1e-2 });
+  void Promise.resolve(training).then(() => trained = true);
+  while (!trained) {
+    // Some begin in the same turn of the event loop, in which an update waits for its loss, some later.
+    if (scores++ % 3 === 0) await new Promise((resume) => setTimeout(resume));
+    for (let i = scores % 5; i > 0; i--) await undefined;
+    await withReadLock(lm, async () => {
+      const before = await sumOf();
+      for (let i = 0; i < 3; i++) await new Promise((resume) => setTimeout(resume));
+      assertEquals(await sumOf(), before, `score ${scores}`);
+      states = states.add(before);
+    });
+  }
+  assert(states.size > 5, `${states.size} states`);
+  dispose(lm.parameters);
 });

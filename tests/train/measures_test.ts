@@ -1,4 +1,4 @@
-import { bootstrap, score, scoreInterval } from "../../lib/train/mod.ts";
+import { bootstrap, score, scoreByCluster, scoreInterval } from "../../lib/train/mod.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 
 // SciPy 1.17.1 gave the values that are not worked out beside them: stats.pearsonr, spearmanr, bootstrap.
@@ -62,6 +62,42 @@ Deno.test("the interval of an accuracy covers the true one about as often as it 
   }
   assert(covered >= 180 && covered <= 199, `${covered} of 200`);
   assertEquals(scoreInterval("f1", said, are), scoreInterval("f1", said, are));
+});
+
+Deno.test("an interval of few answers or clusters is exact, or Student's, or has all values", () => {
+  const right = Array(10).fill(1),
+    groups = (...sizes: number[]) => sizes.flatMap((size, i) => Array(size).fill(i));
+  // Clopper and Pearson by hand: 0.025^(1/10) of ten right ones; SciPy's binomtest(9, 10).
+  const whole = scoreInterval("accuracy", right, right);
+  assertClose([whole.low, whole.high], [0.025 ** 0.1, 1], "all right", { relative: 1e-9 });
+  const most = scoreInterval("accuracy", [0, ...right.slice(1)], right);
+  assertClose([most.low, most.high], [0.5549839, 0.9974714], "nine right", { relative: 1e-6 });
+  for (const [measure, least] of [["accuracy", 0], ["f1", 0], ["matthews", -1], ["pearson", -1]] as const) {
+    const { low, high } = scoreInterval(measure, said, are, groups(12));
+    assertEquals([low, high], [least, 1], "one cluster");
+  }
+  const parts = scoreByCluster("f1", said, are, groups(4, 4, 4)), mean = score("f1", said, are);
+  const deviation = Math.sqrt(
+    parts.reduce((sum, part) => sum + (part - parts.reduce((a, b) => a + b) / 3) ** 2, 0) / 2,
+  );
+  const { low, high } = scoreInterval("f1", said, are, groups(4, 4, 4)),
+    half = 4.302652730 * deviation / Math.sqrt(3);
+  assertClose([low, high], [Math.max(0, mean - half), Math.min(1, mean + half)], "t(2)", { relative: 1e-6 });
+  let state = 7, covered = 0;
+  const next = () => (state = (state * 1664525 + 1013904223) % 2 ** 32) / 2 ** 32;
+  for (let trial = 0; trial < 300; trial++) {
+    const found = Array.from({ length: 20 }, () => Number(next() < 0.95));
+    const { low, high } = scoreInterval("accuracy", found, found.map(() => 1));
+    if (low <= 0.95 && 0.95 <= high) covered++;
+  }
+  assert(covered >= 285, `${covered} of 300`);
+});
+
+Deno.test("equal grades have no correlation, whatever their rounding", () => {
+  for (const grade of [3.3, 0.1, 1e9 + 0.1]) {
+    assertEquals(score("pearson", Array(10).fill(grade), Array(10).fill(grade)), 0);
+    assertEquals(score("pearson", Array(10).fill(grade), Array.from({ length: 10 }, (_, i) => i)), 0);
+  }
 });
 
 Deno.test("of a thousand resamples 25 lie below an interval and 25 above it", () => {

@@ -299,7 +299,7 @@ Deno.test("words that are the same tokens are refused, and equally likely answer
     () => zeroShot(lm, words),
     /^Cannot answer task "sky" without fine-tuning as its words "日本" and "中国" are the same tokens$/,
   );
-  const choices = [{ context: "a cold", choices: ["日本", "中国"], label: 0 }];
+  const choices = [{ context: "a cold", choices: ["cold", "cold"], label: 0 }];
   const choice = { ...task, kind: "choice", train: choices, validation: choices, test: choices } as Task;
   const warned: string[] = [], { warn } = console;
   console.warn = (text: string) => warned.push(text);

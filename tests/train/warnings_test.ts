@@ -167,7 +167,8 @@ Deno.test("a text with unknown tokens is warned of from 1 % on, by pre-training 
     `Warning: ${share} % of the tokens of ${what} are <unk> (characters that are not in the ` +
     "vocabulary): loss and bits per character are too low",
   ];
-  const train = () => pretrain(lm, { train: mixed }, { updates: 1, batch: 2 });
+  let seed = 0;
+  const train = () => pretrain(lm, { train: mixed }, { updates: 1, batch: 2, seed: seed++ });
   assertEquals(await warnings(train), wanted("the training text"));
   assertEquals(await warnings(train), []);
   let score: { unknown: number } | undefined;
@@ -179,6 +180,55 @@ Deno.test("a text with unknown tokens is warned of from 1 % on, by pre-training 
   assert(tokenizer.encode(few).filter((id) => id === 0).length > 0);
   assertEquals(await warnings(() => scoreText(lm, few)), []);
   dispose(lm);
+});
+
+Deno.test("what is trained again is told of: the same windows, a head that is replaced, an update of rate 0", async () => {
+  const lm = make(), updates = { updates: 2, batch: 2 };
+  const again = [
+    "Warning: pre-training again on the same text with the same seed sees the same windows in the same order: give another " +
+    "seed, or make one run and iterate it",
+  ];
+  const train = (options: object, train = text) =>
+    warnings(() => pretrain(lm, { train }, { ...updates, ...options }));
+  assertEquals(await train({}), []);
+  assertEquals(await train({ seed: 2 }), []);
+  assertEquals(await train({}, `${text} and the sun`), [], "another text");
+  assertEquals(await train({}, `${text} and the sun`), again);
+  const large = { ...good, name: "large", train: Array(9).fill(good.train).flat() };
+  const tuned = await finetune(lm, large, { epochs: 1, batch: 4 });
+  const replaced = await warnings(() => finetune(tuned, large, { epochs: 1, batch: 4 }));
+  assertEquals(replaced.length, 1);
+  assert(
+    /^Warning: fine-tuning on task "large" replaces the model's head and special tokens/.test(replaced[0]!),
+  );
+  const once = { ...good, name: "once" },
+    never = /^Warning: the only update on task "once" has rate 0, where/;
+  assert(never.test((await warnings(() => finetune(lm, once, { epochs: 1 }))).join()));
+  assertEquals(await warnings(() => finetune(lm, { ...once, name: "twice" }, { epochs: 2 })), []);
+});
+
+Deno.test("answers of equal probability, a single window and a tail that is not scored are told of", async () => {
+  const lm = make(), same = ["rain", "rain"];
+  const choice = (context: string, choices: string[]) => ({ context, choices, label: 1 });
+  const rows = [choice("sun", same), choice("snow", ["wet", "cold"])];
+  const task = {
+    ...good,
+    kind: "choice",
+    labels: ["0", "1"],
+    train: rows,
+    validation: rows,
+    test: rows,
+  } as unknown as Task;
+  const tuned = await finetune(lm, task, { epochs: 2 });
+  assertEquals(await warnings(() => evaluate(tuned, task)), [
+    'Warning: 1 of 2 test examples of task "sky" have answers of equal probability: the first of them is used',
+  ]);
+  const ids = tokenizer.encode(text), short = tokenizer.decode(ids.slice(0, 28));
+  assertEquals(await warnings(() => scoreText(lm, short)), [
+    "Warning: the text to score has one window of 16 tokens: its score has no interval",
+    "Warning: 12 of the 28 tokens of the text to score are after its last whole window, and are not scored",
+  ]);
+  assertEquals(await warnings(() => scoreText(make(), text, { windows: 2 })), []);
 });
 
 Deno.test("a study warns of its tasks, before its runs begin", async () => {

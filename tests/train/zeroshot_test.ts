@@ -188,6 +188,49 @@ Deno.test("a text is acceptable above the threshold that is best on training exa
   assertEquals(score("matthews", found.predictions, rows.map(({ label }) => label)), 1);
 });
 
+Deno.test("rows that are sorted by label have the threshold of mixed ones, and a warning where they calibrate", async () => {
+  const texts = ["the sun is very warm .", "warm very the . sun is"];
+  const rows = Array.from({ length: 1200 }, (_, i) => ({ text: texts[i % 2]!, label: 1 - i % 2 }));
+  const task: TaskOf<"classification"> = {
+    ...{ name: "grammar", kind: "classification", labels: ["no", "yes"], ...toy },
+    ...{
+      zeroShot: { by: "acceptability" },
+      train: rows,
+      validation: rows.slice(0, 4),
+      test: rows.slice(0, 4),
+    },
+  };
+  for (
+    const train of [
+      rows,
+      rows.toSorted((a, b) => a.label - b.label),
+      rows.toSorted((a, b) => b.label - a.label),
+    ]
+  ) {
+    assertEquals((await zeroShot(lm, { ...task, train })).predictions, [1, 0, 1, 0]);
+  }
+  const { warn } = console, lines: string[] = [];
+  console.warn = (line: string) => lines.push(line);
+  try {
+    const words: Task = {
+      ...task,
+      zeroShot: { by: "word", prompt: "very", words: ["cold", "warm"] },
+      validation: rows,
+    };
+    await zeroShot(lm, words, { calibrate: true });
+    assertEquals(lines, []);
+    const validation = rows.toSorted((a, b) => a.label - b.label);
+    await zeroShot(lm, { ...words, validation }, { calibrate: true });
+    await zeroShot(lm, { ...words, validation });
+  } finally {
+    console.warn = warn;
+  }
+  assertEquals(lines, [
+    'Warning: the first 1000 validation texts of task "grammar", which calibrate the answers, have other labels than all ' +
+    "of them: shuffle the split",
+  ]);
+});
+
 Deno.test("a text longer than the context is read from behind; nothing leaks; other tasks are refused", async () => {
   const long = "the snow is very cold . ".repeat(20);
   const rows = [{ context: long + "the sun is", choices: ["very cold .", "very warm ."], label: 1 }];
