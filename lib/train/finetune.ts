@@ -227,6 +227,11 @@ export function finetune(
   }
   const [measure] = task.measures as [Measure], graded = isGraded(task);
   const batchSize = Math.min(batch, encoded.train.length);
+  if (batchSize < (options.batch ?? 0)) {
+    warnOnce(task, [
+      `task "${task.name}" has ${batchSize} training examples: an update reads so many, not ${batch}`,
+    ]);
+  }
   const updatesPerEpoch = finetuneUpdates(encoded.train.length, { batch, epochs: 1 });
   const updates = updatesPerEpoch * epochs, adaptUpdates = updatesPerEpoch * adaptEpochs;
   const adam: AdamOptions = { rate, schedule, warmup, decay, clip, updates };

@@ -151,6 +151,11 @@ export function pretrain(
     trainedOn.set(lm.parameters, before);
     try {
       const batchSize = Math.min(batch, windowsOf(ids, lm.config.context));
+      if (batchSize < batch) {
+        warnOnce(lm.parameters, [
+          `the training text has ${batchSize} windows: an update reads so many, not ${batch}`,
+        ]);
+      }
       const hyperparameters = { run: "pretrain", ...adam, batch: batchSize, dropout, seed };
       const isSaved = checkpoint !== undefined || trunk !== undefined;
       const settings = { ...hyperparameters, ...isSaved && { text: digest(ids) } };

@@ -201,6 +201,15 @@ Deno.test("what is trained again is told of: the same windows, a head that is re
   assert(
     /^Warning: fine-tuning on task "large" replaces the model's head and special tokens/.test(replaced[0]!),
   );
+  const few = { ...good, name: "few" }, batch = 999;
+  const fewer = [
+    await train({ seed: 3, batch }),
+    await warnings(() => finetune(lm, few, { epochs: 2, batch })),
+  ];
+  assertEquals(fewer.map((lines) => lines.join().replace(/\d+ (?=windows)/, "N ")), [
+    "Warning: the training text has N windows: an update reads so many, not 999",
+    'Warning: task "few" has 3 training examples: an update reads so many, not 999',
+  ]);
   const once = { ...good, name: "once" },
     never = /^Warning: the only update on task "once" has rate 0, where/;
   assert(never.test((await warnings(() => finetune(lm, once, { epochs: 1 }))).join()));
