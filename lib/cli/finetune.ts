@@ -154,8 +154,13 @@ async function main(command: Command): Promise<void> {
     Object.keys(columns).map((column) => [column, settled[column as keyof typeof columns]])
       .filter(([, value]) => value !== undefined),
   );
-  if (isOwn) await checkReadable("a task", name);
-  else if (Object.keys(rows).length > 0) {
+  if (isOwn) {
+    const unused = givenWords !== undefined ? "words" : folder !== undefined ? "data" : undefined;
+    if (unused) {
+      throw new InputError(`Cannot use --${unused} with rows of one's own as it is for a task by its name`);
+    }
+    await checkReadable("a task", name);
+  } else if (Object.keys(rows).length > 0) {
     throw new InputError(
       `Cannot use --${Object.keys(rows)[0]} with task ${name} as it is for a file of rows only`,
     );
@@ -165,7 +170,7 @@ async function main(command: Command): Promise<void> {
   const checkpoint = out === undefined ? undefined : `${out}.part`;
   const file = out === undefined ? undefined : `${out.replace(/\.safetensors$/, "")}.json`;
   if (out !== undefined) await checkOut([out, file!], await exists(checkpoint!), [checkpoint!]); // Kept until all is there.
-  await using claimed = out === undefined ? undefined : await claimOut(out);
+  await using claimed = file === undefined ? undefined : await claimOut(file); // Two names of models may share a record.
   await start(settled, note);
   const lm = await loadModel(model);
   // About as many words as fit the context: longer texts would be truncated at the end, where the verdict is.

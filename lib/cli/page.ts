@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { checkWritable, writeAtomic } from "../files.ts";
+import { checkWritable, fileError, writeAtomic } from "../files.ts";
 import { InputError, named } from "../errors.ts";
 import { liveOutput, liveText } from "../live/mod.ts";
 import { architectureOf } from "../model/mod.ts";
@@ -56,6 +56,12 @@ async function main(options: Record<string, unknown>): Promise<void> {
       throw new InputError(`Cannot write the page to ${named(out)} as it is the model: choose another --out`);
     }
   }
+  const head = await readHead(out);
+  if (head !== "" && !/^<!doctype html>/i.test(head)) {
+    throw new InputError(
+      `Cannot write the page to ${named(out)} as another file is there: choose another --out`,
+    );
+  }
   await checkWritable(out);
   const models = [];
   for (const name of names) {
@@ -94,6 +100,18 @@ async function main(options: Record<string, unknown>): Promise<void> {
   });
   await writeAtomic(out, [page]);
   console.log(`${out}: ${(page.length / 1e6).toFixed(2)} MB`);
+}
+
+/** The beginning of a file; empty if there is none. */
+async function readHead(path: string): Promise<string> {
+  try {
+    using file = await Deno.open(path);
+    const head = new Uint8Array(64);
+    return new TextDecoder().decode(head.subarray(0, await file.read(head) ?? 0)).trimStart();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw fileError("write the page to", named(path), error);
+  }
 }
 
 /** Whether two paths are one file. */

@@ -157,7 +157,7 @@ async function main(command: Command): Promise<void> {
   if (trunk !== undefined) await checkWritable(`${trunk}-${updates}.part`);
   const preset = chosenPreset(settled, presets.mini);
   checkConfig({ ...preset, vocabulary: 1 });
-  await using claimed = await claimOut(out);
+  await using claimed = await claimOut(file); // Two names of models may share a record.
   await start(settled, note);
   const text = await corpus(settled.corpus);
   const tokenizer = trainBpe(text.train, { merges });

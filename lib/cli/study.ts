@@ -209,6 +209,11 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   if (slurm !== undefined && list) {
     throw new InputError("Cannot use --slurm with --list as a list starts no runs: leave one of them out");
   }
+  if (list && csv !== undefined) {
+    throw new InputError(
+      "Cannot use --list with --csv as it lists runs, and has no scores: leave either out",
+    );
+  }
   if (slurm !== undefined && csv !== undefined) {
     throw new InputError(
       "Cannot use --slurm with --csv as each task would write it: repeat the command with --csv when they are done",
@@ -298,6 +303,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   output.print(`\n${isSmoke ? smokeReport(found) : found.report}`);
   const { complete, failures, runs, tuning, scores, mainContrasts, effects } = found;
   output.finish({
+    ...isSmoke && { smoke: "a test that everything works: its numbers mean nothing" },
     settings: recordOf(study),
     ...{ complete, failures, scores: scores.map((score) => ({ constant: null, ...score })) },
     runs: rowsOf(runs),

@@ -15,7 +15,14 @@ import { decodePath } from "./links.ts";
 import { figureHtml, figureJson, isFigure, type PlotlyFigure } from "./plotly.ts";
 import { MAIN, type Navigation, pageHtml } from "./page.ts";
 import { terminates } from "./terminates.ts";
-import type { Bundle, CodeCell, Notebook, Output, RunMetadata } from "./notebook.ts";
+import {
+  type Bundle,
+  type CodeCell,
+  type Notebook,
+  type Output,
+  type RunMetadata,
+  sourcesHash,
+} from "./notebook.ts";
 
 /** Resolves a notebook's links and images for its page. */
 export interface PageContext {
@@ -110,9 +117,12 @@ export async function render(
     context.warn(`no heading has the anchor of the link ${quoted(`#${anchor}`)}`);
     return start; // Without a target it is text.
   });
-  const { deno, smoke } = (metadata["gpt1"] ?? {}) as Partial<RunMetadata>;
+  const { deno, smoke, sources } = (metadata["gpt1"] ?? {}) as Partial<RunMetadata>;
+  const isOther = sources !== undefined && sources !== sourcesHash(notebook);
+  if (isOther) context.warn("outputs are of other code than its cells have now: run it again");
   const runNote = typeof deno === "string"
-    ? ` on Deno ${deno}${smoke ? ", smoke run: its numbers mean nothing" : ""}`
+    ? ` on Deno ${deno}${smoke ? ", smoke run: its numbers mean nothing" : ""}` +
+      (isOther ? "; code has changed since its outputs were made" : "")
     : "";
   return pageHtml({
     title: summaryOf(notebook, name).title,

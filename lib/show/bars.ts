@@ -1,4 +1,5 @@
 import type { Data } from "npm:plotly.js-dist@4.1.1";
+import { InputError, quoted } from "../errors.ts";
 import { settle } from "../settings.ts";
 import { checkNamed, checkNumbers, type Figure, figure } from "./figure.ts";
 import {
@@ -6,6 +7,7 @@ import {
   armStyle,
   type AxisLabels,
   categoryAxis,
+  checkIntervals,
   errorBars,
   formatEstimate,
   formatNumber,
@@ -56,6 +58,15 @@ export function bars(groups: readonly BarGroup[], labels: AxisLabels): Figure {
     checkNamed(`bars of "${name}"`, bars);
     if (baseline !== undefined) checkNumbers(`the baseline of "${name}"`, [baseline]);
     checkNumbers(`bars of "${name}"`, bars.map(({ mean }) => mean));
+    checkIntervals(`bars of "${name}"`, bars);
+    const twice = bars.find((bar, i) => bars.findIndex((other) => other.name === bar.name) < i);
+    if (twice) {
+      throw new InputError(
+        `Cannot draw bars of "${name}" as two are called ${
+          quoted(twice.name)
+        }: each arm needs a name of its own`,
+      );
+    }
   }
   const arms = groups.flatMap(({ bars }) => bars), names = [...new Set(arms.map(({ name }) => name))];
   const levels = groups.flatMap(({ baseline }, at) => baseline === undefined ? [] : [{ baseline, at }]);

@@ -14,6 +14,7 @@ import {
   type Arm,
   armStyle,
   type AxisLabels,
+  checkIntervals,
   formatNumber,
   hasInterval,
   INK,
@@ -83,11 +84,27 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
     );
     if (at >= 0) throw new InputError(`Cannot draw y of "${name}" as number ${at + 1} is ${quoted(y[at])}`);
   }
-  const full = lines.map((arm) => ({ ...arm, arm, means: arm.y.map(meanOf) }));
-  for (const { name, x, means } of full) {
+  const full = lines.map((line) => {
+    const { x, y } = line, isUnsorted = x.some((at, i) => at < x[i - 1]!);
+    const order = isUnsorted ? [...x.keys()].sort((a, b) => x[a]! - x[b]!) : undefined; // Else its line goes back and forth.
+    const arm = order ? { ...line, x: order.map((i) => x[i]!), y: order.map((i) => y[i]!) } : line;
+    return { ...arm, arm: line, means: arm.y.map(meanOf) };
+  });
+  for (const { name, x, y, means } of full) {
+    checkIntervals(`y of "${name}"`, y.filter((at) => typeof at !== "number"));
     checkSome(`points of "${name}"`, means.filter(Number.isFinite));
     checkNumbers(`x of "${name}"`, x);
     checkLength(`y of "${name}"`, means, "x", x.length);
+  }
+  if (log) {
+    const wrong = full.find(({ x }) => x.some((at) => at <= 0));
+    if (wrong) {
+      throw new InputError(
+        `Cannot draw x of "${wrong.name}" on a logarithmic axis as each must be above 0: one is ${
+          Math.min(...wrong.x)
+        }`,
+      );
+    }
   }
   const drawn = full.map(({ name, x, y, means, arm }) => {
     const points = y.filter((at) => typeof at !== "number").some(hasInterval) ? y : []; // Without intervals there is no band.
@@ -139,7 +156,7 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
       ...drawn.map(({ name, x, y, style }): Data => ({
         type: "scatter",
         name,
-        x: x.map((value) => roundTo(value)),
+        x,
         y: y.map((value) => roundTo(value)),
         line: { color: style.color, dash: style.dash, width: 3 },
         ...(x.length > 30 ? { mode: "lines" } : {

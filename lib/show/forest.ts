@@ -3,6 +3,7 @@ import { settle } from "../settings.ts";
 import { checkNamed, checkNumbers, type Figure, figure } from "./figure.ts";
 import {
   type AxisLabels,
+  checkIntervals,
   errorBars,
   formatEstimate,
   hasInterval,
@@ -57,7 +58,7 @@ const kinds = {
 function kindOf(effect: Effect, isCorrected: boolean): keyof typeof kinds {
   const { low, high, p } = effect;
   if (!hasInterval(effect)) return "noInterval";
-  const differs = isCorrected ? p! < 0.05 : low > 0 || high < 0;
+  const differs = isCorrected ? typeof p === "number" && p < 0.05 : low > 0 || high < 0; // JSON has null for no p-value.
   return low !== high && differs ? "significant" : "notSignificant";
 }
 
@@ -83,6 +84,7 @@ export function forest(rows: readonly Effect[], text: Omit<AxisLabels, "y">): Fi
   settle("draw a forest", forestSettings, text);
   checkNamed("rows", rows, "label");
   checkNumbers("means", rows.map(({ mean }) => mean));
+  checkIntervals("rows", rows);
   const isCorrected = rows.every(({ p }) => p !== undefined);
   const kindsOf = rows.map((row) => kindOf(row, isCorrected));
   const legendOf = (kind: keyof typeof kinds) => kinds[kind].legends[isCorrected ? 0 : 1];

@@ -1,4 +1,5 @@
 import type { Layout, LayoutAxis } from "npm:plotly.js-dist@4.1.1";
+import { InputError } from "../errors.ts";
 import { fnv1a } from "../fnv1a.ts";
 import { escapeText } from "../markup.ts";
 import { withInterval, withMinusSign } from "../numbers.ts";
@@ -288,6 +289,21 @@ export interface PointEstimate {
 
 /** Whether a mean has a confidence interval. */
 export const hasInterval = ({ low = NaN, high = NaN }: PointEstimate): boolean => Number.isFinite(low + high);
+
+/** Throws if an interval does not contain its mean, as where half-widths are given for bounds. */
+export function checkIntervals(what: string, means: readonly PointEstimate[]): void {
+  const at = means.findIndex((one) => {
+    const slack = 1e-9 * Math.abs(one.mean);
+    return hasInterval(one) && (one.low! > one.mean + slack || one.high! < one.mean - slack);
+  });
+  if (at < 0) return;
+  const { mean, low, high } = means[at]!;
+  throw new InputError(
+    `Cannot draw ${what} as an interval must contain its mean: number ${
+      at + 1
+    } is ${mean}, from ${low} to ${high}`,
+  );
+}
 
 /** Plotly's error bars. Means without an interval must follow those with one. */
 export function errorBars(

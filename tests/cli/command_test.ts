@@ -174,6 +174,10 @@ const refused: [sentence: RegExp, ...command: string[]][] = [
   ],
   [/^Cannot read a task .*absent\.tsv: .*$/, "finetune", "--model", model, "--task", `${folder}/absent.tsv`],
   [
+    /^Cannot use --words with rows of one's own as it is for a task by its name$/,
+    ...["finetune", "--model", model, "--task", "mine.tsv", "--words", "90"] as const,
+  ],
+  [
     /^Cannot use --text with task imdb as it is for a file of rows only$/,
     "finetune",
     "--model",

@@ -158,6 +158,10 @@ const refused: [sentence: RegExp, ...options: string[]][] = [
     ...["--slurm", "2", "--list"] as const,
   ],
   [
+    /^Cannot use --list with --csv as it lists runs, and has no scores: leave either out$/,
+    ...["--list", "--csv", `${folder}/runs.csv`] as const,
+  ],
+  [
     /^Cannot use --slurm with --csv as each task would write it: repeat the command with --csv when they are done$/,
     ...["--slurm", "2", "--csv", `${folder}/runs.csv`] as const,
   ],

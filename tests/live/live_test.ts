@@ -497,9 +497,16 @@ Deno.test("`deno task page` makes a page of a model's file, and refuses what is 
   const html = await Deno.readTextFile(out);
   assertEquals(html.match(/<div data-live="/g)?.length, 2);
   assert(html.includes("<h1>own</h1>") && !html.includes("plotly"));
-  const before = await Deno.readFile(own);
+  const again = await page("--model", own, "--text", "few 🙂".repeat(30), "--out", out);
+  assertEquals(again, [0, ""], "a page is made again");
+  const before = await Deno.readFile(own), notes = `${folder}/notes.md`;
+  await Deno.writeTextFile(notes, "# Mine\n");
   for (
     const [args, sentence] of [
+      [
+        ["--model", own, "--out", notes],
+        /^Cannot write the page to .*notes\.md as another file is there: choose/,
+      ],
       [["--model", own, "--out", own], /^Cannot write the page to .*own\.safetensors as it is the model/],
       [["--model", "nosuch", "--out", `${folder}/none/x.html`], /^Cannot find model "nosuch"/],
       [["--model", own, "--text", "a".repeat(5001), "--out", out], /text of 1 to 5000 characters/],

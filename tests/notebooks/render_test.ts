@@ -7,6 +7,7 @@ import {
   pageContext,
   render,
   renderIndex,
+  sourcesHash,
   summaryOf,
 } from "../../lib/notebook/mod.ts";
 import { assert, assertEquals } from "../assert.ts";
@@ -561,6 +562,24 @@ Deno.test("a notebook's title and first sentence are those of its first text", (
     index.includes('<a href="a%20b.html">A &lt;b&gt;</a><p>See <a title="b.ipynb">b</a> &amp; &lt;i&gt;'),
     index,
   );
+});
+
+Deno.test("a page says that its outputs are of other code than its cells have now", async () => {
+  const ran = notebook(text("# One", "title"), code("a")), said: string[] = [];
+  const context: PageContext = {
+    ...{ link: (href) => href, image: () => undefined, model: () => undefined },
+    warn: (message) => said.push(message),
+  };
+  const pageOf = (notebook: Notebook) =>
+    render({ ...notebook, metadata: { gpt1: { deno: "2.9.6", sources: sourcesHash(ran) } } }, "one", context);
+  assert((await pageOf(ran)).includes("one.ipynb on Deno 2.9.6</footer>"));
+  assertEquals(said, []);
+  const page = await pageOf(notebook(text("# One", "title"), { ...code("a"), source: "2 + 2;" }));
+  assert(
+    page.includes("on Deno 2.9.6; code has changed since its outputs were made</footer>"),
+    page.slice(-200),
+  );
+  assertEquals(said, ["outputs are of other code than its cells have now: run it again"]);
 });
 
 Deno.test("a page's navigation has a label, and a link to skip it", async () => {

@@ -326,6 +326,26 @@ Deno.test("figures refuse what they cannot draw", async () => {
         () => bars([{ name: "a", bars: [{ name: "b", mean: Infinity }] }], labels),
         /number 1 of 1 is Infinity/,
       ],
+      [
+        () => bars([{ name: "a", bars: [{ name: "b", mean: 70 }, { name: "b", mean: 55 }] }], labels),
+        /^Cannot draw bars of "a" as two are called "b": each arm needs a name of its own$/,
+      ],
+      [
+        () => bars([{ name: "a", bars: [{ name: "b", mean: 70, low: 1.5, high: 1.5 }] }], labels),
+        /^Cannot draw bars of "a" as an interval must contain its mean: number 1 is 70, from 1.5 to 1.5$/,
+      ],
+      [
+        () => forest([{ ...row, mean: 4, low: 5, high: -3 }], { title: "T", x: "points" }),
+        /must contain its mean/,
+      ],
+      [
+        () => curve([{ name: "a", x: [1, 2], y: [1, { mean: 1, low: 2, high: 3 }] }], labels),
+        /^Cannot draw y of "a" as an interval must contain its mean: number 1 is 1, from 2 to 3$/,
+      ],
+      [
+        () => curve([{ name: "a", x: [0, 1, 10], y: [9, 7, 5] }], { ...labels, log: true }),
+        /^Cannot draw x of "a" on a logarithmic axis as each must be above 0: one is 0$/,
+      ],
       [() => strip([], labels), /no arms/],
       [() => strip(5 as never, labels), /^Cannot draw arms 5 as they must be a list$/],
       [
@@ -351,6 +371,26 @@ Deno.test("figures refuse what they cannot draw", async () => {
       ],
     ] as const
   ) await assertRefused(call, message);
+});
+
+Deno.test("a study's JSON draws its own figure: no p-value is no significance; a line goes from left to right", () => {
+  const rows = [[-58, 61, null], [-37, 43, NaN], [1, 3, 0.01]].map(([low, high, p], i) => ({
+    ...{ label: `${i}`, mean: 2, low: low!, high: high!, n: 2, p: p as number },
+  }));
+  const traces = json(forest(rows, { title: "T", x: "points" }).data) as { name: string; y: number[] }[];
+  assertEquals(traces.filter(({ name }) => name).map(({ name, y }) => [name, y]), [
+    ["■ significant after correction", [2]],
+    ["○ not significant after correction", [0, 1]],
+  ]);
+  const line = { name: "a", x: [1_000_020, 1_000_000, 1_000_010], y: [3, 1, 2] };
+  const [drawn] = json(curve([line], labels).data) as { x: number[]; y: number[] }[];
+  assertEquals([drawn!.x, drawn!.y], [[1_000_000, 1_000_010, 1_000_020], [1, 2, 3]]);
+  const arms = [[1, 2, 3], [1, 2]].map((values, i) => ({ name: `${i}`, values, mean: 2 }));
+  const points = (json(strip(arms, labels).data) as { x: number[] }[]).filter(({ x }) => x.length > 1);
+  assertEquals(
+    points[1]!.x.map((x) => Math.round(1000 * (x - 1))),
+    points[0]!.x.slice(0, 2).map((x) => Math.round(1000 * x)),
+  );
 });
 
 Deno.test("pieces of tokens are one box each, a text's in one colour and a word's on one line", async () => {
