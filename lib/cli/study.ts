@@ -31,6 +31,7 @@ import {
   type Study,
   type StudyOptions,
   type StudyOutlook,
+  usedOf,
 } from "../study/mod.ts";
 import { settleStudy, studySettings, withSmallValues } from "../study/settings.ts";
 import {
@@ -257,7 +258,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     await engine(backend, { threads: 1 }); // As a run has, for the estimate of its time.
     const outlook = await outlookOf(settings);
     output.finish({
-      settings: recordOf(study),
+      settings: recordOf(usedOf(study)),
       runs: outlook.runs.map((run) => ({ holder: null, ...run })),
     });
     return printRuns(outlook, parallel, output);
@@ -273,7 +274,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     await writeAtomic(path, [script]);
     output.note(inWords(outlook, slurm * workers, study.folder));
     output.print(`sbatch ${word(path)}`);
-    return output.finish({ settings: recordOf(study), script: path });
+    return output.finish({ settings: recordOf(usedOf(study)), script: path });
   }
   if (csv !== undefined) await checkOut([csv]);
   await checkFolder(study.folder);
@@ -304,7 +305,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   const { complete, failures, runs, tuning, scores, mainContrasts, effects } = found;
   output.finish({
     ...isSmoke && { smoke: "a test that everything works: its numbers mean nothing" },
-    settings: recordOf(study),
+    settings: recordOf(usedOf(study)),
     ...{ complete, failures, scores: scores.map((score) => ({ constant: null, ...score })) },
     runs: rowsOf(runs),
     tuning: rowsOf(tuning),

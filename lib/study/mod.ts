@@ -12,7 +12,7 @@ export type { Holder } from "../claim.ts";
 export type { MainContrast, MainContrasts, MainEffect } from "./main_contrasts.ts";
 export { outlookOf, type RunState, type StudyOutlook } from "./list.ts";
 export { type PlanOptions, planStudy } from "./planning.ts";
-export { openStudy } from "./published.ts";
+export { openStudy, usedOf } from "./published.ts";
 export {
   smoke,
   studies,

@@ -81,12 +81,21 @@ export function askedOf({ folder: _, saveEvery: __, ...study }: StudySettings): 
   const names = (tasks: StudySettings["tasks"]) =>
     tasks.map((task) => typeof task === "string" ? task : task.name);
   const corpus = typeof study.corpus === "string" ? study.corpus : study.corpus.name;
-  return keys().summaryOf({
-    ...study,
-    corpus: study.pretrained === undefined ? corpus : undefined,
-    tasks: names(study.tasks),
-    ...study.zeroShot && { zeroShot: names(study.zeroShot) },
-  });
+  const zeroShot = study.zeroShot && { zeroShot: names(study.zeroShot) };
+  return keys().summaryOf(usedOf({ ...study, corpus, tasks: names(study.tasks), ...zeroShot }));
+}
+
+/** Settings of the models that a study trains, which those that are pre-trained already do not have. */
+const ofPretraining = ["preset", "corpus", "merges", "pretrain", "heldoutWindows", "heldoutContext"];
+
+/** A study's settings without those that its runs do not read. */
+export function usedOf<Settings extends Pick<StudySettings, "pretrained">>(
+  settings: Settings,
+): Partial<Settings> {
+  if (settings.pretrained === undefined) return settings;
+  return Object.fromEntries(
+    Object.entries(settings).filter(([name]) => !ofPretraining.includes(name)),
+  ) as Partial<Settings>;
 }
 
 /** Settings in which a study may differ from the one that tunes it: of the arms its levels must be a part. */
@@ -97,7 +106,8 @@ const free = [
 
 /** The other settings, by path. */
 function fixedIn(settings: Readonly<Record<string, unknown>>): Map<string, unknown> {
-  const fixed = Object.entries(settings).filter(([name]) => !free.includes(name));
+  const unused = settings["pretrained"] === undefined ? free : [...free, ...ofPretraining];
+  const fixed = Object.entries(settings).filter(([name]) => !unused.includes(name));
   return new Map(
     fixed.flatMap(([name, value]): (readonly [string, unknown])[] =>
       isRecord(value) ? Object.entries(value).map(([key, part]) => [`${name}.${key}`, part]) : [[name, value]]
