@@ -4,7 +4,7 @@ import { settle } from "../settings.ts";
 import { checkNamed, checkNumbers, type Figure, figure } from "./figure.ts";
 import {
   type Arm,
-  armStyle,
+  armStyles,
   type AxisLabels,
   categoryAxis,
   checkIntervals,
@@ -69,12 +69,13 @@ export function bars(groups: readonly BarGroup[], labels: AxisLabels): Figure {
     }
   }
   const arms = groups.flatMap(({ bars }) => bars), names = [...new Set(arms.map(({ name }) => name))];
+  const styles = armStyles(names.map((name) => arms.find((arm) => arm.name === name)!));
   const levels = groups.flatMap(({ baseline }, at) => baseline === undefined ? [] : [{ baseline, at }]);
   return figure(
     labels.title,
     [
-      ...names.map((name): Data => {
-        const { color, pattern } = armStyle(arms.find((arm) => arm.name === name)!);
+      ...names.map((name, i): Data => {
+        const { color, pattern } = styles[i]!;
         const own = groups.flatMap(({ bars }, at) =>
           bars.filter((bar) => bar.name === name).map((bar) => ({ ...bar, at }))
         ).sort((a, b) => Number(hasInterval(b)) - Number(hasInterval(a)));

@@ -12,7 +12,7 @@ import {
 } from "./figure.ts";
 import {
   type Arm,
-  armStyle,
+  armStyles,
   type AxisLabels,
   checkIntervals,
   formatNumber,
@@ -106,7 +106,8 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
       );
     }
   }
-  const drawn = full.map(({ name, x, y, means, arm }) => {
+  const styles = armStyles(full.map(({ arm }) => arm));
+  const drawn = full.map(({ name, x, y, means }, i) => {
     const points = y.filter((at) => typeof at !== "number").some(hasInterval) ? y : []; // Without intervals there is no band.
     const reduce = (values: readonly number[]) =>
       downsample([values], 1, Math.ceil(values.length / MAX_POINTS))[0]!;
@@ -118,7 +119,7 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
       y: reduce(means),
       low: ends("low"),
       high: ends("high"),
-      style: armStyle(arm),
+      style: styles[i]!,
     };
   });
   const height = 470;

@@ -22,6 +22,7 @@ export {
   type ArmLevels,
   type ArmStyle,
   armStyle,
+  armStyles,
   type AxisLabels,
   type PointEstimate,
 } from "./style.ts";

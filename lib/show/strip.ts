@@ -3,7 +3,7 @@ import { settle } from "../settings.ts";
 import { checkNamed, checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
 import {
   type Arm,
-  armStyle,
+  armStyles,
   type AxisLabels,
   categoryAxis,
   errorBars,
@@ -45,12 +45,13 @@ export function strip(groups: readonly StripGroup[], labels: AxisLabels): Figure
     checkNumbers(`values of "${name}"`, values);
     checkNumbers(`the mean of "${name}"`, [mean]);
   }
+  const styles = armStyles(groups);
   const most = Math.max(...groups.map(({ values }) => values.length)); // A seed is at the same place in each arm.
   return figure(
     labels.title,
     groups.flatMap((group, at): Data[] => {
       const { name, values, mean } = group;
-      const { color, ink, symbol } = armStyle(group);
+      const { color, ink, symbol } = styles[at]!;
       const position = (seed: number) => at - 0.12 + (most > 1 ? 0.24 * (seed / (most - 1) - 0.5) : 0);
       return [
         {

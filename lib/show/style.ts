@@ -128,23 +128,50 @@ export interface Arm {
  * console.log(armStyle({ name: "λ = 0.5", levels: { lambda: 0.5 } }).color); // "#21918c"
  * ```
  */
-export function armStyle({ name, levels = {} }: Arm): ArmStyle {
+export function armStyle(arm: Arm): ArmStyle {
+  return styleOf(lookOfArm(arm));
+}
+
+/**
+ * The styles of a figure's arms: each its {@linkcode armStyle}, and another one where two would look the same, as numbers
+ * far from the middle of their scale do.
+ */
+export function armStyles(arms: readonly Arm[]): ArmStyle[] {
+  const colors = Object.values(palette), taken = new Set<string>();
+  return arms.map((arm) => {
+    const [color, shape] = lookOfArm(arm);
+    const looks = [color, ...colors].flatMap((color) =>
+      shapes.map((_, i): Look => [color, (shape + i) % shapes.length])
+    );
+    const look = looks.find((look) => !taken.has(`${look}`)) ?? [color, shape];
+    taken.add(`${look}`);
+    return styleOf(look);
+  });
+}
+
+/** A colour and a combination of dash, marker and hatching. */
+type Look = readonly [color: string, shape: number];
+
+function styleOf([color, shape]: Look): ArmStyle {
+  const [dash, symbol, pattern] = shapes[shape]!;
+  return { color, ink: darken(color), dash, symbol, pattern };
+}
+
+function lookOfArm({ name, levels = {} }: Arm): Look {
   const own = Object.entries(levels).filter((entry): entry is [string, string | number | boolean] =>
     entry[1] !== null
   );
   const looks = own.length > 0
     ? own.map(([factor, level]) => lookOf(factor, level))
     : [named[name] ?? lookOf("", name)];
-  const [color] = looks[0]!;
-  const [dash, symbol, pattern] = shapes[looks.at(-1)![1]]!;
-  return { color, ink: darken(color), dash, symbol, pattern };
+  return [looks[0]![0], looks.at(-1)![1]];
 }
 
-function lookOf(factor: string, level: string | number | boolean): readonly [color: string, shape: number] {
+function lookOf(factor: string, level: string | number | boolean): Look {
   const own = known[factor]?.[`${level}`];
   if (own) return own;
   if (typeof level === "number") {
-    const share = level / (level + (middles[factor] ?? 4));
+    const share = level === Infinity ? 1 : level / (level + (middles[factor] ?? 4));
     return [viridis(share), [0, 0.3, 0.45, 0.6, 0.75].filter((step) => share > step).length];
   }
   const hash = fnv1a(new TextEncoder().encode(`${level}`));

@@ -38,7 +38,10 @@ function cellsOf(table: ColumnTable): Cells {
 
 const ABSENT = "–";
 
-/** A column as text: its numbers have as many decimals as give the largest one four digits. */
+/**
+ * A column as text: its numbers have as many decimals as give the largest one four digits, and those that are too small
+ * for these two digits.
+ */
 function formatColumn(values: readonly unknown[]): string[] {
   const numbers = values.filter((value) => typeof value === "number").filter(Number.isFinite);
   const largest = numbers.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
@@ -48,7 +51,9 @@ function formatColumn(values: readonly unknown[]): string[] {
     if (value === null || value === undefined || Number.isNaN(value)) return ABSENT;
     if (value instanceof Date) return value.toISOString();
     if (typeof value !== "number") return typeof value === "object" ? JSON.stringify(value) : String(value);
-    return withMinusSign(Number.isFinite(value) ? value.toFixed(decimals) : value > 0 ? "∞" : "-∞");
+    if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+    const isSmall = value !== 0 && Math.abs(value) < 9.5 * 10 ** -decimals && !Number.isInteger(value);
+    return withMinusSign(isSmall ? String(Number(value.toPrecision(2))) : value.toFixed(decimals));
   });
 }
 

@@ -91,7 +91,7 @@ Deno.test({
     // Files of at most 0 bytes: each write fails, as on a full disk.
     const { code, out, err } = await shell(`trap "" XFSZ; ulimit -f 0; ${line("pretrain", pretrain)}`);
     assertEquals([code, out], [2, ""], err);
-    assert(/^Cannot claim .*new\.safetensors\.claim: File too large \(os error 27\)$/.test(err), err);
+    assert(/^Cannot claim .*new\.json\.claim: File too large \(os error 27\)$/.test(err), err);
     assertEquals(inResults(), []);
   },
 });

@@ -3,6 +3,7 @@ import { JSDOM } from "jsdom";
 import { positionKinds, presets, shapes, totalSize } from "../../lib/model/mod.ts";
 import {
   armStyle,
+  armStyles,
   bars,
   blockDiagram,
   curve,
@@ -136,6 +137,45 @@ Deno.test("an arm looks the same wherever it stands, and arms of one factor diff
   const line = (name: string) => ({ name, x: [1], y: [1] });
   assertEquals(colorsOf(curve([line("none"), line("learned")], labels)), ["#222222", "#0072B2"]);
   assertEquals(colorsOf(curve([line("learned")], labels)), ["#0072B2"]);
+});
+
+Deno.test("no two arms of a figure look the same, however far their numbers are from the middle of a scale", () => {
+  const armsOf = (levels: Record<string, string | number>[]) =>
+    levels.map((levels, i) => ({ name: `${i}`, levels }));
+  const grid = ["learned", "none"].flatMap((positions) =>
+    [0, 0.5].flatMap((lambda) => [-1, 4].map((transfer) => ({ positions, lambda, transfer })))
+  );
+  for (
+    const arms of [
+      armsOf([2e-4, 5e-4, 1e-3].map((rate) => ({ "finetune.rate": rate }))),
+      armsOf([6000, 8000, 16_000, Infinity].map((trainExamples) => ({ trainExamples }))),
+      armsOf(grid),
+      ["mini", "mini (1)", "mini (2)", "kind"].map((name) => ({ name })),
+    ]
+  ) {
+    const values = { x: [1], y: [1], values: [1, 2], mean: 1 };
+    const lines = json(curve(arms.map((arm) => ({ ...arm, ...values })), labels).data) as {
+      line: { color: string; dash: string };
+    }[];
+    const boxes = json(
+      bars([{ name: "a", bars: arms.map((arm) => ({ ...arm, mean: 1 })) }], labels).data,
+    ) as { marker: { color: string; pattern: { shape: string } } }[];
+    const points = json(strip(arms.map((arm) => ({ ...arm, ...values })), labels).data) as {
+      x: number[];
+      marker: { color: string; symbol: string };
+    }[];
+    for (
+      const looks of [
+        lines.map(({ line }) => `${line.color} ${line.dash}`),
+        boxes.map(({ marker }) => `${marker.color} ${marker.pattern.shape}`),
+        points.filter(({ x }) => x.length > 1).map(({ marker }) => `${marker.color} ${marker.symbol}`),
+      ]
+    ) assertEquals(new Set(looks).size, arms.length, looks.join());
+  }
+  assertEquals(
+    armStyles([{ name: "learned" }, { name: "none" }]),
+    ["learned", "none"].map((name) => armStyle({ name })),
+  );
 });
 
 Deno.test("an unknown arm's look follows from FNV-1a of its name, a number's from its value, an arm's of several factors from both", () => {

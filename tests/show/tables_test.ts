@@ -18,15 +18,15 @@ const scores = table({
 Deno.test("a table shows itself as HTML, Markdown and text, numbers rounded and to the right", () => {
   const shown = bundle(scores);
   assertEquals(shown["text/plain"]!.split("\n"), [
-    "task                 n       score, % [95 %]   loss       rate",
-    `imdb                 3  81.23 [80.39, 82.08]  123.5  0.0002500`,
-    `<b>"kind" & co</b>  12           -4 [-5, -3]    0.0          –`,
+    "task                 n       score, % [95 %]    loss       rate",
+    `imdb                 3  81.23 [80.39, 82.08]   123.5  0.0002500`,
+    `<b>"kind" & co</b>  12           -4 [-5, -3]  −0.001          –`,
   ]);
   assertEquals(shown["text/markdown"]!.split("\n"), [
     "| task | n | score, % \\[95 %\\] | loss | rate |",
     "| :--- | ---: | ---: | ---: | ---: |",
     "| imdb | 3 | 81.23 \\[80.39, 82.08\\] | 123.5 | 0.0002500 |",
-    '| &lt;b&gt;"kind" &amp; co&lt;/b&gt; | 12 | -4 \\[-5, -3\\] | 0.0 | – |',
+    '| &lt;b&gt;"kind" &amp; co&lt;/b&gt; | 12 | -4 \\[-5, -3\\] | −0.001 | – |',
   ]);
   const html = shown["text/html"]!;
   assert(
