@@ -137,9 +137,9 @@ export function armStyle(arm: Arm): ArmStyle {
  * far from the middle of their scale do.
  */
 export function armStyles(arms: readonly Arm[]): ArmStyle[] {
-  const colors = Object.values(palette), taken = new Set<string>();
+  const colors = Object.values(palette), taken = new Set<string>(), ranked = rankedLooks(arms);
   return arms.map((arm) => {
-    const [color, shape] = lookOfArm(arm);
+    const [color, shape] = ranked(arm) ?? lookOfArm(arm);
     const looks = [color, ...colors].flatMap((color) =>
       shapes.map((_, i): Look => [color, (shape + i) % shapes.length])
     );
@@ -148,6 +148,30 @@ export function armStyles(arms: readonly Arm[]): ArmStyle[] {
     return styleOf(look);
   });
 }
+
+/** Looks by rank, if the numbers of the first factor are too near each other on its scale. */
+function rankedLooks(arms: readonly Arm[]): (arm: Arm) => Look | undefined {
+  const own = ({ levels = {} }: Arm) => Object.entries(levels).filter(([, level]) => level !== null);
+  const firsts = arms.map((arm) => own(arm)[0]), factor = firsts[0]?.[0];
+  const isScale = firsts.every((one) =>
+    one?.[0] === factor && typeof one?.[1] === "number" && !known[factor!]
+  );
+  const numbers = isScale ? [...new Set(firsts.map((one) => one![1] as number))].sort((a, b) => a - b) : [];
+  const shares = numbers.map((level) => Math.min(END, shareOf(factor!, level)));
+  if (shares.every((share, i) => i === 0 || share - shares[i - 1]! >= 0.1)) return () => undefined;
+  return (arm) => {
+    const rank = numbers.indexOf(own(arm)[0]![1] as number);
+    const shape = own(arm).length === 1 ? rank % shapes.length : lookOfArm(arm)[1];
+    return [viridis(END * rank / (numbers.length - 1)), shape];
+  };
+}
+
+/** Where a number is on its factor's scale, from 0 to 1. */
+const shareOf = (factor: string, level: number): number =>
+  level === Infinity ? 1 : level / (level + (middles[factor] ?? 4));
+
+/** End of the colour scale: what follows is too light on white. */
+const END = 0.85;
 
 /** A colour and a combination of dash, marker and hatching. */
 type Look = readonly [color: string, shape: number];
@@ -171,7 +195,7 @@ function lookOf(factor: string, level: string | number | boolean): Look {
   const own = known[factor]?.[`${level}`];
   if (own) return own;
   if (typeof level === "number") {
-    const share = level === Infinity ? 1 : level / (level + (middles[factor] ?? 4));
+    const share = shareOf(factor, level);
     return [viridis(share), [0, 0.3, 0.45, 0.6, 0.75].filter((step) => share > step).length];
   }
   const hash = fnv1a(new TextEncoder().encode(`${level}`));
@@ -182,7 +206,7 @@ function lookOf(factor: string, level: string | number | boolean): Look {
 /** Viridis, from its dark end: its lightness increases, so that the order is visible in grey, too. */
 function viridis(share: number): string {
   const stops = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"].map(channels);
-  const at = Math.min(share, 0.85) * (stops.length - 1);
+  const at = Math.min(share, END) * (stops.length - 1);
   const [from, to] = [stops[Math.floor(at)]!, stops[Math.ceil(at)]!];
   return hex(from.map((value, i) => value + (to[i]! - value) * (at % 1)));
 }

@@ -170,7 +170,11 @@ Deno.test("no two arms of a figure look the same, however far their numbers are 
         boxes.map(({ marker }) => `${marker.color} ${marker.pattern.shape}`),
         points.filter(({ x }) => x.length > 1).map(({ marker }) => `${marker.color} ${marker.symbol}`),
       ]
-    ) assertEquals(new Set(looks).size, arms.length, looks.join());
+    ) {
+      assertEquals(new Set(looks).size, arms.length, looks.join());
+      const parts = [0, 1].map((part) => new Set(looks.map((look) => look.split(" ")[part])).size);
+      if (arms.length === 3) assertEquals(parts, [3, 3], "in colour, and without");
+    }
   }
   assertEquals(
     armStyles([{ name: "learned" }, { name: "none" }]),
