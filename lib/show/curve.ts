@@ -74,7 +74,7 @@ const MAX_POINTS = 300;
  * ```
  */
 export function curve(lines: readonly Series[], options: CurveOptions): Figure {
-  const { log, ...text } = settle("draw a curve", curveSettings, options);
+  const { log: asked, ...text } = settle("draw a curve", curveSettings, options);
   checkNamed("lines", lines);
   for (const { name, x, y } of lines) {
     checkList(`x of "${name}"`, x);
@@ -84,10 +84,15 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
     );
     if (at >= 0) throw new InputError(`Cannot draw y of "${name}" as number ${at + 1} is ${quoted(y[at])}`);
   }
+  const log = asked && lines.some(({ x }) => x.some((at) => at > 0)); // Nothing else has a logarithm.
+  const isOnAxis = (at: number) => !log || !(at <= 0);
+  const left = lines.some(({ x }) => !x.every(isOnAxis));
   const full = lines.map((line) => {
-    const { x, y } = line, isUnsorted = x.some((at, i) => at < x[i - 1]!);
-    const order = isUnsorted ? [...x.keys()].sort((a, b) => x[a]! - x[b]!) : undefined; // Else its line goes back and forth.
-    const arm = order ? { ...line, x: order.map((i) => x[i]!), y: order.map((i) => y[i]!) } : line;
+    const { x, y } = line, isSorted = x.every((at, i) => i === 0 || !(at < x[i - 1]!));
+    const order = [...x.keys()].filter((i) => isOnAxis(x[i]!));
+    if (!isSorted) order.sort((a, b) => x[a]! - x[b]!); // Else its line goes back and forth.
+    const isSame = isSorted && order.length === x.length;
+    const arm = isSame ? line : { ...line, x: order.map((i) => x[i]!), y: order.map((i) => y[i]!) };
     return { ...arm, arm: line, means: arm.y.map(meanOf) };
   });
   for (const { name, x, y, means } of full) {
@@ -95,16 +100,6 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
     checkSome(`points of "${name}"`, means.filter(Number.isFinite));
     checkNumbers(`x of "${name}"`, x);
     checkLength(`y of "${name}"`, means, "x", x.length);
-  }
-  if (log) {
-    const wrong = full.find(({ x }) => x.some((at) => at <= 0));
-    if (wrong) {
-      throw new InputError(
-        `Cannot draw x of "${wrong.name}" on a logarithmic axis as each must be above 0: one is ${
-          Math.min(...wrong.x)
-        }`,
-      );
-    }
   }
   const styles = armStyles(full.map(({ arm }) => arm));
   const drawn = full.map(({ name, x, y, means }, i) => {
@@ -169,6 +164,7 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
     layout(text, {
       height,
       right: textWidth(labels.map(({ text }) => text)) + 24,
+      ...left && { subtitle: "without what is at 0, which a logarithmic axis does not have" },
       ...log && { xaxis: { type: "log", ...logTicks(drawn.flatMap(({ x }) => x)), separatethousands: true } },
       yaxis: {
         range: [roundTo(range[0]), roundTo(range[1])],

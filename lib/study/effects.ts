@@ -597,20 +597,20 @@ export function crossingOf(
 ): Estimate {
   const levels = filtered(scores, factors, at).map(({ levels }) => levels[factorNamed(over, factors).name]);
   const places = [...new Set(levels)].filter((level) => typeof level === "number" && level > 0) as number[];
-  const points = places.flatMap((level) => {
+  const all = places.flatMap((level) => {
     const found = contrastsOf(scores, factors, name, {
       ...{ between: between as [Level, Level], at: { ...at, [over]: level }, isMean: true },
     });
     if (found.length > 1) {
       throw new InputError(`Cannot find a crossing of ${found.length} differences: choose one by at`);
     }
-    return found.filter(({ terms }) => isLearned(terms)).map(({ terms }) => ({ z: Math.log(level), terms }));
+    return found.map(({ terms }) => ({ z: Math.log(level), terms }));
   });
-  if (points.length < 2) {
-    throw new InputError(
-      `Cannot find a crossing over ${over} as it needs differences of arms that left chance at two of its numbers`,
-    );
+  if (all.length < 2) {
+    throw new InputError(`Cannot find a crossing over ${over} as it needs differences at two of its numbers`);
   }
+  const points = all.filter(({ terms }) => isLearned(terms));
+  if (points.length < 2) return { n: 0, mean: NaN, low: NaN, high: NaN };
   const middle = mean(points.map(({ z }) => z));
   const spread = points.reduce((sum, { z }) => sum + (z - middle) ** 2, 0);
   /** The contrast with a weight for each point. */

@@ -94,7 +94,7 @@ export interface Study {
    * Where a difference between two levels of a factor changes sign along another factor, of numbers: where the line
    * through its means over the logarithm of that factor is zero. The interval, of 95 %, is where that of the line includes
    * zero; it has no bound (NaN) towards a side where the difference may not change sign.
-   * Differences of arms that did not leave chance are left out.
+   * Differences of arms that did not leave chance are left out; of fewer than two others nothing is known (NaN).
    *
    * @param factor The factor whose levels are compared.
    * @throws {InputError} If there are no differences at two numbers, or several at one.

@@ -387,8 +387,8 @@ Deno.test("figures refuse what they cannot draw", async () => {
         /^Cannot draw y of "a" as an interval must contain its mean: number 1 is 1, from 2 to 3$/,
       ],
       [
-        () => curve([{ name: "a", x: [0, 1, 10], y: [9, 7, 5] }], { ...labels, log: true }),
-        /^Cannot draw x of "a" on a logarithmic axis as each must be above 0: one is 0$/,
+        () => curve([{ name: "a", x: [0], y: [9] }, { name: "b", x: [1], y: [9] }], { ...labels, log: true }),
+        /no points of "a"/,
       ],
       [() => strip([], labels), /no arms/],
       [() => strip(5 as never, labels), /^Cannot draw arms 5 as they must be a list$/],
@@ -429,6 +429,14 @@ Deno.test("a study's JSON draws its own figure: no p-value is no significance; a
   const line = { name: "a", x: [1_000_020, 1_000_000, 1_000_010], y: [3, 1, 2] };
   const [drawn] = json(curve([line], labels).data) as { x: number[]; y: number[] }[];
   assertEquals([drawn!.x, drawn!.y], [[1_000_000, 1_000_010, 1_000_020], [1, 2, 3]]);
+  const logged = json(curve([{ name: "a", x: [0, 1, 10], y: [9, 7, 5] }], { ...labels, log: true }));
+  assertEquals([logged.data[0].x, logged.data[0].y], [[1, 10], [7, 5]]);
+  assertEquals(
+    logged.layout.title.subtitle.text,
+    "without what is at 0, which a logarithmic axis does not have",
+  );
+  const flat = json(curve([{ name: "a", x: [0, 0], y: [9, 7] }], { ...labels, log: true }));
+  assertEquals([flat.layout.xaxis.type, flat.data[0].x], [undefined, [0, 0]]);
   const arms = [[1, 2, 3], [1, 2]].map((values, i) => ({ name: `${i}`, values, mean: 2 }));
   const points = (json(strip(arms, labels).data) as { x: number[] }[]).filter(({ x }) => x.length > 1);
   assertEquals(
