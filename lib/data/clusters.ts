@@ -55,10 +55,14 @@ export function inputKey(example: Example, kind: Kind): string {
 
 /** The keys of the texts that an example is about, but not those of texts that nearly all examples share. */
 export function rareSubjects(examples: readonly Example[]): (example: Example) => string[] {
+  const known = new Map(examples.map((example) => [example, subjectsOf(example)]));
   const counts = new Map<string, number>();
-  for (const key of examples.flatMap(subjectsOf)) counts.set(key, (counts.get(key) ?? 0) + 1);
+  for (const key of examples.flatMap((example) => known.get(example)!)) {
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
   return (example) =>
-    subjectsOf(example).filter((key) => (counts.get(key) ?? 0) <= MAX_SHARE * examples.length);
+    (known.get(example) ?? subjectsOf(example))
+      .filter((key) => (counts.get(key) ?? 0) <= MAX_SHARE * examples.length);
 }
 
 /** Numbers of the connected components: examples with a key in common are in the same one. */
@@ -90,12 +94,15 @@ function subjectsOf(example: Example): string[] {
     : "first" in example
     ? [example.first, example.second]
     : ["context" in example ? example.context : example.text];
-  return [...new Set(texts.map((text) => partsOf(text).slice(0, BEGINNING).sort().join(" ") || text))];
+  return [...new Set(texts.map((text) => beginningOf(text).sort().join(" ") || text))];
 }
 
-/** The words, numbers and symbols of a text, in lower case. */
-function partsOf(text: string): readonly string[] {
-  return text.toLowerCase().match(/[\p{L}\p{M}\p{N}]+|\p{S}/gu) ?? [];
+/** The first words, numbers and symbols of a text, in lower case; no more of it is read. */
+function beginningOf(text: string): string[] {
+  return Array.from(
+    text.matchAll(/[\p{L}\p{M}\p{N}]+|\p{S}/gu).take(BEGINNING),
+    ([part]) => part.toLowerCase(),
+  );
 }
 
 const folded = (text: string): string => text.toLowerCase().replace(/\s+/g, " ").trim();

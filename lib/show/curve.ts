@@ -84,23 +84,21 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
     );
     if (at >= 0) throw new InputError(`Cannot draw y of "${name}" as number ${at + 1} is ${quoted(y[at])}`);
   }
-  const log = asked && lines.some(({ x }) => x.some((at) => at > 0)); // Nothing else has a logarithm.
-  const isOnAxis = (at: number) => !log || !(at <= 0);
-  const left = lines.some(({ x }) => !x.every(isOnAxis));
-  const full = lines.map((line) => {
-    const { x, y } = line, isSorted = x.every((at, i) => i === 0 || !(at < x[i - 1]!));
-    const order = [...x.keys()].filter((i) => isOnAxis(x[i]!));
-    if (!isSorted) order.sort((a, b) => x[a]! - x[b]!); // Else its line goes back and forth.
-    const isSame = isSorted && order.length === x.length;
-    const arm = isSame ? line : { ...line, x: order.map((i) => x[i]!), y: order.map((i) => y[i]!) };
-    return { ...arm, arm: line, means: arm.y.map(meanOf) };
-  });
-  for (const { name, x, y, means } of full) {
-    checkIntervals(`y of "${name}"`, y.filter((at) => typeof at !== "number"));
-    checkSome(`points of "${name}"`, means.filter(Number.isFinite));
+  for (const { name, x, y } of lines) {
     checkNumbers(`x of "${name}"`, x);
-    checkLength(`y of "${name}"`, means, "x", x.length);
+    checkLength(`y of "${name}"`, y, "x", x.length);
+    checkIntervals(`y of "${name}"`, y.filter((at) => typeof at !== "number"));
   }
+  const log = asked && lines.some(({ x }) => x.some((at) => at > 0)); // Nothing else has a logarithm.
+  const isOnAxis = (at: number) => !log || at > 0;
+  const left = lines.some(({ x }) => !x.every(isOnAxis));
+  const full = lines.map((arm) => {
+    const { x, y } = arm;
+    const order = [...x.keys()].filter((i) => isOnAxis(x[i]!)).sort((a, b) => x[a]! - x[b]!); // Else a line goes back.
+    const points = order.map((i) => y[i]!);
+    return { ...arm, arm, x: order.map((i) => x[i]!), y: points, means: points.map(meanOf) };
+  });
+  for (const { name, means } of full) checkSome(`points of "${name}"`, means.filter(Number.isFinite));
   const styles = armStyles(full.map(({ arm }) => arm));
   const drawn = full.map(({ name, x, y, means }, i) => {
     const points = y.filter((at) => typeof at !== "number").some(hasInterval) ? y : []; // Without intervals there is no band.

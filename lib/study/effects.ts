@@ -234,7 +234,7 @@ export function contrastsOf(
       const averaging = { averaged, common, pairs, isMean };
       if (other) return interactions(contexts, name, other, averaging);
       const parts = contexts.map((one) => ({ ...one, terms: termsOf(one.scores, name, one.pair) }));
-      return averagedOf(parts, `the effect of ${name}`, averaging, (pairs) => differenceLabel(name, pairs));
+      return averagedOf(parts, name, averaging, (pairs) => differenceLabel(name, pairs));
     })
   );
 }
@@ -278,7 +278,7 @@ interface Averaging {
  */
 function averagedOf(
   all: readonly Part[],
-  what: string,
+  name: string,
   { averaged, common, pairs, isMean }: Averaging,
   differenceOf: (pairs: Pairs) => string,
 ): Contrast[] {
@@ -286,7 +286,7 @@ function averagedOf(
   if (complete.length === 0) return [];
   const learned = complete.filter(({ terms }) => !pairsOf(terms).every(areStuck));
   const parts = learned.length > 0 ? learned : complete;
-  checkAveraged(parts.map(({ terms }) => terms.flatMap(({ scores }) => scores)), what);
+  checkAveraged(parts.map(({ terms }) => terms.flatMap(({ scores }) => scores)), `the effect of ${name}`);
   const single = parts.map(({ levels, pair, terms }): Contrast => ({
     where: [common.where, labelOf(levels, averaged)].filter(Boolean).join(", "),
     difference: differenceOf([pair]),
@@ -352,7 +352,7 @@ function interactions(
     const [here, there] = [level, first!].map((level) => levelLabel(other.name, level));
     return averagedOf(
       parts,
-      `the effect of ${name}`,
+      name,
       averaging,
       (pairs) => `(${differenceLabel(name, pairs)}) at ${here} − at ${there}`,
     );

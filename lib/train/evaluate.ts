@@ -223,7 +223,8 @@ export async function scoreByPosition(
         batchOf(windows.map((window) => window.subarray(t, t + 2))),
       ));
   });
-  return Array.from({ length: context - 1 }, (_, t) => bitsOf(found, t));
+  const characters = charactersOf(text);
+  return Array.from({ length: context - 1 }, (_, t) => bitsOf(found, characters, t));
 }
 
 /**
@@ -237,11 +238,11 @@ export async function scoreMasked(lm: LanguageModel, text: string, maxWindows: n
   const found = await heldoutLosses(lm, text, maxWindows, (windows, at) => [
     objective(lm, masked(batchOf(windows), lm.config.vocabulary, 0, at), 0).loss,
   ]);
-  return bitsOf(found, 0);
+  return bitsOf(found, charactersOf(text), 0);
 }
 
 /** Bits per character of a loss that each batch of windows has a mean of, by its index. */
-function bitsOf({ losses, windows, ids, characters }: WindowLosses, index: number): number {
+function bitsOf({ losses, windows, ids }: WindowLosses, characters: number, index: number): number {
   const sum = losses.reduce((sum, batch, i) => sum + batch[index]! * windows[i]!, 0);
   return sum / windows.reduce((a, b) => a + b) * (ids.length / characters / Math.LN2);
 }
@@ -251,12 +252,11 @@ function idsOf(windows: readonly Int32Array[]): tf.Tensor2D {
   return tf.tensor2d(batchOf(windows).ids, [windows.length, windows[0]!.length], "int32");
 }
 
-/** Losses on a text's windows, in batches: a list of losses and the number of windows of each; its tokens, and characters. */
+/** Losses on a text's windows, in batches: a list of losses and the number of windows of each; and its tokens. */
 interface WindowLosses {
   readonly losses: readonly (readonly number[])[];
   readonly windows: readonly number[];
   readonly ids: Int32Array;
-  readonly characters: number;
 }
 
 async function heldoutLosses(
@@ -285,7 +285,7 @@ async function heldoutLosses(
   if (!losses.every((some) => some.every(Number.isFinite))) {
     throw new DivergedError("Cannot score a text as the model's losses on it are not finite numbers");
   }
-  return { losses, windows: counts, ids, characters: charactersOf(text) };
+  return { losses, windows: counts, ids };
 }
 
 /** Metrics of a task as shares, at most 1 (0.8 is 80 %), with 95 % confidence intervals over its examples. */

@@ -105,20 +105,22 @@ export function warnOfMerges(tokenizer: Tokenizer, asked: number): void {
 export function taskWarnings(task: Task, counts: Readonly<Record<Split, TextCounts>>): string[] {
   const name = `task "${task.name}"`;
   const warnings: string[] = [];
-  const keyOf = (example: Task["train"][number]) => inputKey(example, task.kind);
+  const keys = Object.fromEntries(
+    splits.map((split) => [split, task[split].map((example) => inputKey(example, task.kind))]),
+  ) as Record<Split, string[]>;
+  const subjectsOf = rareSubjects(task.train), subjects = new Set(task.train.flatMap(subjectsOf));
   for (
     const [split, other] of [["test", "train"], ["test", "validation"], ["validation", "train"]] as const
   ) {
-    const examples: readonly Task["train"][number][] = task[split], others = new Set(task[other].map(keyOf));
-    const subjectsOf = rareSubjects(task[other]), subjects = new Set(task[other].flatMap(subjectsOf));
-    const different = examples.filter((example) => !others.has(keyOf(example)));
+    const examples: readonly Task["train"][number][] = task[split], others = new Set(keys[other]);
+    const different = examples.filter((_, i) => !others.has(keys[split][i]!));
     const equal = examples.length - different.length;
-    const related = different.filter((example) =>
-      subjectsOf(example).some((key) => subjects.has(key))
-    ).length;
+    const related = other === "train"
+      ? different.filter((example) => subjectsOf(example).some((key) => subjects.has(key))).length
+      : 0;
     const of = (count: number) => `${count} of ${examples.length} ${split} examples of ${name}`;
     if (equal > 0) warnings.push(`${of(equal)} are also in ${other}: its ${split} score is too high`);
-    if (other === "train" && related > RELATED * examples.length) {
+    if (related > RELATED * examples.length) {
       warnings.push(
         `${of(related)} are about a text that is in ${other}, too: its ${split} score may be too high`,
       );
