@@ -419,7 +419,7 @@ export async function evaluate(
   await started();
   const logits = await logitsOf(lm, { name, kind }, encoded, split, { signal: stopSignal() });
   const predictions = logits.map((scores) => predictionOf(scores, graded));
-  if (!graded) warnOfTies(task, split, logits);
+  if (!graded) warnOfTies(task, split, logits.map(likeliest));
   let loss = 0;
   logits.forEach((scores, i) => {
     const { top, sum } = softmaxOf(scores);
@@ -491,9 +491,23 @@ export async function logitsOf(
 
 /** The prediction of an example's logits: the most likely label, or the expected grade. */
 export function predictionOf(logits: Float32Array, graded: boolean): number {
-  const { top, powers, sum } = softmaxOf(logits);
-  return graded ? powers.reduce((mean, power, k) => mean + k * power / sum, 0) : logits.indexOf(top);
+  if (!graded) return likeliest(logits)[0]!;
+  const { powers, sum } = softmaxOf(logits);
+  return powers.reduce((mean, power, k) => mean + k * power / sum, 0);
 }
+
+/**
+ * Indices of the most likely answers: more than one where scores differ by rounding alone, which a text's place in the
+ * batch and the processor decide.
+ */
+export function likeliest(scores: ArrayLike<number>): number[] {
+  const all = Array.from(scores), top = Math.max(...all);
+  const least = top - ROUNDING * (10 + Math.abs(top));
+  return all.flatMap((score, i) => score >= least ? [i] : []);
+}
+
+/** Scores that differ by this share of their size, to which 10 is added, are equal: float32 resolves 1e-7. */
+const ROUNDING = 1e-6;
 
 /** The parts of a softmax: the largest logit, each logit's exp(logit − top), and their sum. */
 function softmaxOf(logits: Float32Array): { top: number; powers: number[]; sum: number } {

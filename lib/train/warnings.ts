@@ -77,15 +77,12 @@ export function warnOfWindows(tokenizer: Tokenizer, tokens: number, context: num
   ]);
 }
 
-/** Warns of examples whose answers are equally likely. */
-export function warnOfTies(task: Task, split: Split, scores: readonly ArrayLike<number>[]): void {
-  const ties = scores.filter((values) => {
-    const all = Array.from(values), top = Math.max(...all);
-    return all.indexOf(top) < all.lastIndexOf(top);
-  });
-  if (ties.length === 0) return;
+/** Warns of examples that have more than one most likely answer. */
+export function warnOfTies(task: Task, split: Split, likeliest: readonly (readonly number[])[]): void {
+  const ties = likeliest.filter(({ length }) => length > 1).length;
+  if (ties === 0) return;
   warnOnce(task, [
-    `${ties.length} of ${scores.length} ${split} examples of task "${task.name}" have answers of equal probability: the first ` +
+    `${ties} of ${likeliest.length} ${split} examples of task "${task.name}" have answers of equal probability: the first ` +
     "of them is used",
   ]);
 }

@@ -15,7 +15,14 @@ import { batchOf } from "./batches.ts";
 import { flag, type SchemaOf, settle } from "../settings.ts";
 import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { score } from "./measures.ts";
-import { scoreOf, type SplitOptions, splitSettings, type TaskScore, taskSnapshot } from "./evaluate.ts";
+import {
+  likeliest,
+  scoreOf,
+  type SplitOptions,
+  splitSettings,
+  type TaskScore,
+  taskSnapshot,
+} from "./evaluate.ts";
 import { type TextCounts, textWarnings, warnOfTies, warnOnce } from "./warnings.ts";
 
 /** A text whose tokens from `from` on are scored. */
@@ -154,9 +161,10 @@ export async function zeroShotScores(
   const threshold = trainExamples &&
     bestThreshold(snapshot.measures[0]!, means(trainScores!), trainExamples.labels);
   return variants.map((scores) => {
-    warnOfTies(task, split, scores);
+    const answers = scores.map(likeliest);
+    warnOfTies(task, split, answers);
     const predictions = threshold === undefined
-      ? scores.map((values) => values.indexOf(Math.max(...values)))
+      ? answers.map(([first]) => first!)
       : means(scores).map((mean) => Number(mean > threshold));
     return Object.assign(scoreOf(snapshot, predictions), { scores });
   });

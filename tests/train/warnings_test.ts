@@ -4,6 +4,7 @@ import { dispose, gpt, presets } from "../../lib/model/mod.ts";
 import { ablate, smoke, studies } from "../../lib/study/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
 import { encodeTask, evaluate, finetune, ngramBaselines, pretrain, scoreText } from "../../lib/train/mod.ts";
+import { likeliest, predictionOf } from "../../lib/train/evaluate.ts";
 import { assert, assertClose, assertEquals } from "../assert.ts";
 import { toy } from "../toy.ts";
 
@@ -238,6 +239,15 @@ Deno.test("answers of equal probability, a single window and a tail that is not 
     "Warning: 12 of the 28 tokens of the text to score are after its last whole window, and are not scored",
   ]);
   assertEquals(await warnings(() => scoreText(make(), text, { windows: 2 })), []);
+});
+
+Deno.test("scores that differ by rounding alone are equal, on every processor", () => {
+  assertEquals(likeliest([-4.0000005, -4.0000001, -9]), [0, 1]);
+  assertEquals(likeliest([1e-7, 0, -1e-4]), [0, 1]);
+  assertEquals(likeliest([-812.3421, -812.3418]), [0, 1], "a sum over many tokens");
+  assertEquals(likeliest([0, 2e-5]), [1]);
+  assertEquals(likeliest([-Infinity, -Infinity]), [0, 1]);
+  assertEquals(predictionOf(Float32Array.of(0.5, 0.5000001), false), 0);
 });
 
 Deno.test("a study warns of its tasks, before its runs begin", async () => {
