@@ -1,4 +1,4 @@
-import { InputError, named } from "../errors.ts";
+import { InputError, named, printable } from "../errors.ts";
 import { decodeUtf8, isRecord, parseJson, readWithin, unusableFile } from "../foreign.ts";
 import { isSetting, optional, type Schema, settle, text, type ValuesOf } from "../settings.ts";
 import { keys } from "../train/mod.ts";
@@ -18,8 +18,15 @@ const MAX_BYTES = 2 ** 25;
 /** Settings by name. */
 export type Values = Readonly<Record<string, unknown>>;
 
+/** What a file has: settings, and digests of the data that a result was made of, by name. */
+export interface Recorded {
+  readonly values: Values;
+  readonly digests: Values;
+}
+
 /**
- * Gives a file's settings, such as those that a result recorded, the names that a command has for them.
+ * Gives a file's settings, such as those that a result recorded, the names that a command has for them. Digests of data
+ * are under `digests`.
  *
  * @param refuse Throws, for a reason why the file cannot be used.
  */
@@ -33,7 +40,7 @@ export type Rename = (recorded: Values, refuse: (why: string) => never) => Value
  * @param schema The settings that it may have; each value is checked as an option is.
  * @throws {InputError} If the file cannot be read, is no JSON or too large, or has a setting that is unknown or wrong.
  */
-export async function readConfig(path: string, schema: Schema, rename: Rename): Promise<Values> {
+export async function readConfig(path: string, schema: Schema, rename: Rename): Promise<Recorded> {
   const file = path.replace(/\.safetensors$/, ".json");
   const refuse = (why: string): never => {
     throw unusableFile(file, "settings", new InputError(why));
@@ -41,8 +48,31 @@ export async function readConfig(path: string, schema: Schema, rename: Rename): 
   const content = decodeUtf8(await readWithin(file, "settings", MAX_BYTES)) ?? refuse("it is not UTF-8");
   const found = parseJson(content, "it", refuse);
   if (!isRecord(found)) return refuse("it is not an object");
-  const values = rename(isRecord(found["settings"]) ? found["settings"] : found, refuse);
-  return settle(`use ${named(file)}`, optional(schema), parsed(values, schema)) as Values;
+  const { digests = {}, ...values } = rename(isRecord(found["settings"]) ? found["settings"] : found, refuse);
+  if (!isRecord(digests)) return refuse("its digests are not an object");
+  return {
+    values: settle(`use ${named(file)}`, optional(schema), parsed(values, schema)) as Values,
+    digests,
+  };
+}
+
+/**
+ * Warns of data that is not what a file records under its name: the file's settings would repeat something else.
+ *
+ * @param file The file, if there is one.
+ * @param digests The digests of data, by name, that it records.
+ * @param now Those of the data that are used.
+ */
+export function warnOfOtherData(file: string | undefined, digests: Values, now: Values): void {
+  for (const [name, digest] of Object.entries(now)) {
+    const recorded = Object.hasOwn(digests, name) ? digests[name] : undefined;
+    if (file === undefined || typeof recorded !== "string" || recorded === digest) continue;
+    console.warn(
+      `Warning: ${name} is not what ${named(file)} records: its SHA-256 is ${digest}, not ${
+        printable(recorded)
+      }`,
+    );
+  }
 }
 
 /**
@@ -68,7 +98,8 @@ export function recordOf(settled: object): Values {
 }
 
 /**
- * The settings of a command: those of its options, then those of the file that `--config` names, then the defaults.
+ * The settings of a command: those of its options, then those of the file that `--config` names, then the defaults; and
+ * the digests of data that the file records.
  *
  * @param command The command, as it was called.
  * @param action What the settings are for, in messages after "Cannot".
@@ -79,13 +110,15 @@ export async function chosen<const S extends Schema>(
   action: string,
   schema: S,
   rename: Rename,
-): Promise<ValuesOf<S>> {
+): Promise<{ readonly settled: ValuesOf<S>; readonly digests: Values }> {
   const options = given(schema, command.opts());
   const { config } = options;
   const { config: _, quiet: __, json: ___, [UNPREFIXED]: sizes = {}, ...others } = schema as Schema;
-  let values = options;
+  let values = options, digests: Values = {};
   if (typeof config === "string") {
-    const recorded = Object.entries(await readConfig(config, { ...others, ...sizes as Schema }, rename));
+    const found = await readConfig(config, { ...others, ...sizes as Schema }, rename);
+    const recorded = Object.entries(found.values);
+    ({ digests } = found);
     const isSize = ([name]: [string, unknown]) => Object.hasOwn(sizes, name);
     values = {
       ...Object.fromEntries(recorded.filter((entry) => !isSize(entry))),
@@ -102,5 +135,5 @@ export async function chosen<const S extends Schema>(
     if (!isSetting(entry) || !isRequired(entry) || values[name] !== undefined) continue;
     throw new InputError(`Cannot run ${command.name()} as ${termOf([name], entry)} is required`);
   }
-  return settle(action, schema, values);
+  return { settled: settle(action, schema, values), digests };
 }

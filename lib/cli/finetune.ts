@@ -1,5 +1,6 @@
 import { atMost, readTask, type Split, type Task, task } from "../data/mod.ts";
 import { benchmarkSettings, limitSetting, readTaskSettings, rowsFile, taskName } from "../data/settings.ts";
+import { abbreviated, digest } from "../digest.ts";
 import { InputError } from "../errors.ts";
 import { exists } from "../files.ts";
 import type { LanguageModel } from "../model/mod.ts";
@@ -40,7 +41,7 @@ import {
   run,
   start,
 } from "./command.ts";
-import { chosen, configSetting, recordOf, type Values } from "./config.ts";
+import { chosen, configSetting, recordOf, type Values, warnOfOtherData } from "./config.ts";
 import { outputOf, outputSettings } from "./output.ts";
 
 const { checkpoint: _, signal: __, ...finetuning } = finetuneSettings;
@@ -146,7 +147,7 @@ async function scoresOf(lm: LanguageModel, task: Task, split: Split) {
 }
 
 async function main(command: Command): Promise<void> {
-  const settled = await chosen(command, "fine-tune", settings, rename);
+  const { settled, digests } = await chosen(command, "fine-tune", settings, rename);
   const { task: name, words: givenWords, data: folder, trainExamples, testExamples, out } = settled;
   const { note, print, finish, watch } = outputOf(settled);
   const model = await modelFile(settled.model), isOwn = rowsFile.accepts(name);
@@ -181,6 +182,11 @@ async function main(command: Command): Promise<void> {
     : await task(name, { ...words !== undefined && { words }, ...folder !== undefined && { folder } });
   const isWhole = trainExamples === Infinity && testExamples === Infinity; // Then in its own order, as in a program.
   const data = isWhole ? whole : atMost(whole, { train: trainExamples, test: testExamples });
+  const own = {
+    [`model ${settled.model}`]: abbreviated(await modelDigest(lm)),
+    [`task ${name}`]: abbreviated(digest(whole)),
+  };
+  warnOfOtherData(settled.config, digests, own);
   const encoded = encodeTask(data, lm.tokenizer, lm.config.context);
   const resolved = { ...finetuneDefaults(lm.config), ...settled };
   const { rate, batch, dropout } = resolved;
@@ -201,7 +207,7 @@ async function main(command: Command): Promise<void> {
   const inputs = { run: "finetune", model: await modelDigest(lm), task: data, ...keyed };
   const runKey = {
     key: keys().keyOf({ ...inputs, saveEvery: undefined }),
-    settings: { run: "finetune", ...recordOf(asked) },
+    settings: { run: "finetune", ...recordOf(asked), digests: own },
   };
   if (file !== undefined) await stored(file, runKey.key); // It is of this run, or refused.
   const signal = interruptible();

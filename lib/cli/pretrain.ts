@@ -1,6 +1,7 @@
 import { atMost, checkCorpus, corpus, listCorpora, task } from "../data/mod.ts";
 import { limitSetting, taskName } from "../data/settings.ts";
 import { asRun } from "../engine/mod.ts";
+import { abbreviated, digest } from "../digest.ts";
 import { InputError, quoted } from "../errors.ts";
 import { checkWritable, exists } from "../files.ts";
 import { isRecord } from "../foreign.ts";
@@ -45,7 +46,7 @@ import {
   run,
   start,
 } from "./command.ts";
-import { chosen, configSetting, recordOf, type Values } from "./config.ts";
+import { chosen, configSetting, recordOf, type Values, warnOfOtherData } from "./config.ts";
 import { outputOf, outputSettings } from "./output.ts";
 
 const { checkpoint: _, signal: __, ...pretraining } = pretrainSettings;
@@ -127,16 +128,26 @@ export const command = addSections(
 /** The settings of a file; those next to a model, in this format or that of version 0.1, have other names. */
 function rename(settings: Values, refuse: (why: string) => never): Values {
   if ("trained" in settings) refuse("it is one run of a study, whose settings are in its study.json");
-  const { run: _, tokenizer: __, text: ___, preset, options, ...others } = settings;
+  const { run: _, tokenizer: __, text, preset, options, ...others } = settings;
   const size = isRecord(preset) ? preset : { preset }; // A recorded one has all sizes, one of your own a name.
   const training = isRecord(options) ? options : { options };
   const { vocabulary: ____, positions, ...all } = { ...size, ...others, ...training };
   const { kind, scale } = isRecord(positions) ? positions : { kind: positions };
-  return { ...all, positions: kind, ...scale !== undefined && { scale } };
+  const recorded = / sha256 (\w+)$/.exec(`${text}`)?.[1] ?? abbreviated(digest(text)); // A short text is there itself.
+  const digests = { [textOf(others["corpus"])]: recorded };
+  return {
+    ...all,
+    positions: kind,
+    ...scale !== undefined && { scale },
+    ...text !== undefined && { digests },
+  };
 }
 
+/** The name of a training text among the digests of data. */
+const textOf = (corpus: unknown) => `the text of corpus ${corpus}`;
+
 async function main(command: Command): Promise<void> {
-  const settled = await chosen(command, "pre-train", settings, rename);
+  const { settled, digests } = await chosen(command, "pre-train", settings, rename);
   const { out, half, seed, merges, updates, batch, dropout, saveEvery } = settled;
   const { note, print, finish, watch } = outputOf(settled);
   const { rate, schedule, warmup, decay, clip, trunk } = settled;
@@ -160,6 +171,9 @@ async function main(command: Command): Promise<void> {
   await using claimed = await claimOut(file); // Two names of models may share a record.
   await start(settled, note);
   const text = await corpus(settled.corpus);
+  if (settled.config !== undefined) {
+    warnOfOtherData(settled.config, digests, { [textOf(text.name)]: abbreviated(digest(text.train)) });
+  }
   const tokenizer = trainBpe(text.train, { merges });
   warnOfMerges(tokenizer, merges);
   const lm = gpt({ ...preset, positions: { ...preset.positions, kind: settled.positions } }, {

@@ -51,7 +51,7 @@ import {
   run,
   start,
 } from "./command.ts";
-import { configSetting, readConfig, recordOf, type Values } from "./config.ts";
+import { configSetting, readConfig, recordOf, type Values, warnOfOtherData } from "./config.ts";
 import { type Output, outputOf, outputSettings } from "./output.ts";
 import { jobScript, word } from "./slurm.ts";
 
@@ -222,7 +222,9 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   }
   const { preset: named, size = {}, backend, ...changes } = changed;
   const output = outputOf({ quiet, json });
-  const recorded = config === undefined ? {} : await readConfig(config, fileSettings, rename);
+  const { values: recorded, digests } = config === undefined
+    ? { values: {}, digests: {} }
+    : await readConfig(config, fileSettings, rename);
   const { workers, ...asked } = settleStudy(studies[name], recorded);
   const pretrained = changes.pretrained ?? asked.pretrained;
   if (pretrained !== undefined) {
@@ -257,6 +259,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   if (list) {
     await engine(backend, { threads: 1 }); // As a run has, for the estimate of its time.
     const outlook = await outlookOf(settings);
+    warnOfOtherData(config, digests, outlook.digests);
     output.finish({
       settings: recordOf(usedOf(study)),
       runs: outlook.runs.map((run) => ({ holder: null, ...run })),
@@ -269,6 +272,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     const script = jobScript({ name, args, tasks: slurm, workers, folder });
     await engine(backend, { threads: 1 });
     const outlook = await outlookOf(settings); // Downloads data, too, which a cluster's nodes may be unable to.
+    warnOfOtherData(config, digests, outlook.digests);
     await checkFolder(study.folder);
     const path = `${folder}/slurm.sh`;
     await writeAtomic(path, [script]);
@@ -287,7 +291,10 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
   // Before the first update there is nothing to save: Ctrl-C exits immediately.
   const announced = ablateAnnounced(
     { ...study, signal: controller.signal },
-    (outlook) => output.note(inWords(outlook, parallel, study.folder)),
+    (outlook) => {
+      warnOfOtherData(config, digests, outlook.digests);
+      output.note(inWords(outlook, parallel, study.folder));
+    },
   );
   const found = await output.watch(announced, () => {
     if (!isListening) interruptible(undefined, controller);

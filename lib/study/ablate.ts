@@ -269,7 +269,7 @@ async function writeStudy(
   const before = await stored<{ readonly runs?: string }>(path, key).catch(() => undefined); // Any other is replaced.
   if (before?.result.runs !== rows) {
     const seconds = runs.reduce((sum, { provenance }) => sum + provenance.seconds, 0);
-    await store(path, { key, settings: askedOf(study) }, { ...tables, runs: rows }, seconds);
+    await store(path, { key, settings: askedOf(study, plan.digests) }, { ...tables, runs: rows }, seconds);
   }
   const text = result.report, file = `${study.folder}/report.md`;
   if (await Deno.readTextFile(file).catch(() => "") !== text) await writeAtomic(file, [text]);

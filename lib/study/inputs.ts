@@ -8,7 +8,7 @@ import {
   type Task,
   task as loadTask,
 } from "../data/mod.ts";
-import { sha256 } from "../digest.ts";
+import { abbreviated, digest, sha256 } from "../digest.ts";
 import { dispose, positionRules, type Preset } from "../model/mod.ts";
 import { type Tokenizer, tokensOf, trainBpe } from "../text/mod.ts";
 import {
@@ -45,6 +45,7 @@ export async function tasksFor(study: StudySettings): Promise<{
   tasksOf(variant: StudySettings, seed: number): Record<"tasks" | "zeroShot", readonly Task[]>;
   readonly orders: ReadonlyMap<Task["test"], Uint32Array>;
   readonly clusters: ReadonlyMap<Task["test"], Uint32Array>;
+  readonly digests: Readonly<Record<string, string>>;
 }> {
   const nameOf = (task: string, words: number) => task === "imdb" ? `${task} ${words}` : task;
   const wholes = new Map<string, Task>();
@@ -54,6 +55,9 @@ export async function tasksFor(study: StudySettings): Promise<{
       wholes.set(nameOf(task, words), await loadTask(task, task === "imdb" ? { words } : {}));
     }));
   }
+  const own = [...study.tasks, ...study.zeroShot ?? []].flatMap((task) =>
+    typeof task === "string" ? [] : [[task.name, task] as const]
+  );
   const orders = new Map<Task["test"], Uint32Array>(), clusters = new Map<Task["test"], Uint32Array>();
   const scored = memo<Task>(), parts = memo<Task>();
   const partOf = (task: string | Task, variant: StudySettings, seed: number): Task => {
@@ -74,6 +78,9 @@ export async function tasksFor(study: StudySettings): Promise<{
   };
   return {
     ...{ orders, clusters },
+    digests: Object.fromEntries(
+      [...new Set([...wholes, ...own])].map(([name, whole]) => [`task ${name}`, abbreviated(digest(whole))]),
+    ),
     tasksOf: (variant, seed) => {
       const all = (tasks: StudySettings["tasks"] = []) => tasks.map((task) => partOf(task, variant, seed));
       return { tasks: all(variant.tasks), zeroShot: all(variant.zeroShot) };
@@ -155,6 +162,8 @@ interface Source {
   /** The corpus of pre-training, of whose held-out text a part chooses where pre-training is tuned. */
   readonly corpus?: Corpus;
   readonly validation: string;
+  /** Digests of its text, or of its models, by name. */
+  readonly digests: Readonly<Record<string, string>>;
   /** The index in the plan of its held-out text in windows of a context. */
   textOf(context: number): number;
   /** The included model with these positions. */
@@ -165,6 +174,7 @@ interface Source {
 export async function sourcesOf(study: StudySettings, isTuned: boolean): Promise<{
   readonly tokenizers: readonly Tokenizer[];
   readonly texts: readonly HeldoutText[];
+  readonly digests: Readonly<Record<string, string>>;
   sourceOf(variant: StudySettings): Source;
 }> {
   const tokenizers: Tokenizer[] = [], texts: HeldoutText[] = [];
@@ -192,7 +202,10 @@ export async function sourcesOf(study: StudySettings, isTuned: boolean): Promise
       if (isTuned) check(validation, context);
     }
   }
-  return { tokenizers, texts, sourceOf: (variant) => sources.get(nameOf(variant))! };
+  const digests = Object.fromEntries(
+    [...sources.values()].flatMap((source) => Object.entries(source.digests)),
+  );
+  return { tokenizers, texts, digests, sourceOf: (variant) => sources.get(nameOf(variant))! };
 }
 
 /** The window of the loss by position, if it is not the model's context. */
@@ -217,6 +230,7 @@ async function corpusSource(
   return {
     tokenizer: tokenizers.push(tokenizer) - 1,
     ...{ corpus, validation },
+    digests: { [`the text of corpus ${whole.name}`]: abbreviated(digest([whole.train, whole.heldout])) },
     textOf(context) {
       const at = byContext.get(context) ?? texts.push({ corpus, tokenizer, context, windows }) - 1;
       byContext.set(context, at);
@@ -264,6 +278,9 @@ async function includedSource(
   return {
     tokenizer: tokenizers.push(tokenizer) - 1,
     ...{ preset, validation: "", textOf: () => -1 },
+    digests: Object.fromEntries(
+      [...starts].map(([kind, { digest }]) => [`model ${name} with ${kind} positions`, abbreviated(digest)]),
+    ),
     start: ({ positions: { kind } }) => starts.get(kind)!,
   };
 }

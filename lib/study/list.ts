@@ -31,6 +31,8 @@ export interface StudyOutlook {
   readonly longest: number;
   /** Bytes of the models, and of the trunks that they leave, that are still to be written. */
   readonly bytes: number;
+  /** Digests of its texts, tasks and included models, by name. */
+  readonly digests: Readonly<Record<string, string>>;
 }
 
 /** Floating-point operations of an update by token and parameter: forward pass 2, backward pass 4. */
@@ -86,6 +88,7 @@ export async function outlookOfPlan(plan: Plan): Promise<StudyOutlook> {
     seconds: sum(left),
     longest: longestOf(plan, left),
     bytes: sum(open.map(({ bytes }) => bytes)),
+    digests: plan.digests,
   };
 }
 

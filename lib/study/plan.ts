@@ -167,6 +167,8 @@ export interface Plan {
   readonly orders: ReadonlyMap<Task["test"], Uint32Array>;
   /** The cluster of each test example. */
   readonly clusters: ReadonlyMap<Task["test"], Uint32Array>;
+  /** Digests of its texts, tasks and included models, by name. */
+  readonly digests: Readonly<Record<string, string>>;
 }
 
 /** The seed of tuning's first run; seeds of the arms are left out. */
@@ -186,7 +188,6 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       Object.entries(tunedSettings(study)).filter(([path]) => path.startsWith(`${group}.`)),
     ));
   const [readers, tuners] = [candidatesOf("pretrain"), candidatesOf("finetune")];
-  const others = study.tunedBy === undefined ? undefined : await searchesFor(study, study.tunedBy);
   const optionsOf = <Group extends "pretrain" | "finetune">(
     cell: Cell,
     group: Group,
@@ -195,7 +196,9 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
 
   const sources = await sourcesOf(study, readers.length > 1);
   const { tokenizers, texts, sourceOf } = sources;
-  const { tasksOf, orders, clusters } = await tasksFor(study);
+  const { tasksOf, orders, clusters, ...data } = await tasksFor(study);
+  const digests = { ...sources.digests, ...data.digests };
+  const others = study.tunedBy === undefined ? undefined : await searchesFor(study, digests, study.tunedBy);
   const cells = cellsOf(study, (variant) => sourceOf(variant).preset ?? variant.preset);
   const counted = memo<TaskCounts>(), keyed = memo<TaskInputs>(), swapped = memo<Task>();
   const countsOf = (task: Task, tokenizer: number, { context, variant }: Preset) => {
@@ -427,7 +430,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
         runs: runs.map((some) => [...some.values()]),
       })),
       tried: [...tried],
-      ...{ tokenizers, texts, orders, clusters },
+      ...{ tokenizers, texts, orders, clusters, digests },
     };
   };
 }

@@ -76,13 +76,18 @@ const pick = (settings: Readonly<Record<string, unknown>>): unknown =>
     ]),
   );
 
-/** A study's settings as its file has them: without what results do not depend on, tasks and corpus by name. */
-export function askedOf({ folder: _, saveEvery: __, ...study }: StudySettings): unknown {
+/** Digests of a study's texts, tasks and included models, by name. */
+type Digests = Readonly<Record<string, string>>;
+
+/**
+ * A study's settings as its file has them: without what results do not depend on, tasks and corpus by name and digest.
+ */
+export function askedOf({ folder: _, saveEvery: __, ...study }: StudySettings, digests: Digests): unknown {
   const names = (tasks: StudySettings["tasks"]) =>
     tasks.map((task) => typeof task === "string" ? task : task.name);
   const corpus = typeof study.corpus === "string" ? study.corpus : study.corpus.name;
   const zeroShot = study.zeroShot && { zeroShot: names(study.zeroShot) };
-  return keys().summaryOf(usedOf({ ...study, corpus, tasks: names(study.tasks), ...zeroShot }));
+  return keys().summaryOf(usedOf({ ...study, corpus, tasks: names(study.tasks), ...zeroShot, digests }));
 }
 
 /** Settings of the models that a study trains, which those that are pre-trained already do not have. */
@@ -118,6 +123,7 @@ function fixedIn(settings: Readonly<Record<string, unknown>>): Map<string, unkno
 /** Returns a function that finds, for an arm of a study, what another study tried, in the order of its candidates. */
 export async function searchesFor(
   study: StudySettings,
+  digests: Digests,
   folder: string,
 ): Promise<(task: string | undefined, levels: Levels, arm: string) => readonly Tried[]> {
   const { found: { tried, choices, study: theirStudy }, settings } = await foundIn(folder);
@@ -126,10 +132,16 @@ export async function searchesFor(
   };
   if (tried.length === 0) return refuse("it tuned nothing");
   if (tried.filter(({ isChosen }) => isChosen).length < choices) return refuse("its tuning is not finished");
-  const asked = askedOf(study) as Readonly<Record<string, unknown>>;
+  const asked = askedOf(study, digests) as Readonly<Record<string, unknown>>;
   const [fixed, own] = [settings, asked].map(fixedIn) as [Map<string, unknown>, Map<string, unknown>];
   for (const path of new Set([...fixed.keys(), ...own.keys()])) {
     const [theirs, ours] = [fixed.get(path), own.get(path)];
+    if (path.startsWith("digests.")) {
+      if (theirs === undefined || ours === undefined || theirs === ours) continue; // Older studies have none.
+      return refuse(
+        `${path.slice("digests.".length)} is not what it was: its SHA-256 is ${ours}, not ${theirs}`,
+      );
+    }
     if (digest(theirs) !== digest(ours)) {
       return refuse(`its ${path} is ${quoted(theirs)}, not ${quoted(ours)}`);
     }

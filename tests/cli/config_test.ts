@@ -87,22 +87,26 @@ Deno.test("the studies in data/studies can be repeated from their files, if thei
   for (const { name, isDirectory } of Deno.readDirSync(`${root}data/studies`)) {
     if (!isDirectory) continue;
     const path = `${root}data/studies/${name}/study.json`;
-    const { settings } = JSON.parse(await Deno.readTextFile(path), (_, value) => value ?? Infinity);
+    const { settings: { digests: _, ...settings } } = JSON.parse(
+      await Deno.readTextFile(path),
+      (_, value) => value ?? Infinity,
+    );
     const gone = settings.tasks.find((name: string) => listTasks().every((task) => task.name !== name));
     if (gone !== undefined) {
       const message = new RegExp(`^Cannot use .* with tasks "${gone}" as it must be one of imdb, `);
       await assertRefused(() => readConfig(path, studySettings, (values) => values), message);
       continue;
     }
-    const found = settleStudy(studies.ablate, await readConfig(path, studySettings, (values) => values));
-    const { folder: _, saveEvery: __, ...asked } = found;
+    const { values } = await readConfig(path, studySettings, (values) => values);
+    const found = settleStudy(studies.ablate, values);
+    const { folder: __, saveEvery: ___, ...asked } = found;
     const added = { keep: "last", lambdaSchedule: "constant", adaptEpochs: 0 }; // Which older files do not say, nor the following.
     const finetune = { ...added, ...settings.finetune };
     const { sample, margins } = studies.ablate;
     assertEquals(usedOf(asked), { sample, margins, ...settings, finetune });
     if (name !== "ablate") continue;
     assertEquals({ ...found, folder: "" }, { ...settleStudy(studies.ablate, {}), folder: "" });
-    const other = settleStudy(studies.compare, await readConfig(path, studySettings, (values) => values));
+    const other = settleStudy(studies.compare, values);
     assertEquals({ ...other, folder: "" }, { ...found, folder: "" }, "with another command's defaults");
   }
 });
@@ -276,4 +280,61 @@ Deno.test("what neither an option nor the file has is asked for by its option", 
   assertEquals([code, err], [2, "Cannot run deno task pretrain as --out <file> is required"]);
   const tune = await run("finetune", "--config", await file("half", { model: "mini" }));
   assertEquals(tune.err, "Cannot run deno task finetune as --task <name> is required");
+});
+
+Deno.test("a record whose text, model or task is another one now is repeated with a warning", async () => {
+  const corpus = `${folder}/changed.txt`, own = `${folder}/changed`, weather = `${folder}/weather.txt`;
+  const path = (name: string) => `${folder}/${name}.safetensors`;
+  await Deno.copyFile(weather, corpus);
+  const rows = `${folder}/rows.csv`;
+  const row = (i: number) => `sun ${i},${i % 2 ? "warm" : "cold"}\n`;
+  const task = `text,label\n${Array.from({ length: 30 }, (_, i) => row(i)).join("")}`;
+  await Deno.writeTextFile(rows, task);
+  const small = short.map((arg) => arg === weather ? corpus : arg);
+  const all = [
+    ["pretrain", ["--out", path("first"), ...small, "--updates", "2", "--batch", "2"]],
+    ["finetune", ["--model", path("first"), "--task", rows, "--epochs", "1", "--out", path("tuned")]],
+    ["ablate", [
+      ...["--tasks", "kind", "--seeds", "1", "--positions", "none", "--lambda", "0", ...small],
+      ...["--pretrain-updates", "3", "--train-examples", "16", "--test-examples", "16", "--folder", own],
+    ]],
+  ] as const;
+  for (const [name, args] of all) {
+    const { code, err } = await run(name, ...args);
+    assertEquals(code, 0, err);
+  }
+  const warningsOf = async (name: string, ...args: string[]) => {
+    const { code, err } = await run(name, ...args);
+    assertEquals(code, 0, err);
+    return err.split("\n").filter((line) => / records: its SHA-256 is \w{16}, not \w{16}$/.test(line))
+      .map((line) => line.replace(/ is not what .*/, ""));
+  };
+  const repeat = async () => [
+    ...await warningsOf("pretrain", "--config", path("first"), "--out", path("again")),
+    ...await warningsOf("finetune", "--config", path("tuned"), "--out", path("again-tuned")),
+    ...await warningsOf("ablate", "--config", `${own}/study.json`, "--folder", own, "--list"),
+  ];
+  assertEquals(await repeat(), []);
+  for (const name of ["again", "again-tuned"]) {
+    for (const file of [path(name), `${folder}/${name}.json`]) await Deno.remove(file);
+  }
+  await Deno.writeTextFile(corpus, `the sun is cold.\n${await Deno.readTextFile(weather)}`);
+  await Deno.writeTextFile(rows, `${task}the rain,cold\n`);
+  await Deno.remove(path("first")); // Its record stays, of the text before.
+  const record = await Deno.readTextFile(`${folder}/first.json`);
+  await Deno.remove(`${folder}/first.json`);
+  const { code, err } = await run("pretrain", ...all[0][1], "--seed", "3");
+  assertEquals(code, 0, err);
+  await Deno.writeTextFile(`${folder}/first.json`, record);
+  assertEquals(await repeat(), [
+    `Warning: the text of corpus ${corpus}`,
+    `Warning: model ${path("first")}`,
+    `Warning: task ${rows}`,
+    `Warning: the text of corpus ${corpus}`,
+  ]);
+  assertEquals(
+    await warningsOf("pretrain", "--config", path("first"), "--out", path("more"), "--corpus", weather),
+    [],
+    "a text that an option names",
+  );
 });

@@ -510,6 +510,14 @@ Deno.test("each arm chooses its settings on validation, with seeds of its own, a
       [{ finetune: { epochs: 7 } }, /chose as its finetune\.epochs is \d, not 7$/],
       [{ trainExamples: 23 }, /chose as its trainExamples is 24, not 23$/],
       [{ tasks: [{ ...small.tasks[0] as Task, name: "sea" }] }, /its tasks are \["sky"\], without "sea"$/],
+      [
+        { tasks: [{ ...small.tasks[0] as Task, validation: (small.tasks[0] as Task).test } as Task] },
+        /chose as task sky is not what it was: its SHA-256 is \w{16}, not \w{16}$/,
+      ],
+      [
+        { corpus: { ...corpus, train: `${corpus.train} sun` } },
+        /chose as the text of corpus weather is not what it was/,
+      ],
       [{ tunedBy: `${folder}/none` }, /as it has no study\.json/],
       [{ tunedBy: "data/studies/ablate" }, /as it tuned nothing$/],
     ];
