@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import { checkCorpus } from "../data/mod.ts";
 import { taskName } from "../data/settings.ts";
-import { table } from "../arquero.ts";
 import { holderName } from "../claim.ts";
 import { backend as engine, type BackendName } from "../engine/mod.ts";
 import { InputError } from "../errors.ts";
@@ -21,14 +20,12 @@ import {
 import { duration } from "../show/mod.ts";
 import {
   ablateAnnounced,
-  type ArmScore,
   checkFolder,
   outlookOf,
   rowsOf,
   type RunState,
   smoke,
   studies,
-  type Study,
   type StudyOptions,
   type StudyOutlook,
   usedOf,
@@ -111,13 +108,9 @@ const fileSettings = {
 /** The settings of a study's command. */
 export function settingsFor(name: keyof typeof studies) {
   const defaults = studies[name];
-  const { preset: _, mainContrasts: __, ...inherited } = withDefaults(fileSettings, defaults);
+  const { preset: _, mainContrasts: __, smoke, ...inherited } = withDefaults(fileSettings, defaults);
   return {
-    smoke: {
-      ...flag,
-      about: "a one-minute test that everything works; its results are meaningless",
-      default: false,
-    },
+    smoke: { ...flag, about: smoke.about, default: false },
     list: { ...flag, about: "list which runs are done, running and pending; start none", default: false },
     slurm: {
       ...whole({ from: 1, to: 1000 }), // By default Slurm takes 1,001.
@@ -206,7 +199,7 @@ function asOption<T>(setting: Setting<T>, values: Values): T {
 
 async function main(name: keyof typeof studies, options: Record<string, unknown>): Promise<void> {
   const own = given(settingsFor(name), options) as Given;
-  const { smoke: isSmoke, list, slurm, csv, config, quiet = false, json = false, ...changed } = own;
+  const { smoke: isSmall, list, slurm, csv, config, quiet = false, json = false, ...changed } = own;
   if (slurm !== undefined && list) {
     throw new InputError("Cannot use --slurm with --list as a list starts no runs: leave one of them out");
   }
@@ -245,6 +238,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
       );
     }
   }
+  const isSmoke = isSmall ?? asked.smoke;
   const base = isSmoke ? smoke(asked) : asked;
   const settled = settleStudy(base, {
     ...workers !== undefined && { workers },
@@ -308,7 +302,7 @@ async function main(name: keyof typeof studies, options: Record<string, unknown>
     return interrupted("Stopped before the end: the same command resumes from here");
   }
   if (csv !== undefined) await writeAtomic(csv, [found.runs.toCSV()]);
-  output.print(`\n${isSmoke ? smokeReport(found) : found.report}`);
+  output.print(`\n${found.report}`);
   const { complete, failures, runs, tuning, scores, mainContrasts, effects } = found;
   output.finish({
     ...isSmoke && { smoke: "a test that everything works: its numbers mean nothing" },
@@ -333,18 +327,6 @@ function noteSmall(asked: StudyOptions, study: StudyOptions, { note }: Output): 
     })
   );
   if (changed.length > 0) note(`Smoke test: ${changed.join("; ")}`);
-}
-
-/** What a test of everything prints: scores without intervals, which would look like findings. */
-function smokeReport({ scores }: Study): string {
-  const mean = ({ values }: ArmScore) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  return "**A test that everything works**: models of this size, after a few updates, have scores that mean nothing.\n\n" +
-    table({
-      task: scores.map(({ where }) => where),
-      arm: scores.map(({ name }) => name),
-      unit: scores.map(({ unit }) => unit),
-      score: scores.map((score) => mean(score).toFixed(2)),
-    }).toMarkdown();
 }
 
 /** What a study is about to take, in words. */

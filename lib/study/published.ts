@@ -64,7 +64,7 @@ async function foundIn(
 const factors = Object.fromEntries(
   [
     ...["models", "positions", "lambda", "transfer", "vary", "tune", "tunePer", "tuneAt", "tunedBy"] as const,
-    ...["margins", "mainContrasts", "pretrained", "trainExamples"] as const,
+    ...["margins", "mainContrasts", "pretrained", "trainExamples", "smoke"] as const,
   ].map((name) => [name, studySettings[name]]),
 );
 

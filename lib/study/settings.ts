@@ -16,6 +16,7 @@ import {
 import { presetSettings } from "../model/settings.ts";
 import {
   checked,
+  flag,
   isPlain,
   type Kind,
   list,
@@ -128,6 +129,8 @@ export interface StudySettings {
    * other seeds. All other settings are the same. Default: none.
    */
   readonly tunedBy?: string;
+  /** Whether it is a test that everything works, as {@linkcode smoke} makes one: its results say that they mean nothing. */
+  readonly smoke?: boolean;
   /**
    * An included pre-trained model from which every arm starts, instead of pre-training its own. Size, merges and corpus
    * are then the model's, and seeds differ in fine-tuning only. Default: none.
@@ -270,6 +273,11 @@ export const studySettings = {
     unit: "factor=value,…",
     otherwise: "all levels",
   },
+  smoke: {
+    ...flag,
+    about: "a one-minute test that everything works; its results are meaningless",
+    otherwise: "no",
+  },
   tunedBy: {
     ...text,
     about: "folder of a finished study whose choices are used instead of a search",
@@ -367,6 +375,7 @@ const noFactors = [
     "seeds",
     "tune",
     "tunedBy",
+    "smoke",
     "folder",
     "saveEvery",
     "workers",
@@ -696,6 +705,7 @@ export function smoke(study: StudyChanges): StudySettings {
     ...settled.tune && { tune: { ...settled.tune, ...Object.fromEntries(tried) } },
     corpus: ablation.corpus,
     seeds: FEW,
+    smoke: true,
     folder: `${settled.folder.replace(/studies(?=\/[^/]*$)/, "results")}-smoke`, // Not among published studies.
   });
 }

@@ -59,7 +59,7 @@ export interface Study {
    * A row per run, and one per zero-shot evaluation, with full precision: a column for each factor, then seed, task,
    * measure, score with its 95 % interval over examples, validation score, majority baseline (of held-out text the
    * unigram baseline), whether it is stuck there, loss in nats, updates, batch, tokens, FLOPs, seconds, and a column for
-   * each setting that was tuned. What does not apply is null. `study.runs.toCSV()` is a file for any other program.
+   * each setting that was tuned, and in a smoke test `smoke`. What does not apply is null. `study.runs.toCSV()` is a file for any other program.
    */
   readonly runs: ColumnTable;
   /** What tuning tried: a row per arm and setting with its mean validation score (null if a run diverged), and whether
@@ -243,7 +243,7 @@ export function studyOf(found: Found): Study {
       "score, % [95 %]": tasks.map((row) => formatEstimate(row)),
     }),
     differences: effectsTable(effects),
-    findings: [
+    findings: study.smoke ? [SMOKE] : [
       ...main.effects.map(({ name, sentence }) => `${name}: ${sentence}`),
       ...effects.map(({ sentence }) => sentence),
     ],
@@ -255,7 +255,26 @@ export function studyOf(found: Found): Study {
         : curvesOf(all, factors, factor, options),
     byPosition: (factor, options = {}) => positionCurves(pretrained, factors, factor, options),
   };
-  return { ...withoutReport, report: reportOf(withoutReport, found, [...textArms, ...taskArms], factors) };
+  const report = study.smoke
+    ? smokeReport(withoutReport)
+    : reportOf(withoutReport, found, [...textArms, ...taskArms], factors);
+  return { ...withoutReport, report };
+}
+
+/** What a test that everything works says instead of findings. */
+const SMOKE =
+  "**A test that everything works**: models of this size, after a few updates, have scores that mean nothing.";
+
+/** The report of such a test: scores without intervals, which would look like findings. */
+function smokeReport({ scores }: Pick<Study, "scores">): string {
+  const mean = ({ values }: ArmScore) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const rows = table({
+    task: scores.map(({ where }) => where),
+    arm: scores.map(({ name }) => name),
+    unit: scores.map(({ unit }) => unit),
+    score: scores.map((score) => mean(score).toFixed(2)),
+  });
+  return `${SMOKE}\n\n${rows.toMarkdown()}`;
 }
 
 const isOnText = ({ levels }: Score): boolean => levels["task"] === TEXT;
@@ -392,6 +411,7 @@ function runsTable(scores: readonly RunScore[], { study, pretrained }: Found): C
       ...{ examples: row.examples, loss: isText ? heldout?.loss : row.loss },
       ...!isZeroShot && trained,
       ...tuned,
+      smoke: study.smoke,
     } as Readonly<Record<string, unknown>>;
   });
   const columns = [
@@ -410,6 +430,7 @@ function runsTable(scores: readonly RunScore[], { study, pretrained }: Found): C
       "loss",
     ],
     ...["updates", "batch", "tokens", "flops", "seconds", ...Object.keys(tunedSettings(study))],
+    ...study.smoke ? ["smoke"] : [],
   ];
   return table(Object.fromEntries(columns.map((name) => [name, rows.map((row) => row[name] ?? null)])));
 }

@@ -2,7 +2,7 @@
 import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
 import { digest, sha256 } from "../../lib/digest.ts";
-import { ablate, openStudy, type Study, type StudyOptions } from "../../lib/study/mod.ts";
+import { ablate, openStudy, smoke, studies, type Study, type StudyOptions } from "../../lib/study/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 import { sky, weather, words } from "./weather.ts";
 
@@ -85,6 +85,29 @@ Deno.test("a study opens as it was found, without its data, to the letter of its
   const alone = await changed(() => ({}));
   assertEquals(said(await openStudy(alone)), said(made));
   assertEquals((await openStudy(alone)).report, await Deno.readTextFile(`${folder}/report.md`));
+});
+
+Deno.test("a smoke test says in each of its files that its numbers mean nothing, and so does its copy", async () => {
+  const small = smoke({ ...studies.ablate, ...weather, tasks: [], seeds: 1 }), own = `${root}/small`;
+  const study = await ablate({
+    ...small,
+    ...weather,
+    positions: ["none"],
+    lambda: [0],
+    tasks: [],
+    folder: own,
+  });
+  const sentence = /^\*\*A test that everything works\*\*: .* have scores that mean nothing\.\n/;
+  for (const { report, findings, runs } of [study, await openStudy(own)]) {
+    assert(sentence.test(report) && !/\[-?\d/.test(report), report);
+    assertEquals([findings.length, sentence.test(`${findings[0]}\n`)], [1, true]);
+    const [names, first] = runs.toCSV().split("\n").map((line) => line.split(","));
+    assertEquals([names!.at(-1), first!.at(-1)], ["smoke", "true"]);
+  }
+  const { settings, result } = JSON.parse(await Deno.readTextFile(`${own}/study.json`));
+  assertEquals([settings.smoke, result.findings], [true, [...study.findings]]);
+  assertEquals(await Deno.readTextFile(`${own}/report.md`), study.report);
+  assertEquals(made.runs.columnNames().includes("smoke"), false);
 });
 
 Deno.test("a study that was changed, or is none, is refused with what is wrong", async () => {

@@ -34,7 +34,7 @@ export function sky(train: Task["train"], validation: Task["validation"], test: 
   } as Task;
 }
 
-const tiny = smoke(studies.ablate);
+const { smoke: _, ...tiny } = smoke(studies.ablate);
 
 /** A study of it, less the task. */
 export const weather: StudySettings = {
