@@ -51,7 +51,7 @@ export interface StudyRecord {
   readonly record?: TrainingRecord;
 }
 
-/** Minimum cost of a study, in tokens × parameters, for which starting other processes pays off. */
+/** Minimum cost of a study, in multiplications by a parameter, for which starting other processes pays off. */
 const MIN_PARALLEL_COST = 1e11;
 
 /**

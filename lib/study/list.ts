@@ -35,7 +35,7 @@ export interface StudyOutlook {
   readonly digests: Readonly<Record<string, string>>;
 }
 
-/** Floating-point operations of an update by token and parameter: forward pass 2, backward pass 4. */
+/** Floating-point operations of an update by multiplication in its forward pass: 2 there, 4 in the backward pass. */
 const OPERATIONS = 6;
 
 /** Numbers of a trunk's file by parameter: itself and two moments. */

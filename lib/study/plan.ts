@@ -10,6 +10,7 @@ import {
   keyedOptions,
   type Keys,
   keys,
+  MASKED_SHARE,
   type NgramBaselines,
   ngramBaselines,
   type RunInputs,
@@ -78,6 +79,8 @@ export interface PlannedRun {
   readonly preset: Preset;
   /** Number of tokens of its training. */
   readonly tokens: number;
+  /** Multiplications by a parameter in the forward passes of its training. */
+  readonly products: number;
   /** Share of its updates that another run makes: the previous one on its trunk. Default: 0. */
   readonly shared?: number;
   /** Number of the model's parameters. */
@@ -134,7 +137,7 @@ export interface PlannedFinetune extends PlannedRun, Pick<TaskCounts, "texts" | 
 export type Run = PlannedPretrain | PlannedFinetune;
 
 /** A run that cannot start before validation has chosen its settings. */
-export type OpenRun = Pick<PlannedRun, "name" | "tokens" | "parameters" | "shared">;
+export type OpenRun = Pick<PlannedRun, "name" | "products" | "parameters" | "shared">;
 
 /** A choice by validation between settings. */
 export interface Choice {
@@ -243,7 +246,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
         runKeys,
         trainingInputs,
         { ...evaluation, zeroShot: zeroShotInputs },
-        options.updates * options.batch * preset.context,
+        pretrainedTokens(preset, options),
       ),
       arms: [{ ...cell.levels, lambda: null, transfer: null }],
       inputs: { preset, seed, corpus, options },
@@ -284,7 +287,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
           width: preset.variant === "paper" ? longest : undefined, // Number of positions in the softmax.
         },
         isTuning ? { task: choosing } : { task: scoring, validation: task.validation },
-        trainedTokens(asked, tokens),
+        finetunedTokens({ ...asked, lambda }, tokens),
       ),
       arms: [cell.levels],
       inputs,
@@ -335,9 +338,9 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       choices.set(id, choice);
       return chosen.get(id);
     };
-    const postpone = (name: string, { preset, study }: Cell, tokens: number, branch?: Branch) => {
+    const postpone = (name: string, { preset, study }: Cell, tokens: Tokens, branch?: Branch) => {
       const { tokenizer } = sourceOf(study);
-      open.set(name, { name, tokens, parameters: sizeOf(preset, tokenizers[tokenizer]!.size), ...branch });
+      open.set(name, { name, ...workOf(preset, tokenizers[tokenizer]!.size, tokens), ...branch });
     };
 
     /** The search on a task of an arm whose pre-training is searched first. */
@@ -351,7 +354,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
           postpone(
             `${task.name} ${labelOf(cell)} ${i + 1} of ${tuners.length}, seed ${seed}`,
             cell,
-            trainedTokens(options, tokens),
+            finetunedTokens({ ...options, lambda: cell.lambda }, tokens),
           );
         }
       });
@@ -390,14 +393,14 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       for (const { cell, reader, startOf, tuned } of arms) {
         const run = reader && pretraining(cell, seed, reader, false);
         if (run) add(run);
-        const { updates, batch } = cell.study.pretrain;
+        const { updates } = cell.study.pretrain;
         if (!reader) {
           const per = sharedBy(cell.levels); // Arms with the same choice have the same trunk, whichever is chosen.
           const trunk = per && pretraining(cell, seed, readers[0]!, false)?.trunk;
           postpone(
             `pretrain ${labelOf(cell, { lambda: null, transfer: null })}, seed ${seed}`,
             cell,
-            updates * batch * cell.preset.context,
+            pretrainedTokens(cell.preset, cell.study.pretrain),
             trunk === undefined ? undefined : { trunk: JSON.stringify([trunk, per]), updates },
           );
         }
@@ -410,7 +413,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
             postpone(
               `${task.name} ${labelOf(cell)}, seed ${seed}`,
               cell,
-              trainedTokens(cell.study.finetune, tokens),
+              finetunedTokens({ ...cell.study.finetune, lambda: cell.lambda }, tokens),
             );
           }
         });
@@ -466,9 +469,28 @@ function checkFinetuning(task: Task, options: StudySettings["finetune"]): void {
   }
 }
 
-/** Number of tokens of fine-tuning, and of what precedes it, on training examples of so many. */
-function trainedTokens({ epochs, adaptEpochs }: StudySettings["finetune"], tokens: number): number {
-  return (adaptEpochs + epochs) * tokens;
+/** Tokens that a training reads, and those of them of which it predicts the next, or the original. */
+interface Tokens {
+  readonly read: number;
+  readonly predicted: number;
+}
+
+function pretrainedTokens(preset: Preset, { updates, batch }: StudySettings["pretrain"]): Tokens {
+  const read = updates * batch * preset.context;
+  return { read, predicted: architectureOf(preset).causal ? read : MASKED_SHARE * read };
+}
+
+/** The epochs of fine-tuning and those of L1 alone before it, in which λ has no part. */
+function finetunedTokens(
+  { epochs, adaptEpochs, lambda }: Pick<StudySettings["finetune"], "epochs" | "adaptEpochs"> & {
+    readonly lambda: number;
+  },
+  epoch: number,
+): Tokens {
+  return {
+    read: (adaptEpochs + epochs) * epoch,
+    predicted: (adaptEpochs + (lambda > 0 ? epochs : 0)) * epoch,
+  };
 }
 
 /** A combination of the levels of all factors. */
@@ -560,17 +582,17 @@ function planned(
   { keyOf, summaryOf }: Keys,
   trainingInputs: RunInputs,
   evaluationInputs: RunInputs,
-  tokens: number,
+  tokens: Tokens,
 ): Omit<PlannedRun, "arms"> {
   const trained = keyOf(trainingInputs);
   const key = keyOf({ trained, ...evaluationInputs });
   return {
     ...run,
-    ...{ name: file, file, trained, key, preset, tokens },
+    ...{ name: file, file, trained, key, preset, tokens: tokens.read },
     path: `${folder}/${file}-${abbreviated(trained)}`,
     result: `${folder}/${file}-${abbreviated(key)}.json`,
     settings: { trained, ...summaryOf({ ...trainingInputs, asked: evaluationInputs }) as object },
-    parameters: sizeOf(preset, vocabulary),
+    ...workOf(preset, vocabulary, tokens),
   };
 }
 
@@ -632,18 +654,23 @@ export function dependenciesOf(runs: Plan["runs"]): Dependencies[] {
   }));
 }
 
-/** Number of a model's parameters. */
-function sizeOf(preset: Preset, vocabulary: number): number {
-  return totalSize(shapes({ ...preset, vocabulary }).values());
+/**
+ * A model's parameters, and how many multiplications by them a training takes. The token embedding is looked up; it
+ * multiplies where tokens are predicted only.
+ */
+function workOf(preset: Preset, vocabulary: number, { read, predicted }: Tokens) {
+  const all = shapes({ ...preset, vocabulary }), parameters = totalSize(all.values());
+  const embedding = totalSize([all.get("tokens_embed.weight")!]);
+  return { parameters, products: (parameters - embedding) * read + embedding * predicted };
 }
 
 /**
- * Cost of what a run makes itself, in tokens × parameters: the unit of progress.
+ * Cost of what a run makes itself, in multiplications by a parameter: the unit of progress.
  *
  * @param until Completed share of its updates. Default: all.
  */
-export const costOf = ({ tokens, parameters, shared = 0 }: OpenRun, until = 1): number =>
-  tokens * parameters * Math.max(0, until - shared);
+export const costOf = ({ products, shared = 0 }: OpenRun, until = 1): number =>
+  products * Math.max(0, until - shared);
 
 /** The file of a run's model. */
 export const modelOf = ({ path }: PlannedRun): string => `${path}.safetensors`;

@@ -26,7 +26,7 @@ export interface TrainingBudget {
   readonly examples?: number;
   /** Number of tokens, without padding; absent in studies of version 0.1, as are the following. */
   readonly tokens?: number;
-  /** Floating-point operations, estimated as 6 per token and parameter. */
+  /** Floating-point operations, estimated as 6 per multiplication by a parameter: 2 forward, 4 backward. Attention is left out. */
   readonly flops?: number;
   /** Seconds of training and evaluation. */
   readonly seconds?: number;
@@ -228,11 +228,11 @@ export async function finetunedRows(run: PlannedFinetune, plan: Plan): Promise<F
 
 /** What a study says of each run. */
 function runOf(
-  { seed, tuned, tokens, parameters }: Run,
+  { seed, tuned, tokens, products }: Run,
   { updates, batch, examples }: TrainingBudget,
   seconds: number,
 ): Required<Pick<StudyRun, "seed" | "tuned" | "trained">> {
-  const done = { tokens, flops: 6 * tokens * parameters, seconds };
+  const done = { tokens, flops: 6 * products, seconds };
   return {
     ...{ seed, tuned },
     trained: { updates, batch, ...examples !== undefined && { examples }, ...done },

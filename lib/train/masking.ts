@@ -2,7 +2,7 @@ import { keyOf, permutation, uniforms } from "../engine/mod.ts";
 import type { Batch } from "./objectives.ts";
 
 /** Share of a sequence's tokens to predict (Devlin et al. 2018, §3.1). */
-const SHARE = 0.15;
+export const MASKED_SHARE = 0.15;
 /** Share of these that is replaced by the mask; and by the mask or a random token. */
 const [MASKED, CHANGED] = [0.8, 0.9];
 
@@ -21,7 +21,9 @@ export function masked({ ids, lengths }: Batch, vocabulary: number, seed: number
   const T = ids.length / lengths.length;
   const positions = [...lengths].flatMap((length, n) => {
     const order = permutation(keyOf(seed, "masked", update, n), length);
-    return [...order.subarray(0, Math.max(1, Math.round(SHARE * length))).sort()].map((t) => n * T + t);
+    return [...order.subarray(0, Math.max(1, Math.round(MASKED_SHARE * length))).sort()].map((t) =>
+      n * T + t
+    );
   });
   const draws = uniforms(keyOf(seed, "mask", update), 2 * positions.length);
   const input = ids.slice();

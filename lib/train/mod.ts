@@ -68,7 +68,7 @@ export {
 export { type Keys, keys, type RunInputs } from "./key.ts";
 export { kneserNey } from "./kneserney.ts";
 export { type Job, train, type Training, type TrainingRecord } from "./loop.ts";
-export { masked } from "./masking.ts";
+export { masked, MASKED_SHARE } from "./masking.ts";
 export { type NgramBaselines, ngramBaselines, type NgramOptions } from "./ngram.ts";
 export {
   type Batch,

@@ -97,8 +97,8 @@ Deno.test("a study waits for a run that another process has, and carries it out 
     assertEquals(seen, [
       "waiting for 1 of other processes",
       "pretrain-learned-seed1",
+      "sky-learned-lambda0.5-seed1", // The longest first.
       "sky-learned-lambda0-seed1",
-      "sky-learned-lambda0.5-seed1",
     ]);
     assertEquals((await run).complete, true);
   }));
