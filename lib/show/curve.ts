@@ -102,19 +102,28 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
   const styles = armStyles(full.map(({ arm }) => arm));
   const drawn = full.map(({ name, x, y, means }, i) => {
     const points = y.filter((at) => typeof at !== "number").some(hasInterval) ? y : []; // Without intervals there is no band.
-    const reduce = (values: readonly number[]) =>
-      downsample([values], 1, Math.ceil(values.length / MAX_POINTS))[0]!;
+    const reduce = (values: readonly number[]) => downsample([values], 1, blockOf(values))[0]!;
+    const all = reduce(x);
     const ends = (end: "low" | "high") =>
       reduce(points.map((at) => typeof at === "number" ? NaN : at[end] ?? NaN));
     return {
       name,
-      x: reduce(x),
+      x: reduce(x.map((at, i) => Number.isFinite(means[i]) ? at : NaN)).map((at, i) =>
+        Number.isFinite(at) ? at : all[i]!
+      ), // Of the points that are averaged.
       y: reduce(means),
       low: ends("low"),
       high: ends("high"),
       style: styles[i]!,
     };
   });
+  const blocks = full.map(({ x }) => blockOf(x)), most = Math.max(...blocks);
+  const notes = [
+    ...left ? ["without what is at 0, which a logarithmic axis does not have"] : [],
+    ...most > 1
+      ? [`each point is the mean of ${blocks.every((size) => size === most) ? "" : "up to "}${most}`]
+      : [],
+  ];
   const height = 470;
   const all = drawn.flatMap(({ y, low, high }) => [...y, ...low, ...high]).filter(Number.isFinite);
   const [bottom, top] = [Math.min(...all), Math.max(...all)];
@@ -162,7 +171,7 @@ export function curve(lines: readonly Series[], options: CurveOptions): Figure {
     layout(text, {
       height,
       right: textWidth(labels.map(({ text }) => text)) + 24,
-      ...left && { subtitle: "without what is at 0, which a logarithmic axis does not have" },
+      ...notes.length > 0 && { subtitle: notes.join("; ") },
       ...log && { xaxis: { type: "log", ...logTicks(drawn.flatMap(({ x }) => x)), separatethousands: true } },
       yaxis: {
         range: [roundTo(range[0]), roundTo(range[1])],
@@ -208,6 +217,9 @@ function logTicks(
   if (places.length === 0 || places.at(-1)! >= 0.1) return { tickvals: places };
   return { tickvals: places, ticktext: places.map((at) => at.toExponential()) };
 }
+
+/** Number of points of a series that are drawn as one. */
+const blockOf = ({ length }: readonly number[]): number => Math.ceil(length / MAX_POINTS);
 
 const meanOf = (at: number | PointEstimate): number => typeof at === "number" ? at : at.mean;
 

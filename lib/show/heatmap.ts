@@ -107,6 +107,7 @@ export function heatmap(
       colorbar: bar,
     }],
     layout(labels, {
+      ...averaged(high, wide),
       height: height + 110,
       left: 100,
       right: 150,
@@ -143,6 +144,12 @@ export function heatmap(
       ],
     },
   );
+}
+
+/** What a matrix of more cells than are drawn says of them. */
+function averaged(high: number, wide: number): { subtitle?: string } {
+  const [down, across] = [high, wide].map((count) => Math.ceil(count / MAX_CELLS));
+  return down! * across! > 1 ? { subtitle: `each cell drawn is the mean of ${down} × ${across}` } : {};
 }
 
 /** The colour bar. */
@@ -229,7 +236,7 @@ export function heatmaps(panels: readonly HeatmapPanel[], options: HeatmapOption
     ? 20 + Math.ceil(textWidth(columns.map((name) => wrapText(name, 40))) * SMALL / SIZE)
     : 40;
   const left = rows ? 60 + Math.ceil(textWidth(rows) * SMALL / SIZE) : 90;
-  const base = layout({ title, x, y }, { height: 0 }), margins = base.margin!;
+  const base = layout({ title, x, y }, { ...averaged(high, wide), height: 0 }), margins = base.margin!;
   return figure(
     title,
     single.map(({ data: [trace] }, i) => ({

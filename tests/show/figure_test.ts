@@ -213,12 +213,21 @@ Deno.test("words in an arm's colour have contrast enough on white", () => {
 
 Deno.test("a curve of many points is drawn with means of neighbours, gaps stay", () => {
   const x = Array.from({ length: 600 }, (_, i) => i);
-  const [line] = json(curve([{ name: "a", x, y: x.map((x) => x === 3 ? NaN : 2 * x) }], labels).data);
-  assertEquals(line.x.slice(0, 3), [0.5, 2.5, 4.5]);
+  const long = { name: "a", x, y: x.map((x) => x === 3 ? NaN : 2 * x) };
+  const { data: [line], layout } = json(curve([long], labels));
+  assertEquals(line.x.slice(0, 3), [0.5, 2, 4.5]);
   assertEquals(line.y.slice(0, 3), [1, 4, 9]);
   assertEquals(line.x.length, 300);
-  const [gap] = json(curve([{ name: "a", x: [1, 2, 3], y: [5, NaN, 6] }], labels).data);
-  assertEquals(gap.y, [5, null, 6]);
+  assertEquals(layout.title.subtitle.text, "each point is the mean of 2");
+  const longer = { ...long, name: "b", x: [...x, 600], y: [...x, 600] };
+  const both = json(curve([long, longer], labels).layout);
+  assertEquals(both.title.subtitle.text, "each point is the mean of up to 3");
+  const few = json(curve([{ name: "a", x: [1, 2, 3], y: [5, NaN, 6] }], labels));
+  assertEquals([few.data[0].x, few.data[0].y, few.layout.title.subtitle], [
+    [1, 2, 3],
+    [5, null, 6],
+    undefined,
+  ]);
 });
 
 Deno.test("a curve's horizontal axis is logarithmic where that is asked for", () => {
@@ -306,11 +315,15 @@ Deno.test("a heatmap averages blocks of a large matrix and leaves cells without 
     { length: 256 },
     (_, row) => Array.from({ length: 256 }, (_, column) => row + column / 256),
   );
-  const [map] = json(heatmap(large, { ...labels, ...z }).data);
+  const { data: [map], layout } = json(heatmap(large, { ...labels, ...z }));
+  const said = "each cell drawn is the mean of 2 × 2";
+  const panels = heatmaps([{ name: "a", matrix: large }], { ...labels, ...z });
+  assertEquals([layout, json(panels).layout].map(({ title }) => title.subtitle.text), [said, said]);
   assertEquals([map.z.length, map.z[0].length, map.x0, map.dx], [128, 128, 0.5, 2]);
   assertClose(map.z[1].slice(0, 2), [2.5 + 0.5 / 256, 2.5 + 2.5 / 256], "blocks", { relative: 0.5 });
   const [small] = json(heatmap([[-0.5, NaN], [0.25, 2]], { ...labels, z: "score", scale: "diverging" }).data);
   assertEquals(small.z, [[-0.5, null], [0.25, 2]]);
+  assertEquals(json(heatmap([[1]], { ...labels, ...z }).layout).title.subtitle, undefined);
   assertEquals([small.zmin, small.zmax], [-2, 2]);
 });
 
