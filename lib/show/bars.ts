@@ -10,7 +10,6 @@ import {
   checkIntervals,
   errorBars,
   formatEstimate,
-  formatNumber,
   hasInterval,
   INK,
   labelSettings,
@@ -114,7 +113,7 @@ export function bars(groups: readonly BarGroup[], labels: AxisLabels): Figure {
     {
       header: ["", "", labels.y, ...(levels.length ? ["baseline"] : [])],
       rows: groups.flatMap(({ name, bars, baseline }) => {
-        const level = baseline === undefined ? "" : formatNumber(baseline);
+        const level = baseline === undefined ? "" : formatEstimate({ mean: baseline });
         return bars.map((bar) => [name, bar.name, formatEstimate(bar), ...(levels.length ? [level] : [])]);
       }),
     },

@@ -138,15 +138,25 @@ export function armStyle(arm: Arm): ArmStyle {
  */
 export function armStyles(arms: readonly Arm[]): ArmStyle[] {
   const colors = Object.values(palette), taken = new Set<string>(), ranked = rankedLooks(arms);
-  return arms.map((arm) => {
+  const byTurn = [...arms].sort((a, b) => Number(isKnown(b)) - Number(isKnown(a))); // What has a look of its own keeps it.
+  const found = new Map(byTurn.map((arm) => {
     const [color, shape] = ranked(arm) ?? lookOfArm(arm);
     const looks = [color, ...colors].flatMap((color) =>
       shapes.map((_, i): Look => [color, (shape + i) % shapes.length])
     );
     const look = looks.find((look) => !taken.has(`${look}`)) ?? [color, shape];
     taken.add(`${look}`);
-    return styleOf(look);
-  });
+    return [arm, styleOf(look)];
+  }));
+  return arms.map((arm) => found.get(arm)!);
+}
+
+/** Whether an arm's look is the same in every figure by its name, or by names of its levels. */
+function isKnown({ name, levels = {} }: Arm): boolean {
+  const own = Object.entries(levels).filter(([, level]) => level !== null);
+  return own.length > 0
+    ? own.every(([factor, level]) => known[factor]?.[`${level}`])
+    : Object.hasOwn(named, name);
 }
 
 /** Looks by rank, if the numbers of the first factor are too near each other on its scale. */
@@ -187,7 +197,7 @@ function lookOfArm({ name, levels = {} }: Arm): Look {
   );
   const looks = own.length > 0
     ? own.map(([factor, level]) => lookOf(factor, level))
-    : [named[name] ?? lookOf("", name)];
+    : [Object.hasOwn(named, name) ? named[name]! : lookOf("", name)];
   return [looks[0]![0], looks.at(-1)![1]];
 }
 

@@ -180,6 +180,16 @@ Deno.test("no two arms of a figure look the same, however far their numbers are 
     armStyles([{ name: "learned" }, { name: "none" }]),
     ["learned", "none"].map((name) => armStyle({ name })),
   );
+  const own = armStyle({ name: "learned" });
+  const like = Array.from({ length: 999 }, (_, i) => ({ name: `run ${i}` }))
+    .find((arm) => JSON.stringify(armStyle(arm)) === JSON.stringify(own))!;
+  const [other, known] = armStyles([like, { name: "learned" }]);
+  assertEquals(
+    [known, JSON.stringify(other) === JSON.stringify(own)],
+    [own, false],
+    "a known name's look is its own",
+  );
+  assert(armStyles([{ name: "constructor" }])[0]!.color.startsWith("#"));
 });
 
 Deno.test("an unknown arm's look follows from FNV-1a of its name, a number's from its value, an arm's of several factors from both", () => {
