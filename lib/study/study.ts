@@ -491,7 +491,7 @@ function reportOf(
     ...effects.length > 0
       ? [
         `**${
-          study.mainContrasts ? "Exploratory: other differences" : "Differences"
+          study.mainContrasts ? "Exploratory: other differences" : "Exploratory: differences"
         } between arms, paired by seed** (intervals are 95 %, over seeds and what each sentence names beside ` +
         "them; p-values are corrected for the number of differences by Holm's method)",
         effects.map(({ sentence }) => `- ${sentence}`).join("\n"),

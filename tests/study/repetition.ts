@@ -34,8 +34,12 @@ export interface Comparison {
   readonly agrees: boolean;
   /** Whether the first is significant, and the second mean has the other sign. */
   readonly reverses: boolean;
-  /** Whether the first is equal within its margin, and the second mean is outside of it. */
+  /** Whether the first is equal within its margin. */
+  readonly isEqual: boolean;
+  /** Whether, if so, the second mean is outside of it. */
   readonly leaves: boolean;
+  /** Whether the second is equal within it, too: for that its interval counts. */
+  readonly staysEqual: boolean;
 }
 
 /** Compares a contrast with its repetition. */
@@ -46,9 +50,14 @@ export function compared(first: Contrast, again: Contrast): Comparison {
   return {
     ...{ first, again, change, half, agrees: Math.abs(change) <= half },
     reverses: isSure(first) && first.mean * again.mean < 0,
-    leaves: first.finding.startsWith("equal") && Math.abs(again.mean) > margin,
+    isEqual: isWithin(first),
+    leaves: isWithin(first) && Math.abs(again.mean) > margin,
+    staysEqual: isWithin(first) && isWithin(again),
   };
 }
+
+/** Of what is different, too, a report says where it is within the margin. */
+const isWithin = ({ finding }: Contrast) => /^equal|within ±/.test(finding);
 
 const isSure = ({ p }: Contrast) => p < 0.05;
 
@@ -80,7 +89,11 @@ ${[head, head.map(() => "---"), ...table].map((cells) => `| ${cells.join(" | ")}
 - Significant first, of the other sign again: ${named(rows.filter(({ reverses }) => reverses))}.
 - Significant first, not again: ${named(rows.filter(({ first, again }) => isSure(first) && !isSure(again)))}.
 - Significant again, not first: ${named(rows.filter(({ first, again }) => isSure(again) && !isSure(first)))}.
-- Equal within the margin first, outside again: ${named(rows.filter(({ leaves }) => leaves))}.
+- Equal within the margin first: ${
+    named(rows.filter(({ isEqual }) => isEqual))
+  }; with a mean outside of it again: ${named(rows.filter(({ leaves }) => leaves))}; equal within it again: ${
+    named(rows.filter(({ staysEqual }) => staysEqual))
+  }.
 - Not made again yet: ${
     Object.values(repeated).flat().filter((name) => !made.has(name)).join(", ") || "none"
   }.

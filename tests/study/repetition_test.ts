@@ -22,6 +22,14 @@ Deno.test("a repeated contrast agrees if zero is in the interval of the change; 
   const equal = contrast(0.5, 1, "equal within ±2", 1);
   assertEquals(verdict(equal, contrast(-1.9, 2.3)), [true, false, false]);
   assertEquals(verdict(equal, contrast(2.1, 1.3)), [true, false, true]);
+  const within = contrast(0.9, 0.5, "higher, within ±2");
+  const stays = (first: Contrast, again: Contrast) => {
+    const { isEqual, leaves, staysEqual } = compared(first, again);
+    return [isEqual, leaves, staysEqual];
+  };
+  assertEquals(stays(within, equal), [true, false, true]);
+  assertEquals(stays(within, contrast(0.5, 9, "not significant", 0.9)), [true, false, false]);
+  assertEquals(stays(contrast(5, 3), equal), [false, false, false]);
   const report = repetitionReport([compared(equal, contrast(2.1, 1.3))]);
   assertEquals(
     report.split("\n").find((line) => line.startsWith("| L1")),
@@ -33,7 +41,7 @@ Deno.test("a repeated contrast agrees if zero is in the interval of the change; 
     "- Significant first, of the other sign again: none.",
     "- Significant first, not again: none.",
     "- Significant again, not first: L1.",
-    "- Equal within the margin first, outside again: L1.",
+    "- Equal within the margin first: L1; with a mean outside of it again: L1; equal within it again: none.",
     "- Not made again yet: P1, P4, P5, L2, L3, L4, T2, T3, T4.",
   ]);
   const single = repetitionReport([compared(contrast(5, 3), contrast(5.04, NaN))]);
