@@ -190,7 +190,7 @@ async function main(command: Command): Promise<void> {
   const encoded = encodeTask(data, lm.tokenizer, lm.config.context);
   const resolved = { ...finetuneDefaults(lm.config), ...settled };
   const { rate, batch, dropout } = resolved;
-  const padding = percent(paddingShare(encoded, batch, settled.seed));
+  const padding = percent(paddingShare(encoded, batch, settled.seed, lm.config));
   note(
     `${encoded.cut} texts were truncated to the context of ${lm.config.context} tokens; ` +
       `${padding} of an update's tokens are padding`,

@@ -1,6 +1,6 @@
 import type { Data } from "npm:plotly.js-dist@4.1.1";
 import { settle } from "../settings.ts";
-import { checkNamed, checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
+import { checkLength, checkNamed, checkNumbers, checkSome, type Figure, figure } from "./figure.ts";
 import {
   type Arm,
   armStyles,
@@ -18,6 +18,8 @@ import {
 export interface StripGroup extends Arm, PointEstimate {
   /** One value per seed. */
   readonly values: readonly number[];
+  /** Their seeds, by which points are placed. Default: those of the first values. */
+  readonly seeds?: readonly number[];
 }
 
 /**
@@ -46,19 +48,24 @@ export function strip(groups: readonly StripGroup[], labels: AxisLabels): Figure
     checkNumbers(`the mean of "${name}"`, [mean]);
   }
   const styles = armStyles(groups);
-  const most = Math.max(...groups.map(({ values }) => values.length)); // A seed is at the same place in each arm.
+  for (const { name, values, seeds } of groups) {
+    if (seeds?.length) checkLength(`seeds of "${name}"`, seeds, "values", values.length);
+  }
+  const seedsOf = ({ values, seeds }: StripGroup) => seeds?.length ? seeds : values.map((_, i) => i + 1);
+  const seeds = [...new Set(groups.flatMap(seedsOf))].sort((a, b) => a - b); // One is at the same place in each arm.
   return figure(
     labels.title,
     groups.flatMap((group, at): Data[] => {
       const { name, values, mean } = group;
       const { color, ink, symbol } = styles[at]!;
-      const position = (seed: number) => at - 0.12 + (most > 1 ? 0.24 * (seed / (most - 1) - 0.5) : 0);
+      const position = (seed: number) =>
+        at - 0.12 + (seeds.length > 1 ? 0.24 * (seeds.indexOf(seed) / (seeds.length - 1) - 0.5) : 0);
       return [
         {
           type: "scatter",
           mode: "markers",
           name,
-          x: values.map((_, seed) => roundTo(position(seed))),
+          x: seedsOf(group).map((seed) => roundTo(position(seed))),
           y: values.map((value) => roundTo(value)),
           marker: { color, symbol, size: 15, opacity: 0.85, line: { color: "white", width: 1 } },
         },

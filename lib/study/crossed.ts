@@ -1,4 +1,4 @@
-import type { Mean } from "./statistics.ts";
+import { type Mean, ROUNDING } from "./statistics.ts";
 
 /** A mean over seeds and clusters of test examples, which are crossed: each seed is scored on each cluster. */
 export interface CrossedMean extends Mean {
@@ -6,6 +6,8 @@ export interface CrossedMean extends Mean {
   readonly seeds: number;
   /** Number of clusters; 1 if scores are known as a whole only. */
   readonly clusters: number;
+  /** Share of the variance that is of seeds: more of them reduce it. */
+  readonly seedShare: number;
 }
 
 /**
@@ -15,6 +17,7 @@ export interface CrossedMean extends Mean {
  * studies are worth is in `data/studies/coverage.md`.
  *
  * @param scores The score of each cluster, by seed: rows of equal length, whose mean is the seed's score.
+ * @param size The largest of what they are differences of, to tell rounding from noise. Default: that of the scores.
  *
  * @example
  * ```ts
@@ -26,7 +29,7 @@ export interface CrossedMean extends Mean {
  * console.log(intervalOf(found).map((bound) => bound.toFixed(2))); // ["0.21", "7.13"]
  * ```
  */
-export function crossedMean(scores: readonly ArrayLike<number>[]): CrossedMean {
+export function crossedMean(scores: readonly ArrayLike<number>[], size = largest(scores)): CrossedMean {
   const seeds = scores.length, clusters = scores[0]!.length;
   const bySeed = new Float64Array(seeds), byCluster = new Float64Array(clusters);
   scores.forEach((row, s) => {
@@ -36,15 +39,15 @@ export function crossedMean(scores: readonly ArrayLike<number>[]): CrossedMean {
     }
   });
   const mean = bySeed.reduce((sum, value) => sum + value, 0) / seeds;
-  const found = (square: number, freedom: CrossedMean["freedom"]): CrossedMean => {
-    const error = Math.sqrt(square / (seeds * clusters));
-    // Equal scores differ by rounding, which is no noise.
-    return { mean, error: error < 1e-9 * Math.abs(mean) ? 0 : error, freedom, seeds, clusters };
+  const exact = (value: number) => Math.abs(value) < ROUNDING * size ? 0 : value;
+  const found = (square: number, freedom: CrossedMean["freedom"], seedShare: number): CrossedMean => {
+    const error = exact(Math.sqrt(square / (seeds * clusters)));
+    return { mean: exact(mean), error, freedom, seeds, clusters, seedShare };
   };
-  if (seeds === 1) return found(NaN, NaN);
+  if (seeds === 1) return found(NaN, NaN, NaN);
   const squares = (values: Float64Array) => values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   const ofSeeds = clusters * squares(bySeed) / (seeds - 1);
-  if (clusters === 1) return found(ofSeeds, seeds - 1);
+  if (clusters === 1) return found(ofSeeds, seeds - 1, 1);
   const ofClusters = seeds * squares(byCluster) / (clusters - 1);
   const restFreedom = (seeds - 1) * (clusters - 1);
   let rest = 0;
@@ -54,10 +57,18 @@ export function crossedMean(scores: readonly ArrayLike<number>[]): CrossedMean {
   rest /= restFreedom;
 
   const square = ofSeeds + ofClusters - rest, fewer = seeds <= clusters ? ofSeeds : ofClusters;
-  if (square <= fewer) return found(fewer, Math.min(seeds, clusters) - 1);
-  return found(square, [
+  if (square <= fewer) return found(fewer, Math.min(seeds, clusters) - 1, seeds <= clusters ? 1 : 0);
+  const parts = [
     { share: ofSeeds / square, freedom: seeds - 1 },
     { share: ofClusters / square, freedom: clusters - 1 },
     { share: -rest / square, freedom: restFreedom },
-  ]);
+  ];
+  return found(square, parts, ofSeeds / square);
+}
+
+/** The largest score, without its sign. */
+function largest(scores: readonly ArrayLike<number>[]): number {
+  let most = 0;
+  for (const row of scores) for (let g = 0; g < row.length; g++) most = Math.max(most, Math.abs(row[g]!));
+  return most;
 }

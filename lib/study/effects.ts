@@ -15,6 +15,7 @@ import {
   intervalOf,
   type Mean,
   pValue,
+  ROUNDING,
   type Scale,
 } from "./statistics.ts";
 
@@ -383,17 +384,12 @@ export function contextsOf<S extends Pick<Score, "levels">>(
 /** Whether effects that would be averaged have different signs, and differ significantly: then there is no main effect. */
 function contradicted(effects: readonly Contrast[]): boolean {
   if (effects.length < 2) return false;
-  const means = effects.map((effect) => rowsOf(effect)).map((rows) => rows ? crossedMean(rows).mean : 0);
+  const means = effects.map((effect) => meanOf(effect).mean || 0); // None where no seed counts.
   const [most, least] = [means.indexOf(Math.max(...means)), means.indexOf(Math.min(...means))];
   if (!(means[most]! > 0 && means[least]! < 0)) return false;
   const pairs = effects.length * (effects.length - 1) / 2; // Of which this is the most different.
-  const rows = rowsOf({
-    terms: [
-      ...effects[most]!.terms,
-      ...scaled(effects[least]!.terms, -1),
-    ],
-  });
-  return rows !== undefined && pValue(crossedMean(rows)) * pairs < 0.05;
+  const terms = [...effects[most]!.terms, ...scaled(effects[least]!.terms, -1)];
+  return pValue(meanOf({ terms })) * pairs < 0.05;
 }
 
 /** The pairs of levels that a caller compares. */
@@ -472,7 +468,7 @@ export function counted<S extends Pick<Score, "stuck">>(scores: readonly S[]): r
  * A contrast by seed and cluster. Parts of the same examples are added; others stand side by side, scaled so that the
  * mean of all is the contrast, and shifted so that they vary within their examples only. Undefined if no seed is in all arms.
  */
-function rowsOf({ terms }: Pick<Contrast, "terms">): number[][] | undefined {
+function rowsOf({ terms }: Pick<Contrast, "terms">): { rows: number[][]; size: number } | undefined {
   const arms = terms.map(({ scores, weight }) => {
     const own = counted(scores), bySeed = new Map(own.map((score) => [score.seed, score]));
     if (bySeed.size < own.length) throw new TypeError("an arm has two scores of one seed");
@@ -483,9 +479,11 @@ function rowsOf({ terms }: Pick<Contrast, "terms">): number[][] | undefined {
   );
   if (seeds.length === 0) return undefined;
   const blocks = new Map<unknown, number[][]>(), single = seeds.map(() => 0);
+  let size = 0; // Of what is added up, which decides how much rounding there is.
   for (const { weight, bySeed } of arms) {
     seeds.forEach((seed, s) => {
       const { parts, pairing } = bySeed.get(seed)!;
+      for (const part of parts) size = Math.max(size, Math.abs(weight * part));
       if (parts.length === 1) {
         single[s]! += weight * parts[0]!;
         return;
@@ -495,15 +493,16 @@ function rowsOf({ terms }: Pick<Contrast, "terms">): number[][] | undefined {
       parts.forEach((part, i) => row[i]! += weight * part);
     });
   }
-  if (blocks.size === 0) return single.map((value) => [value]);
+  if (blocks.size === 0) return { rows: single.map((value) => [value]), size };
   const all = [...blocks.values()], total = all.reduce((sum, [row]) => sum + row!.length, 0);
   const means = all.map((block) => mean(block.map(mean))), sum = means.reduce((a, b) => a + b, 0);
-  return seeds.map((_, s) =>
+  const rows = seeds.map((_, s) =>
     all.flatMap((block, k) => {
       const scale = total / block[s]!.length;
       return block[s]!.map((part) => single[s]! + scale * (part - means[k]!) + sum);
     })
   );
+  return { rows, size };
 }
 
 /** Whether a seed is in all arms, be it stuck or not. */
@@ -514,8 +513,10 @@ export function hasSeeds({ terms }: Contrast): boolean {
 
 /** The mean of a contrast; of none if in each seed one arm is stuck. */
 function meanOf(contrast: Pick<Contrast, "terms">): CrossedMean {
-  const rows = rowsOf(contrast);
-  return rows ? crossedMean(rows) : { mean: NaN, error: NaN, freedom: NaN, seeds: 0, clusters: 0 };
+  const found = rowsOf(contrast);
+  return found
+    ? crossedMean(found.rows, found.size)
+    : { mean: NaN, error: NaN, freedom: NaN, seeds: 0, clusters: 0, seedShare: NaN };
 }
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
@@ -559,7 +560,7 @@ export function effectsOf(contrasts: readonly Contrast[], family?: number): ArmE
         low: low!,
         high: high!,
         error: found.error,
-        seedShare: typeof found.freedom === "number" ? 1 : found.freedom[0]!.share,
+        seedShare: found.seedShare,
       },
       ...{ p: p[i]!, detectable: detectable(found) },
       finding: areStuck(contrast.terms)
@@ -708,12 +709,13 @@ export function armMean(scores: readonly Score[], factors: readonly Factor[] = [
   checkAveraged(contexts.map(({ scores }) => scores), "an arm");
   const terms = contexts.map(({ scores }) => ({ scores, weight: 1 / contexts.length }));
   const { scale, whole, isProportion } = scores[0]!.metric;
-  const found = meanOf({ terms }), share = found.mean / whole;
+  const found = meanOf({ terms }), about = found.mean / whole, bound = Math.round(about);
+  const share = scale !== "amount" && Math.abs(about - bound) < ROUNDING ? bound : about; // Means round.
   const isWhole = isProportion && found.error === 0 && (share === 0 || share === 1); // All are right, or wrong.
   const [low, high] = isWhole
     ? clopperPearson(share * found.clusters, found.clusters)
     : intervalOf({ ...found, mean: share, error: found.error / whole }, scale);
-  return { n: found.seeds, mean: found.mean, low: whole * low, high: whole * high };
+  return { n: found.seeds, mean: whole * share, low: whole * low, high: whole * high };
 }
 
 /** How many of an arm's runs are stuck, with an exact interval: `2 of 5 [5, 85] %`. */

@@ -655,13 +655,15 @@ export function dependenciesOf(runs: Plan["runs"]): Dependencies[] {
 }
 
 /**
- * A model's parameters, and how many multiplications by them a training takes. The token embedding is looked up; it
- * multiplies where tokens are predicted only.
+ * A model's parameters, and how many multiplications by them a training takes. Positions are looked up and added, and so
+ * is the token embedding, which multiplies where tokens are predicted only.
  */
 function workOf(preset: Preset, vocabulary: number, { read, predicted }: Tokens) {
   const all = shapes({ ...preset, vocabulary }), parameters = totalSize(all.values());
-  const embedding = totalSize([all.get("tokens_embed.weight")!]);
-  return { parameters, products: (parameters - embedding) * read + embedding * predicted };
+  const [embedding, positions] = ["tokens_embed.weight", "positions_embed.weight"].map((name) =>
+    totalSize([all.get(name)].filter((leaf) => leaf !== undefined))
+  ) as [number, number];
+  return { parameters, products: (parameters - embedding - positions) * read + embedding * predicted };
 }
 
 /**

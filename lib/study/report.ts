@@ -128,13 +128,16 @@ export function sizeNotes(finetuned: readonly Finetuned[], study: StudySettings)
 
 /** Notes on truncated texts and unknown tokens of each task. */
 export function truncationNotes(finetuned: readonly Finetuned[]): string[] {
-  return [...Map.groupBy(finetuned, ({ task }) => task)].flatMap(([task, [run]]) => {
-    const { texts, cut, unknown = 0 } = run!;
-    if (texts === undefined || (cut === 0 && unknown < 5e-4)) return [];
+  return [...Map.groupBy(finetuned, ({ task }) => task)].flatMap(([task, runs]) => {
+    const known = runs.filter(({ texts }) => texts !== undefined); // Arms may differ in context, words or tokenizer.
+    if (!known.some(({ cut, unknown = 0 }) => cut > 0 || unknown >= 5e-4)) return [];
+    const rangeOf = (values: readonly number[], format: (value: number) => string) =>
+      [...new Set([Math.min(...values), Math.max(...values)].map(format))].join(" to ");
+    const whole = known.map(({ texts }) => texts!), unknown = known.map(({ unknown = 0 }) => unknown);
     return [
-      `Of ${task}, ${cut} of ${texts} texts were cut to fit the context, and ${
-        percent(unknown)
-      } of tokens are \`<unk>\``,
+      `Of ${task}, ${rangeOf(known.map(({ cut }) => cut), String)} of ${
+        rangeOf(whole, String)
+      } texts were cut to fit the context, and ${rangeOf(unknown, percent)} of tokens are \`<unk>\``,
     ];
   });
 }

@@ -13,6 +13,9 @@ const interval = value(
   (value): value is Estimate => typeof (value as Partial<Estimate> | null)?.low === "number",
 );
 
+/** Values that differ by this share of their size are equal: the rest is rounding. */
+export const ROUNDING = 1e-9;
+
 /** A mean with its 95 % confidence interval. */
 export interface Estimate {
   /** Number of values. */
@@ -208,12 +211,18 @@ export function detectable({ error, freedom }: Omit<Mean, "mean">): number {
  */
 export function estimate(values: readonly number[]): Estimate {
   checked("estimate a mean", "values", numbers, values);
-  const n = values.length;
+  return estimateOf(values, values);
+}
+
+/** {@linkcode estimate} of differences of some values, whose size tells rounding from noise. */
+function estimateOf(values: readonly number[], of: readonly number[]): Estimate {
+  const n = values.length, least = ROUNDING * of.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const exact = (value: number) => Math.abs(value) < least ? 0 : value;
   if (n === 0) throw new InputError("Cannot estimate a mean of no values");
-  const mean = values.reduce((a, b) => a + b, 0) / n;
+  const mean = exact(values.reduce((a, b) => a + b, 0) / n);
   if (n === 1) return { n, mean, low: NaN, high: NaN };
   const variance = values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (n - 1);
-  const [low, high] = intervalOf({ mean, error: Math.sqrt(variance / n), freedom: n - 1 });
+  const [low, high] = intervalOf({ mean, error: exact(Math.sqrt(variance / n)), freedom: n - 1 });
   return { n, mean, low, high };
 }
 
@@ -237,7 +246,7 @@ export function difference(a: readonly number[], b: readonly number[]): Estimate
   if (a.length !== b.length) {
     throw new InputError(`Cannot pair ${a.length} values with ${b.length} as each seed must be in both arms`);
   }
-  return estimate(a.map((value, i) => value - b[i]!));
+  return estimateOf(a.map((value, i) => value - b[i]!), [...a, ...b]);
 }
 
 /**

@@ -130,6 +130,8 @@ export interface ArmScore extends Estimate {
   readonly unit: string;
   /** One value per seed, stuck runs included. */
   readonly values: readonly number[];
+  /** Their seeds; none of a baseline. */
+  readonly seeds: readonly number[];
   /** Number of runs that did not leave chance; absent for a baseline. */
   readonly stuck?: number;
   /** Majority baseline of a task. */
@@ -190,7 +192,7 @@ export function studyOf(found: Found): Study {
   const taskArms = groups(onTasks, [task!]).flatMap((some) => groups(some, ofTasks));
   const texts = [
     ...baselines.map(({ arm, bits }): ArmScore => ({
-      ...{ where: TEXT, name: arm, levels: {}, unit: BITS, values: [bits], n: 1, mean: bits },
+      ...{ where: TEXT, name: arm, levels: {}, unit: BITS, values: [bits], seeds: [], n: 1, mean: bits },
       ...{ low: NaN, high: NaN },
     })),
     ...textArms.map((runs) => armScore(runs, ofText)),
@@ -366,6 +368,7 @@ function armScore(runs: readonly RunScore[], factors: readonly Factor[]): ArmSco
     ...{ where: levels["task"] as string, name: armLabel(levels, factors), levels: pick(levels, factors) },
     unit: metric.name,
     values: runs.map(({ parts }) => parts.reduce((a, b) => a + b, 0) / parts.length),
+    seeds: runs.map(({ seed }) => seed),
     stuck: runs.filter(({ stuck }) => stuck).length,
     ...armMean(runs),
   };

@@ -39,7 +39,7 @@ const TERMINAL_ESCAPE = new RegExp(`${String.fromCharCode(27)}\\[[\\d;]*[a-zA-Z]
 const INVISIBLE = /[[\p{Cc}&&\p{ASCII}]--[\t\n\f\r]]|[\u206a-\u206f\ufeff\ufff9-\ufffc]/gv;
 
 /** Latin ligatures, the ideographic space, and full- or half-width forms: NFKC replaces them by the usual characters. */
-const COMPATIBLE = /[\u0132\u0133\u3000\ufb00-\ufb06\uff01-\uffef]/g;
+const COMPATIBLE = /[\u0132\u0133\u0149\u01c4-\u01cc\u01f1-\u01f3\u3000\ufb00-\ufb06\uff01-\uffef]/g;
 
 /**
  * Repairs common defects of text from the web and from typesetting. It implements `ftfy.fix_text`, GPT-1's first step
@@ -68,8 +68,9 @@ const COMPATIBLE = /[\u0132\u0133\u3000\ufb00-\ufb06\uff01-\uffef]/g;
  */
 export function fixText(text: string): string {
   if (PLAIN.test(text)) return text;
-  const wide = text.toWellFormed().replace(COMPATIBLE, (char) => char.normalize("NFKC"));
-  return (wide.includes("<") ? wide : decodeEntities(wide))
+  const formed = text.toWellFormed();
+  return (formed.includes("<") ? formed : decodeEntities(formed))
+    .replace(COMPATIBLE, (char) => char.normalize("NFKC")) // An entity may stand for one.
     .replace(/[\u2018-\u201b]/g, "'")
     .replace(/[\u201c-\u201f]/g, '"')
     .replace(/\r\n?|[\x85\u2028\u2029]/g, "\n")

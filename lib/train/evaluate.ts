@@ -17,7 +17,7 @@ import { charactersOf, countUnknown, type Tokenizer, tokensOf } from "../text/mo
 import { batchOf, exampleBatch } from "./batches.ts";
 import { type EncodedTask, encodeTask } from "./encode.ts";
 import { masked } from "./masking.ts";
-import { bootstrap, type Interval, majorityBaseline, scoreInterval } from "./measures.ts";
+import { type Interval, majorityBaseline, meanInterval, scoreInterval } from "./measures.ts";
 import { percent } from "../numbers.ts";
 import { type SchemaOf, settle } from "../settings.ts";
 import { stopSignal, yieldToEventLoop } from "../stop.ts";
@@ -86,10 +86,7 @@ export function textScore(
   warnOfUnknown("the text to score", ids, tokenizer);
   warnOfWindows(tokenizer, ids.length, tokens + 1, losses.length);
   const characters = charactersOf(text);
-  const { value, low, high } = bootstrap(
-    losses.length,
-    (rows) => rows.reduce((sum, row) => sum + losses[row]!, 0) / rows.length,
-  );
+  const { value, low, high } = meanInterval(losses);
   const measures = (loss: number): TextMeasures => ({
     loss,
     perplexity: Math.exp(loss),
@@ -100,7 +97,7 @@ export function textScore(
     tokens: tokens * losses.length,
     losses: Float32Array.from(losses),
     unknown: countUnknown(ids) / ids.length,
-    low: measures(low),
+    low: measures(Math.max(0, low)),
     high: measures(high),
   };
   const line = (name: keyof TextMeasures, label: string) =>

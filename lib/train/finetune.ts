@@ -236,12 +236,13 @@ export function finetune(
   const updates = updatesPerEpoch * epochs, adaptUpdates = updatesPerEpoch * adaptEpochs;
   const adam: AdamOptions = { rate, schedule, warmup, decay, clip, updates };
   checkWarmup("fine-tune", adam);
-  if (updates === 1 && rateAt(0, adam) === 0) {
+  if (adaptUpdates > 0) checkWarmup("fine-tune", { ...adam, updates: adaptUpdates });
+  for (const [stage, updates] of [["", adam.updates], [" before fine-tuning", adaptUpdates]] as const) {
+    if (updates !== 1 || rateAt(0, { ...adam, updates }) > 0) continue;
     warnOnce(task, [
-      `the only update on task "${task.name}" has rate 0, where its warm-up begins: ask for more epochs`,
+      `the only update on task "${task.name}"${stage} has rate 0, where its warm-up begins: ask for more epochs`,
     ]);
   }
-  if (adaptUpdates > 0) checkWarmup("fine-tune", { ...adam, updates: adaptUpdates });
 
   return asRun(async function* (): AsyncGenerator<TrainingRecord, LanguageModel> {
     checkModel(lm, "fine-tune"); // It may have been disposed meanwhile.
@@ -390,13 +391,18 @@ function assign(to: readonly tf.Variable[], from: readonly tf.Variable[]): void 
 }
 
 /** Share of padding among the positions of an epoch's batches. */
-export function paddingShare({ train }: EncodedTask, batch: number, seed: number): number {
+export function paddingShare(
+  { train, longest }: EncodedTask,
+  batch: number,
+  seed: number,
+  { variant }: Pick<Config, "variant">,
+): number {
   const pick = shuffledByLength(seed, train.map(({ length }) => length), batch);
   let [tokens, positions] = [0, 0];
   for (let update = 0; update < Math.max(1, Math.floor(train.length / batch)); update++) {
     const sequences = Array.from(pick(update), (i) => train[i]!.sequences).flat();
     const lengths = sequences.map(({ length }) => length);
-    positions += lengths.length * Math.max(...lengths);
+    positions += lengths.length * (variant === "paper" ? longest : Math.max(...lengths));
     tokens += lengths.reduce((a, b) => a + b, 0);
   }
   return 1 - tokens / positions;

@@ -89,15 +89,32 @@ export function score(measure: Measure, predictions: ArrayLike<number>, labels: 
   }
 }
 
-/** Fewest right answers, and wrong ones, of which resamples tell an accuracy's interval. */
+/** Fewest right answers, and wrong ones, of which resamples tell the interval of a metric of labels. */
 const FEWEST_ANSWERS = 10;
-/** Fewest clusters of which resamples tell another metric's interval. */
+/** Fewest clusters, or values, of which resamples tell another interval. */
 const FEWEST_CLUSTERS = 10;
 
+/** The mean of values with its 95 % confidence interval: by {@linkcode bootstrap}, of fewer than ten by Student's t. */
+export function meanInterval(values: readonly number[]): Interval {
+  const n = values.length;
+  if (n >= FEWEST_CLUSTERS || n === 1) {
+    return bootstrap(n, (rows) => rows.reduce((sum, row) => sum + values[row]!, 0) / n);
+  }
+  const value = values.reduce((sum, one) => sum + one, 0) / n, half = halfOf(values);
+  return { value, low: value - half, high: value + half };
+}
+
+/** Half of the 95 % interval of a mean by Student's t. */
+function halfOf(values: readonly number[]): number {
+  const n = values.length;
+  return jstat.studentt.inv(0.975, n - 1) * jstat.stdev([...values], true) / Math.sqrt(n);
+}
+
 /**
- * A metric with its 95 % confidence interval over the examples, by {@linkcode bootstrap}. Of an accuracy with fewer than
- * ten right or wrong clusters it is {@linkcode clopperPearson}'s; of another metric with fewer than ten clusters Student's
- * t of {@linkcode scoreByCluster}; of a single cluster nothing is known, and it has all of the metric's values.
+ * A metric with its 95 % confidence interval over the examples, by {@linkcode bootstrap}. Of labels with fewer than ten
+ * right or wrong clusters it is {@linkcode clopperPearson}'s of the accuracy, and of another metric what it has at these
+ * bounds; of a correlation with fewer than ten clusters Student's t of {@linkcode scoreByCluster}. Of a single cluster, or
+ * a perfect correlation, nothing is known: it has all of the metric's values.
  *
  * @param clusters The cluster of each example, from 0: what is drawn are clusters. Default: each example is one.
  */
@@ -111,21 +128,56 @@ export function scoreInterval(
   const members = Object.values(Object.groupBy(labels.keys(), (i) => clusters[i]!)) as number[][];
   const count = members.length, least = measure === "accuracy" || measure === "f1" ? 0 : -1;
   if (count === 1) return { value, low: least, high: 1 };
-  if (measure === "accuracy" && count * Math.min(value, 1 - value) < FEWEST_ANSWERS) {
-    const [low, high] = clopperPearson(value * count, count);
-    return { value, low, high };
+  const isOfLabels = measure === "accuracy" || measure === "f1" || measure === "matthews";
+  const right = isOfLabels ? score("accuracy", predictions, labels) : NaN;
+  if (count * Math.min(right, 1 - right) < FEWEST_ANSWERS) {
+    const [low, high] = clopperPearson(right * count, count);
+    return {
+      value,
+      ...measure === "accuracy" ? { low, high } : carried(measure, predictions, labels, low, high),
+    };
   }
-  if (measure !== "accuracy" && count < FEWEST_CLUSTERS) {
-    const parts = scoreByCluster(measure, predictions, labels, clusters);
-    const error = jstat.stdev([...parts], true) / Math.sqrt(count),
-      half = jstat.studentt.inv(0.975, count - 1) * error;
-    return { value, low: Math.max(least, value - half), high: Math.min(1, value + half) };
+  if (!isOfLabels && count < FEWEST_CLUSTERS) {
+    const half = halfOf([...scoreByCluster(measure, predictions, labels, clusters)]);
+    if (half > 1e-9) return { value, low: Math.max(least, value - half), high: Math.min(1, value + half) };
+    return { value, low: least, high: 1 };
   }
   const { low, high } = bootstrap(members.length, (drawn) => {
     const rows = Array.from(drawn, (cluster) => members[cluster]!).flat();
     return score(measure, rows.map((row) => predictions[row]!), rows.map((row) => labels[row]!));
   });
-  return { value, low, high };
+  return low === high && Math.abs(value) === 1 ? { value, low: least, high: 1 } : { value, low, high };
+}
+
+/**
+ * A metric of two labels where so many answers are right: at the lower bound with the other errors on the label where they
+ * cost more, at the upper bound with fewer of each kind.
+ */
+function carried(
+  measure: Measure,
+  predictions: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  low: number,
+  high: number,
+): { low: number; high: number } {
+  const n = labels.length, [both, predicted, actual] = counts(predictions, labels).map((count) => count / n);
+  const valueAt = (truePositives: number, falsePositives: number, falseNegatives: number) =>
+    (measure === "f1" ? f1 : matthews)(
+      truePositives,
+      truePositives + falsePositives,
+      truePositives + falseNegatives,
+      1,
+    );
+  const [fp, fn] = [predicted! - both!, actual! - both!], tn = 1 - both! - fp - fn;
+  const more = Math.max(0, 1 - low - fp - fn), less = fp + fn === 0 ? 1 : Math.min(1, (1 - high) / (fp + fn));
+  const ofPositives = Math.min(more, both!), ofNegatives = Math.min(more, tn);
+  return {
+    low: Math.min(
+      valueAt(both! - ofPositives, fp + more - ofPositives, fn + ofPositives),
+      valueAt(both! - (more - ofNegatives), fp + ofNegatives, fn + more - ofNegatives),
+    ),
+    high: valueAt(both! + (1 - less) * fn, less * fp, less * fn),
+  };
 }
 
 /**
@@ -255,9 +307,9 @@ function counts(predictions: ArrayLike<number>, labels: ArrayLike<number>): [num
   return [truePositives, predicted, actual];
 }
 
-/** A correlation, clamped to [−1, 1] against rounding errors. */
+/** A correlation from −1 to 1, which it is where rounding alone is left. */
 function bounded(value: number): number {
-  return Math.max(-1, Math.min(1, value));
+  return Math.abs(value) > 1 - 1e-12 ? Math.sign(value) : value;
 }
 
 /** Values less their mean: 0 where nothing but rounding is left. */

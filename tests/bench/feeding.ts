@@ -74,8 +74,8 @@ async function main(options: Record<string, unknown>): Promise<void> {
     dispose(lm.parameters);
     const alike = { ...encoded, train: train.map((example) => ({ ...example, length: 1 })) };
     const padding = {
-      byLength: paddingShare(encoded, EXAMPLES, SEED),
-      shuffled: paddingShare(alike, EXAMPLES, SEED), // Of one length, as far as the order can tell.
+      byLength: paddingShare(encoded, EXAMPLES, SEED, lm.config),
+      shuffled: paddingShare(alike, EXAMPLES, SEED, lm.config), // Of one length, as far as the order can tell.
     };
     const perEpoch = Math.floor(train.length / EXAMPLES);
     return { run: `fine-tuning on ${task.name}`, encoding, perEpoch, padding, ...measured };

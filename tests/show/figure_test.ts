@@ -466,6 +466,13 @@ Deno.test("a study's JSON draws its own figure: no p-value is no significance; a
     points[1]!.x.map((x) => Math.round(1000 * (x - 1))),
     points[0]!.x.slice(0, 2).map((x) => Math.round(1000 * x)),
   );
+  const [all, some] = [{ ...arms[0]!, seeds: [1, 2, 3] }, { ...arms[1]!, seeds: [1, 3] }];
+  const placed = (json(strip([all!, some!], labels).data) as { x: number[] }[]).filter(({ x }) =>
+    x.length > 1
+  );
+  assertClose(placed[1]!.x.map((x) => x - 1), [0, 2].map((i) => placed[0]!.x[i]!), "by seed", {
+    relative: 1e-6,
+  });
 });
 
 Deno.test("pieces of tokens are one box each, a text's in one colour and a word's on one line", async () => {

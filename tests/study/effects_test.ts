@@ -14,7 +14,7 @@ import {
 } from "../../lib/study/mod.ts";
 import type { Task } from "../../lib/data/mod.ts";
 import { keyOf, normals } from "../../lib/engine/mod.ts";
-import { assert, assertEquals, assertRefused } from "../assert.ts";
+import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 
 /** The scores of an arm by seed, in shares of clusters. */
 interface Given {
@@ -848,6 +848,37 @@ Deno.test("a pilot says how many seeds and examples a difference takes, and a pl
     () => planStudy(study(floor, { lambda: [0, 1] }), { detect: 1 }),
     /that left chance: give it/,
   );
+});
+
+Deno.test("an arm that is always right has an exact interval, of any number of examples", () => {
+  const right = (clusters: number) => Array.from({ length: 3 }, () => Array(clusters).fill(1));
+  for (const clusters of [7, 49, 100, 872]) {
+    const { scores: [arm] } = study([{ levels: { lambda: 0 }, byCluster: right(clusters) }]);
+    assertEquals([arm!.mean, arm!.high], [100, 100]);
+    assertClose([arm!.low], [100 * 0.025 ** (1 / clusters)], `${clusters}`, { relative: 1e-6 });
+  }
+  const { scores: [f1] } = study([{ levels: { lambda: 0 }, byCluster: right(49), measure: "f1" }]);
+  assertEquals([f1!.mean, f1!.low, f1!.seeds], [100, NaN, [1, 2, 3]]);
+});
+
+Deno.test("an interaction with a factor that changes nothing is no effect of rounding", () => {
+  const byCluster = [0, 1].map((lambda) =>
+    [0, 1, 2].map((seed) =>
+      Array.from({ length: 30 }, (_, c) => 0.61 + 0.07 * lambda + Math.sin(seed + 7.3 * c) / 9)
+    )
+  );
+  for (const measure of ["accuracy", "f1"] as const) {
+    const given = [1, 5].flatMap((clip) =>
+      [0, 1].map((lambda) => ({
+        measure,
+        levels: { lambda, "finetune.clip": clip },
+        byCluster: byCluster[lambda]!,
+      }))
+    );
+    const made = study(given, { lambda: [0, 1], vary: { "finetune.clip": [1, 5] } });
+    const [effect] = made.effect("lambda", { interaction: "finetune.clip" });
+    assertEquals([effect!.mean, effect!.error, effect!.finding], [0, 0, "no variation, cannot tell"]);
+  }
 });
 
 Deno.test("what is no pilot is refused", async () => {

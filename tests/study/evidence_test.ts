@@ -62,6 +62,16 @@ Deno.test("a mean over seeds and clusters has the variance of statsmodels' mean 
   ]);
   assertEquals(pValue(crossedMean([[0, 0], [0, 0]])), 1);
   assertEquals(crossedMean([[0.1], [0.1], [0.1]]).error, 0, "0.1 + 0.1 + 0.1 is above 0.3 by rounding");
+  const rounding = crossedMean([[1e-15, -2e-16], [3e-16, 1e-16]], 90);
+  assertEquals([rounding.mean, rounding.error], [0, 0], "differences of scores of 90");
+  // Twelve seeds of four clusters that differ much: more seeds would not help.
+  const alike = Array.from(
+    { length: 12 },
+    (_, s) => [10, 20, 40, 30].map((score, g) => score + ((s * 7 + g * 5) % 3)),
+  );
+  assert(crossedMean(alike).seedShare < 0.05);
+  const drowned = alike.map((row, s) => row.map((score, g) => score + 60 * Math.sin(s * s + 31 * g * g)));
+  assertEquals(crossedMean(drowned).seedShare, 0, "where the clusters' mean square is taken instead");
 });
 
 Deno.test("a sum of mean squares has at least the degrees of freedom of its smallest part", () => {

@@ -147,13 +147,13 @@ Deno.test("adaptation is a factor, and counts in updates, tokens, operations and
     assert(study.report.includes("- sky: 3 to 9 updates, "), study.report);
     const { runs } = await planOf({ ...settleStudy(small, { seeds: 1, vary, folder }) });
     assertEquals(runs.slice(1).map(({ tokens }) => tokens), [tokens, adapted!.tokens]);
-    // Of 1,424 parameters 57 × 8 are the token embedding, which multiplies where tokens are predicted.
+    // Of 1,424 parameters 12 × 8 are positions and 57 × 8 the token embedding, which multiplies where tokens are predicted.
     const both = await planOf({ ...settleStudy(small, { seeds: 1, lambda: [0, 0.5], vary, folder }) });
     assertEquals(
       both.runs.slice(1).map((
         { inputs, products },
       ) => ["lambda" in inputs && inputs.lambda, products / tokens!]),
-      [[0, 968], [0.5, 1424], [0, 3 * 968 + 2 * 456], [0.5, 3 * 1424]],
+      [[0, 872], [0.5, 1328], [0, 3 * 872 + 2 * 456], [0.5, 3 * 1328]],
     );
     const tune = { "finetune.adaptEpochs": [0, 2], seeds: 1 };
     const found = await ablate({ base: small, seeds: 1, tune, folder, workers: 1 });

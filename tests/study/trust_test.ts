@@ -134,9 +134,22 @@ Deno.test("a run keeps its answer and scores for each test example, and its loss
   const { losses = new Float32Array(), loss } = reader!.heldout!;
   assert(losses.length > 3 && Math.abs(losses.reduce((a, b) => a + b) / losses.length - loss) < 1e-5);
   const [reading, tuning] = [reader!, run!].map(({ trained }) => ({ ...trained!, seconds: 1 }));
-  assertEquals(reading, { updates: 4, batch: 2, tokens: 4 * 2 * 12, flops: 6 * 96 * 1424, seconds: 1 });
+  assertEquals(reading, {
+    updates: 4,
+    batch: 2,
+    tokens: 4 * 2 * 12,
+    flops: 6 * 96 * (1424 - 12 * 8),
+    seconds: 1,
+  });
   const tokens = 245;
-  assertEquals(tuning, { updates: 3, batch: 8, examples: 24, tokens, flops: 6 * tokens * 1424, seconds: 1 });
+  assertEquals(tuning, {
+    updates: 3,
+    batch: 8,
+    examples: 24,
+    tokens,
+    flops: 6 * tokens * (1424 - 12 * 8),
+    seconds: 1,
+  });
 });
 
 Deno.test("grades are kept to the last digit, of which their ranks are made", async () => {
@@ -173,6 +186,9 @@ Deno.test("a report says how much of each task's texts was cut and unknown, a se
     ),
   );
   assert(!(await ablate({ ...small, folder, workers: 1 })).report.includes("Of sky"));
+  const vary = { context: [60, 12] }, tasks = [{ ...task, test: long } as Task];
+  const both = await ablate({ ...small, tasks, vary, folder, workers: 1 });
+  assert(both.report.includes("Of sky, 0 to 16 of 48 texts were cut to fit the context"), both.report);
   await Deno.remove(folder, { recursive: true });
 });
 

@@ -19,6 +19,7 @@ Deno.test("fixText does what it documents", () => {
     ["it&#146;s", "it's"], // Windows-1252, then straight
     ["&amp;lt;", "<"],
     ["&bogus; &#1114112; &#xd800; R&D", "&bogus; &#1114112; &#xd800; R&D"],
+    ["&#xfb01;ne &#xff21; \u0149 \u01c4", "fine A \u02bcn D\u017d"], // As ftfy 6.3.1.
     ["a<b &amp; c", "a<b &amp; c"], // could be HTML: entities stay
     ["Ã©", "Ã©"], // mojibake is not undone
   ];

@@ -1,4 +1,11 @@
-import { batchOf, shuffled, shuffledByLength, windowBatches } from "../../lib/train/mod.ts";
+import {
+  batchOf,
+  type EncodedTask,
+  paddingShare,
+  shuffled,
+  shuffledByLength,
+  windowBatches,
+} from "../../lib/train/mod.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 
 Deno.test("an epoch meets every item once, in an order of its own, and leaves out what fills no batch", () => {
@@ -76,4 +83,11 @@ Deno.test("items of one length come in the same groups in no two epochs", () => 
   const groups = (number: number) =>
     new Set(Array.from({ length: 16 }, (_, i) => [...pick(16 * number + i)].toSorted().join()));
   assert(groups(0).isDisjointFrom(groups(1)));
+});
+
+Deno.test("the share of padding is that of batches as they are read: of variant `paper`, to the task's longest text", () => {
+  const train = [2, 4, 2, 4, 8, 8].map((length) => ({ length, sequences: [new Int32Array(length)] }));
+  const task = { train, longest: 10 } as unknown as EncodedTask, tokens = 28;
+  assertEquals(paddingShare(task, 6, 1, { variant: "clean" }), 1 - tokens / (6 * 8));
+  assertEquals(paddingShare(task, 6, 1, { variant: "paper" }), 1 - tokens / (6 * 10));
 });

@@ -1,4 +1,5 @@
 import { bootstrap, score, scoreByCluster, scoreInterval } from "../../lib/train/mod.ts";
+import { meanInterval } from "../../lib/train/measures.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 
 // SciPy 1.17.1 gave the values that are not worked out beside them: stats.pearsonr, spearmanr, bootstrap.
@@ -76,13 +77,13 @@ Deno.test("an interval of few answers or clusters is exact, or Student's, or has
     const { low, high } = scoreInterval(measure, said, are, groups(12));
     assertEquals([low, high], [least, 1], "one cluster");
   }
-  const parts = scoreByCluster("f1", said, are, groups(4, 4, 4)), mean = score("f1", said, are);
+  const parts = scoreByCluster("pearson", said, are, groups(4, 4, 4)), mean = score("pearson", said, are);
   const deviation = Math.sqrt(
     parts.reduce((sum, part) => sum + (part - parts.reduce((a, b) => a + b) / 3) ** 2, 0) / 2,
   );
-  const { low, high } = scoreInterval("f1", said, are, groups(4, 4, 4)),
+  const { low, high } = scoreInterval("pearson", said, are, groups(4, 4, 4)),
     half = 4.302652730 * deviation / Math.sqrt(3);
-  assertClose([low, high], [Math.max(0, mean - half), Math.min(1, mean + half)], "t(2)", { relative: 1e-6 });
+  assertClose([low, high], [Math.max(-1, mean - half), Math.min(1, mean + half)], "t(2)", { relative: 1e-6 });
   let state = 7, covered = 0;
   const next = () => (state = (state * 1664525 + 1013904223) % 2 ** 32) / 2 ** 32;
   for (let trial = 0; trial < 300; trial++) {
@@ -91,6 +92,57 @@ Deno.test("an interval of few answers or clusters is exact, or Student's, or has
     if (low <= 0.95 && 0.95 <= high) covered++;
   }
   assert(covered >= 285, `${covered} of 300`);
+});
+
+Deno.test("a perfect score of few examples has an interval, of f1 and Matthews by the errors that accuracy leaves", () => {
+  const labels = Array.from({ length: 30 }, (_, i) => i % 2);
+  const least = 0.025 ** (1 / 30), errors = 1 - least; // Of 30 right ones, by hand.
+  const f1 = scoreInterval("f1", labels, labels);
+  const positives = 0.5 - errors; // All errors on label 1, which costs more.
+  assertClose([f1.low, f1.high], [2 * positives / (2 * positives + errors), 1], "f1", { relative: 1e-9 });
+  const { value, low, high } = scoreInterval("matthews", labels, labels);
+  assertClose([value, low, high], [1, positives / Math.sqrt(positives * (1 - positives)), 1], "Matthews", {
+    relative: 1e-9,
+  });
+  const one = labels.map((label, i) => i === 0 ? 1 - label : label);
+  for (const measure of ["f1", "matthews"] as const) {
+    const { value, low, high } = scoreInterval(measure, one, labels);
+    assert(low < value && value < high && high < 1, measure);
+  }
+  const grades = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+  for (const count of [9, 20]) {
+    const many = Array.from({ length: count }, (_, i) => grades[i % 9]!);
+    const pearson = scoreInterval("pearson", many, many);
+    assertEquals([pearson.value, pearson.low, pearson.high], [1, -1, 1]);
+  }
+  let state = 4242;
+  const next = () => (state = (state * 1664525 + 1013904223) % 2 ** 32) / 2 ** 32;
+  const truth = { f1: 0.97, matthews: 0.94 }, covered = { f1: 0, matthews: 0 };
+  for (let trial = 0; trial < 200; trial++) {
+    const are = Array.from({ length: 60 }, () => Number(next() < 0.5));
+    const said = are.map((label) => next() < 0.03 ? 1 - label : label);
+    for (const measure of ["f1", "matthews"] as const) {
+      const { low, high } = scoreInterval(measure, said, are);
+      if (low <= truth[measure] && truth[measure] <= high) covered[measure]++;
+    }
+  }
+  assert(covered.f1 >= 190 && covered.matthews >= 190, JSON.stringify(covered));
+});
+
+Deno.test("the mean of few values has Student's interval", () => {
+  const { value, low, high } = meanInterval([3, 5, 4]);
+  assertClose(
+    [value, low, high],
+    [4, 4 - 4.302652730 / Math.sqrt(3), 4 + 4.302652730 / Math.sqrt(3)],
+    "t(2)",
+    {
+      relative: 1e-9,
+    },
+  );
+  assertEquals(meanInterval([7]), { value: 7, low: 7, high: 7 });
+  const many = Array.from({ length: 12 }, (_, i) => i);
+  const mean = (rows: Uint32Array) => rows.reduce((sum, i) => sum + i, 0) / 12;
+  assertEquals(meanInterval(many), bootstrap(12, mean));
 });
 
 Deno.test("equal grades have no correlation, whatever their rounding", () => {

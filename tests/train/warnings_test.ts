@@ -215,6 +215,12 @@ Deno.test("what is trained again is told of: the same windows, a head that is re
     never = /^Warning: the only update on task "once" has rate 0, where/;
   assert(never.test((await warnings(() => finetune(lm, once, { epochs: 1 }))).join()));
   assertEquals(await warnings(() => finetune(lm, { ...once, name: "twice" }, { epochs: 2 })), []);
+  const before = await warnings(() =>
+    finetune(lm, { ...once, name: "adapted" }, { epochs: 2, adaptEpochs: 1 })
+  );
+  assert(
+    /^Warning: the only update on task "adapted" before fine-tuning has rate 0, where/.test(before.join()),
+  );
 });
 
 Deno.test("answers of equal probability, a single window and a tail that is not scored are told of", async () => {
