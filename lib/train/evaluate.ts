@@ -140,8 +140,8 @@ function withContext(lm: LanguageModel, context: number = lm.config.context): La
 }
 
 /**
- * Evaluates a language model on a held-out text, window by window, without dropout. The softmax is over tokens for
- * either variant, so that they are comparable.
+ * Evaluates a language model on a held-out text, window by window, without dropout. The softmax is over tokens and the
+ * three special tokens for either variant, not over positions, so that they are comparable.
  *
  * @throws {InputError} If the text is shorter than a window, an option is unknown or out of its range, the positions do
  * not extrapolate to the context, or the architecture is `bert`.
