@@ -1,6 +1,6 @@
 /**
  * A research kit for GPT-1 (Radford et al. 2018, "Improving Language Understanding by Generative
- * Pre-Training"): the model, its pre-training and fine-tuning, and ablations that are not in the paper.
+ * Pre-Training"): the model, its pre-training and fine-tuning, and ablations, of which the paper has one, without error bars.
  *
  * @example
  * ```ts ignore

@@ -55,7 +55,10 @@ export const command = addSections(
   ),
   {
     "Time and disk": "A second or two for mini; nothing is written.",
-    "JSON": ["{ settings, prompt, texts: [text] }", "the text begins with the prompt"],
+    "JSON": [
+      "{ settings, prompt, texts: [text] }",
+      "the text begins with the prompt, in lower case as the vocabulary has it",
+    ],
     "Examples": [
       'deno task generate --model mini "the film was"',
       'deno task generate --model mini --tokens 100 --seed 2 "once upon a time"',

@@ -35,7 +35,7 @@ export const command = addSections(
     settings,
   ),
   {
-    "Time and disk": "Seconds each, and 2 MB a page.",
+    "Time and disk": "Seconds each, and 3 MB a page, with 5 MB more for each model of its live cells.",
     "Examples": ["deno task render", "deno task render 01 --out pages"],
   },
 ).action(main);

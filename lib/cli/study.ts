@@ -86,7 +86,7 @@ const studiesAbout: { readonly [name in keyof typeof studies]: About } = {
   suite: {
     about: "Fine-tunes GPT-1 on a task of every kind, pre-trained and from scratch.",
     cost:
-      "Two and a half hours on two cores and 350 MB, for 3 models pre-trained and 60 fine-tuned. Data, at the first use: 60 MB.",
+      "Two and a half hours on two cores and 280 MB, for 3 models pre-trained and 48 fine-tuned. Data, at the first use: 60 MB.",
     examples: [
       "deno task suite --smoke",
       "deno task suite --pretrained mini --tasks imdb,kind --seeds 3",

@@ -15,7 +15,7 @@ export type Rows = string | URL | { objects(): object[] } | readonly object[];
 export interface ReadTaskOptions {
   /** Kind of task. Default: inferred from the options or columns. */
   kind?: Kind;
-  /** Column of the label. Default: `label`. */
+  /** Column of the label; of multiple choice the right choice, or its index from 0. Default: `label`. */
   label?: string;
   /** Column of the text, for classification. Default: `text`. */
   text?: string;

@@ -11,7 +11,7 @@ import { byHash } from "./hash.ts";
  */
 export const measures: readonly Measure[] = ["accuracy", "f1", "matthews", "pearson", "spearman"];
 
-/** One of {@linkcode measures}. */
+/** A metric: `accuracy`, `f1` of the second label, Matthews' correlation, or of grades Pearson's or Spearman's. */
 export type Measure = "accuracy" | "f1" | "matthews" | "pearson" | "spearman";
 
 /**

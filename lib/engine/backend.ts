@@ -99,7 +99,7 @@ function cores(): number {
  * on device and model. They are checked first to compute what tfjs' `cpu` does, and their values cannot be read
  * without `await`.
  *
- * @param name One of {@linkcode backends}. Default: the first that starts of those without a GPU.
+ * @param name `wasm`, `cpu` or `webgpu`. Default: the first that starts of those without a GPU.
  * @param options How many threads.
  * @returns What is in use, and why.
  * @throws {InputError} If the name is unknown, threads are out of their range, it does not start here or computes

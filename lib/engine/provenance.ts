@@ -15,7 +15,7 @@ export interface Provenance {
   readonly versions: Readonly<Record<string, string>>;
   /** tfjs' backend, and what multiplied matrices. */
   readonly backend: string;
-  /** System, processor and cores. */
+  /** System, architecture and cores. */
   readonly machine: string;
 }
 

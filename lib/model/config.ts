@@ -17,10 +17,10 @@ import {
 } from "./positions.ts";
 import { shapes } from "./shapes.ts";
 
-/** Details that the paper leaves open: `paper` follows OpenAI's code, `clean` omits its two peculiarities. */
+/** Details that the paper leaves open: `paper` follows OpenAI's code, `clean` omits its peculiarities. */
 export const variants: readonly Variant[] = ["paper", "clean"];
 
-/** One of {@linkcode variants}. */
+/** Details that the paper leaves open: `paper` follows OpenAI's code, `clean` omits its peculiarities. */
 export type Variant = "paper" | "clean";
 
 /** The configuration of a language model. */
@@ -48,7 +48,8 @@ export interface Config {
   /**
    * `paper`: dropout is applied to the embedding matrix itself, which is tied to the output layer, and the softmax
    * includes trained position embeddings, as in OpenAI's code. `clean`: dropout is applied to the sum of token and
-   * position embedding, and the softmax is over tokens only.
+   * position embedding, and the softmax is over tokens only. In fine-tuning, `paper` draws the special tokens from
+   * N(0, 0.02²) and pads each batch to the task's longest sequence; `clean` starts them at the mean token embedding.
    */
   readonly variant: Variant;
   /** Dropout probability at each of the paper's dropout sites (§4.1: 0.1). */

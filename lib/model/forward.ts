@@ -61,7 +61,7 @@ export const emptyCache: Cache = { tokens: 0, layers: [] };
 export interface ForwardOptions {
   /** Dropout of an update. Default: none. */
   readonly dropout?: Dropout | undefined;
-  /** Cache of the previous tokens; start with {@linkcode emptyCache}. Default: no cache. */
+  /** Cache of the previous tokens; start with `{ tokens: 0, layers: [] }`. Default: no cache. */
   readonly cache?: Cache | undefined;
   /** Length of each sequence (N), so that `bert` does not attend to padding. Default: T. */
   readonly lengths?: Int32Array | undefined;

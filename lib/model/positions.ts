@@ -93,6 +93,9 @@ export const positionRules: Readonly<Record<PositionKind, PositionRule>> = {
 /** All names of position encodings. */
 export const positionKinds: readonly PositionKind[] = Object.keys(positionRules) as PositionKind[];
 
+/** All initial scales of the position table. */
+export const positionScales: readonly PositionScale[] = ["matched", "raw", "sqrt-width"];
+
 /**
  * Initial scale of the position table. A sinusoid of amplitude 1 is much larger than GPT-1's initial token embeddings,
  * 0.02, so that a comparison with learned positions would be one of scales.
@@ -101,9 +104,6 @@ export const positionKinds: readonly PositionKind[] = Object.keys(positionRules)
  * - `raw`: root mean square √½, as of a sinusoid of amplitude 1.
  * - `sqrt-width`: `raw`, with input token embeddings multiplied by √d (Vaswani et al. 2017, §3.4).
  */
-export const positionScales: readonly PositionScale[] = ["matched", "raw", "sqrt-width"];
-
-/** One of {@linkcode positionScales}. */
 export type PositionScale = "matched" | "raw" | "sqrt-width";
 
 function initialDeviation(scale: PositionScale = "matched"): number {

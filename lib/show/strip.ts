@@ -18,7 +18,7 @@ import {
 export interface StripGroup extends Arm, PointEstimate {
   /** One value per seed. */
   readonly values: readonly number[];
-  /** Their seeds, by which points are placed. Default: those of the first values. */
+  /** Their seeds, by which points are placed. Default: 1, 2, …. */
   readonly seeds?: readonly number[];
 }
 

@@ -45,7 +45,7 @@ export interface StudyRecord {
   readonly runs: number;
   /** Completed share of the study's work, from 0 to 1. */
   readonly done: number;
-  /** Estimated remaining seconds; NaN before the first estimate. */
+  /** Estimated remaining seconds; NaN or Infinity before the first estimate. */
   readonly left: number;
   /** The latest update; absent while all remaining runs are running in other processes. */
   readonly record?: TrainingRecord;
@@ -55,7 +55,8 @@ export interface StudyRecord {
 const MIN_PARALLEL_COST = 1e11;
 
 /**
- * The ablation that the paper leaves out: position kinds × λ × tasks, each with the same seeds. Arms with the same seed
+ * An ablation: position kinds, which the paper does not compare, × λ, which its Table 5 compares once, × tasks, each with the same
+ * seeds. Arms with the same seed
  * share initialisation, data order and dropout masks, so that their differences are paired. Each run's result is stored
  * in a file: an interrupted study resumes where it was stopped.
  *

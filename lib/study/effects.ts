@@ -75,14 +75,14 @@ export interface ArmEffect extends Estimate {
   readonly error: number;
   /** The share of its variance that seeds make, and examples do not. */
   readonly seedShare: number;
-  /** Its two-sided p-value, corrected for the number of effects beside it (Holm); NaN for one seed. */
+  /** Its two-sided p-value, corrected for the number of effects beside it (Holm); NaN for one seed, or where runs stay at chance. */
   readonly p: number;
-  /** The smallest true difference that would be found with 80 % power. */
+  /** The smallest true difference that a single test, without Holm's correction, finds with 80 % power. */
   readonly detectable: number;
   /**
    * What follows: `higher`, `lower`, which may be by less than the margin (`higher, within ±2`), `equal within ±2`,
    * `not significant`, `one seed cannot tell`, `no variation, cannot tell`, `no arm left chance`, of several differences
-   * `no arm left chance at some levels`, or `some runs of each arm at chance`.
+   * `no arm left chance at some levels`, `no seed left chance in both`, or `some runs of each arm at chance`.
    */
   readonly finding: string;
   /** All of it in a sentence. */

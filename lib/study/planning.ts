@@ -28,13 +28,12 @@ const MOST = 1000;
 const TAIL = 0.1;
 
 /**
- * How many seeds, or test examples, a study needs to find a difference with 80 % power, judged by the variance of a
- * pilot's effects. With few seeds in the pilot the range is wide.
+ * How many seeds, or test examples, a study needs to find a difference with 80 % power in a single test, without
+ * Holm's correction, judged by the variance of a pilot's effects. With few seeds in the pilot the range is wide.
  *
  * @param pilot A study of the same arms, of at least two seeds.
  * @returns A row per main contrast and effect: the smallest difference that the pilot would have found; the least and the most seeds that
- * may be needed with the pilot's examples; the least and the most examples with the pilot's seeds. Infinity where more of
- * them do not help.
+ * may be needed with the pilot's examples; the least and the most examples with the pilot's seeds. Infinity where more of them do not help, or more than 1,000 seeds, or times the examples, would be needed.
  * @throws {InputError} If it is not a study, or has no effect with two seeds.
  *
  * @example

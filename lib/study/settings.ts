@@ -70,7 +70,7 @@ export const studyModels: Readonly<Record<StudyModel, (preset: Preset) => Preset
   "lstm-2048": (preset) => withArchitecture(preset, "lstm", { units: 2048 }),
 };
 
-/** One of {@linkcode studyModels}. */
+/** GPT-1, GPT-2's block, BERT, an LSTM with as many parameters, or one with the paper's 2048 units (Table 5). */
 export type StudyModel = Architecture | "lstm-2048";
 
 /** Whether a model uses a preset's position kind. */
@@ -151,7 +151,7 @@ export interface StudySettings {
     readonly lambdaSchedule: LambdaSchedule;
     readonly adaptEpochs: number;
   };
-  /** Number of words at the end of a review that `imdb` uses: about as many as fit the context. */
+  /** Number of words at the end of a review that `imdb` uses; what does not fit the context is cut at its end. */
   readonly words: number;
   /** Maximum number of training examples of a task. */
   readonly trainExamples: number;
@@ -301,7 +301,7 @@ export const studySettings = {
     lambdaSchedule: training.lambdaSchedule,
     adaptEpochs: training.adaptEpochs,
   },
-  words: wordsSetting,
+  words: { ...wordsSetting, about: "words kept from the end of a review (imdb)" },
   trainExamples: { ...limitSetting, about: "training examples of a task, at most" },
   sample: {
     ...oneOf(["per-seed", "once"]),
@@ -348,7 +348,7 @@ export const studySettings = {
     ...whole({ from: 1, to: 256 }),
     about: "processes that run arms in parallel",
     unit: "processes",
-    otherwise: "the cores, or 1 for a small study",
+    otherwise: "the cores, or 1 for a small study; with --slurm 1, which is a task's cores",
   },
   signal: { ...signals, about: "stops the study after the current update", otherwise: "none" },
   base: {

@@ -58,8 +58,9 @@ export interface Study {
   /**
    * A row per run, and one per zero-shot evaluation, with full precision: a column for each factor, then seed, task,
    * measure, score with its 95 % interval over examples, validation score, majority baseline (of held-out text the
-   * unigram baseline), whether it is stuck there, loss in nats, updates, batch, tokens, FLOPs, seconds, and a column for
-   * each setting that was tuned, and in a smoke test `smoke`. What does not apply is null. `study.runs.toCSV()` is a file for any other program.
+   * unigram baseline), whether it is stuck there, number of training examples (of a zero-shot evaluation of test
+   * examples), loss in nats, updates, batch, tokens, FLOPs, seconds, a column for each setting that was tuned, and in a
+   * smoke test `smoke`. What does not apply is null. `study.runs.toCSV()` is a file for any other program.
    */
   readonly runs: ColumnTable;
   /** What tuning tried: a row per arm and setting with its mean validation score (null if a run diverged), and whether

@@ -278,8 +278,7 @@ export const bpeSettings = {
  *
  * Ids have OpenAI's order: 0 is `<unk>`; then the characters; the same characters with `</w>`; the result of each merge
  * (once, if two merges have the same result); and `\n</w>`. The characters are the 238 most frequent ones, as many as in
- * OpenAI's vocabulary, sorted by code point (ties go to the lower code point). Other characters are ignored in training,
- * and so are words of more than 256 characters.
+ * OpenAI's vocabulary, sorted by code point (ties go to the lower code point). Other characters are ignored in training; words of more than 256 characters give characters, but no merges.
  *
  * A lone surrogate counts as U+FFFD, so that every vocabulary can be written to a file and read back.
  *

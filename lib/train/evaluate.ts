@@ -285,7 +285,7 @@ async function heldoutLosses(
   return { losses, windows: counts, ids };
 }
 
-/** Metrics of a task as shares, at most 1 (0.8 is 80 %), with 95 % confidence intervals over its examples. */
+/** Metrics of a task as shares, at most 1 (0.8 is 80 %), with 95 % confidence intervals over groups of its examples that share a text. */
 export interface TaskScore extends Interval {
   /** The primary metric, which `value`, `low` and `high` refer to. */
   readonly measure: Measure;

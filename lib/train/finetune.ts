@@ -52,7 +52,10 @@ export interface FinetuneOptions extends Partial<Omit<AdamOptions, "updates">>, 
    * @default 0
    */
   readonly adaptEpochs?: number;
-  /** Batch size in examples. Default: depends on the model's width, as for rate and warm-up ({@linkcode finetuneDefaults}). */
+  /**
+   * Batch size in examples. Default, as for rate, warm-up and dropout: from width 768 on the paper's, 32, 6.25e-5, 0.002 and
+   * the configuration's; below 16, min(1e-3, 0.064 / width), 0.1 and 0.
+   */
   readonly batch?: number;
   /** Dropout probability. Default: the configuration's for GPT-1's width and above (§4.1: 0.1), otherwise 0. */
   readonly dropout?: number;

@@ -35,7 +35,10 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The options of {@linkcode pretrain}. */
+/**
+ * The options of {@linkcode pretrain}. Default: rate 1e-3, `warmup_cosine` with warm-up 0.1, decay 0.01 and clip 1, for
+ * small models on short runs; the paper has 2.5e-4, a warm-up of 2,000 updates and 64 windows of 512 tokens (§4.1).
+ */
 export interface PretrainOptions extends Partial<AdamOptions>, RunOptions {
   /** Number of updates. @default 2000 */
   readonly updates?: number;

@@ -37,10 +37,13 @@ export const lambdaSchedules = {
   linear: (x: number): number => 1 - x,
 };
 
-/** One of {@linkcode lambdaSchedules}. */
+/** How λ changes over fine-tuning: not at all, or linearly to 0 (Chronopoulou et al. 2019). */
 export type LambdaSchedule = "constant" | "linear";
 
-/** One of {@linkcode schedules}. */
+/**
+ * A learning-rate schedule: linear warm-up, then linear decay to 0 (fine-tuning, §4.1), cosine decay (pre-training, §4.1),
+ * no decay, or a linear decay over the last fifth of the updates only.
+ */
 export type Schedule = "warmup_linear" | "warmup_cosine" | "warmup_constant" | "warmup_stable_decay";
 
 /** Share of the updates in which `warmup_stable_decay` decays: 0.2, as good as a cosine (Hägele et al. 2024). */
