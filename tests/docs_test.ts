@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { assertEquals } from "./assert.ts";
+import { assert, assertEquals } from "./assert.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -24,3 +24,18 @@ Deno.test("in the folders' own exports, too, with those of npm packages", async 
   const errors = await lint("mod.ts", ...folders.map((folder) => `lib/${folder}/mod.ts`));
   assertEquals(errors.filter((text) => !foreign.test(text)), []);
 });
+
+Deno.test("the public documentation links to public names only", async () => {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["doc", "--json", "mod.ts"], cwd: root })
+    .output();
+  const { nodes } = JSON.parse(new TextDecoder().decode(stdout)) as { nodes: Documented };
+  const symbols = Object.values(nodes).flatMap(({ symbols }) => symbols);
+  const names = new Set(symbols.map(({ name }) => name));
+  const linked = JSON.stringify(symbols).matchAll(/\{@link(?:code)? (\w+)/g).map(([, name]) => name!)
+    .toArray();
+  assert(linked.length > 20, `${linked.length}`);
+  assertEquals([...new Set(linked)].filter((name) => !names.has(name)), []);
+});
+
+/** What `deno doc --json` says of files. */
+type Documented = Record<string, { readonly symbols: readonly { readonly name: string }[] }>;

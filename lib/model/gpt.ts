@@ -41,7 +41,7 @@ export const gptSettings = { tokenizer: tokenizerSetting, seed: seedSetting } sa
 >;
 
 /**
- * A model with randomly initialised parameters ({@linkcode init}).
+ * A model with random weights and embeddings, N(0, 0.02²) as in §4.1; biases are 0 and gains 1.
  *
  * @param preset Its configuration; the vocabulary is the tokenizer's.
  * @throws {InputError} If the configuration cannot be built or the seed is not a whole number below 2³².

@@ -17,7 +17,7 @@ export interface TokenizerState {
 }
 
 /**
- * Encodes text to ids and decodes ids to text. `JSON.stringify` gives its state; {@linkcode tokenizerFrom} restores it.
+ * Encodes text to ids and decodes ids to text. A model's file holds it, too.
  */
 export interface Tokenizer extends TokenizerState {
   /** Vocabulary size, without the three special tokens, whose ids follow: start, delimiter, extract. */

@@ -31,7 +31,7 @@ export interface TextMeasures {
   readonly loss: number;
   /** Perplexity per token, exp(loss). */
   readonly perplexity: number;
-  /** Bits per character ({@linkcode charactersOf}); comparable between tokenizers. */
+  /** Bits per character, of which a run of white space is one; comparable between tokenizers. */
   readonly bitsPerCharacter: number;
 }
 

@@ -13,7 +13,7 @@ export interface NgramBaselines {
   readonly unigram: TextScore;
   /** Bigram model with absolute discounting: a pre-trained model should be better. */
   readonly bigram: TextScore;
-  /** Modified Kneser–Ney smoothing ({@linkcode kneserNey}): a good model is better. */
+  /** Kneser–Ney n-grams with modified smoothing (Chen and Goodman 1998): a good model is better. */
   readonly kneserNey: TextScore;
 }
 
