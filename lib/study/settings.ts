@@ -684,6 +684,14 @@ const FEW = 2;
 /**
  * A study reduced to a one-minute test that everything works; its results are meaningless. Of a setting with several
  * values that takes time the values become small ones, as many and in the same order; of those to choose from two stay.
+ *
+ * @example
+ * ```ts
+ * import { smoke, studies } from "./mod.ts";
+ *
+ * const { pretrain, seeds } = smoke({ ...studies.ablate, seeds: 5 });
+ * console.log(pretrain.updates, seeds); // 40 2
+ * ```
  */
 export function smoke(study: StudyChanges): StudySettings {
   const { mainContrasts: _, tunedBy: __, ...asked } = settle(

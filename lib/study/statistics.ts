@@ -253,6 +253,13 @@ export function difference(a: readonly number[], b: readonly number[]): Estimate
  * Interprets a difference: `higher` or `lower` if its 95 % interval, which is not corrected for other comparisons,
  * excludes 0; of what it is depends on the values, seeds or examples ({@linkcode difference}). Equal differences, which a
  * small test set can produce, are not significant: their interval of width 0 is an artefact.
+ *
+ * @example
+ * ```ts
+ * import { difference, verdict } from "./mod.ts";
+ *
+ * console.log(verdict(difference([3, 5, 8], [2, 4, 6]))); // "not distinguishable"
+ * ```
  */
 export function verdict(estimate: Estimate): string {
   const { n, low, high } = checked("interpret a difference", "estimate", interval, estimate);
