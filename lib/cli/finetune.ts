@@ -182,8 +182,9 @@ async function main(command: Command): Promise<void> {
     : await task(name, { ...words !== undefined && { words }, ...folder !== undefined && { folder } });
   const isWhole = trainExamples === Infinity && testExamples === Infinity; // Then in its own order, as in a program.
   const data = isWhole ? whole : atMost(whole, { train: trainExamples, test: testExamples });
+  const initial = await modelDigest(lm);
   const own = {
-    [`model ${settled.model}`]: abbreviated(await modelDigest(lm)),
+    [`model ${settled.model}`]: abbreviated(initial),
     [`task ${name}`]: abbreviated(digest(whole)),
   };
   warnOfOtherData(settled.config, digests, own);
@@ -204,7 +205,7 @@ async function main(command: Command): Promise<void> {
   const { out: _out, backend: _backend, threads: _threads, saveEvery: _saveEvery, ...asked } = resolved;
   const { lambda, lambdaSchedule, adaptEpochs, keep } = settled;
   const keyed = keyedOptions({ ...finetuneOptions, lambda, lambdaSchedule, adaptEpochs, keep });
-  const inputs = { run: "finetune", model: await modelDigest(lm), task: data, ...keyed };
+  const inputs = { run: "finetune", model: initial, task: data, ...keyed };
   const runKey = {
     key: keys().keyOf({ ...inputs, saveEvery: undefined }),
     settings: { run: "finetune", ...recordOf(asked), digests: own },

@@ -152,17 +152,23 @@ export function armStyles(arms: readonly Arm[]): ArmStyle[] {
 }
 
 /** Whether an arm's look is the same in every figure by its name, or by names of its levels. */
-function isKnown({ name, levels = {} }: Arm): boolean {
-  const own = Object.entries(levels).filter(([, level]) => level !== null);
+function isKnown(arm: Arm): boolean {
+  const own = ownLevels(arm), { name } = arm;
   return own.length > 0
     ? own.every(([factor, level]) => known[factor]?.[`${level}`])
     : Object.hasOwn(named, name);
 }
 
+/** The levels that an arm has. */
+function ownLevels({ levels = {} }: Arm): [factor: string, level: string | number | boolean][] {
+  return Object.entries(levels).filter((entry): entry is [string, string | number | boolean] =>
+    entry[1] !== null
+  );
+}
+
 /** Looks by rank, if the numbers of the first factor are too near each other on its scale. */
 function rankedLooks(arms: readonly Arm[]): (arm: Arm) => Look | undefined {
-  const own = ({ levels = {} }: Arm) => Object.entries(levels).filter(([, level]) => level !== null);
-  const firsts = arms.map((arm) => own(arm)[0]), factor = firsts[0]?.[0];
+  const firsts = arms.map((arm) => ownLevels(arm)[0]), factor = firsts[0]?.[0];
   const isScale = firsts.every((one) =>
     one?.[0] === factor && typeof one?.[1] === "number" && !known[factor!]
   );
@@ -170,8 +176,8 @@ function rankedLooks(arms: readonly Arm[]): (arm: Arm) => Look | undefined {
   const shares = numbers.map((level) => Math.min(END, shareOf(factor!, level)));
   if (shares.every((share, i) => i === 0 || share - shares[i - 1]! >= 0.1)) return () => undefined;
   return (arm) => {
-    const rank = numbers.indexOf(own(arm)[0]![1] as number);
-    const shape = own(arm).length === 1 ? rank % shapes.length : lookOfArm(arm)[1];
+    const rank = numbers.indexOf(ownLevels(arm)[0]![1] as number);
+    const shape = ownLevels(arm).length === 1 ? rank % shapes.length : lookOfArm(arm)[1];
     return [viridis(END * rank / (numbers.length - 1)), shape];
   };
 }
@@ -191,10 +197,8 @@ function styleOf([color, shape]: Look): ArmStyle {
   return { color, ink: darken(color), dash, symbol, pattern };
 }
 
-function lookOfArm({ name, levels = {} }: Arm): Look {
-  const own = Object.entries(levels).filter((entry): entry is [string, string | number | boolean] =>
-    entry[1] !== null
-  );
+function lookOfArm(arm: Arm): Look {
+  const own = ownLevels(arm), { name } = arm;
   const looks = own.length > 0
     ? own.map(([factor, level]) => lookOf(factor, level))
     : [Object.hasOwn(named, name) ? named[name]! : lookOf("", name)];

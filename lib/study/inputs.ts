@@ -79,7 +79,10 @@ export async function tasksFor(study: StudySettings): Promise<{
   return {
     ...{ orders, clusters },
     digests: Object.fromEntries(
-      [...new Set([...wholes, ...own])].map(([name, whole]) => [`task ${name}`, abbreviated(digest(whole))]),
+      Array.from(
+        new Map([...wholes, ...own]),
+        ([name, whole]) => [`task ${name}`, abbreviated(digest(whole))],
+      ),
     ),
     tasksOf: (variant, seed) => {
       const all = (tasks: StudySettings["tasks"] = []) => tasks.map((task) => partOf(task, variant, seed));
