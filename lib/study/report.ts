@@ -84,7 +84,7 @@ function searchNotes(
   ];
 }
 
-/** The validation score of each setting, by arm; what was chosen in bold. */
+/** The validation score of each setting, by arm; what was chosen in bold, and drawn from the worst to the best. */
 function searchTable(tried: readonly Tried[], factors: readonly Factor[]): string {
   const nameOf = ({ settings }: Tried) =>
     Object.entries(settings).map(([path, level]) => `${path.replace(/^\w+\./, "")} ${level}`).join(", ");
@@ -98,18 +98,28 @@ function searchTable(tried: readonly Tried[], factors: readonly Factor[]): strin
     return isChosen ? `**${text}**` : text;
   };
   const own = varying(tried, factors); // Without the task, which stands first.
-  const unit = tried[0]!.task === undefined ? "bits per character" : "%";
+  const isText = tried[0]!.task === undefined, unit = isText ? "bits per character" : "%";
+  const names = [...new Set(tried.map(nameOf))];
+  const cells = arms.map((arm) => names.map((name) => arm.find((one) => nameOf(one) === name)));
   return table({
     [`validation, ${unit}`]: arms.map(([first]) =>
       [first!.task, labelOf(first!.levels, own)].filter(Boolean).join(", ")
     ),
     ...Object.fromEntries(
-      [...new Set(tried.map(nameOf))].map((name) => [
-        name,
-        arms.map((arm) => arm.filter((one) => nameOf(one) === name).map(scoreOf)[0] ?? ""),
-      ]),
+      names.map((name, i) => [name, cells.map((arm) => arm[i] === undefined ? "" : scoreOf(arm[i]))]),
     ),
+    "higher is better": cells.map((arm) => barsOf(arm.map((one) => (isText ? -1 : 1) * (one?.mean ?? NaN)))),
   }).toMarkdown();
+}
+
+/** Numbers as bars, from the smallest to the largest; a number that is not finite is a gap. */
+function barsOf(values: readonly number[]): string {
+  const BARS = "▁▂▃▄▅▆▇█";
+  const finite = values.filter(Number.isFinite), least = Math.min(...finite);
+  const range = Math.max(...finite) - least;
+  return values.map((value) =>
+    Number.isFinite(value) ? BARS[range > 0 ? Math.round(7 * (value - least) / range) : 7] : "·"
+  ).join("");
 }
 
 /** Notes on tasks that have fewer training examples than an arm asked for. */

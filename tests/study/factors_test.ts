@@ -225,6 +225,10 @@ Deno.test("a setting by which training diverges is not chosen, and keeps no arm 
     const diverged = tried.filter(({ validation }) => validation === null);
     if (diverged.length === 2) throw new Error("both diverged: this test shows nothing");
     assertEquals([diverged.length, diverged[0]!["finetune.decay"], diverged[0]!["chosen"]], [1, 1, false]);
+    assert(
+      /\|(\*\*\d+\.\d\*\*\|diverged\|█·|diverged\|\*\*\d+\.\d\*\*\|·█)\|/.test(study.report),
+      study.report,
+    );
     assertEquals([study.complete, study.failures, study.finetuned.length], [true, [], 1]);
     for await (const _ of ablate(options)) throw new Error("all runs are there");
   }));
@@ -259,9 +263,9 @@ Deno.test("a report says which searches were made, by what, and what is not fini
   inFolder(async (folder) => {
     const rates = { "finetune.rate": [6.25e-5, 1e-9] };
     const { report } = await ablate({ base: small, tune: rates, folder, workers: 1 });
-    assert(/\|validation, %\|rate 0\.0000625\|rate 1e-9\|/.test(report), report);
+    assert(/\|validation, %\|rate 0\.0000625\|rate 1e-9\|higher is better\|/.test(report), report);
     assert(
-      /\|sky\|\*\*\d+\.\d\*\*\|\d+\.\d\||\|sky\|\d+\.\d\|\*\*\d+\.\d\*\*\|/.test(report),
+      /\|sky\|\*\*\d+\.\d\*\*\|\d+\.\d\|(█▁|██)\||\|sky\|\d+\.\d\|\*\*\d+\.\d\*\*\|▁█\|/.test(report),
       report,
     );
     assert(
