@@ -615,7 +615,7 @@ const ablation: StudySettings = {
     ...{ rate: 1e-3, schedule: "warmup_linear", warmup: 0.1, decay: 0.01, clip: 1 },
     ...{ batch: 16, epochs: 3, dropout: 0, keep: "last", lambdaSchedule: "constant", adaptEpochs: 0 },
   },
-  words: 32,
+  words: 24,
   trainExamples: 2000,
   sample: "per-seed",
   testExamples: 1200,
