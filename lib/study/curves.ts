@@ -22,7 +22,7 @@ import {
   whereOf,
 } from "./effects.ts";
 import type { Level, Levels } from "./factors.ts";
-import type { Pretrained } from "./rows.ts";
+import type { Pretrained, StudyRun } from "./rows.ts";
 import { difference, type Estimate, estimate } from "./statistics.ts";
 import type { Tried } from "./tuning.ts";
 
@@ -37,6 +37,9 @@ export interface PositionOptions extends Pick<ArmCurveOptions, "at" | "minus"> {
   /** Number of groups of positions. Default: 16. */
   readonly bins?: number;
 }
+
+/** Options of a study's training losses. */
+export type LossOptions = Pick<ArmCurveOptions, "at" | "minus">;
 
 /** A line of a figure, with 95 % intervals. */
 export interface ArmCurve {
@@ -154,38 +157,85 @@ export function positionCurves(
   name: string,
   { at = {}, minus, bins = 16 }: PositionOptions,
 ): ArmCurve[] {
-  const { levels } = factorNamed(name, factors);
+  const factor = factorNamed(name, factors);
   const runs = filtered(pretrained, factors, at).filter(({ byPosition }) => byPosition);
-  const others = varying(runs, factors).filter((other) => other.name !== name);
   const lengths = runs.map(({ byPosition }) => byPosition!.length);
   // Differences are of the positions that all have.
   const positions = minus === undefined ? Math.max(1, ...lengths) : Math.min(...lengths);
   const width = Math.ceil(positions / bins);
-  const binned = (values: readonly number[]) =>
-    Array.from(
-      { length: Math.ceil(values.length / width) },
-      (_, i) => estimate(values.slice(i * width, (i + 1) * width)).mean,
-    );
+  const seriesOf = ({ byPosition }: Pretrained): Series => {
+    const values = byPosition!.slice(0, positions);
+    const count = Math.ceil(values.length / width);
+    return {
+      every: width,
+      values: Array.from(
+        { length: count },
+        (_, i) => estimate(values.slice(i * width, (i + 1) * width)).mean,
+      ),
+    };
+  };
+  return seriesCurves(runs, seriesOf, factor, factors, minus);
+}
+
+/** Training loss of runs, those that did not leave chance left out, by number of updates. */
+export function lossCurves(
+  scored: readonly (StudyRun & { readonly stuck: boolean })[],
+  factors: readonly Factor[],
+  name: string,
+  { at = {}, minus }: LossOptions,
+): ArmCurve[] {
+  const factor = factorNamed(name, factors);
+  const runs = filtered(scored, factors, at).filter(({ losses }) => losses);
+  const seriesOf = ({ losses }: StudyRun): Series => {
+    const { every, updates, means } = losses!;
+    return { every, values: means.slice(0, Math.floor(updates / every)) }; // Without a shorter block at the end.
+  };
+  return seriesCurves(runs, seriesOf, factor, factors, minus);
+}
+
+/** Values along a run, each of a group of so many positions or updates. */
+interface Series {
+  readonly every: number;
+  readonly values: readonly number[];
+}
+
+/** A line for each level of a factor, or its difference from one of them, at each combination of the other factors. */
+function seriesCurves<
+  Run extends { readonly levels: Levels; readonly seed: number; readonly stuck: boolean },
+>(
+  runs: readonly Run[],
+  seriesOf: (run: Run) => Series,
+  { name, levels }: Factor,
+  factors: readonly Factor[],
+  minus: Level | undefined,
+): ArmCurve[] {
+  const others = varying(runs, factors).filter((other) => other.name !== name);
   return contextsOf(runs, others).flatMap(({ levels: fixed, scores: group }) => {
     const bySeed = (level: Level) => {
       const own = counted(group.filter((run) => run.levels[name] === level));
-      return new Map(own.map((run) => [run.seed, binned(run.byPosition!.slice(0, positions))]));
+      return new Map(own.map((run) => [run.seed, seriesOf(run)]));
     };
     const reference = minus === undefined ? undefined : bySeed(minus);
     return levels.filter((level) => level !== minus).flatMap((level): ArmCurve[] => {
       const own = bySeed(level), seeds = [...own.keys()].filter((seed) => reference?.has(seed) ?? true);
       if (seeds.length === 0) return [];
-      const values = (of: ReadonlyMap<number, number[]>, i: number) => seeds.map((seed) => of.get(seed)![i]!);
-      const places = Array.from(
-        { length: Math.min(...seeds.map((seed) => own.get(seed)!.length)) },
-        (_, i) => i,
-      );
+      const all = seeds.flatMap((seed) => [own.get(seed)!, ...reference ? [reference.get(seed)!] : []]);
+      const { every } = all[0]!, longer = all.find((one) => one.every !== every);
+      if (longer) {
+        throw new InputError(
+          `Cannot compare runs of different lengths as their losses are means over ${every} and ${longer.every} ` +
+            "updates: choose one length with at",
+        );
+      }
+      const places = Array.from({ length: Math.min(...all.map(({ values }) => values.length)) }, (_, i) => i);
+      const valuesAt = (of: ReadonlyMap<number, Series>, i: number) =>
+        seeds.map((seed) => of.get(seed)!.values[i]!);
       return [{
         name: [levelLabel(name, level), labelOf(fixed, others)].filter(Boolean).join(", "),
         levels: { [name]: level, ...fixed },
-        x: places.map((i) => (i + 0.5) * width),
+        x: places.map((i) => (i + 0.5) * every),
         y: places.map((i) =>
-          reference ? difference(values(own, i), values(reference, i)) : estimate(values(own, i))
+          reference ? difference(valuesAt(own, i), valuesAt(reference, i)) : estimate(valuesAt(own, i))
         ),
       }];
     });

@@ -4,7 +4,7 @@
  * @module
  */
 export { ablate, ablateAnnounced, checkFolder, type StudyRecord } from "./ablate.ts";
-export type { ArmCurve, ArmCurveOptions, PositionOptions } from "./curves.ts";
+export type { ArmCurve, ArmCurveOptions, LossOptions, PositionOptions } from "./curves.ts";
 export type { ArmEffect, CrossingOptions, EffectOptions } from "./effects.ts";
 export type { Level, Levels, Tune, Vary } from "./factors.ts";
 export type { Finetuned, Predictions, Pretrained, StudyRun, TaskResult, TrainingBudget } from "./rows.ts";

@@ -3,7 +3,7 @@ import { InputError, named, quoted } from "../errors.ts";
 import { writeAtomic } from "../files.ts";
 import { allFinite, isLine, isRecord, parseJson, readWithin } from "../foreign.ts";
 import { checked, settle, text } from "../settings.ts";
-import { decode, encode, keys, type NgramBaselines, stored } from "../train/mod.ts";
+import { decode, encode, isLossCurve, keys, type NgramBaselines, stored } from "../train/mod.ts";
 import type { Level, Levels, Vary } from "./factors.ts";
 import type { Finetuned, Predictions, Pretrained, StudyRun, TaskResult } from "./rows.ts";
 import { factorLevels, studies, type StudySettings, studySettings } from "./settings.ts";
@@ -248,7 +248,7 @@ const isText = has({ ...amounts, tokens: isCount, low: has(amounts), high: has(a
 });
 const run: [Fields, Fields] = [
   { levels: isMap(isLevel), seed: isCount, tuned: isMap(isLevel) },
-  { trained: isMap(isAmount) },
+  { trained: isMap(isAmount), losses: (value) => isLossCurve(value, Infinity) },
 ];
 const answer: [Fields, Fields] = [
   {

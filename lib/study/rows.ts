@@ -4,6 +4,8 @@ import { allFinite } from "../foreign.ts";
 import { architectureOf } from "../model/mod.ts";
 import {
   type Interval,
+  isLossCurve,
+  type LossCurve,
   majorityBaseline,
   type NgramBaselines,
   score,
@@ -77,6 +79,8 @@ export interface StudyRun {
   readonly tuned: Readonly<Record<string, Level>>;
   /** Training budget; absent in studies of version 0.1. */
   readonly trained?: TrainingBudget;
+  /** Its training losses; absent in studies of earlier versions. */
+  readonly losses?: LossCurve;
 }
 
 /** The result of a pre-training run. */
@@ -116,6 +120,7 @@ export interface PretrainResult {
   readonly byPosition?: readonly number[];
   readonly zeroShot: readonly AnswerResult[];
   readonly trained: TrainingBudget;
+  readonly losses?: LossCurve;
 }
 
 /** The stored result of a task. */
@@ -128,6 +133,7 @@ export type FinetuneResult = AnswerResult & {
   readonly validation: Interval;
   readonly loss: number;
   readonly trained: TrainingBudget;
+  readonly losses?: LossCurve;
 };
 
 /** Predictions and scores as they are stored. */
@@ -156,7 +162,7 @@ export async function pretrainedRows(
   const { result: path, key, evaluation, preset } = run;
   const found = await stored<PretrainResult>(path, key);
   if (!found) return [];
-  const { heldout, masked, byPosition, zeroShot, trained } = Object(found.result) as PretrainResult;
+  const { heldout, masked, byPosition, zeroShot, trained, losses } = Object(found.result) as PretrainResult;
   checkResult(path, () => {
     const isCausal = architectureOf(preset).causal; // `bert` does not predict the next token.
     expectValue(
@@ -172,6 +178,7 @@ export async function pretrainedRows(
       byPosition.forEach((bits) => expectValue(isAmount(bits), "bits by position", bits));
     }
     checkBudget(trained);
+    checkLosses(losses, trained);
     expectValue(
       zeroShot.length === evaluation.zeroShot.length,
       "number of tasks without fine-tuning",
@@ -182,6 +189,7 @@ export async function pretrainedRows(
   const answered = zeroShot.map((answer, i) => taskRow(evaluation.zeroShot[i]!, answer, plan));
   const row = {
     ...runOf(run, trained, found.provenance.seconds),
+    ...losses !== undefined && { losses },
     ...heldout !== undefined && { heldout: textOf(heldout) },
     ...masked !== undefined && { masked },
     ...textRow(heldout, baselines[run.text]),
@@ -210,16 +218,18 @@ export async function finetunedRows(run: PlannedFinetune, plan: Plan): Promise<F
   const { result: path, key, task, texts, cut, unknown } = run;
   const found = await stored<FinetuneResult>(path, key);
   if (!found) return [];
-  const { loss, trained, validation, ...answer } = Object(found.result) as FinetuneResult;
+  const { loss, trained, losses, validation, ...answer } = Object(found.result) as FinetuneResult;
   checkResult(path, () => {
     checkAnswer(answer, task);
     checkBudget(trained);
+    checkLosses(losses, trained);
     checkInterval(Object(validation), "validation");
     expectValue(isAmount(loss), "loss", loss);
   });
   const row = {
     ...taskRow(task, answer, plan),
     ...runOf(run, { ...trained, examples: task.train.length }, found.provenance.seconds),
+    ...losses !== undefined && { losses },
     validation: intervalOf(validation),
     ...{ loss, texts, cut, unknown },
   };
@@ -299,6 +309,10 @@ function isCount(value: unknown): value is number {
 function checkBudget({ updates, batch }: TrainingBudget): void {
   expectValue(isCount(updates), "number of updates", updates);
   expectValue(isCount(batch), "batch", batch);
+}
+
+function checkLosses(losses: unknown, { updates }: TrainingBudget): void {
+  expectValue(losses === undefined || isLossCurve(losses, updates), "training losses", losses);
 }
 
 /** Checks that scores follow from the predictions. */

@@ -8,6 +8,7 @@ import {
   finetune,
   loadModel,
   loadTrained,
+  type LossCurve,
   pretrain,
   progressOf,
   saveCheckpoint,
@@ -113,7 +114,11 @@ async function* runPretraining(
   try {
     if (control.signal.aborted) return false;
     const begin = performance.now();
-    const result: PretrainResult = { ...await evaluatePretrained(model.lm, planned), trained: model.budget };
+    const { budget: trained, losses } = model;
+    const result: PretrainResult = {
+      ...await evaluatePretrained(model.lm, planned),
+      ...{ trained, ...losses && { losses } },
+    };
     await store(planned.result, planned, result, model.seconds + secondsSince(begin), model.provenance);
     return true;
   } finally {
@@ -153,6 +158,7 @@ async function* runFinetuning(
         validation: { value, low, high },
         answers: answersOf(predictions, logits),
         trained: model.budget,
+        ...model.losses && { losses: model.losses },
       };
       await store(planned.result, planned, result, model.seconds + secondsSince(begin), model.provenance);
       return true;
@@ -170,6 +176,8 @@ const secondsSince = (begin: number) => (performance.now() - begin) / 1e3;
 interface TrainedModel {
   readonly lm: LanguageModel;
   readonly budget: TrainingBudget;
+  /** Its losses; undefined if a part of it is of a version that did not keep them. */
+  readonly losses: LossCurve | undefined;
   readonly seconds: number;
   readonly provenance: Provenance | undefined;
 }
@@ -189,9 +197,9 @@ async function* trainModel(
   const { name, path, trained: key, key: own } = planned;
   const file = modelOf(planned), checkpoint = `${path}.part`;
   if (await exists(file)) {
-    const { lm, run: { seconds, provenance, ...budget } } = await loadTrained(file, key);
+    const { lm, run: { seconds, losses, provenance, ...budget } } = await loadTrained(file, key);
     await Deno.remove(checkpoint).catch(() => {}); // Left by a killed process.
-    return { lm, budget, seconds, provenance };
+    return { lm, budget, losses, seconds, provenance };
   }
   const { run, lm: begun } = begin(checkpoint);
   let isDone = false;
@@ -209,11 +217,14 @@ async function* trainModel(
       }
       return undefined;
     }
-    const { updates, batch, seconds } = progress!;
+    const { updates, batch, seconds, losses } = progress!;
     const made = await provenance();
-    await saveCheckpoint(lm, file, { made: { key, updates, batch, seconds, provenance: made } });
+    const budget = { updates, batch };
+    await saveCheckpoint(lm, file, {
+      made: { key, ...budget, seconds, ...losses && { losses }, provenance: made },
+    });
     await Deno.remove(checkpoint).catch(() => {}); // Another process may have removed it.
-    return { lm, budget: { updates, batch }, seconds, provenance: made };
+    return { lm, budget, losses, seconds, provenance: made };
   } finally {
     if (!isDone && begun) dispose(begun.parameters);
   }

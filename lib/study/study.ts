@@ -27,6 +27,8 @@ import {
   type ArmCurve,
   type ArmCurveOptions,
   curvesOf,
+  lossCurves,
+  type LossOptions,
   positionCurves,
   type PositionOptions,
   tunedCurves,
@@ -117,6 +119,16 @@ export interface Study {
    * `bins`: number of groups, by default 16.
    */
   byPosition(factor: string, options?: PositionOptions): ArmCurve[];
+  /**
+   * Lines for `curve`: training loss by number of updates, in nats per token, or of a task's examples (L2, §3.2), as a
+   * mean over blocks of updates and seeds. Runs that did not leave chance are left out, and adaptation.
+   *
+   * @param factor The factor whose levels are compared.
+   * @param options `at`: levels of other factors to include, such as `{ task: "held-out text" }` for pre-training;
+   * `minus`: a level, whose loss is subtracted, seed by seed.
+   * @throws {InputError} If a factor or level is unknown, or runs of one line have different lengths.
+   */
+  losses(factor: string, options?: LossOptions): ArmCurve[];
 }
 
 /** An arm's score, over seeds and examples, for figures. */
@@ -257,6 +269,13 @@ export function studyOf(found: Found): Study {
         ? tunedCurves(tried, factor, factors, options)
         : curvesOf(all, factors, factor, options),
     byPosition: (factor, options = {}) => positionCurves(pretrained, factors, factor, options),
+    losses: (factor, options = {}) => {
+      const runs = [
+        ...pretrained.map((row) => ({ ...row, levels: { task: TEXT, ...row.levels } })),
+        ...finetuned.map((row) => ({ ...row, levels: { task: row.task, ...row.levels } })),
+      ];
+      return lossCurves(runs, factors, factor, options);
+    },
   };
   const report = study.smoke
     ? smokeReport(withoutReport)

@@ -1,6 +1,7 @@
 import * as tf from "../tfjs.ts";
 import { adam, norm as normOf } from "../engine/mod.ts";
 import { variable } from "../model/mod.ts";
+import { type LossCurve, noLosses } from "./losses.ts";
 import { type Schedule, schedules } from "./schedules.ts";
 
 /** Settings of OpenAI's Adam. */
@@ -27,6 +28,8 @@ export interface AdamState {
   before: number;
   /** Seconds of all updates, including those before an interruption. */
   seconds: number;
+  /** The losses of its updates; undefined after a checkpoint that does not have them. */
+  losses: LossCurve | undefined;
   /** First moments: running means of the gradients. */
   readonly m: readonly tf.Variable[];
   /** Second moments: running means of the squared gradients. */
@@ -38,12 +41,13 @@ const [B1, B2, EPSILON] = [0.9, 0.999, 1e-8];
 /** The initial state: no updates, and all moments zero. */
 export function adamState(variables: readonly tf.Variable[]): AdamState {
   const zeros = () => variables.map(({ size, shape }) => variable(new Float32Array(size), shape as [number]));
-  return { update: 0, before: 0, seconds: 0, m: zeros(), v: zeros() };
+  return { update: 0, before: 0, seconds: 0, losses: noLosses, m: zeros(), v: zeros() };
 }
 
-/** Sets the moments to zero, for the next stage of a run. */
-export function resetAdam({ m, v }: AdamState): void {
-  for (const leaf of [...m, ...v]) tf.tidy(() => leaf.assign(tf.zerosLike(leaf)));
+/** Sets the moments to zero and forgets the losses, for the next stage of a run. */
+export function resetAdam(state: AdamState): void {
+  state.losses = noLosses;
+  for (const leaf of [...state.m, ...state.v]) tf.tidy(() => leaf.assign(tf.zerosLike(leaf)));
 }
 
 /** Frees the moments. */

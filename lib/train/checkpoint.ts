@@ -38,6 +38,7 @@ import {
 } from "../settings.ts";
 import { inputs, type Kind as TaskKind, type Tokenizer, tokenizerFrom } from "../text/mod.ts";
 import type { AdamState } from "./adam.ts";
+import { type LossCurve, lossCurveOf } from "./losses.ts";
 import * as shared from "./options.ts";
 import { isProvenance } from "./store.ts";
 
@@ -73,6 +74,8 @@ export interface TrainingRun {
   readonly batch: number;
   /** Duration in seconds, including the time before an interruption. */
   readonly seconds: number;
+  /** Its losses; absent if parts of it are of a version that did not keep them. */
+  readonly losses?: LossCurve;
   /** Versions, backend and machine. */
   readonly provenance?: Provenance;
 }
@@ -133,6 +136,8 @@ interface Metadata {
     readonly updates: number;
     readonly batch: number;
     readonly seconds: number;
+    /** The losses so far; absent in files of earlier versions. */
+    readonly losses?: LossCurve;
     /** The best epoch so far; absent before the end of the first, or if the run does not keep the best. */
     readonly best?: BestEpoch;
   };
@@ -168,6 +173,7 @@ const trainingRunSettings = {
   updates: shared.updates,
   batch: shared.batch,
   seconds: { ...seconds, about: "its duration" },
+  losses: { ...lossCurveOf(1e8), about: "its losses", otherwise: "none" },
   provenance: {
     ...value("versions, backend and machine, in short texts", isProvenance),
     about: "versions, backend and machine",
@@ -219,6 +225,7 @@ function parseMetadata(metadata: Archive["metadata"]): Metadata {
     updates,
     batch: one("batch", shared.batch, settings["batch"]),
     seconds: read("seconds", seconds),
+    ...own("losses") !== undefined && { losses: one("losses", lossCurveOf(update), json("losses")) },
     ...epochs > 0 && { best: one("best", bestOf(whole({ from: 1, to: epochs })), json("best")) },
   };
   return { ...parsed, run };
@@ -340,6 +347,7 @@ export async function encodeModel(
       start: progress.start,
       update: String(progress.state.update),
       seconds: String(progress.state.seconds),
+      ...progress.state.losses && { losses: JSON.stringify(progress.state.losses) },
     }),
     ...(best && { best: JSON.stringify({ epoch: best.epoch, validation: best.validation }) }),
   };
@@ -505,8 +513,8 @@ export async function progressOf(
   path: string,
 ): Promise<Omit<TrainingRun, "key"> & { update: number } | undefined> {
   if (!await exists(path)) return undefined;
-  const { update, seconds, updates, batch } = runOf(path, await openCheckpoint(path));
-  return { update, seconds, updates, batch };
+  const { settings: _, start: __, best: ___, ...progress } = runOf(path, await openCheckpoint(path));
+  return progress;
 }
 
 function runOf(path: string, { run }: Checkpoint): NonNullable<Metadata["run"]> {
@@ -545,7 +553,7 @@ export async function resume(
   if (!await exists(path)) return start;
   const checkpoint = await openCheckpoint(path);
   const { tensors } = checkpoint;
-  const { start: began, update, seconds, settings: asked, best: found } = runOf(path, checkpoint);
+  const { start: began, update, seconds, losses, settings: asked, best: found } = runOf(path, checkpoint);
   const now: Record<string, unknown> = { ...lm.config, ...settings };
   const then: Record<string, unknown> = { ...checkpoint.config, ...asked };
   for (const name of new Set([...Object.keys(now), ...Object.keys(then)])) {
@@ -593,6 +601,7 @@ export async function resume(
   assignTensors(variables, tensors);
   state.update = update;
   state.seconds = seconds;
+  state.losses = losses;
   if (best && found) [best.epoch, best.validation] = [found.epoch, found.validation];
   return began;
 }

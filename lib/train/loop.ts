@@ -4,6 +4,7 @@ import { DivergedError } from "../errors.ts";
 import { allFinite } from "../foreign.ts";
 import { stopSignal, yieldToEventLoop } from "../stop.ts";
 import { type AdamOptions, type AdamState, adamUpdate, globalNorm, rateAt } from "./adam.ts";
+import { withLoss } from "./losses.ts";
 import type { Losses } from "./objectives.ts";
 
 /** Metrics of one update. */
@@ -77,6 +78,7 @@ export async function* train(job: Job): AsyncGenerator<TrainingRecord, void> {
       const rate = rateAt(state.update - state.before, adam);
       failed = true; // Until the update is complete.
       const measurements = { ...await update(job), ...await job.measure?.() };
+      state.losses &&= withLoss(state.losses, measurements.L2 ?? measurements.loss);
       failed = false;
       state.seconds += (performance.now() - begin) / 1e3;
       yield {

@@ -65,6 +65,7 @@ export {
   keyedOptions,
   paddingShare,
 } from "./finetune.ts";
+export { isLossCurve, type LossCurve, MOST_LOSSES, noLosses, withLoss } from "./losses.ts";
 export { type Keys, keys, type RunInputs } from "./key.ts";
 export { kneserNey } from "./kneserney.ts";
 export { type Job, train, type Training, type TrainingRecord } from "./loop.ts";

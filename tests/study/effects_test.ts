@@ -14,6 +14,7 @@ import {
 } from "../../lib/study/mod.ts";
 import type { Task } from "../../lib/data/mod.ts";
 import { keyOf, normals } from "../../lib/engine/mod.ts";
+import { noLosses, withLoss } from "../../lib/train/mod.ts";
 import { assert, assertClose, assertEquals, assertRefused } from "../assert.ts";
 
 /** The scores of an arm by seed, in shares of clusters. */
@@ -306,6 +307,35 @@ Deno.test("a difference by position is of the positions that both arms have", ()
     const [line] = byPosition("positions", { minus: "learned", bins });
     assert(line!.y.length > 0 && line!.y.every(({ mean }) => mean === 0), `${bins} groups`);
   }
+});
+
+Deno.test("a line of losses is the mean over seeds of whole blocks of updates, of one length of training", async () => {
+  const run = (positions: string, seed: number, updates: number, loss: number, stuck = false): Pretrained => {
+    const losses = Array.from({ length: updates }, (_, i) => loss - i / updates).reduce(withLoss, noLosses);
+    const levels = { model: "gpt1", positions, lambda: null, transfer: null, "pretrain.updates": updates };
+    return { levels, seed, tuned: {}, stuck, losses };
+  };
+  const runs = [
+    ...[run("learned", 1, 300, 5), run("learned", 2, 300, 7), run("learned", 3, 300, 9, true)],
+    ...[run("sinusoidal", 1, 300, 4), run("sinusoidal", 2, 300, 5)],
+    ...[run("learned", 1, 40, 5), run("sinusoidal", 1, 40, 6)],
+  ];
+  const { losses } = study([], { vary: { "pretrain.updates": [300, 40] } }, runs);
+  const at = { "pretrain.updates": 300 };
+  const lines = losses("positions", { at });
+  assertEquals(lines.map(({ name, x }) => [name, x.length, x[0], x.at(-1)]), [
+    ["learned", 75, 2, 298],
+    ["sinusoidal", 75, 2, 298],
+  ]);
+  const firstOf = ({ y }: { y: readonly { mean: number; n: number }[] }) => [y[0]!.mean, y[0]!.n];
+  assertEquals(lines.map(firstOf), [[6 - 1.5 / 300, 2], [4.5 - 1.5 / 300, 2]]);
+  const [less] = losses("positions", { at, minus: "sinusoidal" });
+  assertClose([less!.y[0]!.mean], [1.5], "difference");
+  assertEquals(losses("positions", { at: { "pretrain.updates": 40 } }).map(({ x }) => x.length), [40, 40]);
+  await assertRefused(
+    () => losses("pretrain.updates", { at: { positions: "learned" }, minus: 300 }),
+    /^Cannot compare runs of different lengths as their losses are means over 1 and 4 updates: choose one length/,
+  );
 });
 
 Deno.test("a model is compared with an n-gram model window by window, where they have the same windows", () => {

@@ -78,6 +78,7 @@ const said = (study: Study) => ({
   effects: study.effect("lambda", { by: ["task"] }),
   curves: study.curves("finetune.rate"),
   positions: study.byPosition("positions"),
+  losses: study.losses("lambda", { at: { task: "sky" } }),
 });
 
 Deno.test("a study opens as it was found, without its data, to the letter of its report", async () => {

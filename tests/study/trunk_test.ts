@@ -64,6 +64,31 @@ Deno.test("budgets of one study are branches of a trunk, the shortest first, als
   for (const path of [folder, two]) await Deno.remove(path, { recursive: true });
 });
 
+Deno.test("a run's losses are those of all its updates, also of its trunk's, and of fine-tuning without adaptation", async () => {
+  const folder = await Deno.makeTempDir();
+  const losses = new Map<string, number[]>();
+  const run = ablate({
+    ...study(folder, {}),
+    ...{ seeds: 1, vary: { "pretrain.updates": [10, 20], "finetune.adaptEpochs": [0, 1] } },
+  });
+  for await (const { run: name, record } of run) {
+    const { L1, L2 } = record!, own = losses.get(name) ?? [];
+    if (L2 === undefined && !name.startsWith("pretrain")) continue; // Adaptation.
+    losses.set(name, [...own, L2 ?? L1!]);
+  }
+  const { pretrained, finetuned } = await run;
+  const means = (of: string) =>
+    [...losses].filter(([name]) => name.startsWith(of)).map(([, values]) => values);
+  const [short, branch] = means("pretrain");
+  assertEquals(pretrained.map(({ losses }) => losses), [
+    { every: 1, updates: 10, means: short! },
+    { every: 1, updates: 20, means: [...short!.slice(0, 8), ...branch!] },
+  ]);
+  const sorted = (some: readonly (readonly number[])[]) => some.toSorted(([a], [b]) => a! - b!);
+  assertEquals(sorted(finetuned.map(({ losses }) => losses!.means)), sorted(means("sky")));
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("what a study takes counts a trunk once, in its list and its progress, also where it resumes", async () => {
   const folder = await Deno.makeTempDir();
   const options = {

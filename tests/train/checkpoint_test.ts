@@ -13,7 +13,14 @@ import {
   withArchitecture,
 } from "../../lib/model/mod.ts";
 import { trainBpe } from "../../lib/text/mod.ts";
-import { loadModel, loadTrained, pretrain, progressOf, saveModel } from "../../lib/train/mod.ts";
+import {
+  loadModel,
+  loadTrained,
+  type LossCurve,
+  pretrain,
+  progressOf,
+  saveModel,
+} from "../../lib/train/mod.ts";
 import { assertEquals, assertRefused, assertSoon } from "../assert.ts";
 import { fileOf, type Header, partsOf, resigned } from "./resigned.ts";
 
@@ -187,6 +194,9 @@ Deno.test("a header that says what cannot be is refused in a sentence, before me
     [set("update", ""), /its update must be a whole number from 0 to 2: current update is ""$/],
     [set("seconds", "NaN"), /its seconds must be a number from 0 to .*: current seconds is "NaN"$/],
     [set("seconds", "-1"), /its seconds must be .*: current seconds is -1$/],
+    [json("losses", { updates: 3 }), /its losses must be means of at most 2 losses: current losses is \{/],
+    [json("losses", { means: [1, null] }), /its losses must be means of at most 2 losses/],
+    [set("made", JSON.stringify({ ...made, losses: [1] })), /with losses \[1\] as it must be means of/],
     [set("start", "\u0007"), /its start must be a digest: current start is "\\u0007"$/],
     [json("settings", { updates: 0.5 }), /its updates must be a whole number/],
     [json("settings", { batch: null }), /its batch must be a whole number .*: current batch is null$/],
@@ -223,6 +233,30 @@ Deno.test("a header that says what cannot be is refused in a sentence, before me
   await assertRefused(() => loadModel(path), /^Cannot read .* as its checksum does not match: /);
   assertEquals([tf.memory().numTensors, tf.memory().numBytes], before);
   await Deno.remove(path);
+});
+
+Deno.test("a run has its losses after it was resumed, and none where an earlier version kept none", async () => {
+  const folder = await Deno.makeTempDir(), text = { train: "to be or not to be ".repeat(9) };
+  const progress: { losses: number[]; found: LossCurve | undefined }[] = [];
+  for (const change of [() => {}, ({ __metadata__ }: Header) => void delete __metadata__["losses"]]) {
+    const checkpoint = `${folder}/run${progress.length}.part`, options = { updates: 3, batch: 2, checkpoint };
+    const size = { ...presets.smoke, layers: 1, width: 8, heads: 2, context: 4 };
+    const [first, second] = [gpt(size, { tokenizer }), gpt(size, { tokenizer })], losses: number[] = [];
+    for await (const { loss } of pretrain(first, text, options)) {
+      losses.push(loss);
+      break;
+    }
+    await Deno.writeFile(checkpoint, resigned(await Deno.readFile(checkpoint), change));
+    for await (const { loss } of pretrain(second, text, options)) losses.push(loss);
+    progress.push({ losses, found: (await progressOf(checkpoint))!.losses });
+    for (const lm of [first, second]) dispose(lm);
+  }
+  const { losses } = progress[0]!;
+  assertEquals(progress, [
+    { losses, found: { every: 1, updates: 3, means: losses } },
+    { losses, found: undefined },
+  ]);
+  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("a tensor too many, numbers that are not finite and squares below zero are refused", async () => {
