@@ -119,7 +119,7 @@ function ofAllLevels(
 /** A level on a horizontal axis: itself, or its place among others. */
 const xOf = (level: Level, place: number): number => typeof level === "number" ? level : place;
 
-/** Validation score against a setting that was tuned, the best over the others. */
+/** Mean validation score against a setting that was tuned, the best over the others. */
 export function tunedCurves(
   tried: readonly Tried[],
   path: string,
@@ -139,7 +139,7 @@ export function tunedCurves(
       ).map(({ scores }) => estimate(scores.map((score) => unit * score)));
       if (found.length === 0) return [];
       const y = found.reduce((one, other) => (other.mean > one.mean) === isText ? one : other);
-      return [{ x: xOf(value, i), y }];
+      return [{ x: xOf(value, i), y: { ...y, low: NaN, high: NaN } }]; // A few seeds choose, they do not measure.
     });
     return {
       name: labelOf(group[0]!.levels, own) || (isText ? TEXT : group[0]!.task!),

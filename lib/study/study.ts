@@ -104,7 +104,8 @@ export interface Study {
    */
   crossing(factor: string, options: CrossingOptions): Estimate;
   /**
-   * Lines for `curve`: score against the levels of a factor, or against a setting that was tuned, its validation score.
+   * Lines for `curve`: score against the levels of a factor, or against a setting that was tuned, the mean of
+   * its validation scores, without an interval.
    *
    * @param factor Its name, or the path of a tuned setting.
    * @param options `by`: the factors of whose levels each combination has a line, by default all; `at`: levels to

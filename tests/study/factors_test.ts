@@ -262,7 +262,12 @@ Deno.test("what is left of a study counts the search that comes after another", 
 Deno.test("a report says which searches were made, by what, and what is not finished", () =>
   inFolder(async (folder) => {
     const rates = { "finetune.rate": [6.25e-5, 1e-9] };
-    const { report } = await ablate({ base: small, tune: rates, folder, workers: 1 });
+    const { report, curves } = await ablate({ base: small, tune: rates, folder, workers: 1 });
+    const [line] = curves("finetune.rate"); // The few seeds of a search do not measure: it has no intervals.
+    assertEquals(line!.y.map(({ mean, low, high }) => [mean, low, high].map(Number.isFinite)), [
+      [true, false, false],
+      [true, false, false],
+    ]);
     assert(/\|validation, %\|rate 0\.0000625\|rate 1e-9\|higher is better\|/.test(report), report);
     assert(
       /\|sky\|\*\*\d+\.\d\*\*\|\d+\.\d\|(█▁|██)\||\|sky\|\d+\.\d\|\*\*\d+\.\d\*\*\|▁█\|/.test(report),
