@@ -1,11 +1,14 @@
 import { InputError } from "../errors.ts";
+import { type SchemaOf, value, whole } from "../settings.ts";
 import {
   armMean,
   checkAveraged,
+  checkLevel,
   contextsOf,
   contrastsOf,
   counted,
   type EffectOptions,
+  effectSettings,
   effectsOf,
   type Factor,
   factorLabel,
@@ -40,6 +43,21 @@ export interface PositionOptions extends Pick<ArmCurveOptions, "at" | "minus"> {
 
 /** Options of a study's training losses. */
 export type LossOptions = Pick<ArmCurveOptions, "at" | "minus">;
+
+const bins = { ...whole({ from: 1, to: 2 ** 16 }), about: "number of groups of positions", default: 16 };
+const minus = {
+  ...value("a level", (_: unknown): _ is Level => true),
+  about: "a level, whose score is subtracted",
+  otherwise: "none",
+};
+
+/** The settings of {@linkcode ArmCurveOptions}, {@linkcode PositionOptions} and {@linkcode LossOptions}. */
+export const armCurveSettings = { by: effectSettings.by, at: effectSettings.at, minus } satisfies SchemaOf<
+  ArmCurveOptions
+>;
+export const tunedCurveSettings = { at: effectSettings.at };
+export const lossSettings = { at: effectSettings.at, minus } satisfies SchemaOf<LossOptions>;
+export const positionSettings = { ...lossSettings, bins } satisfies SchemaOf<PositionOptions>;
 
 /** A line of a figure, with 95 % intervals. */
 export interface ArmCurve {
@@ -124,7 +142,7 @@ export function tunedCurves(
   tried: readonly Tried[],
   path: string,
   factors: readonly Factor[],
-  { at = {} }: ArmCurveOptions,
+  { at = {} }: Pick<ArmCurveOptions, "at">,
 ): ArmCurve[] {
   const known = tried.filter(({ settings }) => path in settings)
     .map((one) => ({ ...one, levels: { task: one.task ?? TEXT, ...one.levels } as Levels }));
@@ -177,7 +195,7 @@ export function positionCurves(
   return seriesCurves(runs, seriesOf, factor, factors, minus);
 }
 
-/** Training loss of runs, those that did not leave chance left out, by number of updates. */
+/** Training loss of runs by number of updates. */
 export function lossCurves(
   scored: readonly (StudyRun & { readonly stuck: boolean })[],
   factors: readonly Factor[],
@@ -205,18 +223,22 @@ function seriesCurves<
 >(
   runs: readonly Run[],
   seriesOf: (run: Run) => Series,
-  { name, levels }: Factor,
+  factor: Factor,
   factors: readonly Factor[],
   minus: Level | undefined,
 ): ArmCurve[] {
+  const { name, levels } = factor;
+  if (minus !== undefined) checkLevel(factor, minus);
   const others = varying(runs, factors).filter((other) => other.name !== name);
   return contextsOf(runs, others).flatMap(({ levels: fixed, scores: group }) => {
     const bySeed = (level: Level) => {
       const own = counted(group.filter((run) => run.levels[name] === level));
       return new Map(own.map((run) => [run.seed, seriesOf(run)]));
     };
+    const hasStuck = (level: Level) => group.some((run) => run.levels[name] === level && run.stuck);
     const reference = minus === undefined ? undefined : bySeed(minus);
     return levels.filter((level) => level !== minus).flatMap((level): ArmCurve[] => {
+      if (reference && hasStuck(level) && hasStuck(minus!)) return []; // As of an effect, of which nothing is known.
       const own = bySeed(level), seeds = [...own.keys()].filter((seed) => reference?.has(seed) ?? true);
       if (seeds.length === 0) return [];
       const all = seeds.flatMap((seed) => [own.get(seed)!, ...reference ? [reference.get(seed)!] : []]);
@@ -224,7 +246,7 @@ function seriesCurves<
       if (longer) {
         throw new InputError(
           `Cannot compare runs of different lengths as their losses are means over ${every} and ${longer.every} ` +
-            "updates: choose one length with at",
+            "updates: those of one length, chosen with at, can be compared",
         );
       }
       const places = Array.from({ length: Math.min(...all.map(({ values }) => values.length)) }, (_, i) => i);

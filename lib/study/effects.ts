@@ -2,7 +2,7 @@ import { type ColumnTable, table } from "../arquero.ts";
 import { InputError, quoted } from "../errors.ts";
 import { displayAs } from "../kernel.ts";
 import { rounded } from "../numbers.ts";
-import { isPlain, unknown } from "../settings.ts";
+import { isPlain, list, listOrNone, type SchemaOf, text, unknown, value } from "../settings.ts";
 import { clopperPearson } from "../train/mod.ts";
 import type { Level, Levels } from "./factors.ts";
 import { type CrossedMean, crossedMean } from "./crossed.ts";
@@ -77,7 +77,10 @@ export interface ArmEffect extends Estimate {
   readonly seedShare: number;
   /** Its two-sided p-value, corrected for the number of effects beside it (Holm); NaN for one seed, or where runs stay at chance. */
   readonly p: number;
-  /** The smallest true difference that a single test, without Holm's correction, finds with 80 % power. */
+  /**
+   * The smallest true difference that is found with 80 % power by a test at 5 % divided by the number of effects beside
+   * it, as Holm's correction tests the clearest of them.
+   */
   readonly detectable: number;
   /**
    * What follows: `higher`, `lower`, which may be by less than the margin (`higher, within ±2`), `equal within ±2`,
@@ -285,6 +288,7 @@ function averagedOf(
 ): Contrast[] {
   const complete = all.filter(({ terms }) => isComplete(terms));
   if (complete.length === 0) return [];
+  for (const { terms } of complete) checkUnit(terms, name);
   const learned = complete.filter(({ terms }) => !pairsOf(terms).every(areStuck));
   const parts = learned.length > 0 ? learned : complete;
   checkAveraged(parts.map(({ terms }) => terms.flatMap(({ scores }) => scores)), `the effect of ${name}`);
@@ -305,6 +309,15 @@ function averagedOf(
     levels: { ...common.levels, ...fixed },
     terms: parts.flatMap(({ terms }) => scaled(terms, 1 / parts.length)),
   }];
+}
+
+/** Checks that a difference is one of scores of the same measure: bits per character are no points of accuracy. */
+function checkUnit(terms: readonly Term[], name: string): void {
+  const units = [...new Set(terms.flatMap(({ scores }) => scores.map(({ metric }) => metric.unit)))];
+  if (units.length < 2) return;
+  throw new InputError(
+    `Cannot compare ${units.join(" with ")} in an effect of ${name}: choose tasks of one measure with at`,
+  );
 }
 
 /** The levels that all of these have, and the names of all: the others do not exist, or nothing was learned there. */
@@ -385,11 +398,14 @@ export function contextsOf<S extends Pick<Score, "levels">>(
 function contradicted(effects: readonly Contrast[]): boolean {
   if (effects.length < 2) return false;
   const means = effects.map((effect) => meanOf(effect).mean || 0); // None where no seed counts.
-  const [most, least] = [means.indexOf(Math.max(...means)), means.indexOf(Math.min(...means))];
-  if (!(means[most]! > 0 && means[least]! < 0)) return false;
-  const pairs = effects.length * (effects.length - 1) / 2; // Of which this is the most different.
-  const terms = [...effects[most]!.terms, ...scaled(effects[least]!.terms, -1)];
-  return pValue(meanOf({ terms })) * pairs < 0.05;
+  const [positive, negative] = [1, -1].map((sign) => effects.filter((_, i) => sign * means[i]! > 0));
+  const pairs = effects.length * (effects.length - 1) / 2; // Those that differ most may be the least certain.
+  return positive!.some((one) =>
+    negative!.some((other) => {
+      const found = meanOf({ terms: [...one.terms, ...scaled(other.terms, -1)] });
+      return found.error === 0 || pValue(found) * pairs < 0.05; // Without any variation nothing is by chance.
+    })
+  );
 }
 
 /** The pairs of levels that a caller compares. */
@@ -435,14 +451,15 @@ export function factorNamed(name: string, factors: readonly Factor[]): Factor {
   throw new InputError(`Cannot use factor ${quoted(name)} as ${unknown("factor", String(name), names)}`);
 }
 
-function checkLevel({ name, levels }: Factor, level: Level): void {
+/** Checks that a factor has a level. */
+export function checkLevel({ name, levels }: Factor, level: Level): void {
   if (levels.includes(level)) return;
   throw new InputError(`Cannot use level ${quoted(level)} of ${name} as its levels are ${levels.join(", ")}`);
 }
 
 /** Checks that a mean over these is one of the same unit, and counts no text twice as if it were another. */
 export function checkAveraged(contexts: readonly (readonly Score[])[], name: string): void {
-  const units = [...new Set(contexts.map(([first]) => first!.metric.unit))];
+  const units = [...new Set(contexts.flatMap((scores) => scores.map(({ metric }) => metric.unit)))];
   if (units.length > 1) {
     throw new InputError(
       `Cannot average ${name} over ${units.join(" and ")}: add "task" to by, or choose tasks with at`,
@@ -538,6 +555,7 @@ export function effectsOf(contrasts: readonly Contrast[], family?: number): ArmE
     return holm([...values, ...new Array<number>(unknown).fill(1)]);
   };
   const p = corrected(({ found }) => pValue(found));
+  const tests = Math.max(1, family ?? p.filter((value) => !Number.isNaN(value)).length);
   const equal = corrected(({ found, metric }) => found.error > 0 ? equivalenceP(found, metric.margin) : NaN);
   const [wheres, differences] = (["where", "difference"] as const).map((part) =>
     new Set(known.map(({ contrast }) => contrast[part])).size
@@ -562,7 +580,7 @@ export function effectsOf(contrasts: readonly Contrast[], family?: number): ArmE
         error: found.error,
         seedShare: found.seedShare,
       },
-      ...{ p: p[i]!, detectable: detectable(found) },
+      ...{ p: p[i]!, detectable: detectable(found, 0.05 / tests) },
       finding: areStuck(contrast.terms)
         ? "no arm left chance"
         : pairsOf(contrast.terms).some(areStuck)
@@ -585,6 +603,23 @@ export interface CrossingOptions extends Pick<EffectOptions, "at"> {
   /** Two levels, the second subtracted from the first. */
   readonly between: readonly Level[];
 }
+
+const unlimited = { ...value("levels", (_: unknown): _ is never => true), otherwise: "all" };
+
+/** The settings of {@linkcode EffectOptions} by name; their values are checked where the study's factors are known. */
+export const effectSettings = {
+  between: { ...unlimited, about: "the levels to compare" },
+  by: { ...listOrNone(text), about: "factors for each of whose levels there is an effect", otherwise: "all" },
+  at: { ...unlimited, about: "levels of other factors to include" },
+  interaction: { ...text, about: "another factor on which the effect may depend", otherwise: "none" },
+} satisfies SchemaOf<EffectOptions>;
+
+/** The settings of {@linkcode CrossingOptions}. */
+export const crossingSettings = {
+  over: { ...text, about: "the factor along which the difference changes sign" },
+  between: { ...list(value("a level", (_: unknown): _ is Level => true)), about: "the levels to compare" },
+  at: effectSettings.at,
+} satisfies SchemaOf<CrossingOptions>;
 
 /** How far beyond the levels of a study a crossing is looked for, as a factor. */
 const BEYOND = 8;
@@ -686,7 +721,7 @@ function sentenceOf(effect: Omit<ArmEffect, "sentence">): string {
   const test = finding.startsWith("equal") ? "; of a difference p" : ", p"; // Equality has a test of its own.
   const evidence = Number.isNaN(p) ? "" : `${test} ${p < 0.001 ? "< 0.001" : `= ${formatP(p)}`}`;
   const power = finding === "not significant" && !Number.isNaN(p)
-    ? `; a single test has 80 % power at ±${rounded(detectable, detectable / 2)}`
+    ? `; 80 % power at ±${rounded(detectable, detectable / 2)}`
     : "";
   return `${where ? `${where}: ` : ""}${difference} = ${mean > 0 ? "+" : ""}${
     formatEstimate(effect)

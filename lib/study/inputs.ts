@@ -136,15 +136,18 @@ export interface TaskCounts {
   readonly tokens: number;
   /** Length of the longest sequence. */
   readonly longest: number;
+  /** Most sequences of a training example. */
+  readonly sequences: number;
 }
 
 export function countTask(task: Task, tokenizer: Tokenizer, context: number): TaskCounts {
-  const { tokens, longest, cut, counts } = encodeTask(task, tokenizer, context);
+  const { train, tokens, longest, cut, counts } = encodeTask(task, tokenizer, context);
   const sumOf = (of: "texts" | "tokens" | "unknown") =>
     Object.values(counts).reduce((sum, count) => sum + count[of], 0);
   return {
     tokens,
     longest,
+    sequences: train.reduce((most, { sequences }) => Math.max(most, sequences.length), 1),
     texts: sumOf("texts"),
     cut,
     unknown: sumOf("unknown") / Math.max(1, sumOf("tokens")),

@@ -4,6 +4,7 @@ import { architectureOf, PAPER, type Preset, shapes, totalSize } from "../model/
 import type { Tokenizer } from "../text/mod.ts";
 import {
   type AddedOptions,
+  checkModelMemory,
   checkWarmup,
   finetuneUpdates,
   heuristicOf,
@@ -215,6 +216,18 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
     return counts;
   };
 
+  /** Checks settings of fine-tuning with which a run would fail, before any run is made. */
+  const checkTraining = (
+    { preset, study: variant }: Cell,
+    task: Task,
+    options: StudySettings["finetune"],
+  ) => {
+    checkFinetuning(task, options);
+    const { tokenizer } = sourceOf(variant), { longest, sequences } = countsOf(task, tokenizer, preset);
+    const config = { ...preset, vocabulary: tokenizers[tokenizer]!.size };
+    checkModelMemory(config, Math.min(options.batch, task.train.length), sequences, longest);
+  };
+
   const pretraining = (
     cell: Cell,
     seed: number,
@@ -236,6 +249,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       return heuristicOf(task).by === "acceptability" ? { ...rest, train } : rest; // Its threshold depends on training examples.
     });
     checkWarmup("run a study", options, "pretrain.");
+    checkModelMemory({ ...preset, vocabulary: tokenizer.size }, options.batch, 1, preset.context);
     const file = `pretrain-${armOf(cell)}-seed${seed}`;
     const trainingInputs = { preset, seed, tokenizer, text: corpus.train, options };
     return {
@@ -269,8 +283,8 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
     const asked = optionsOf(cell, "finetune", tuned);
     const { lambda: _, ...options } = keyedOptions({ ...asked, lambda });
     const { training, keeping, scoring, choosing } = keyed([task], () => inputsOf(task));
-    const { tokens, longest, ...counts } = countsOf(task, source.tokenizer, preset);
-    checkFinetuning(task, asked);
+    const { tokens, longest, sequences: _sequences, ...counts } = countsOf(task, source.tokenizer, preset);
+    checkTraining(cell, task, asked);
     const inputs: FinetuneInputs = { seed, lambda, transfer: layers, options };
     const part = layers === preset.layers ? "" : `-transfer${layers}`;
     return {
@@ -349,7 +363,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
       const { tokens } = countsOf(task, sourceOf(cell.study).tokenizer, cell.preset);
       tuners.forEach((candidate, i) => {
         const options = optionsOf(cell, "finetune", candidate);
-        checkFinetuning(task, options);
+        checkTraining(cell, task, options);
         for (const seed of tuningSeeds) {
           postpone(
             `${task.name} ${labelOf(cell)} ${i + 1} of ${tuners.length}, seed ${seed}`,
@@ -410,6 +424,7 @@ export async function plannerOf(study: StudySettings): Promise<(chosen: Chosen) 
             add(finetuning(cell, task, seed, startOf(seed), { ...reader, ...values }, false));
           } else {
             const { tokens } = countsOf(task, sourceOf(cell.study).tokenizer, cell.preset);
+            checkTraining(cell, task, cell.study.finetune);
             postpone(
               `${task.name} ${labelOf(cell)}, seed ${seed}`,
               cell,

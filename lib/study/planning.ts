@@ -34,7 +34,7 @@ const TAIL = 0.1;
  * @param pilot A study of the same arms, of at least two seeds.
  * @returns A row per main contrast and effect: the smallest difference that the pilot would have found; the least and the most seeds that
  * may be needed with the pilot's examples; the least and the most examples with the pilot's seeds. Infinity where more of them do not help, or more than 1,000 seeds, or times the examples, would be needed.
- * @throws {InputError} If it is not a study, or has no effect with two seeds.
+ * @throws {InputError} If it is not a study, has no effect with two seeds, or has effects of several units.
  *
  * @example
  * ```ts ignore
@@ -59,6 +59,15 @@ export function planStudy(pilot: Study, options: PlanOptions): ColumnTable {
       "Cannot plan a study by a pilot without an effect of two seeds that left chance: give it more, or train it longer",
     );
   }
+  const units = [...new Set(known.map(({ unit }) => unit))];
+  if (units.length > 1) {
+    throw new InputError(
+      `Cannot plan a study by a pilot with ${
+        units.join(" and ")
+      } as ${detect} cannot be a difference of each: plan by ` +
+        "a pilot of tasks of one measure, or of held-out text alone",
+    );
+  }
   const examplesOf = ({ levels, clusters }: ArmEffect) =>
     levels["task"] === TEXT
       ? clusters
@@ -72,7 +81,9 @@ export function planStudy(pilot: Study, options: PlanOptions): ColumnTable {
     where: rows.map(({ effect }) => effect.where),
     difference: rows.map(({ effect }) => effect.difference),
     unit: rows.map(({ effect }) => effect.unit),
-    detectable: rows.map(({ effect }) => effect.detectable),
+    detectable: rows.map(({ effect: { error, seedShare, n, clusters } }) =>
+      found(seedShare * error ** 2, n, Math.max(0, 1 - seedShare) * error ** 2, clusters)
+    ),
     "seeds, least": rows.map(({ seeds }) => seeds[0]!),
     "seeds, most": rows.map(({ seeds }) => seeds[1]!),
     "examples, least": rows.map(({ examples }) => examples[0]!),

@@ -3,7 +3,15 @@ import { InputError, named, quoted } from "../errors.ts";
 import { writeAtomic } from "../files.ts";
 import { allFinite, isLine, isRecord, parseJson, readWithin } from "../foreign.ts";
 import { checked, settle, text } from "../settings.ts";
-import { decode, encode, isLossCurve, keys, type NgramBaselines, stored } from "../train/mod.ts";
+import {
+  decode,
+  encode,
+  isLossCurve,
+  keys,
+  type NgramBaselines,
+  stored,
+  type TextScore,
+} from "../train/mod.ts";
 import type { Level, Levels, Vary } from "./factors.ts";
 import type { Finetuned, Predictions, Pretrained, StudyRun, TaskResult } from "./rows.ts";
 import { factorLevels, studies, type StudySettings, studySettings } from "./settings.ts";
@@ -52,11 +60,9 @@ async function foundIn(
   const bytes = await readWithin(`${folder}/${FILE}`, "the runs of a study", MOST.compressed);
   const content = await unzipped(bytes, () => refuse(`${FILE} is damaged or too large`));
   if (sha256(content) !== result["runs"]) refuse(`${FILE} is of another study than study.json`);
-  const runs = checkedRuns(
-    parseJson(content, FILE, (why) => refuse(why)),
-    (why) => refuse(`${FILE} has ${why}`),
-  );
+  const parsed = parseJson(content, FILE, (why) => refuse(why));
   const study = { ...studies.ablate, ...settle("open a study", factors, pick(settings)) } as StudySettings;
+  const runs = checkedRuns(parsed, Object.keys(factorLevels(study)), (why) => refuse(`${FILE} has ${why}`));
   return { found: { study, complete: result["complete"] === true, failures: [], ...runs }, settings };
 }
 
@@ -243,13 +249,26 @@ const has = (fields: Fields, optional: Fields = {}): Check => (value) =>
 
 const isInterval = has({ value: isShare, low: isShare, high: isShare });
 const amounts = { loss: isAmount, perplexity: isAmount, bitsPerCharacter: isAmount };
-const isText = has({ ...amounts, tokens: isCount, low: has(amounts), high: has(amounts) }, {
-  ...{ losses: isFloats, unknown: isShare },
-});
+const isText: Check = (value) =>
+  has({ ...amounts, tokens: isCount, low: has(amounts), high: has(amounts) }, {
+    ...{ losses: isFloats, unknown: isShare },
+  })(value) && isBetween(value as TextScore);
+const isBetween = ({ bitsPerCharacter, low, high }: TextScore) =>
+  low.bitsPerCharacter <= bitsPerCharacter && bitsPerCharacter <= high.bitsPerCharacter;
 const run: [Fields, Fields] = [
   { levels: isMap(isLevel), seed: isCount, tuned: isMap(isLevel) },
   { trained: isMap(isAmount), losses: (value) => isLossCurve(value, Infinity) },
 ];
+const isNear = (one: number, other: number) => Math.abs(one - other) <= 1e-6;
+
+/** Whether a task's score, interval, scores by cluster and what follows from them agree. */
+const agrees: Check = (value) => {
+  const { value: score, low, high, constant, stuck, byCluster } = value as TaskResult;
+  const mean = byCluster && byCluster.reduce((sum, one) => sum + one, 0) / byCluster.length;
+  return low <= score && score <= high && stuck === low <= constant &&
+    (mean === undefined || isNear(mean, score));
+};
+
 const answer: [Fields, Fields] = [
   {
     ...{ task: isLine, measure: isLine, value: isShare, low: isShare, high: isShare },
@@ -267,12 +286,13 @@ const shapes = {
       masked: isAmount,
       text: isCount,
       byPosition: isList(isAmount),
-      zeroShot: isList(has(...answer)),
+      zeroShot: isList((value) => has(...answer)(value) && agrees(value)),
     },
   }),
-  finetuned: has({ ...run[0], ...answer[0], loss: isAmount, cut: isCount }, {
-    ...{ ...run[1], ...answer[1], validation: isInterval, texts: isCount, unknown: isShare },
-  }),
+  finetuned: (value: unknown) =>
+    has({ ...run[0], ...answer[0], loss: isAmount, cut: isCount }, {
+      ...{ ...run[1], ...answer[1], validation: isInterval, texts: isCount, unknown: isShare },
+    })(value) && agrees(value),
   tried: has({
     ...{ levels: isMap(isLevel), settings: isMap(isLevel), scores: isList(isNumber), isChosen: isFlag },
   }, { task: isLine }),
@@ -290,8 +310,12 @@ type WithTexts = Omit<Pretrained, "baselines" | "zeroShot"> & {
   readonly zeroShot?: readonly WithAnswers[];
 };
 
-/** The runs of a file, each checked and with what it shares with others. */
-function checkedRuns(value: unknown, refuse: (why: string) => never): Runs {
+/**
+ * The runs of a file, each checked and with what it shares with others.
+ *
+ * @param factors Names of the study's factors, of which each run has a level.
+ */
+function checkedRuns(value: unknown, factors: readonly string[], refuse: (why: string) => never): Runs {
   const all = decode(revived(value, numberOf), () => refuse("values that are not of a study"));
   if (!isRecord(all) || !isCount(all["choices"]) || !(all["codes"] === undefined || isCount(all["codes"]))) {
     return refuse("no runs of a study");
@@ -309,7 +333,9 @@ function checkedRuns(value: unknown, refuse: (why: string) => never): Runs {
     const seen = new Set<string>();
     return listOf<Row>(name).map((row, i) => {
       const { task, seed, levels } = row,
-        key = JSON.stringify([task, seed, ...Object.entries(levels).map(String).sort()]);
+        missing = factors.find((name) => !Object.hasOwn(levels, name));
+      if (missing !== undefined) refuse(`a run without a level of ${missing} in ${name}, entry ${i + 1}`);
+      const key = JSON.stringify([task, seed, ...Object.entries(levels).map(String).sort()]);
       if (seen.has(key)) refuse(`a run twice in ${name}, entry ${i + 1}`);
       seen.add(key);
       return row;
@@ -317,8 +343,15 @@ function checkedRuns(value: unknown, refuse: (why: string) => never): Runs {
   };
   const texts = listOf<NgramBaselines>("texts"),
     orders = listOf<number[]>("orders").map((order) => Uint32Array.from(order));
+  const clusters = new Map<string, number>(); // Of the test examples that a task's runs share.
   const taskRow = <Row>({ predictions, order, ...row }: WithAnswers): Row => {
-    const examples = orders[order!];
+    const examples = orders[order!], { task, byCluster } = row as unknown as TaskResult;
+    if (predictions && examples && predictions.length !== examples.length) {
+      refuse(`${predictions.length} predictions of ${examples.length} examples of ${task}`);
+    }
+    const key = JSON.stringify([task, order]), count = byCluster?.length ?? 0;
+    if (count !== (clusters.get(key) ?? count)) refuse(`scores by cluster of different lengths of ${task}`);
+    clusters.set(key, count);
     return { ...row, ...predictions && examples && { answers: { examples, predictions } } } as Row;
   };
   return {

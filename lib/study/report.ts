@@ -56,7 +56,7 @@ export function tuningText(
     `Bold is chosen: the first of what is equal within 0.002 bits or half a point. ${searches.join(" ")}` +
     (made < choices ? ` ${made} of ${choices} choices are made.` : ""),
     ...[tried.filter(({ task }) => task === undefined), tried.filter(({ task }) => task !== undefined)]
-      .filter(({ length }) => length > 0).map((some) => searchTable(some, factors)),
+      .filter(({ length }) => length > 0).map((some) => searchTable(some, factors, study.margins)),
     ...searchNotes(tried, several),
   ].join("\n\n");
 }
@@ -84,9 +84,13 @@ function searchNotes(
   ];
 }
 
-/** The validation score of each setting, by arm; what was chosen in bold, and drawn from the worst to the best. */
-function searchTable(tried: readonly Tried[], factors: readonly Factor[]): string {
-  const nameOf = ({ settings }: Tried) =>
+/** The validation score of each setting, by arm; what was chosen in bold, and drawn. */
+function searchTable(
+  tried: readonly Tried[],
+  factors: readonly Factor[],
+  margins: StudySettings["margins"],
+): string {
+  const nameOf = ({ settings }: Pick<Tried, "settings">) =>
     Object.entries(settings).map(([path, level]) => `${path.replace(/^\w+\./, "")} ${level}`).join(", ");
   const arms = [...Map.groupBy(tried, ({ task, levels }) => JSON.stringify([task, levels])).values()];
   const scoreOf = ({ task, mean, isChosen }: Tried) => {
@@ -101,6 +105,16 @@ function searchTable(tried: readonly Tried[], factors: readonly Factor[]): strin
   const isText = tried[0]!.task === undefined, unit = isText ? "bits per character" : "%";
   const names = [...new Set(tried.map(nameOf))];
   const cells = arms.map((arm) => names.map((name) => arm.find((one) => nameOf(one) === name)));
+  // A drawing for each combination of the settings but the one with the most levels.
+  const { settings } = tried[0]!,
+    levelsOf = (path: string) => new Set(tried.map((one) => one.settings[path])).size;
+  const along = Object.keys(settings).reduce((one, path) => levelsOf(path) > levelsOf(one) ? path : one);
+  const others = new Map(tried.map((one) => {
+    const { [along]: _, ...others } = one.settings;
+    return [nameOf(one), nameOf({ settings: others })] as const;
+  }));
+  const drawings = [...Map.groupBy(names.keys(), (i) => others.get(names[i]!)!)];
+  const goodness = (one: Tried | undefined) => (isText ? -1 : 1) * (one?.mean ?? NaN);
   return table({
     [`validation, ${unit}`]: arms.map(([first]) =>
       [first!.task, labelOf(first!.levels, own)].filter(Boolean).join(", ")
@@ -108,18 +122,24 @@ function searchTable(tried: readonly Tried[], factors: readonly Factor[]): strin
     ...Object.fromEntries(
       names.map((name, i) => [name, cells.map((arm) => arm[i] === undefined ? "" : scoreOf(arm[i]))]),
     ),
-    "higher is better": cells.map((arm) => barsOf(arm.map((one) => (isText ? -1 : 1) * (one?.mean ?? NaN)))),
+    [["higher is better", ...drawings.map(([name]) => name).filter(Boolean)].join("; ")]: cells.map((arm) => {
+      const bars = barsOf(arm.map(goodness), isText ? margins.bits : margins.points / 100);
+      return drawings.map(([, places]) => places.map((i) => bars[i]).join("")).join(" ");
+    }),
   }).toMarkdown();
 }
 
-/** Numbers as bars, from the smallest to the largest; a number that is not finite is a gap. */
-function barsOf(values: readonly number[]): string {
-  const BARS = "▁▂▃▄▅▆▇█";
-  const finite = values.filter(Number.isFinite), least = Math.min(...finite);
-  const range = Math.max(...finite) - least;
+/**
+ * Numbers as bars, the largest as the highest, and those that differ by less than a margin as hardly different; one that
+ * is not finite is a dot.
+ */
+function barsOf(values: readonly number[], margin: number): string[] {
+  const BARS = [..."▁▂▃▄▅▆▇█"];
+  const finite = values.filter(Number.isFinite), most = Math.max(...finite);
+  const range = Math.max(most - Math.min(...finite), margin);
   return values.map((value) =>
-    Number.isFinite(value) ? BARS[range > 0 ? Math.round(7 * (value - least) / range) : 7] : "·"
-  ).join("");
+    Number.isFinite(value) ? BARS[Math.round(7 * (1 - (most - value) / range))]! : "·"
+  );
 }
 
 /** Notes on tasks that have fewer training examples than an arm asked for. */

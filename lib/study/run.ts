@@ -87,10 +87,11 @@ export async function* executeRun(
   }
 }
 
-/** Whether a run's result exists, and for pre-training also the model. */
+/** Whether a run's result exists, and for pre-training also the model, which a search that diverged does not leave. */
 async function hasResult(run: Run): Promise<boolean> {
-  if (!await stored(run.result, run.key)) return false;
-  return !isPretraining(run) || await exists(modelOf(run));
+  const found = await stored(run.result, run.key);
+  if (!found) return false;
+  return !isPretraining(run) || Object(found.result).diverged === true || await exists(modelOf(run));
 }
 
 /** Options for checkpoints and for stopping. */

@@ -175,7 +175,9 @@ export function holm(values: readonly number[]): number[] {
 }
 
 /**
- * The smallest true mean that a test at 5 % would find with 80 % power, given its standard error.
+ * The smallest true mean that a test would find with 80 % power, given its standard error.
+ *
+ * @param level The test's level, less than 5 % if it is one of many.
  *
  * @example
  * ```ts
@@ -184,9 +186,9 @@ export function holm(values: readonly number[]): number[] {
  * console.log(detectable({ error: 1, freedom: 10 }).toFixed(3)); // 3.110
  * ```
  */
-export function detectable({ error, freedom }: Omit<Mean, "mean">): number {
+export function detectable({ error, freedom }: Omit<Mean, "mean">, level = LEVEL): number {
   if (!(error > 0)) return error;
-  const whole = freedomAt(freedom, LEVEL / 2), critical = quantile(LEVEL / 2, whole);
+  const whole = freedomAt(freedom, level / 2), critical = quantile(level / 2, whole);
   let [low, high] = [0, 20 * critical];
   for (let i = 0; i < 60; i++) {
     const middle = (low + high) / 2;

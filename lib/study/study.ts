@@ -1,4 +1,5 @@
 import { type ColumnTable, table } from "../arquero.ts";
+import { settle } from "../settings.ts";
 import type { NgramBaselines } from "../train/mod.ts";
 import {
   type ArmEffect,
@@ -7,7 +8,9 @@ import {
   contrastsOf,
   crossingOf,
   type CrossingOptions,
+  crossingSettings,
   type EffectOptions,
+  effectSettings,
   effectsOf,
   effectsTable,
   type Factor,
@@ -26,12 +29,16 @@ import {
 import {
   type ArmCurve,
   type ArmCurveOptions,
+  armCurveSettings,
   curvesOf,
   lossCurves,
   type LossOptions,
+  lossSettings,
   positionCurves,
   type PositionOptions,
+  positionSettings,
   tunedCurves,
+  tunedCurveSettings,
 } from "./curves.ts";
 import type { Level, Levels } from "./factors.ts";
 import { comparedArms, type MainEffect, mainEffectsOf } from "./main_contrasts.ts";
@@ -113,7 +120,8 @@ export interface Study {
    */
   curves(factor: string, options?: ArmCurveOptions): ArmCurve[];
   /**
-   * Lines for `curve`: bits per character of held-out text by position in the window, in groups of positions.
+   * Lines for `curve`: bits per character of held-out text by position in the window, in groups of positions,
+   * as a mean over seeds, without runs that did not leave chance, unless none did.
    *
    * @param factor The factor whose levels are compared.
    * @param options `at`: levels of other factors to include; `minus`: a level, whose loss is subtracted, seed by seed;
@@ -122,7 +130,8 @@ export interface Study {
   byPosition(factor: string, options?: PositionOptions): ArmCurve[];
   /**
    * Lines for `curve`: training loss by number of updates, in nats per token, or of a task's examples (L2, §3.2), as a
-   * mean over blocks of updates and seeds. Runs that did not leave chance are left out, and adaptation.
+   * mean over blocks of updates and seeds, without runs that did not leave chance, unless none did. Left out are
+   * adaptation, encoders' masked tokens, and runs of earlier versions, which did not keep their losses.
    *
    * @param factor The factor whose levels are compared.
    * @param options `at`: levels of other factors to include, such as `{ task: "held-out text" }` for pre-training;
@@ -263,19 +272,25 @@ export function studyOf(found: Found): Study {
       ...main.effects.map(({ name, sentence }) => `${name}: ${sentence}`),
       ...effects.map(({ sentence }) => sentence),
     ],
-    effect: (factor, options = {}) => effectsOf(contrastsOf(all, factors, factor, options)),
-    crossing: (factor, options) => crossingOf(all, factors, factor, options),
+    effect: (factor, options = {}) =>
+      effectsOf(contrastsOf(all, factors, factor, settle("find an effect", effectSettings, options))),
+    crossing: (factor, options) =>
+      crossingOf(all, factors, factor, settle("find a crossing", crossingSettings, options)),
     curves: (factor, options = {}) =>
-      study.tune && factor in study.tune
-        ? tunedCurves(tried, factor, factors, options)
-        : curvesOf(all, factors, factor, options),
-    byPosition: (factor, options = {}) => positionCurves(pretrained, factors, factor, options),
+      Object.hasOwn(tunedSettings(study), factor)
+        ? tunedCurves(tried, factor, factors, settle("draw a search", tunedCurveSettings, options))
+        : curvesOf(all, factors, factor, settle("draw curves", armCurveSettings, options)),
+    byPosition: (factor, options = {}) =>
+      positionCurves(pretrained, factors, factor, settle("draw losses", positionSettings, options)),
     losses: (factor, options = {}) => {
-      const runs = [
-        ...pretrained.map((row) => ({ ...row, levels: { task: TEXT, ...row.levels } })),
+      const runs = [ // An encoder's masked tokens are another task than predicting the next one.
+        ...pretrained.filter(({ masked }) => masked === undefined).map((row) => ({
+          ...row,
+          levels: { task: TEXT, ...row.levels },
+        })),
         ...finetuned.map((row) => ({ ...row, levels: { task: row.task, ...row.levels } })),
       ];
-      return lossCurves(runs, factors, factor, options);
+      return lossCurves(runs, factors, factor, settle("draw losses", lossSettings, options));
     },
   };
   const report = study.smoke
@@ -517,7 +532,8 @@ function reportOf(
         `**${
           study.mainContrasts ? "Exploratory: other differences" : "Exploratory: differences"
         } between arms, paired by seed** (intervals are 95 %, over seeds and what each sentence names beside ` +
-        "them; p-values are corrected for the number of differences by Holm's method)",
+        "them; p-values are corrected for the number of differences by Holm's method, power is of a test at 5 % divided " +
+        "by it)",
         effects.map(({ sentence }) => `- ${sentence}`).join("\n"),
       ]
       : [],
@@ -530,7 +546,8 @@ function mainContrastsText(effects: readonly MainEffect[], names: readonly strin
   const made = new Map(effects.map(({ name, sentence }) => [name, sentence]));
   return [
     "**Main contrasts, paired by seed** (those of the study's settings; intervals are 95 %, over seeds and what each " +
-    `sentence names beside them; p-values and equalities are corrected for all ${names.length} by Holm's method)`,
+    `sentence names beside them; p-values and equalities are corrected for all ${names.length} by Holm's method, power is ` +
+    `of a test at 5 % divided by ${names.length})`,
     names.map((name) => `- ${name}: ${made.get(name) ?? "runs are missing"}`).join("\n"),
   ];
 }

@@ -1,6 +1,14 @@
 import * as tf from "../tfjs.ts";
 import { InputError } from "../errors.ts";
-import { architectureOf, type Config, leaves, type Model, positionRule } from "../model/mod.ts";
+import {
+  architectureOf,
+  type Config,
+  leaves,
+  type Model,
+  positionRule,
+  shapes,
+  totalSize,
+} from "../model/mod.ts";
 
 /** Size of the WebAssembly heap, minus what tfjs itself uses. */
 const HEAP_LIMIT = 2 ** 32 - 2 ** 24;
@@ -40,12 +48,35 @@ export function checkMemory(
   sequences: number,
   T: number,
 ): void {
-  if (tf.getBackend() !== "wasm") return;
   const trained = leaves(parameters).reduce(
     (sum, [, { trainable, size }]) => sum + (trainable ? size : 0),
     0,
   );
-  const allocated = tf.memory().numBytes + 2 * 4 * trained;
+  checkHeap(config, trained, tf.memory().numBytes, batch, sequences, T);
+}
+
+/**
+ * As {@linkcode checkMemory}, of a model that is not there yet, and is the only one.
+ *
+ * @param config Its configuration.
+ */
+export function checkModelMemory(config: Config, batch: number, sequences: number, T: number): void {
+  const all = [...shapes(config).values()];
+  const bytes = 4 * totalSize(all);
+  checkHeap(config, totalSize(all.filter(({ fixed }) => !fixed)), bytes, batch, sequences, T);
+}
+
+/** @param held Bytes that are held, without moments. */
+function checkHeap(
+  config: Config,
+  trained: number,
+  held: number,
+  batch: number,
+  sequences: number,
+  T: number,
+): void {
+  if (tf.getBackend() !== "wasm") return;
+  const allocated = held + 2 * 4 * trained;
   const estimate = (batch: number) => allocated + updateBytes(config, trained, batch * sequences, T);
   if (estimate(batch) <= HEAP_LIMIT) return;
   let [fitting, tooLarge] = [0, batch]; // Binary search: `fitting` fits, `tooLarge` does not.

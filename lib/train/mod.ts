@@ -70,6 +70,7 @@ export { type Keys, keys, type RunInputs } from "./key.ts";
 export { kneserNey } from "./kneserney.ts";
 export { type Job, train, type Training, type TrainingRecord } from "./loop.ts";
 export { masked, MASKED_SHARE } from "./masking.ts";
+export { checkModelMemory } from "./memory.ts";
 export { type NgramBaselines, ngramBaselines, type NgramOptions } from "./ngram.ts";
 export {
   type Batch,

@@ -287,12 +287,12 @@ Deno.test("tables hold means, intervals and paired differences as worked out by 
   const seeds = "2 seeds without the examples' noise";
   assertEquals(study.findings, [
     `held-out text: learned − bigram baseline = −0.70 [−0.70, −0.70] bits per character, ${seeds}: no variation, cannot tell`,
-    `held-out text: sinusoidal − bigram baseline = −0.55 [−1.19, 0.09] bits per character, ${seeds}: not significant, p = 0.17; a single test has 80 % power at ±0.82`,
+    `held-out text: sinusoidal − bigram baseline = −0.55 [−1.19, 0.09] bits per character, ${seeds}: not significant, p = 0.17; 80 % power at ±1.28`,
     `held-out text: learned − Kneser–Ney baseline = +0.10 [0.10, 0.10] bits per character, ${seeds}: no variation, cannot tell`,
-    `held-out text: sinusoidal − Kneser–Ney baseline = +0.25 [−0.39, 0.89] bits per character, ${seeds}: not significant, p = 0.25; a single test has 80 % power at ±0.82`,
-    `held-out text: learned − sinusoidal = −0.15 [−0.79, 0.49] bits per character, ${seeds}: not significant, p = 0.25; a single test has 80 % power at ±0.82`,
+    `held-out text: sinusoidal − Kneser–Ney baseline = +0.25 [−0.39, 0.89] bits per character, ${seeds}: not significant, p = 0.25; 80 % power at ±1.28`,
+    `held-out text: learned − sinusoidal = −0.15 [−0.79, 0.49] bits per character, ${seeds}: not significant, p = 0.25; 80 % power at ±1.28`,
     "sky, λ = 0: learned − sinusoidal = +10.00 points of accuracy, 1 seed: one seed cannot tell",
-    `sky, learned: λ = 0.5 − λ = 0 = +10.5 [4.1, 16.9] points of accuracy, ${seeds}: not significant, p = 0.12; a single test has 80 % power at ±8.2`,
+    `sky, learned: λ = 0.5 − λ = 0 = +10.5 [4.1, 16.9] points of accuracy, ${seeds}: not significant, p = 0.12; 80 % power at ±12.8`,
   ]);
 });
 

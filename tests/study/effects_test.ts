@@ -297,6 +297,75 @@ Deno.test("a line by position is one for each combination of the others, with it
   ]);
 });
 
+Deno.test("effects and lines are of one measure, of levels that exist and of options that are known", async () => {
+  const text = (positions: string, seed: number, bits: number): Pretrained => {
+    const measures = { loss: bits, perplexity: Math.exp(bits), bitsPerCharacter: bits };
+    const losses = Float32Array.of(bits, bits + 0.1, bits - 0.1);
+    return {
+      levels: { model: "gpt1", positions, lambda: null, transfer: null },
+      ...{ seed, tuned: {}, stuck: false, byPosition: [bits, bits] },
+      heldout: { ...measures, tokens: 9, losses, unknown: 0, low: measures, high: measures },
+    };
+  };
+  const both = study(
+    [0, 1].map((i) => ({
+      levels: { positions: ["learned", "sinusoidal"][i]! },
+      byCluster: around(0.6 + 0.1 * i),
+    })),
+    { tasks: [toyTask("sky")], lambda: [0] },
+    [1, 2, 3].flatMap((seed) => [text("learned", seed, 2 + seed / 100), text("sinusoidal", seed, 2.1)]),
+  );
+  const mixed =
+    /^Cannot compare (bits per character with points of accuracy|points of accuracy with bits per char)/;
+  await assertRefused(() => both.effect("positions", { interaction: "task" }), mixed);
+  await assertRefused(() => both.effect("task"), mixed);
+  await assertRefused(
+    () => planStudy(both, { detect: 1 }),
+    /^Cannot plan a study by a pilot with bits per character and points of accuracy as 1 cannot be a difference of/,
+  );
+  const any = (options: unknown) => options as never;
+  const cases: [run: () => unknown, why: RegExp][] = [
+    [
+      () => both.effect("positions", any({ betwen: ["learned", "sinusoidal"] })),
+      /betwen .*did you mean between\?$/,
+    ],
+    [() => both.effect("positions", any(null)), /^Cannot find an effect with options null as/],
+    [() => both.curves("positions", any({ minos: 1 })), /did you mean minus\?$/],
+    [() => both.curves("toString"), /^Cannot use factor "toString" as there is no such factor/],
+    [() => both.byPosition("positions", any({ bins: 0 })), /bins 0 as it must be a whole number/],
+    [() => both.byPosition("positions", { minus: "rotary" }), /^Cannot use level "rotary" of positions as/],
+    [() => both.losses("positions", { minus: "rotary" }), /^Cannot use level "rotary" of positions as/],
+    [() => both.losses("positions", any({ bins: 3 })), /there is no such option/],
+    [() => both.crossing("positions", any({ over: "task" })), /between/],
+  ];
+  for (const [run, why] of cases) await assertRefused(run, why);
+});
+
+Deno.test("there is no main effect where any two of several contradict each other, though others differ more", () => {
+  const arms = (task: string, effect: number, spread: number, phase: number): Given[] =>
+    [0, 0.5].map((lambda) => ({
+      task,
+      levels: { lambda },
+      byCluster: Array.from(
+        { length: 5 },
+        (_, s) =>
+          Array.from(
+            { length: 30 },
+            (_, c) =>
+              0.6 + 0.02 * Math.sin(9 * c) + lambda * 2 * (effect + spread * Math.cos(3 * s + phase)) +
+              0.001 * Math.sin(7 * s + 5 * c + lambda),
+          ),
+      ),
+    }));
+  const tasks = ["a", "b", "c", "d"].map(toyTask);
+  const noisy = study([...arms("a", 0.1, 0.2, 0), ...arms("b", -0.1, 0.2, 3)], { tasks: tasks.slice(0, 2) });
+  const one = noisy.effect("lambda", { by: [] });
+  assertEquals(one.length, 1, "two differences that may be equal");
+  const clear = [...arms("c", 0.04, 0.002, 0), ...arms("d", -0.04, 0.002, 1)];
+  const all = study([...arms("a", 0.1, 0.2, 0), ...arms("b", -0.1, 0.2, 3), ...clear], { tasks });
+  assertEquals(all.effect("lambda", { by: [] }).map(({ where }) => where), ["a", "b", "c", "d"]);
+});
+
 Deno.test("a difference by position is of the positions that both arms have", () => {
   const run = (positions: string, length: number): Pretrained => ({
     levels: { model: "gpt1", positions, lambda: null, transfer: null },
@@ -318,9 +387,10 @@ Deno.test("a line of losses is the mean over seeds of whole blocks of updates, o
   const runs = [
     ...[run("learned", 1, 300, 5), run("learned", 2, 300, 7), run("learned", 3, 300, 9, true)],
     ...[run("sinusoidal", 1, 300, 4), run("sinusoidal", 2, 300, 5)],
-    ...[run("learned", 1, 40, 5), run("sinusoidal", 1, 40, 6)],
+    ...[run("learned", 1, 40, 5), run("sinusoidal", 1, 40, 6, true), run("none", 1, 40, 7, true)],
   ];
-  const { losses } = study([], { vary: { "pretrain.updates": [300, 40] } }, runs);
+  const positions = ["learned", "sinusoidal", "none"] as const;
+  const { losses } = study([], { positions, vary: { "pretrain.updates": [300, 40] } }, runs);
   const at = { "pretrain.updates": 300 };
   const lines = losses("positions", { at });
   assertEquals(lines.map(({ name, x }) => [name, x.length, x[0], x.at(-1)]), [
@@ -331,10 +401,13 @@ Deno.test("a line of losses is the mean over seeds of whole blocks of updates, o
   assertEquals(lines.map(firstOf), [[6 - 1.5 / 300, 2], [4.5 - 1.5 / 300, 2]]);
   const [less] = losses("positions", { at, minus: "sinusoidal" });
   assertClose([less!.y[0]!.mean], [1.5], "difference");
-  assertEquals(losses("positions", { at: { "pretrain.updates": 40 } }).map(({ x }) => x.length), [40, 40]);
+  const short = { "pretrain.updates": 40 };
+  assertEquals(losses("positions", { at: short }).map(({ x }) => x.length), [40, 40, 40]);
+  const names = (minus: string) => losses("positions", { at: short, minus }).map(({ name }) => name);
+  assertEquals([names("none"), names("learned")], [["learned"], ["sinusoidal", "none"]]);
   await assertRefused(
     () => losses("pretrain.updates", { at: { positions: "learned" }, minus: 300 }),
-    /^Cannot compare runs of different lengths as their losses are means over 1 and 4 updates: choose one length/,
+    /^Cannot compare runs of different lengths as their losses are means over 1 and 4 updates: those of one length, /,
   );
 });
 
@@ -838,7 +911,7 @@ Deno.test("a finding says what it would have shown, and equality is one within t
   const [first] = arms(0, 0.01);
   const unclear = study([first!, { levels: { lambda: 1 }, byCluster: shifted }], { lambda: [0, 1] })
     .findings[0]!;
-  assert(/: not significant, p = 0\.\d+; a single test has 80 % power at ±\d/.test(unclear), unclear);
+  assert(/: not significant, p = 0\.\d+; 80 % power at ±\d/.test(unclear), unclear);
   const small = (change: number) =>
     around(0.7, 5, 40).map((row, s) => row.map((part) => part + change * [3, -2, 2, -2, 0][s]!));
   const of = (byCluster: number[][], margins = {}) =>

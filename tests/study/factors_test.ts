@@ -1,7 +1,7 @@
 /** Any setting is a factor: a column, effects, a choice by validation, without code of its own. */
 import type { Task } from "../../lib/data/mod.ts";
 import { backend } from "../../lib/engine/mod.ts";
-import type { Levels } from "../../lib/study/factors.ts";
+import type { Levels, Vary } from "../../lib/study/factors.ts";
 import {
   ablate,
   openStudy,
@@ -12,7 +12,9 @@ import {
   type StudySettings,
 } from "../../lib/study/mod.ts";
 import { seedsOf, settleOptions, settleStudy } from "../../lib/study/settings.ts";
+import { executeRun } from "../../lib/study/run.ts";
 import { planOf } from "../../lib/study/tuning.ts";
+import { store } from "../../lib/train/mod.ts";
 import { named } from "../../lib/errors.ts";
 import { assert, assertEquals, assertRefused } from "../assert.ts";
 import { corpus, sky, untimed, weather, words } from "./weather.ts";
@@ -231,6 +233,30 @@ Deno.test("a setting by which training diverges is not chosen, and keeps no arm 
     );
     assertEquals([study.complete, study.failures, study.finetuned.length], [true, [], 1]);
     for await (const _ of ablate(options)) throw new Error("all runs are there");
+  }));
+
+Deno.test("a search of pre-training that diverged is done, though it leaves no model", () =>
+  inFolder(async (folder) => {
+    const settings = settleStudy({ ...small, seeds: 1 }, {
+      tune: { "pretrain.rate": [1e-3, 1e-2], seeds: 1 },
+      folder,
+    });
+    const { runs: [run], tokenizers } = await planOf(settings);
+    await store(run!.result, run!, { diverged: true }, 0);
+    const steps = executeRun(run!, tokenizers[0]!, 100, new AbortController().signal);
+    assertEquals(await steps.next(), { done: true, value: "done" });
+  }));
+
+Deno.test("a batch for which there is no memory is refused before any run", () =>
+  inFolder(async (folder) => {
+    const base = { ...small, preset: { ...small.preset, width: 256 } };
+    const large: Vary[] = [{ "pretrain.batch": [2, 65536] }, { "preset.width": [8, 65536] }];
+    for (const vary of large) {
+      const run = ablate({ base, vary, folder, workers: 1 });
+      await assertRefused(async () => {
+        for await (const step of run) throw new Error(`${step.run} has begun`);
+      }, /as an update needs about .* GiB and backend "wasm" has at most 4 GiB: /);
+    }
   }));
 
 Deno.test("validation examples are limited as those of the test are, and no setting is refused after hours", async () => {

@@ -162,6 +162,43 @@ Deno.test("values that no run can have are refused, whoever signed them", async 
       /runs\.json\.gz has (a value that cannot be in \w+, entry 1|values that are not of a study)$/,
     );
   }
+  // deno-lint-ignore no-explicit-any
+  type Rows = any;
+  const inRows: [change: (all: Rows) => void, why: RegExp][] = [
+    [({ finetuned: [row] }) => row.value = row.high + 0.01, /a value that cannot be in finetuned, entry 1$/],
+    [({ finetuned: [row] }) => row.stuck = !row.stuck, /a value that cannot be in finetuned, entry 1$/],
+    [
+      ({ finetuned: [row] }) => row.byCluster = { float64: "" },
+      /a value that cannot be in finetuned, entry 1$/,
+    ],
+    [({ finetuned: [row] }) => row.losses.means = [], /a value that cannot be in finetuned, entry 1$/],
+    [
+      ({ pretrained: [{ zeroShot: [row] }] }) => row.low = 1,
+      /a value that cannot be in pretrained, entry 1$/,
+    ],
+    [
+      ({ pretrained: [{ heldout }] }) => heldout.low.bitsPerCharacter *= 9,
+      /cannot be in pretrained, entry 1$/,
+    ],
+    [
+      ({ finetuned }) => delete finetuned[1].levels.lambda,
+      /a run without a level of lambda in finetuned, entry 2$/,
+    ],
+    [({ orders: [order] }) => order.pop(), /16 predictions of 15 examples of sky$/],
+    [({ finetuned: [row] }) => {
+      const { byCluster: { float64 } } = row, scores = Uint8Array.fromBase64(float64);
+      row.byCluster = { float64: new Uint8Array([...scores, ...scores]).toBase64() }; // The same mean.
+    }, /scores by cluster of different lengths of sky$/],
+  ];
+  for (const [change, why] of inRows) {
+    const hostile = await changed(({ study, runs }) => {
+      const all = JSON.parse(runs);
+      change(all);
+      const now = JSON.stringify(all);
+      return { study: signed(study, now), runs: now };
+    });
+    await assertRefused(() => openStudy(hostile), why);
+  }
   for (const name of ["pretrained", "finetuned"] as const) {
     const twice = await changed(({ study, runs }) => {
       const all = JSON.parse(runs), now = JSON.stringify({ ...all, [name]: [...all[name], all[name][0]] });
