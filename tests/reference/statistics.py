@@ -30,13 +30,15 @@ def tests():
     for mean, error, freedom in [(2, 1, 10), (-0.4, 0.9, 2), (3.1, 0.5, 3.37), (0.2, 1, 120.5), (30, 1, 8)]:
         t = stats.t(freedom)
         critical = t.ppf(0.975)
-        ends = lambda shift: stats.nct.sf(critical, freedom, shift) - 0.8
+        ends = lambda shift, critical=critical: stats.nct.sf(critical, freedom, shift) - 0.8
+        of_twenty = lambda shift: ends(shift, t.ppf(1 - 0.025 / 20))
         yield {
             **mean_of(mean, error, freedom),
             "interval": [mean - critical * error, mean + critical * error],
             "p": 2 * t.sf(abs(mean) / error),
             "equivalence": max(t.sf((mean + 2) / error), t.cdf((mean - 2) / error)),
             "detectable": error * optimize.brentq(ends, 0.1, 50),
+            "detectableOfTwenty": error * optimize.brentq(of_twenty, 0.1, 90),
         }
 
 

@@ -13,11 +13,14 @@ const close = (actual: number[], expected: number[], what: string) =>
   assertClose(actual, expected, what, { relative: 1e-6 });
 
 Deno.test("tests, equivalence and power are SciPy's", () => {
-  for (const { interval, p, equivalence, detectable: smallest, ...mean } of fixture.tests) {
+  for (
+    const { interval, p, equivalence, detectable: smallest, detectableOfTwenty, ...mean } of fixture.tests
+  ) {
     close(intervalOf(mean), interval, "interval");
     close([pValue(mean)], [p], `p of ${mean.mean}`);
     close([equivalenceP(mean, 2)], [equivalence], `equivalence of ${mean.mean}`);
     close([detectable(mean)], [smallest], "detectable");
+    close([detectable(mean, 0.05 / 20)], [detectableOfTwenty], "detectable, of twenty tests");
   }
 });
 
