@@ -295,7 +295,7 @@ const shapes = {
     })(value) && agrees(value),
   tried: has({
     ...{ levels: isMap(isLevel), settings: isMap(isLevel), scores: isList(isNumber), isChosen: isFlag },
-  }, { task: isLine }),
+  }, { task: isLine, stuck: isCount }),
 };
 
 /** A row on a task with the index of its test examples in the list of all. */

@@ -77,6 +77,9 @@ function searchNotes(
     });
   });
   return [
+    ...tried.some(({ stuck = 0 }) => stuck > 0)
+      ? ["° with runs that did not leave chance on validation."]
+      : [],
     ...without > 0 ? [`**With no setting did the runs of ${of(without)} train**: all of them diverged.`] : [],
     ...edges.length > 0
       ? [`At an edge of what was tried, beyond which there may be better: ${edges.join("; ")}.`]
@@ -93,13 +96,13 @@ function searchTable(
   const nameOf = ({ settings }: Pick<Tried, "settings">) =>
     Object.entries(settings).map(([path, level]) => `${path.replace(/^\w+\./, "")} ${level}`).join(", ");
   const arms = [...Map.groupBy(tried, ({ task, levels }) => JSON.stringify([task, levels])).values()];
-  const scoreOf = ({ task, mean, isChosen }: Tried) => {
+  const scoreOf = ({ task, mean, stuck = 0, isChosen }: Tried) => {
     const text = !Number.isFinite(mean)
       ? "diverged"
       : task === undefined
       ? mean.toFixed(3)
       : (100 * mean).toFixed(1);
-    return isChosen ? `**${text}**` : text;
+    return (isChosen ? `**${text}**` : text) + (stuck > 0 ? "°" : "");
   };
   const own = varying(tried, factors); // Without the task, which stands first.
   const isText = tried[0]!.task === undefined, unit = isText ? "bits per character" : "%";

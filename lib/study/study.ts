@@ -72,8 +72,8 @@ export interface Study {
    * smoke test `smoke`. What does not apply is null. `study.runs.toCSV()` is a file for any other program.
    */
   readonly runs: ColumnTable;
-  /** What tuning tried: a row per arm and setting with its mean validation score (null if a run diverged), and whether
-   * it was chosen. */
+  /** What tuning tried: a row per arm and setting with its mean validation score (null if a run diverged), how many of
+   * its runs did not leave chance (null where unknown), and whether it was chosen. */
   readonly tuning: ColumnTable;
   /** Each arm's score on the held-out text, with baselines first, and on each task. */
   readonly scores: readonly ArmScore[];
@@ -487,6 +487,7 @@ function tuningTable(tried: readonly Tried[], study: StudySettings): ColumnTable
       ) => [path, tried.map(({ settings }) => settings[path] ?? null)]),
     ),
     runs: tried.map(({ scores }) => scores.length),
+    stuck: tried.map(({ stuck = null }) => stuck),
     validation: tried.map(({ mean }) => Number.isFinite(mean) ? mean : null),
     chosen: tried.map(({ isChosen }) => isChosen),
   });

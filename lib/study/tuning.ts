@@ -16,6 +16,8 @@ export interface Tried {
   readonly scores: readonly number[];
   /** Their mean; infinite if a run diverged. */
   readonly mean: number;
+  /** How many of the runs did not leave chance on validation; of pre-training, and in studies of earlier versions, unknown. */
+  readonly stuck?: number;
   /** Whether they were chosen. */
   readonly isChosen: boolean;
 }
@@ -51,9 +53,10 @@ const TIE = { bits: 0.002, share: 0.005 };
 
 /** The settings of a choice and their scores, the first of the best of which is chosen; undefined if a run is missing. */
 async function triedFor(choice: Choice, plan: Plan): Promise<Tried[] | undefined> {
-  const scores = await Promise.all(
-    choice.runs.map((runs) => Promise.all(runs.map((run) => validationScore(run, plan)))),
+  const found = await Promise.all(
+    choice.runs.map((runs) => Promise.all(runs.map((run) => validationOf(run, plan)))),
   );
+  const scores = found.map((some) => some.map(({ score }) => score));
   if (scores.flat().includes(undefined)) return undefined;
   const sign = choice.task === undefined ? -1 : 1; // Fewer bits are better.
   const means = scores.map((some) => some.reduce<number>((sum, score) => sum + score!, 0) / some.length);
@@ -63,17 +66,23 @@ async function triedFor(choice: Choice, plan: Plan): Promise<Tried[] | undefined
   const { task, levels, candidates } = choice;
   return candidates.map((settings, i): Tried => ({
     ...task !== undefined && { task },
-    ...{ levels, settings, scores: scores[i] as number[], mean: means[i]!, isChosen: i === best },
+    ...{ levels, settings, scores: scores[i] as number[], mean: means[i]! },
+    ...task !== undefined && { stuck: found[i]!.filter(({ stuck }) => stuck).length },
+    isChosen: i === best,
   }));
 }
 
-/** The score of a run of tuning; one that diverged is worse than any other. */
-async function validationScore(run: Run, plan: Plan): Promise<number | undefined> {
+/** What a run of tuning has on validation; one that diverged is worse than any other. */
+async function validationOf(
+  run: Run,
+  plan: Plan,
+): Promise<{ readonly score: number | undefined; readonly stuck?: boolean }> {
   const found = await stored<{ readonly diverged?: unknown }>(run.result, run.key);
-  if (Object(found?.result).diverged === true) return isPretraining(run) ? Infinity : -Infinity;
+  if (Object(found?.result).diverged === true) return { score: isPretraining(run) ? Infinity : -Infinity };
   if (isPretraining(run)) {
     const [row] = await pretrainedRows(run, plan, []);
-    return row?.heldout?.bitsPerCharacter ?? row?.masked;
+    return { score: row?.heldout?.bitsPerCharacter ?? row?.masked };
   }
-  return (await finetunedRows(run, plan))[0]?.value;
+  const [row] = await finetunedRows(run, plan);
+  return { score: row?.value, ...row && { stuck: row.stuck } };
 }

@@ -228,7 +228,7 @@ Deno.test("a setting by which training diverges is not chosen, and keeps no arm 
     if (diverged.length === 2) throw new Error("both diverged: this test shows nothing");
     assertEquals([diverged.length, diverged[0]!["finetune.decay"], diverged[0]!["chosen"]], [1, 1, false]);
     assert(
-      /\|(\*\*\d+\.\d\*\*\|diverged\|█·|diverged\|\*\*\d+\.\d\*\*\|·█)\|/.test(study.report),
+      /\|(\*\*\d+\.\d\*\*°?\|diverged\|█·|diverged\|\*\*\d+\.\d\*\*°?\|·█)\|/.test(study.report),
       study.report,
     );
     assertEquals([study.complete, study.failures, study.finetuned.length], [true, [], 1]);
@@ -293,7 +293,8 @@ Deno.test("a report says which searches were made, by what, and what is not fini
     ]);
     assert(/\|validation, %\|rate 0\.0000625\|rate 1e-9\|higher is better\|/.test(report), report);
     assert(
-      /\|sky\|\*\*\d+\.\d\*\*\|\d+\.\d\|(█▁|██)\||\|sky\|\d+\.\d\|\*\*\d+\.\d\*\*\|▁█\|/.test(report),
+      /\|sky\|(\*\*\d+\.\d\*\*°\|\d+\.\d°\|(█▁|██)|\d+\.\d°\|\*\*\d+\.\d\*\*°\|▁█)\|\n[^]*\n° with runs that did not leave chance/
+        .test(report),
       report,
     );
     assert(
