@@ -115,9 +115,17 @@ const free = [
   ...["seeds", "mainContrasts", "margins", "zeroShot", "heldoutContext", "tunedBy"],
 ];
 
-/** The other settings, by path. */
+/** Settings of tasks, which a study without any does not read. */
+const ofTasks = ["words", "trainExamples", "testExamples", "sample", "finetune"];
+
+/** The other settings that runs read, by path. */
 function fixedIn(settings: Readonly<Record<string, unknown>>): Map<string, unknown> {
-  const unused = settings["pretrained"] === undefined ? free : [...free, ...ofPretraining];
+  const tasks = [settings["tasks"], settings["zeroShot"] ?? []].flat();
+  const unused = [
+    ...free,
+    ...settings["pretrained"] === undefined ? [] : ofPretraining,
+    ...tasks.length === 0 ? ofTasks : tasks.includes("imdb") ? [] : ["words"],
+  ];
   const fixed = Object.entries(settings).filter(([name]) => !unused.includes(name));
   return new Map(
     fixed.flatMap(([name, value]): (readonly [string, unknown])[] =>

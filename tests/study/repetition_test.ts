@@ -1,4 +1,7 @@
 import { fileURLToPath } from "node:url";
+import { searchesFor } from "../../lib/study/published.ts";
+import type { StudyOptions } from "../../lib/study/mod.ts";
+import { settleOptions } from "../../lib/study/settings.ts";
 import { assert, assertClose, assertEquals } from "../assert.ts";
 import { compared, type Contrast, repeated, repetition, repetitionReport } from "./repetition.ts";
 
@@ -63,4 +66,17 @@ Deno.test("the plan names the contrasts that are repeated, and the report is mad
   assertEquals(section.match(/\b[A-Z]\d+\b/g), Object.values(repeated).flat());
   const report = await Deno.readTextFile(`${folder}/repetition.md`).catch(() => undefined);
   if (report !== undefined) assertEquals(report, repetitionReport(await repetition(folder)));
+});
+
+Deno.test("plans that repeat a study still have its settings, whatever defaults have changed since", async () => {
+  const plans = new URL("../../data/plans/", import.meta.url);
+  let repeated = 0;
+  for (const { name } of Deno.readDirSync(plans)) {
+    const plan = JSON.parse(Deno.readTextFileSync(new URL(name, plans))) as StudyOptions;
+    if (plan.tunedBy === undefined) continue;
+    const first = fileURLToPath(new URL(`../../${plan.tunedBy}`, import.meta.url));
+    await searchesFor(settleOptions(plan), {}, first); // It refuses what was set otherwise.
+    repeated++;
+  }
+  assert(repeated >= 3, `only ${repeated}`);
 });
