@@ -118,14 +118,21 @@ const free = [
 /** Settings of tasks, which a study without any does not read. */
 const ofTasks = ["words", "trainExamples", "testExamples", "sample", "finetune"];
 
-/** The other settings that runs read, by path. */
-function fixedIn(settings: Readonly<Record<string, unknown>>): Map<string, unknown> {
+/** Names of the settings in which a study may differ, or which its runs do not read. */
+function unusedIn(settings: Readonly<Record<string, unknown>>): readonly string[] {
   const tasks = [settings["tasks"], settings["zeroShot"] ?? []].flat();
-  const unused = [
+  return [
     ...free,
     ...settings["pretrained"] === undefined ? [] : ofPretraining,
     ...tasks.length === 0 ? ofTasks : tasks.includes("imdb") ? [] : ["words"],
   ];
+}
+
+/** The other settings, by path. */
+function fixedIn(
+  settings: Readonly<Record<string, unknown>>,
+  unused: readonly string[],
+): Map<string, unknown> {
   const fixed = Object.entries(settings).filter(([name]) => !unused.includes(name));
   return new Map(
     fixed.flatMap(([name, value]): (readonly [string, unknown])[] =>
@@ -147,7 +154,7 @@ export async function searchesFor(
   if (tried.length === 0) return refuse("it tuned nothing");
   if (tried.filter(({ isChosen }) => isChosen).length < choices) return refuse("its tuning is not finished");
   const asked = askedOf(study, digests) as Readonly<Record<string, unknown>>;
-  const [fixed, own] = [settings, asked].map(fixedIn) as [Map<string, unknown>, Map<string, unknown>];
+  const unused = unusedIn(asked), fixed = fixedIn(settings, unused), own = fixedIn(asked, unused);
   for (const path of new Set([...fixed.keys(), ...own.keys()])) {
     const [theirs, ours] = [fixed.get(path), own.get(path)];
     if (path.startsWith("digests.")) {
