@@ -1,7 +1,7 @@
 import jstat from "npm:jstat@1.9.6";
 import { type ColumnTable, table } from "../arquero.ts";
 import { InputError, isThenable, quoted } from "../errors.ts";
-import { number, type SchemaOf, settle } from "../settings.ts";
+import { isPlain, number, or, type SchemaOf, settle, value } from "../settings.ts";
 import type { ArmEffect } from "./effects.ts";
 import { TEXT } from "./effects.ts";
 import type { Study } from "./study.ts";
@@ -9,14 +9,25 @@ import { detectable } from "./statistics.ts";
 
 /** The options of {@linkcode planStudy}. */
 export interface PlanOptions {
-  /** The smallest difference to be found, in the effect's unit: points of a task's metric, or bits per character. */
-  readonly detect: number;
+  /**
+   * The smallest difference to be found, in points of a task's measure or in bits per character; of a pilot that has
+   * both, one of each.
+   */
+  readonly detect: number | { readonly points: number; readonly bits: number };
 }
+
+const amount = number({ from: 1e-9, to: 1e9 });
+const amounts = value(
+  `a number of points and one of bits, as in { points: 1, bits: 0.01 }`,
+  (value): value is { readonly points: number; readonly bits: number } =>
+    isPlain(value) && Object.keys(value).sort().join() === "bits,points" &&
+    Object.values(value).every((one) => amount.accepts(one)),
+);
 
 /** The settings of {@linkcode PlanOptions}. */
 export const planSettings = {
   detect: {
-    ...number({ from: 1e-9, to: 1e9 }),
+    ...or(amount, amounts),
     about: "smallest difference to be found, in the effect's unit",
   },
 } satisfies SchemaOf<PlanOptions>;
@@ -34,13 +45,13 @@ const TAIL = 0.1;
  * @param pilot A study of the same arms, of at least two seeds.
  * @returns A row per main contrast and effect: the smallest difference that the pilot would have found; the least and the most seeds that
  * may be needed with the pilot's examples; the least and the most examples with the pilot's seeds. Infinity where more of them do not help, or more than 1,000 seeds, or times the examples, would be needed.
- * @throws {InputError} If it is not a study, has no effect with two seeds, or has effects of several units.
+ * @throws {InputError} If it is not a study, has no effect with two seeds, or has points and bits, for which one number was given.
  *
  * @example
  * ```ts ignore
  * import { ablate, planStudy } from "../mod.ts";
  *
- * planStudy(await ablate({ tasks: "kind", seeds: 3 }), { detect: 1 }).print();
+ * planStudy(await ablate({ tasks: "kind", seeds: 3 }), { detect: { points: 1, bits: 0.01 } }).print();
  * ```
  */
 export function planStudy(pilot: Study, options: PlanOptions): ColumnTable {
@@ -59,23 +70,24 @@ export function planStudy(pilot: Study, options: PlanOptions): ColumnTable {
       "Cannot plan a study by a pilot without an effect of two seeds that left chance: give it more, or train it longer",
     );
   }
-  const units = [...new Set(known.map(({ unit }) => unit))];
-  if (units.length > 1) {
+  const isText = ({ unit }: ArmEffect) => unit.startsWith("bits");
+  if (typeof detect === "number" && new Set(known.map(isText)).size > 1) {
     throw new InputError(
-      `Cannot plan a study by a pilot with ${
-        units.join(" and ")
-      } as ${detect} cannot be a difference of each: plan by ` +
-        "a pilot of tasks of one measure, or of held-out text alone",
+      `Cannot plan a study with detect ${detect} as its pilot has points and bits per character: ` +
+        `{ points: ${detect}, bits: 0.01 } works`,
     );
   }
+  const smallest = (effect: ArmEffect) =>
+    typeof detect === "number" ? detect : isText(effect) ? detect.bits : detect.points;
   const examplesOf = ({ levels, clusters }: ArmEffect) =>
     levels["task"] === TEXT
       ? clusters
       : finetuned.find(({ task }) => task === levels["task"])?.examples ?? clusters;
   const rows = known.map((effect) => {
-    const seeds = ends(effect).map((square) => seedsFor(effect, square, detect));
-    const [least, most] = ends(effect).map((square, i) => timesFor(effect, square, detect, i === 0));
-    return { effect, seeds, examples: [least!, most!].map((times) => Math.ceil(times * examplesOf(effect))) };
+    const least = smallest(effect);
+    const seeds = ends(effect).map((square) => seedsFor(effect, square, least));
+    const [from, to] = ends(effect).map((square, i) => timesFor(effect, square, least, i === 0));
+    return { effect, seeds, examples: [from!, to!].map((times) => Math.ceil(times * examplesOf(effect))) };
   });
   return table({
     where: rows.map(({ effect }) => effect.where),

@@ -9,6 +9,7 @@ import {
   type Pretrained,
   smoke,
   studies,
+  type Study,
   studyOf,
   type StudyOptions,
 } from "../../lib/study/mod.ts";
@@ -321,8 +322,16 @@ Deno.test("effects and lines are of one measure, of levels that exist and of opt
   await assertRefused(() => both.effect("task"), mixed);
   await assertRefused(
     () => planStudy(both, { detect: 1 }),
-    /^Cannot plan a study by a pilot with bits per character and points of accuracy as 1 cannot be a difference of/,
+    /^Cannot plan a study with detect 1 as its pilot has points and bits per character: \{ points: 1, bits: 0\.01 \} works$/,
   );
+  const planned = planStudy(both, { detect: { points: 1, bits: 0.02 } }).objects() as Record<
+    string,
+    unknown
+  >[];
+  const alone = (some: Study, detect: number) => planStudy(some, { detect }).objects();
+  const [ofText, ofTask] = [study([], {}, both.pretrained), { ...both, effects: both.effects.slice(-1) }];
+  assertEquals(planned.filter(({ unit }) => unit === "bits per character"), alone(ofText, 0.02));
+  assertEquals(planned.slice(-1), alone(ofTask, 1));
   const any = (options: unknown) => options as never;
   const cases: [run: () => unknown, why: RegExp][] = [
     [
