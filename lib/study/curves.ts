@@ -7,6 +7,7 @@ import {
   contextsOf,
   contrastsOf,
   counted,
+  differenceLabel,
   type EffectOptions,
   effectSettings,
   effectsOf,
@@ -253,7 +254,10 @@ function seriesCurves<
       const valuesAt = (of: ReadonlyMap<number, Series>, i: number) =>
         seeds.map((seed) => of.get(seed)!.values[i]!);
       return [{
-        name: [levelLabel(name, level), labelOf(fixed, others)].filter(Boolean).join(", "),
+        name: [
+          minus === undefined ? levelLabel(name, level) : differenceLabel(name, [[level, minus]]),
+          labelOf(fixed, others),
+        ].filter(Boolean).join(", "),
         levels: { [name]: level, ...fixed },
         x: places.map((i) => (i + 0.5) * every),
         y: places.map((i) =>

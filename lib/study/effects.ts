@@ -190,7 +190,7 @@ export function pick(levels: Levels, factors: readonly Factor[]): Levels {
 type Pairs = readonly (readonly [Level, Level])[];
 
 /** What the difference of pairs is called. */
-function differenceLabel(name: string, pairs: Pairs): string {
+export function differenceLabel(name: string, pairs: Pairs): string {
   const side = (i: 0 | 1) => pairs.map((pair) => levelLabel(name, pair[i])).join(" and ");
   return [side(0), side(1)].map((label) => pairs.length > 1 ? `(${label})` : label).join(" − ");
 }

@@ -125,10 +125,12 @@ function searchTable(
     ...Object.fromEntries(
       names.map((name, i) => [name, cells.map((arm) => arm[i] === undefined ? "" : scoreOf(arm[i]))]),
     ),
-    [["higher is better", ...drawings.map(([name]) => name).filter(Boolean)].join("; ")]: cells.map((arm) => {
-      const bars = barsOf(arm.map(goodness), isText ? margins.bits : margins.points / 100);
-      return drawings.map(([, places]) => places.map((i) => bars[i]).join("")).join(" ");
-    }),
+    [["taller bar is better", ...drawings.map(([name]) => name).filter(Boolean)].join("; ")]: cells.map(
+      (arm) => {
+        const bars = barsOf(arm.map(goodness), isText ? margins.bits : margins.points / 100);
+        return drawings.map(([, places]) => places.map((i) => bars[i]).join("")).join(" ");
+      },
+    ),
   }).toMarkdown();
 }
 

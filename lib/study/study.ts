@@ -534,7 +534,7 @@ function reportOf(
           study.mainContrasts ? "Exploratory: other differences" : "Exploratory: differences"
         } between arms, paired by seed** (intervals are 95 %, over seeds and what each sentence names beside ` +
         "them; p-values are corrected for the number of differences by Holm's method, power is of a test at 5 % divided " +
-        "by it)",
+        "by that number)",
         effects.map(({ sentence }) => `- ${sentence}`).join("\n"),
       ]
       : [],

@@ -293,8 +293,8 @@ Deno.test("a line by position is one for each combination of the others, with it
   ]);
   const lines = byPosition("positions", { minus: "learned" });
   assertEquals(lines.map(({ name, y }) => [name, y[0]!.mean]), [
-    ["sinusoidal, pretrain rate = 0.01", 2],
-    ["sinusoidal, pretrain rate = 0.03", 5],
+    ["sinusoidal − learned, pretrain rate = 0.01", 2],
+    ["sinusoidal − learned, pretrain rate = 0.03", 5],
   ]);
 });
 
@@ -413,7 +413,10 @@ Deno.test("a line of losses is the mean over seeds of whole blocks of updates, o
   const short = { "pretrain.updates": 40 };
   assertEquals(losses("positions", { at: short }).map(({ x }) => x.length), [40, 40, 40]);
   const names = (minus: string) => losses("positions", { at: short, minus }).map(({ name }) => name);
-  assertEquals([names("none"), names("learned")], [["learned"], ["sinusoidal", "none"]]);
+  assertEquals([names("none"), names("learned")], [["learned − none"], [
+    "sinusoidal − learned",
+    "none − learned",
+  ]]);
   await assertRefused(
     () => losses("pretrain.updates", { at: { positions: "learned" }, minus: 300 }),
     /^Cannot compare runs of different lengths as their losses are means over 1 and 4 updates: those of one length, /,

@@ -291,7 +291,7 @@ Deno.test("a report says which searches were made, by what, and what is not fini
       [true, false, false],
       [true, false, false],
     ]);
-    assert(/\|validation, %\|rate 0\.0000625\|rate 1e-9\|higher is better\|/.test(report), report);
+    assert(/\|validation, %\|rate 0\.0000625\|rate 1e-9\|taller bar is better\|/.test(report), report);
     assert(
       /\|sky\|(\*\*\d+\.\d\*\*°\|\d+\.\d°\|(█▁|██)|\d+\.\d°\|\*\*\d+\.\d\*\*°\|▁█)\|\n[^]*\n° with runs that did not leave chance/
         .test(report),
