@@ -66,7 +66,7 @@ export interface Study {
   readonly finetuned: readonly Finetuned[];
   /**
    * A row per run, and one per zero-shot evaluation, with full precision: a column for each factor, then seed, task,
-   * measure, score with its 95 % interval over examples, validation score, majority baseline (of held-out text the
+   * measure, score with its 95 % interval over examples, validation score (of fine-tuning), majority baseline (of held-out text the
    * unigram baseline), whether it is stuck there, number of training examples (of a zero-shot evaluation of test
    * examples), loss in nats, updates, batch, tokens, FLOPs, seconds, a column for each setting that was tuned, and in a
    * smoke test `smoke`. What does not apply is null. `study.runs.toCSV()` is a file for any other program.

@@ -161,7 +161,7 @@ Deno.test("a file of one's own has the names of options' settings, texts as on t
     ...[presets.smoke.width, 1, "Infinity", ["kind"]],
   ]);
   assertEquals([settings.positions, settings.words, settings.finetune.rate, settings.finetune.batch], [
-    ...[["learned", "none"], 32, 2e-3, 16],
+    ...[["learned", "none"], studies.ablate.words, 2e-3, 16],
   ]);
   const small = await run("ablate", "--config", config, "--smoke", "--list", "--json");
   const { pretrain, positions, tasks } = JSON.parse(small.out).settings;
