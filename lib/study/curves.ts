@@ -236,10 +236,14 @@ function seriesCurves<
       const own = counted(group.filter((run) => run.levels[name] === level));
       return new Map(own.map((run) => [run.seed, seriesOf(run)]));
     };
-    const hasStuck = (level: Level) => group.some((run) => run.levels[name] === level && run.stuck);
+    const stuckAt = (level: Level) =>
+      group.filter(({ levels }) => levels[name] === level).map(({ stuck }) => stuck);
     const reference = minus === undefined ? undefined : bySeed(minus);
     return levels.filter((level) => level !== minus).flatMap((level): ArmCurve[] => {
-      if (reference && hasStuck(level) && hasStuck(minus!)) return []; // As of an effect, of which nothing is known.
+      const both = reference ? [stuckAt(level), stuckAt(minus!)] : [];
+      if (both.length > 0 && both.every((one) => one.includes(true)) && both.flat().includes(false)) {
+        return []; // The other runs of two arms, each with some at chance, do not compare: an effect is void, too.
+      }
       const own = bySeed(level), seeds = [...own.keys()].filter((seed) => reference?.has(seed) ?? true);
       if (seeds.length === 0) return [];
       const all = seeds.flatMap((seed) => [own.get(seed)!, ...reference ? [reference.get(seed)!] : []]);

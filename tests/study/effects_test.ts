@@ -397,6 +397,7 @@ Deno.test("a line of losses is the mean over seeds of whole blocks of updates, o
     ...[run("learned", 1, 300, 5), run("learned", 2, 300, 7), run("learned", 3, 300, 9, true)],
     ...[run("sinusoidal", 1, 300, 4), run("sinusoidal", 2, 300, 5)],
     ...[run("learned", 1, 40, 5), run("sinusoidal", 1, 40, 6, true), run("none", 1, 40, 7, true)],
+    ...[run("learned", 2, 40, 5), run("none", 2, 40, 7)],
   ];
   const positions = ["learned", "sinusoidal", "none"] as const;
   const { losses } = study([], { positions, vary: { "pretrain.updates": [300, 40] } }, runs);
