@@ -695,6 +695,9 @@ export function effectsTable(effects: readonly (ArmEffect & { readonly name?: st
     "mean [95 %]": effects.map((row) => Number.isNaN(row.mean) ? "" : formatEstimate(row)),
     unit: effects.map(({ unit }) => unit),
     "p (Holm)": effects.map(({ p }) => Number.isNaN(p) ? "" : formatP(p)),
+    "80 % power at": effects.map(({ p, detectable }) =>
+      Number.isNaN(p) ? "" : `±${rounded(detectable, detectable / 2)}`
+    ),
     finding: effects.map(({ finding }) => finding),
   });
 }

@@ -922,9 +922,12 @@ Deno.test("a finding says what it would have shown, and equality is one within t
     row.map((part) => part + [0.03, -0.02, 0.02, -0.01, 0][s]!)
   );
   const [first] = arms(0, 0.01);
-  const unclear = study([first!, { levels: { lambda: 1 }, byCluster: shifted }], { lambda: [0, 1] })
-    .findings[0]!;
-  assert(/: not significant, p = 0\.\d+; 80 % power at ±\d/.test(unclear), unclear);
+  const { findings: [unclear], differences } = study(
+    [first!, { levels: { lambda: 1 }, byCluster: shifted }],
+    { lambda: [0, 1] },
+  );
+  const [, power] = /: not significant, p = 0\.\d+; 80 % power at (±[\d.]+)$/.exec(unclear!)!;
+  assertEquals(differences.get("80 % power at", 0), power);
   const small = (change: number) =>
     around(0.7, 5, 40).map((row, s) => row.map((part) => part + change * [3, -2, 2, -2, 0][s]!));
   const of = (byCluster: number[][], margins = {}) =>
