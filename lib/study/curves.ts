@@ -1,6 +1,7 @@
 import { InputError } from "../errors.ts";
 import { type SchemaOf, value, whole } from "../settings.ts";
 import {
+  areStuck,
   armMean,
   checkAveraged,
   checkLevel,
@@ -236,14 +237,11 @@ function seriesCurves<
       const own = counted(group.filter((run) => run.levels[name] === level));
       return new Map(own.map((run) => [run.seed, seriesOf(run)]));
     };
-    const stuckAt = (level: Level) =>
-      group.filter(({ levels }) => levels[name] === level).map(({ stuck }) => stuck);
+    const armAt = (level: Level) => ({ scores: group.filter(({ levels }) => levels[name] === level) });
     const reference = minus === undefined ? undefined : bySeed(minus);
     return levels.filter((level) => level !== minus).flatMap((level): ArmCurve[] => {
-      const both = reference ? [stuckAt(level), stuckAt(minus!)] : [];
-      if (both.length > 0 && both.every((one) => one.includes(true)) && both.flat().includes(false)) {
-        return []; // The other runs of two arms, each with some at chance, do not compare: an effect is void, too.
-      }
+      const both = reference ? [armAt(level), armAt(minus!)] : [];
+      if (!isLearned(both) && !areStuck(both)) return []; // Their other runs do not compare: an effect is void, too.
       const own = bySeed(level), seeds = [...own.keys()].filter((seed) => reference?.has(seed) ?? true);
       if (seeds.length === 0) return [];
       const all = seeds.flatMap((seed) => [own.get(seed)!, ...reference ? [reference.get(seed)!] : []]);

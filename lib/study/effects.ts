@@ -313,7 +313,7 @@ function averagedOf(
 
 /** Checks that a difference is one of scores of the same measure: bits per character are no points of accuracy. */
 function checkUnit(terms: readonly Term[], name: string): void {
-  const units = [...new Set(terms.flatMap(({ scores }) => scores.map(({ metric }) => metric.unit)))];
+  const units = unitsOf(terms.flatMap(({ scores }) => scores));
   if (units.length < 2) return;
   throw new InputError(
     `Cannot compare ${units.join(" with ")} in an effect of ${name}: choose tasks of one measure with at`,
@@ -334,16 +334,21 @@ export function whereOf(
   };
 }
 
+/** What the rules for runs at chance read of an arm. */
+interface ByChance {
+  readonly scores: readonly Pick<Score, "stuck">[];
+}
+
 /** Whether no run of any arm left chance. */
-const areStuck = (terms: readonly Term[]): boolean =>
+export const areStuck = (terms: readonly ByChance[]): boolean =>
   terms.every(({ scores }) => scores.every(({ stuck }) => stuck));
 
 /** Whether a contrast says something: in each of its pairs, all runs of one arm at least left chance. */
-export const isLearned = (terms: readonly Term[]): boolean =>
+export const isLearned = (terms: readonly ByChance[]): boolean =>
   pairsOf(terms).every((pair) => pair.some(({ scores }) => scores.every(({ stuck }) => !stuck)));
 
 /** The differences of two arms that a contrast is made of. */
-const pairsOf = (terms: readonly Term[]): (readonly Term[])[] =>
+const pairsOf = <T>(terms: readonly T[]): (readonly T[])[] =>
   Array.from({ length: terms.length / 2 }, (_, i) => terms.slice(2 * i, 2 * i + 2));
 
 /** How a mean of differences depends on another factor: at each of its levels − at its first. */
@@ -457,9 +462,13 @@ export function checkLevel({ name, levels }: Factor, level: Level): void {
   throw new InputError(`Cannot use level ${quoted(level)} of ${name} as its levels are ${levels.join(", ")}`);
 }
 
+const unitsOf = (scores: readonly Score[]): string[] => [
+  ...new Set(scores.map(({ metric }) => metric.unit)),
+];
+
 /** Checks that a mean over these is one of the same unit, and counts no text twice as if it were another. */
 export function checkAveraged(contexts: readonly (readonly Score[])[], name: string): void {
-  const units = [...new Set(contexts.flatMap((scores) => scores.map(({ metric }) => metric.unit)))];
+  const units = unitsOf(contexts.flat());
   if (units.length > 1) {
     throw new InputError(
       `Cannot average ${name} over ${units.join(" and ")}: add "task" to by, or choose tasks with at`,

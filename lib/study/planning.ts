@@ -3,7 +3,6 @@ import { type ColumnTable, table } from "../arquero.ts";
 import { InputError, isThenable, quoted } from "../errors.ts";
 import { isPlain, number, or, type SchemaOf, settle, value } from "../settings.ts";
 import type { ArmEffect } from "./effects.ts";
-import { TEXT } from "./effects.ts";
 import type { Study } from "./study.ts";
 import { detectable } from "./statistics.ts";
 
@@ -79,10 +78,10 @@ export function planStudy(pilot: Study, options: PlanOptions): ColumnTable {
   }
   const smallest = (effect: ArmEffect) =>
     typeof detect === "number" ? detect : isText(effect) ? detect.bits : detect.points;
-  const examplesOf = ({ levels, clusters }: ArmEffect) =>
-    levels["task"] === TEXT
-      ? clusters
-      : finetuned.find(({ task }) => task === levels["task"])?.examples ?? clusters;
+  const examplesOf = (effect: ArmEffect) =>
+    isText(effect)
+      ? effect.clusters
+      : finetuned.find(({ task }) => task === effect.levels["task"])?.examples ?? effect.clusters;
   const rows = known.map((effect) => {
     const least = smallest(effect);
     const seeds = ends(effect).map((square) => seedsFor(effect, square, least));

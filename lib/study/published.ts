@@ -264,12 +264,17 @@ const has = (fields: Fields, optional: Fields = {}): Check => (value) =>
 
 const isInterval = has({ value: isShare, low: isShare, high: isShare });
 const amounts = { loss: isAmount, perplexity: isAmount, bitsPerCharacter: isAmount };
-const isText: Check = (value) =>
+/** A check that is several, of which each may rely on those before it. */
+const both = (...checks: readonly Check[]): Check => (value) => checks.every((check) => check(value));
+const isText = both(
   has({ ...amounts, tokens: isCount, low: has(amounts), high: has(amounts) }, {
     ...{ losses: isFloats, unknown: isShare },
-  })(value) && isBetween(value as TextScore);
-const isBetween = ({ bitsPerCharacter, low, high }: TextScore) =>
-  low.bitsPerCharacter <= bitsPerCharacter && bitsPerCharacter <= high.bitsPerCharacter;
+  }),
+  (value) => {
+    const { bitsPerCharacter, low, high } = value as TextScore;
+    return low.bitsPerCharacter <= bitsPerCharacter && bitsPerCharacter <= high.bitsPerCharacter;
+  },
+);
 const run: [Fields, Fields] = [
   { levels: isMap(isLevel), seed: isCount, tuned: isMap(isLevel) },
   { trained: isMap(isAmount), losses: (value) => isLossCurve(value, Infinity) },
@@ -301,13 +306,15 @@ const shapes = {
       masked: isAmount,
       text: isCount,
       byPosition: isList(isAmount),
-      zeroShot: isList((value) => has(...answer)(value) && agrees(value)),
+      zeroShot: isList(both(has(...answer), agrees)),
     },
   }),
-  finetuned: (value: unknown) =>
+  finetuned: both(
     has({ ...run[0], ...answer[0], loss: isAmount, cut: isCount }, {
       ...{ ...run[1], ...answer[1], validation: isInterval, texts: isCount, unknown: isShare },
-    })(value) && agrees(value),
+    }),
+    agrees,
+  ),
   tried: has({
     ...{ levels: isMap(isLevel), settings: isMap(isLevel), scores: isList(isNumber), isChosen: isFlag },
   }, { task: isLine, stuck: isCount }),
